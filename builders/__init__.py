@@ -1,0 +1,1 @@
+"""Official rows to samples to shards: one small file a dataset, and the machinery they share."""

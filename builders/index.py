@@ -1,0 +1,94 @@
+"""`index.parquet`: a row per annotation of a split, with the byte ranges of its sample inside a shard.
+
+Offsets count from the start of the shard file. `offset` and `num_bytes` are the whole extent of the sample (both tar
+members with their headers and padding): one read gets everything.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ib_data.sample import Annotation, Sample
+
+SCHEMA = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("split", pa.string()),
+        ("shard", pa.string()),
+        ("key", pa.string()),
+        ("offset", pa.int64()),
+        ("num_bytes", pa.int64()),
+        ("json_offset", pa.int64()),
+        ("json_bytes", pa.int64()),
+        ("media_offset", pa.int64()),
+        ("media_bytes", pa.int64()),
+        ("media_extension", pa.string()),
+        ("media_kind", pa.string()),
+        ("media_name", pa.string()),
+        ("media_sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("ordinal", pa.int32()),
+        ("id", pa.string()),
+        ("question", pa.string()),
+        ("answers", pa.list_(pa.struct([("text", pa.string()), ("count", pa.int32())]))),
+        ("caption", pa.string()),
+        ("options", pa.list_(pa.string())),
+        ("answer_index", pa.int32()),
+        ("context", pa.string()),
+        ("ocr_tokens", pa.list_(pa.string())),
+        ("history", pa.list_(pa.struct([("question", pa.string()), ("answer", pa.string())]))),
+        ("statement", pa.string()),
+        ("label", pa.string()),
+        ("rationales", pa.list_(pa.string())),
+        ("extra", pa.string()),
+    ]
+)
+DROPS_SCHEMA = pa.schema(
+    [("dataset", pa.string()), ("split", pa.string()), ("source_id", pa.string()), ("reason", pa.string())]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """Where a sample lies in its shard, in bytes from the start of the file. Media fields are None without media."""
+
+    offset: int
+    num_bytes: int
+    json_offset: int
+    json_bytes: int
+    media_offset: int | None = None
+    media_bytes: int | None = None
+    media_extension: str | None = None
+
+
+def index_rows(sample: Sample, shard: str, extent: Extent) -> list[dict[str, Any]]:
+    """The rows of one sample, one an annotation, in their order. What is absent is null (Parquet has no absence)."""
+    shared = {
+        "dataset": sample.dataset,
+        "split": sample.split,
+        "shard": shard,
+        "key": sample.key,
+        **asdict(extent),
+        "media_kind": sample.media.kind,
+        "media_name": sample.media.source_name,
+        "media_sha256": sample.media.sha256,
+        "width": sample.media.width,
+        "height": sample.media.height,
+    }
+    return [{**shared, "ordinal": i, **_columns(a)} for i, a in enumerate(sample.annotations)]
+
+
+def _columns(annotation: Annotation) -> dict[str, Any]:
+    row = {name: value or None if isinstance(value, tuple) else value for name, value in asdict(annotation).items()}
+    return {**row, "extra": json.dumps(row["extra"], ensure_ascii=False) if row["extra"] else None}
+
+
+def write_table(rows: Iterable[dict[str, Any]], schema: pa.Schema, path: Path) -> None:
+    """Write rows to a Parquet file. The same rows give the same bytes with the same version of pyarrow."""
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")

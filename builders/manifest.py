@@ -1,0 +1,94 @@
+"""`manifest.json` of a built split: counts, checksums, and the recipe that made it. Without it nothing is built."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ib_data.errors import DataError
+from ib_data.home import Home
+from ib_data.strict import Table
+
+MANIFEST = "manifest.json"
+INDEX = "index.parquet"
+DROPS = "drops.parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One finished tar file."""
+
+    name: str
+    num_samples: int
+    num_annotations: int
+    num_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What one built split holds. `recipe` is all that decides its bytes: options, sources by checksum, versions.
+
+    Every row of the source is either an annotation or a drop: `num_annotations + num_drops` is its number of rows.
+    """
+
+    dataset: str
+    split: str
+    num_samples: int
+    num_annotations: int
+    num_drops: int
+    index_sha256: str
+    drops_sha256: str
+    shards: tuple[Shard, ...]
+    recipe: Mapping[str, Any]
+
+    def write(self, folder: Path) -> None:
+        """Write `manifest.json` into `folder`."""
+        (folder / MANIFEST).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+_KEYS = tuple(Manifest.__dataclass_fields__)
+_SHARD_KEYS = tuple(Shard.__dataclass_fields__)
+
+
+def read_manifest(folder: Path, dataset: str) -> Manifest | None:
+    """The manifest in `folder`, None where there is none; DataError where it is not of the form."""
+    path = folder / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        remedy = f"delete {folder} and build again"
+        raise DataError(dataset, f"cannot be read: {error}", file=str(path), remedy=remedy) from error
+    table = Table.of(value, dataset, str(path)).only(_KEYS)
+    shards = [_shard(row.only(_SHARD_KEYS)) for row in table.tables("shards")]
+    return Manifest(
+        dataset=table.get("dataset", str),
+        split=table.get("split", str),
+        num_samples=table.get("num_samples", int),
+        num_annotations=table.get("num_annotations", int),
+        num_drops=table.get("num_drops", int),
+        index_sha256=table.get("index_sha256", str),
+        drops_sha256=table.get("drops_sha256", str),
+        shards=tuple(shards),
+        recipe=table.get("recipe", dict),
+    )
+
+
+def _shard(table: Table) -> Shard:
+    numbers = {key: table.get(key, int) for key in ("num_samples", "num_annotations", "num_bytes")}
+    return Shard(name=table.get("name", str), sha256=table.get("sha256", str), **numbers)
+
+
+def built(home: Home) -> list[Manifest]:
+    """The manifests of everything that is built in `home`, sorted by dataset and split."""
+    found = []
+    for path in sorted(home.root.glob(f"shards/*/*/{MANIFEST}")):
+        manifest = read_manifest(path.parent, path.parent.parent.name)
+        if manifest:
+            found.append(manifest)
+    return found

@@ -1,0 +1,17 @@
+"""One card a dataset (`NAME.md`), and the code that reads them."""
+
+from ib_data.cards.card import Card, Gate, MediaStore, SourceFile, Split, card_names, find_card, load_card
+from ib_data.cards.media import family, media_stores
+
+__all__ = [
+    "Card",
+    "Gate",
+    "MediaStore",
+    "SourceFile",
+    "Split",
+    "card_names",
+    "family",
+    "find_card",
+    "load_card",
+    "media_stores",
+]

@@ -1,0 +1,8 @@
+"""ib_data: the data and training side of InstructBLIP (arXiv 2305.06500).
+
+Official files of vision-language datasets become WebDataset shards with a Parquet index, instructions
+rendered from templates, a mixture weighted by the square root of dataset sizes, and training runs.
+Start with `ib-data --help` or the README; the vocabulary is in `docs/words.md`.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,106 @@
+"""The command line: a verb's module is imported only when that verb runs, so that `--help` stays fast."""
+
+import errno
+import importlib
+import os
+import sys
+
+import click
+
+from ib_data import __version__
+from ib_data.errors import IbDataError, did_you_mean, one_line
+
+# verb -> its first help line, here so that the list of verbs needs no import; a test compares them.
+VERBS = {
+    "list": "All datasets: task, role, official size, what is built.",
+    "build": "Official files to shards, index and manifest.",
+    "check": "Re-hash what is built and compare it with its manifest.",
+    "show": "Samples with their instructions, in the terminal or as HTML.",
+    "card": "The facts about one dataset, with what is built of it.",
+    "templates": "List the instruction templates.",
+    "render": "Instruction and target as a trainer would see them.",
+    "mixture": "Weights of a mixture, and the sequence it draws.",
+    "sql": "A read-only DuckDB query over the catalog.",
+    "stream": "What a training run would receive.",
+    "train": "Tune the Q-Former on a mixture.",
+    "generate": "One answer about one picture.",
+    "doctor": "What this machine can do, and a remedy for each lack.",
+}
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class LazyGroup(click.Group):
+    """A group that finds a verb in `ib_data.verbs` when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order of a working day."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of one verb."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"ib_data.verbs.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with the nearest verb for an unknown one."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            ctx.fail(f"no such verb {args[0]!r}; {did_you_mean(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs with their first help lines, without importing any of them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ib-data")
+def group() -> None:
+    """InstructBLIP's data: official files to shards, mixtures, instructions and training runs.
+
+    \b
+    ib-data list                     what there is
+    ib-data build vsr --mini         build one dataset from the bundled miniature
+    ib-data show vsr -n 3            look at it
+    ib-data VERB --help              what a verb takes, with an example
+    """
+
+
+def main() -> None:
+    """Run the command line. Exit code 0 done, 1 a failure in one line on standard error, 2 wrong usage."""
+    try:
+        group.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except IbDataError as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        _fail(_os_error(error))
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted; the same command goes on where this one stopped", 130)
+
+
+def _fail(message: str, code: int = 1) -> None:
+    print(f"ib-data: {one_line(message)}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _os_error(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno in _NO_SPACE:
+        return f"{place}the disk is full; free some space, or name another --home, and run the same command again"
+    if error.errno in _READ_ONLY:
+        return f"{place}cannot be written ({error.strerror}); name another --home"
+    return f"{place}{error.strerror or error}"

@@ -1,0 +1,54 @@
+"""Errors that a user can mend: each is one line that ends in what to do next."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class IbDataError(Exception):
+    """A failure of the data, the network or a check. The command line prints it as one line, exit code 1."""
+
+
+class DataError(IbDataError):
+    """A fault in a source, a shard or a spec: where it is, what was expected, what was found, what to do.
+
+    `row` is a place inside `file`: a row number counted from 0, a key, or a path such as `annotations[3].answers`.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        problem: str,
+        *,
+        file: str | None = None,
+        row: int | str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        place = [dataset]
+        if file is not None:
+            place.append(file)
+        if row is not None:
+            place.append(f"row {row}" if isinstance(row, int) else row)
+        line = f"{': '.join(place)}: {problem}"
+        super().__init__(one_line(f"{line}; {remedy}" if remedy else line))
+
+
+def one_line(text: str, limit: int = 1000) -> str:
+    """`text` with control characters and line breaks as blanks, cut to `limit` characters.
+
+    Messages quote untrusted source text; a terminal must not obey it.
+    """
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return flat if len(flat) <= limit else f"{flat[: limit - 3]}..."
+
+
+def quoted(value: object, limit: int = 60) -> str:
+    """`repr(value)`, cut to `limit` characters, for the "found" part of a message."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the nearest known name, else the list of all known names."""
+    names = list(known)
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"

@@ -1,0 +1,52 @@
+"""Where everything that ib_data makes is kept: one folder, `--home`, `IB_DATA_HOME` or `~/ib_data`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The paths under one home folder. Nothing is created until something is written."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, given: str | os.PathLike[str] | None = None) -> "Home":
+        """The home given on the command line, else `IB_DATA_HOME`, else `~/ib_data`; always absolute."""
+        chosen = given or os.environ.get("IB_DATA_HOME") or Path.home() / "ib_data"
+        return cls(Path(chosen).expanduser().absolute())
+
+    @property
+    def downloads(self) -> Path:
+        """Official files as fetched, at `HOST/PATH` of their URL."""
+        return self.root / "downloads"
+
+    @property
+    def catalog(self) -> Path:
+        """The DuckDB database over every index."""
+        return self.root / "catalog.duckdb"
+
+    @property
+    def miniature(self) -> Path:
+        """The generated mirror that `--mini` builds from."""
+        return self.root / "miniature"
+
+    @property
+    def runs(self) -> Path:
+        """One folder a training run."""
+        return self.root / "runs"
+
+    def split(self, dataset: str, split: str) -> Path:
+        """The finished shards of one split, with their index, drops and manifest."""
+        return self.root / "shards" / dataset / split
+
+    def staging(self, dataset: str, split: str) -> Path:
+        """A build in progress; it becomes `split(...)` by one rename when it is whole."""
+        return self.root / "staging" / dataset / split
+
+    def lock(self, name: str) -> Path:
+        """The file that processes lock while they work on `name`."""
+        return self.root / "locks" / f"{name}.lock"

@@ -1,0 +1,78 @@
+"""Strict reading of small data files (cards, specs, configs): an unknown key names the nearest known one."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ib_data.errors import DataError, did_you_mean, quoted
+
+T = TypeVar("T")
+_MISSING = object()
+_WORDS = {str: "a text", int: "an integer", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A mapping read from `file` of `owner` (a dataset, a mixture), with typed access that names its place in errors.
+
+    `path` is the place of this table inside the file, such as `files[2]`.
+    """
+
+    values: Mapping[str, Any]
+    owner: str
+    file: str
+    path: str = ""
+
+    @classmethod
+    def of(cls, value: object, owner: str, file: str, path: str = "") -> "Table":
+        """The table `value`; DataError if it is not a mapping with text keys."""
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise DataError(owner, f"expected a table, found {quoted(value)}", file=file, row=path or None)
+        return cls(value, owner, file, path)
+
+    def only(self, known: Collection[str]) -> "Table":
+        """This table, after refusing every key that is not in `known`."""
+        for key in self.values:
+            if key not in known:
+                raise self.error(f"unknown key {key!r}", did_you_mean(key, known))
+        return self
+
+    def error(self, problem: str, remedy: str | None = None) -> DataError:
+        """A DataError that says where this table stands."""
+        return DataError(self.owner, problem, file=self.file, row=self.path or None, remedy=remedy)
+
+    def get(self, key: str, kind: type[T], default: Any = _MISSING) -> T:
+        """`values[key]`, which must be a non-null `kind`; `default` where the key is absent and a default is given."""
+        value = self.values.get(key, _MISSING)
+        if value is _MISSING:
+            if default is _MISSING:
+                raise self.error(f"key {key!r} is missing (expected {_WORDS.get(kind, kind.__name__)})")
+            return default  # type: ignore[no-any-return]
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.error(f"{key!r}: expected {_WORDS.get(kind, kind.__name__)}, found {quoted(value)}")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The list of texts at `key`; empty where absent."""
+        items: list[object] = self.get(key, list, [])
+        if not all(isinstance(item, str) for item in items):
+            raise self.error(f"{key!r}: expected a list of texts, found {quoted(items)}")
+        return tuple(str(item) for item in items)
+
+    def tables(self, key: str) -> "list[Table]":
+        """The list of tables at `key`; empty where absent."""
+        items: list[object] = self.get(key, list, [])
+        return [Table.of(item, self.owner, self.file, self._at(f"{key}[{i}]")) for i, item in enumerate(items)]
+
+    def table(self, key: str) -> "Table":
+        """The table at `key`; an empty one where absent."""
+        return Table.of(self.get(key, dict, {}), self.owner, self.file, self._at(key))
+
+    def named(self, read: "Callable[[Table], T]") -> dict[str, T]:
+        """Every value of this table, itself a table, through `read`, by its key."""
+        return {key: read(Table.of(value, self.owner, self.file, self._at(key))) for key, value in self.values.items()}
+
+    def _at(self, place: str) -> str:
+        return f"{self.path}.{place}" if self.path else place
