@@ -25,6 +25,14 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def printable(text: str) -> str:
+    """`text` with line breaks, escape sequences and other unprintable characters written as Python escapes.
+
+    Source texts are untrusted: a terminal must show them, not obey them.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "-"

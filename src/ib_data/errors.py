@@ -31,6 +31,10 @@ class DataError(IbDataError):
         line = f"{': '.join(place)}: {problem}"
         super().__init__(one_line(f"{line}; {remedy}" if remedy else line))
 
+    def __reduce__(self) -> tuple[type[IbDataError], tuple[str]]:
+        """A worker process hands over the finished line, not the arguments that made it."""
+        return IbDataError, (str(self),)
+
 
 def one_line(text: str, limit: int = 1000) -> str:
     """`text` with control characters and line breaks as blanks, cut to `limit` characters.

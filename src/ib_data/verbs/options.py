@@ -1,13 +1,17 @@
 """Options that many verbs share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ib_data.home import Home
 
+if TYPE_CHECKING:
+    from ib_data.cards import Card
+
+GROUPS = ("all", "held-in", "held-out")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -31,3 +35,28 @@ def split_option(function: F) -> F:
     return click.option(
         "--split", type=click.Choice(["train", "validation", "test"]), help="One split instead of the default ones."
     )(function)
+
+
+def templates_option(function: F) -> F:
+    """Adds `--templates DIR`; the verb receives `folder: Path | None`."""
+    return click.option(
+        "--templates",
+        "folder",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder of TASK.toml files that take the place of the ones that come along.",
+    )(function)
+
+
+def stored_cards(names: Iterable[str]) -> "list[Card]":
+    """The cards behind NAMES (datasets, held-in, held-out, all), each once, a view as the dataset that stores it.
+
+    Raises IbDataError for an unknown name, before anything is done.
+    """
+    from ib_data.cards import card_names, find_card
+
+    wanted = {}
+    for name in names:
+        for card in map(find_card, card_names() if name in GROUPS else [name]):
+            if name not in GROUPS or name in ("all", card.role):
+                wanted[card.stored_as] = find_card(card.stored_as)
+    return list(wanted.values())

@@ -1,0 +1,32 @@
+"""A-OKVQA v1.0: a question with four choices, ten direct answers and three rationales, on COCO 2017 images."""
+
+from collections.abc import Iterator
+
+from ib_data.builders.files import Files
+from ib_data.builders.rows import Drop, Row, clean, coco, count_answers, extra
+from ib_data.sample import Annotation
+from ib_data.strict import Table
+
+FOLDERS = {"train": "train2017", "validation": "val2017", "test": "test2017"}
+
+
+def rows(files: Files) -> Iterator[Row | Drop]:
+    """An annotation a question. Equal choices stay, so that `correct_choice_idx` keeps pointing at the right one."""
+    for row in files.rows("annotations"):
+        yield Row(coco(FOLDERS[files.split], row.get("image_id", int)), _annotation(row))
+
+
+def _annotation(row: Table) -> Annotation:
+    options = tuple(map(clean, row.texts("choices")))
+    index: int | None = row.get("correct_choice_idx", int, None)
+    if index is not None and not 0 <= index < len(options):
+        raise row.error(f"correct_choice_idx {index} is none of the {len(options)} choices")
+    return Annotation(
+        id=row.get("question_id", str),
+        question=row.get("question", str).strip(),
+        options=options,
+        answer_index=index,
+        answers=count_answers(row.texts("direct_answers")),
+        rationales=tuple(filter(None, map(clean, row.texts("rationales")))),
+        extra=extra(difficult_direct_answer=row.get("difficult_direct_answer", bool, None)),
+    )

@@ -1,0 +1,64 @@
+"""Proving that what is built is what its manifest says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from ib_data.builders.fetch import sha256_of
+from ib_data.builders.index import SCHEMA
+from ib_data.builders.manifest import DROPS, INDEX, Manifest
+from ib_data.builders.pictures import PictureError, open_picture
+from ib_data.builders.reader import extent_of, read_sample
+from ib_data.cards import Card
+from ib_data.errors import IbDataError
+
+
+def problems(card: Card, manifest: Manifest, folder: Path, decode: bool = False) -> Iterator[str]:
+    """Every way in which the files of a built split differ from its manifest, its index and its card, a line each.
+
+    With `decode` every sample is read by its byte range, compared with the index, and its picture opened.
+    """
+    for name, expected in _checksums(manifest):
+        path = folder / name
+        if not path.is_file():
+            yield f"{name}: missing"
+        elif (found := sha256_of(path)) != expected:
+            yield f"{name}: sha256 expected {expected}, found {found}"
+    try:
+        index = pq.read_table(folder / INDEX)
+    except (OSError, ValueError) as error:
+        yield f"{INDEX}: cannot be read ({error})"
+        return
+    if index.schema != SCHEMA:
+        yield f"{INDEX}: its columns are not those of this version; build again"
+        return
+    if index.num_rows != manifest.num_annotations:
+        yield f"{INDEX}: {index.num_rows:,} rows, the manifest says {manifest.num_annotations:,}"
+    official = card.splits[manifest.split].num_annotations
+    rows = manifest.num_annotations + manifest.num_drops
+    if official is not None and rows > official:
+        yield f"holds {rows:,} source rows, the card says {official:,}"
+    if decode:
+        yield from _sample_problems(index.to_pylist(), folder)
+
+
+def _checksums(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield INDEX, manifest.index_sha256
+    yield DROPS, manifest.drops_sha256
+    for shard in manifest.shards:
+        yield shard.name, shard.sha256
+
+
+def _sample_problems(rows: list[dict[str, object]], folder: Path) -> Iterator[str]:
+    for row in rows:
+        if row["ordinal"] != 0:
+            continue
+        try:
+            sample, data = read_sample(folder / str(row["shard"]), extent_of(row))
+            if sample.key != row["key"]:
+                yield f"{row['shard']}: holds {sample.key} where the index says {row['key']}"
+            if data is not None and open_picture(data).sha256 != row["media_sha256"]:
+                yield f"{row['shard']}: {row['key']}: the picture is not the one of the index"
+        except (IbDataError, PictureError) as error:
+            yield f"{row['key']}: {error}"

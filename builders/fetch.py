@@ -1,0 +1,204 @@
+"""Fetching official files: from `--source` folders, from what was fetched before, from a mirror, or from their URL.
+
+requests does HTTP (it honours the proxies and certificates of the environment), urllib3's `Retry` spaces the attempts,
+filelock lets two builds run side by side. Pooch, the nearest registry library, neither resumes with Range nor locks a
+file, and both matter for archives of 13 GB; what it would add beyond that is one `hashlib` loop.
+
+A file takes its final name only when it is whole: bytes go to `NAME.part`, size and checksum are compared, and one
+rename ends the work. `NAME.sha256` keeps the checksum, so that a file whose official checksum is not known is pinned
+by its first download.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+import requests
+from filelock import FileLock
+from requests.adapters import HTTPAdapter
+from tqdm import tqdm
+from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.util import Retry
+
+from ib_data.cards import SourceFile
+from ib_data.errors import DataError
+
+_MISMATCH = (
+    "the copy was deleted; the host changed the file or the transfer was altered: try again, or lay the official file "
+    "into a folder and name it with --source"
+)
+CHUNK_BYTES = 64 * 1024  # what a broken body loses at most
+RETRIES = Retry(total=5, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
+TIMEOUT_S = (15, 60)  # to connect, and between two packets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetcher:
+    """Where files may come from. `downloads` keeps them at HOST/PATH of their official URL.
+
+    `checksums`, by URL, stand in for those of the cards: the miniature's files are not the official bytes.
+    """
+
+    downloads: Path
+    mirror: str | None = None
+    checksums: Mapping[str, str] | None = None
+
+    def place(self, file: SourceFile) -> Path:
+        """Where `file` lies once it is fetched."""
+        url = urlsplit(file.url)
+        return self.downloads / (url.hostname or "unknown") / unquote(url.path).lstrip("/")
+
+    def fetch(self, file: SourceFile, dataset: str) -> Path:
+        """The path of `file`, downloaded first where it is not there.
+
+        Raises DataError when it cannot be had, or when what arrives is not of the expected size and checksum.
+        """
+        target = self.place(file)
+        if target.exists():
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.exists():
+                self._download(file, dataset, target)
+        return target
+
+    def sha256(self, file: SourceFile) -> str:
+        """The checksum recorded when `file` was fetched; computed once for a file that a person laid there."""
+        target = self.place(file)
+        record = _beside(target, ".sha256")
+        if not record.exists():
+            record.write_text(f"{sha256_of(target)}\n")
+        return record.read_text().strip()
+
+    def _download(self, file: SourceFile, dataset: str, target: Path) -> None:
+        part = _beside(target, ".part")
+        address = self._address(file)
+        if urlsplit(address).scheme == "file":
+            _copy(Path(url2pathname(urlsplit(address).path)), part, dataset, address)
+        else:
+            _receive(address, part, dataset)
+        digest = self._verify(file, dataset, part, _beside(target, ".sha256"))
+        _beside(target, ".sha256").write_text(f"{digest}\n")
+        _beside(part, ".validator").unlink(missing_ok=True)
+        part.replace(target)
+
+    def _address(self, file: SourceFile) -> str:
+        if self.mirror is None:
+            return file.url
+        url = urlsplit(file.url)
+        return f"{self.mirror.rstrip('/')}/{url.hostname}{url.path}"
+
+    def _verify(self, file: SourceFile, dataset: str, part: Path, record: Path) -> str:
+        digest = sha256_of(part)
+        if self.checksums is not None:
+            checks: dict[str, tuple[object, object]] = {"sha256": (self.checksums.get(file.url), digest)}
+        else:
+            pinned = record.read_text().strip() if record.exists() else None
+            checks = {"size": (file.num_bytes, part.stat().st_size), "sha256": (file.sha256 or pinned, digest)}
+            if file.md5 and not file.sha256:
+                checks["md5"] = (file.md5, _md5_of(part))
+        for what, (expected, found) in checks.items():
+            if expected is not None and expected != found:
+                part.unlink()
+                problem = f"{what} expected {expected}, found {found}"
+                raise DataError(dataset, problem, file=self._address(file), remedy=_MISMATCH)
+        return digest
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _md5_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _copy(source: Path, part: Path, dataset: str, address: str) -> None:
+    if not source.is_file():
+        raise DataError(dataset, "the mirror has no such file", file=address, remedy="check --mirror")
+    shutil.copyfile(source, part)
+
+
+def _receive(url: str, part: Path, dataset: str) -> None:
+    """Bring the body of `url` into `part`, going on where an earlier attempt stopped."""
+    retries = RETRIES
+    with requests.Session() as session:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
+        while True:
+            try:
+                return _attempt(session, url, part, dataset)
+            except requests.RequestException as error:
+                if error.args and isinstance(error.args[0], MaxRetryError):  # gave up before a body began
+                    raise _unreachable(dataset, url, str(error.args[0].reason)) from error
+                # The body broke off: what arrived is kept, and the next attempt asks for the rest.
+                try:
+                    retries = retries.increment("GET", url, error=error)
+                except HTTPError as last:
+                    raise _unreachable(dataset, url, str(error)) from last
+                retries.sleep()
+
+
+def _attempt(session: requests.Session, url: str, part: Path, dataset: str) -> None:
+    validator = _beside(part, ".validator")
+    have = part.stat().st_size if part.exists() and validator.exists() else 0
+    headers = {"Accept-Encoding": "identity"}
+    if have:  # If-Range: the server sends the rest only of the very same file, and the whole of any other
+        headers |= {"Range": f"bytes={have}-", "If-Range": validator.read_text()}
+    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
+        if response.status_code == 416:
+            part.unlink()
+            raise requests.RequestException("the server could not go on from the part that is here")
+        if response.status_code not in (200, 206):
+            raise _unreachable(dataset, url, f"HTTP status {response.status_code}")
+        start = have if response.status_code == 206 else 0
+        _remember(response, validator)
+        length = int(response.headers.get("Content-Length") or 0)
+        _check_space(part, length, dataset)
+        with part.open("r+b" if start else "wb") as out, _bar(url, start, start + length) as bar:
+            out.seek(start)
+            out.truncate()
+            for chunk in response.iter_content(CHUNK_BYTES):
+                out.write(chunk)
+                bar.update(len(chunk))
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def _remember(response: requests.Response, validator: Path) -> None:
+    """Keep what identifies this version of the file, for the `If-Range` of a later attempt."""
+    tag = response.headers.get("ETag") or response.headers.get("Last-Modified")
+    if tag:
+        validator.write_text(tag)
+    else:
+        validator.unlink(missing_ok=True)
+
+
+def _bar(url: str, start: int, total: int) -> Any:
+    name = url.rsplit("/", 1)[-1]
+    return tqdm(desc=name, initial=start, total=total or None, unit="B", unit_scale=True, disable=None, leave=False)
+
+
+def _check_space(part: Path, need: int, dataset: str) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if need > free:
+        problem = f"needs {need:,} bytes, the disk has {free:,} free"
+        raise DataError(dataset, problem, file=part.name, remedy="free some space, or name another --home")
+
+
+def _unreachable(dataset: str, url: str, why: str) -> DataError:
+    remedy = "check the network and run the same command again, or lay the file into a folder and name it with --source"
+    return DataError(dataset, f"cannot be downloaded ({why})", file=url, remedy=remedy)

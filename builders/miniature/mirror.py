@@ -1,0 +1,124 @@
+"""Writing the miniature as a mirror of the official files, at FOLDER/HOST/PATH of every official URL."""
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from filelock import FileLock
+
+from ib_data.builders.miniature import captions, knowledge, questions, spatial
+from ib_data.builders.miniature.archives import add_member, write_archive
+from ib_data.builders.miniature.photos import draw
+from ib_data.builders.miniature.population import Population
+from ib_data.cards import Card, SourceFile, load_card, media_stores
+
+# Raised by every change to the miniature's bytes, so that a mirror of an older version is written anew.
+VERSION = 1
+RECORD = "miniature.json"
+DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] = {
+    "coco_caption": captions.members,
+    "vqav2": questions.members,
+    "okvqa": knowledge.okvqa_members,
+    "aokvqa": knowledge.aokvqa_members,
+    "vsr": spatial.members,
+}
+
+
+def write_mirror(folder: Path, *, seed: int = 0, num_images: int = 40) -> dict[str, str]:
+    """The SHA-256 of every file of the mirror in `folder`, by official URL; writes the mirror unless it is there.
+
+    `num_images` is the number of photos in COCO's train2014; the other archives have fewer, in proportion. The bytes
+    depend on `seed` and `num_images` alone, those of photos also on the version of the JPEG encoder. `folder` gets its
+    name when all is written, and what lay there under another seed, size or version is replaced. Raises ValueError
+    for fewer than one photo, or more than six digits can number.
+    """
+    if num_images < 1:
+        raise ValueError(f"num_images: expected at least 1, found {num_images}")
+    recipe = {"version": VERSION, "seed": seed, "num_images": num_images}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        checksums = _recorded(folder, recipe)
+        if checksums is None:
+            part = folder.with_name(f"{folder.name}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            checksums = _write(part, Population(seed=seed, num_images=num_images))
+            sizes = {url: _place(part, url).stat().st_size for url in checksums}
+            record = {"recipe": recipe, "sha256": checksums, "num_bytes": sizes}
+            (part / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            part.rename(folder)
+    return checksums
+
+
+def official_files() -> list[SourceFile]:
+    """Every file that the miniature mirrors, photos included, as the cards name them (an archive once a member)."""
+    cards = [load_card(name) for name in DATASETS]
+    stores = media_stores()
+    names = dict.fromkeys(store for card in cards for store in card.media)
+    return [file for card in cards for file in card.files] + [stores[name].file for name in names]
+
+
+def _recorded(folder: Path, recipe: dict[str, int]) -> dict[str, str] | None:
+    """The checksums beside a whole mirror of this recipe, None where there is no such mirror."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        checksums: dict[str, str] = record["sha256"]
+        is_whole = (
+            record["recipe"] == recipe
+            and set(checksums) == {file.url for file in official_files()}
+            and all(_place(folder, url).stat().st_size == size for url, size in record["num_bytes"].items())
+        )
+    except (OSError, ValueError, KeyError, TypeError):  # a damaged record says the same as none: write it anew
+        return None
+    return checksums if is_whole else None
+
+
+def _write(folder: Path, population: Population) -> dict[str, str]:
+    contents: dict[str, dict[str, bytes]] = {}
+    names: dict[str, str] = {}
+    for dataset, members in DATASETS.items():
+        card = load_card(dataset)
+        for file in card.files:
+            contents.setdefault(file.url, {}).update(members(population, card, file))
+            names[file.url] = file.name
+    for url, content in contents.items():
+        with _create(folder, url).open("wb") as out:
+            write_archive(names[url], content, out)
+    _write_photos(folder, population)
+    return {url: _sha256(_place(folder, url)) for url in dict.fromkeys(file.url for file in official_files())}
+
+
+def _write_photos(folder: Path, population: Population) -> None:
+    """All archives in one pass over the photos: each is drawn once, however many archives hold it."""
+    stores = [media_stores()[name] for name in population.stores]
+    holders: dict[int, list[int]] = {}
+    for number, ids in enumerate(population.stores.values()):
+        for image_id in ids:
+            holders.setdefault(image_id, []).append(number)
+    with ExitStack() as stack:
+        archives = [stack.enter_context(zipfile.ZipFile(_create(folder, store.file.url), "w")) for store in stores]
+        for image_id in sorted(holders):
+            photo = draw(population.scene(image_id))
+            for number in holders[image_id]:
+                add_member(archives[number], stores[number].member(image_id), photo)
+
+
+def _place(folder: Path, url: str) -> Path:
+    parts = urlsplit(url)
+    return folder / (parts.hostname or "unknown") / unquote(parts.path).lstrip("/")
+
+
+def _create(folder: Path, url: str) -> Path:
+    path = _place(folder, url)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,40 @@
+"""Serving the miniature on a loopback port: `--mini` goes through the very same downloader as the official files."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from ib_data.builders.fetch import Fetcher
+from ib_data.builders.miniature import write_mirror
+from ib_data.home import Home
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: requests of our own are no news."""
+
+
+@contextmanager
+def miniature_fetcher(home: Home) -> Iterator[Fetcher]:
+    """A fetcher whose mirror is the miniature, written into `home` first where it is not there yet."""
+    folder = home.miniature / "mirror"
+    checksums = write_mirror(folder)
+    with serve(folder) as address:
+        yield Fetcher(downloads=home.miniature / "downloads", mirror=address, checksums=checksums)
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """The address of a web server for the files under `folder`, on this machine only."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,14 @@
+"""OK-VQA v1.1: knowledge questions in the files of the VQA family; five annotators, each answer given twice."""
+
+from collections.abc import Iterator
+
+from ib_data.builders.files import Files
+from ib_data.builders.rows import Drop, Row
+from ib_data.builders.vqa_files import question_rows
+
+FOLDERS = {"train": "train2014", "validation": "val2014"}
+
+
+def rows(files: Files) -> Iterator[Row | Drop]:
+    """An annotation a question; `answers` are the stemmed ones, what was typed stands in `extra.raw_answers`."""
+    return question_rows(files, FOLDERS[files.split])

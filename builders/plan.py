@@ -1,0 +1,137 @@
+"""The plan of a split: every sample it will hold, in key order, and every source row that is left out.
+
+The plan alone decides the shards, so that their bytes depend neither on the number of workers nor on where an earlier
+run was killed.
+"""
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ib_data.builders.fetch import Fetcher
+from ib_data.builders.files import Files
+from ib_data.builders.pictures import Place, find_pictures
+from ib_data.builders.rows import Drop, MediaRef, Row
+from ib_data.builders.sources import SourceFolders
+from ib_data.cards import Split, media_stores
+from ib_data.errors import DataError
+from ib_data.sample import Annotation, Media, Sample
+
+MISSING = "media missing"
+UNREADABLE = "media unreadable"
+_PLURAL = {"answers", "options", "ocr_tokens", "history", "rationales"}
+
+
+class EmptySplitError(DataError):
+    """The source has no row of the split that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One sample to be written, and its image. `place` is None in a build without media."""
+
+    sample: Sample
+    ref: MediaRef
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The samples of a split in key order, and the drops."""
+
+    samples: tuple[Planned, ...]
+    drops: tuple[Drop, ...]
+
+    def sha256(self) -> str:
+        """A checksum over all that the plan says: annotations, the sizes of the pictures, and the drops."""
+        digest = hashlib.sha256()
+        for planned in self.samples:
+            size = planned.place.num_bytes if planned.place else 0
+            digest.update(f"{planned.sample.to_json()}\t{size}\n".encode())
+        for drop in self.drops:
+            digest.update(f"{drop.source_id}\t{drop.reason}\n".encode())
+        return digest.hexdigest()
+
+
+def group(
+    files: Files, rows: Iterable[Row | Drop], split: Split
+) -> tuple[dict[MediaRef, list[Annotation]], list[Drop]]:
+    """The annotations of every image, in the source's order, and the drops.
+
+    An annotation without a field that the card declares is dropped with that reason. DataError for an id that stands
+    twice and for a source that has no row of this split.
+    """
+    images: dict[MediaRef, list[Annotation]] = {}
+    drops: list[Drop] = []
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows):
+        row_id = row.source_id if isinstance(row, Drop) else row.annotation.id
+        if seen.setdefault(row_id, number) != number:
+            problem = f"annotation id {row_id!r} stands twice (entries {seen[row_id]} and {number}, counted from 0)"
+            raise DataError(files.dataset, problem, file=_names(files), remedy="fetch the official file again")
+        if isinstance(row, Drop):
+            drops.append(row)
+        elif lack := next((name for name in split.fields if getattr(row.annotation, name) in (None, "", ())), None):
+            drops.append(Drop(row_id, f"no {lack if lack in _PLURAL else lack.replace('_', ' ')}"))
+        else:
+            images.setdefault(row.media, []).append(row.annotation)
+    if not seen:
+        remedy = f"is this the file of another split? {split.name} is called {split.source_name!r} there"
+        raise EmptySplitError(files.dataset, f"no row of split {split.name}", file=_names(files), remedy=remedy)
+    return images, drops
+
+
+def _names(files: Files) -> str:
+    return ", ".join(map(files.name, files.located))
+
+
+def make_plan(files: Files, images: dict[MediaRef, list[Annotation]], drops: list[Drop], limit: int | None) -> Plan:
+    """The plan without pictures: samples in key order, cut to the first `limit`."""
+    samples = [_sample(files, ref, annotations) for ref, annotations in images.items()]
+    samples.sort(key=lambda planned: planned.sample.key)
+    for one, two in itertools.pairwise(samples):
+        if one.sample.key == two.sample.key:
+            names = f"{one.sample.media.source_name!r} and {two.sample.media.source_name!r}"
+            raise DataError(files.dataset, f"two images have one key, {one.sample.key}: {names}")
+    return Plan(tuple(samples[:limit]), tuple(drops))
+
+
+def _sample(files: Files, ref: MediaRef, annotations: list[Annotation]) -> Planned:
+    store = media_stores()[ref.store]
+    number = f"{ref.image_id:012d}" if isinstance(ref.image_id, int) else _slug(ref.image_id)
+    media = Media(kind="image", source_name=store.member(ref.image_id))
+    key = f"{files.dataset}-{files.split}-{number}"
+    sample = Sample(key=key, dataset=files.dataset, split=files.split, media=media, annotations=tuple(annotations))
+    return Planned(sample, ref)
+
+
+def _slug(image_id: str) -> str:
+    """An id that is safe in a WebDataset key, where a dot would begin the extension."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", image_id)
+
+
+def with_pictures(plan: Plan, folders: SourceFolders, fetcher: Fetcher, allow_missing: bool) -> Plan:
+    """The plan with the place of every picture; samples whose picture is nowhere become drops, or a DataError."""
+    if not plan.samples:
+        return plan
+    dataset = plan.samples[0].sample.dataset
+    found = find_pictures((planned.ref for planned in plan.samples), dataset, folders, fetcher)
+    missing = [planned for planned in plan.samples if planned.ref not in found]
+    if missing and not allow_missing:
+        raise _missing(missing, len(plan.samples))
+    here = [replace(planned, place=found[planned.ref]) for planned in plan.samples if planned.ref in found]
+    lost = [Drop(annotation.id, MISSING) for planned in missing for annotation in planned.sample.annotations]
+    return Plan(tuple(here), (*plan.drops, *lost))
+
+
+def _missing(missing: list[Planned], num_images: int) -> DataError:
+    first = missing[0].sample
+    num_annotations = sum(len(planned.sample.annotations) for planned in missing)
+    problem = (
+        f"{len(missing):,} of {num_images:,} images are missing ({num_annotations:,} annotations), "
+        f"first {first.media.source_name}"
+    )
+    remedy = "lay them into a --source folder, or drop them, counted, with --allow-missing (or build with --no-media)"
+    return DataError(first.dataset, problem, file=first.split, remedy=remedy)

@@ -1,0 +1,137 @@
+"""A card as Markdown for people and as plain values for JSON, with what is built of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ib_data.cards.card import Card, SourceFile
+from ib_data.cards.media import media_stores
+from ib_data.tasks import TASKS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltSplit:
+    """What stands in the home of one split. A view counts the shards of its base."""
+
+    num_samples: int
+    num_annotations: int
+    num_drops: int
+    num_shards: int
+    num_bytes: int
+
+
+def card_values(card: Card, built: Mapping[str, BuiltSplit]) -> dict[str, Any]:
+    """The facts of a card as JSON values: what is not known has no key; `media_files` and `built` are added."""
+    facts: dict[str, Any] = _known(asdict(card))
+    stores = media_stores()
+    facts["media_files"] = {name: _known(asdict(stores[name])) for name in card.media}
+    facts["built"] = {split: asdict(counts) for split, counts in built.items()}
+    return facts
+
+
+def card_markdown(card: Card, built: Mapping[str, BuiltSplit]) -> str:
+    """The card as Markdown: facts, splits, files with checksums, what is not known, caveats, prose, what is built."""
+    stores = media_stores()
+    parts = [
+        f"# {card.title}",
+        _table(("fact", "value"), _facts(card)),
+        "## Splits",
+        _table(("split", "in the source", "annotations", "photos", "built by default", "fields"), _splits(card)),
+        "## Files",
+        _files(card.files) if card.files else f"None of its own: it is a view over the shards of `{card.view_of}`.",
+        "## Photos",
+        _files([stores[name].file for name in card.media]),
+        "## Not known",
+        _bullets(card.unknown),
+        "## Caveats",
+        _bullets(card.caveats),
+        "## About",
+        card.prose,
+        "## Built here",
+        _built(card, built),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _known(value: Any) -> Any:
+    """`value` without the keys whose value is not known or empty."""
+    if isinstance(value, dict):
+        return {key: _known(item) for key, item in value.items() if item is not None and item != () and item != {}}
+    return [_known(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _facts(card: Card) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = [
+        ("name", f"`{card.name}`"),
+        ("task", TASKS[card.task]),
+        ("role", card.role),
+        ("split the paper used", card.used_split),
+        ("size of that split", card.size),
+        ("metric", card.metric),
+        ("paper", card.paper),
+        ("homepage", card.homepage),
+        ("licence of the annotations", card.licence_annotations),
+        ("licence of the photos", card.licence_images),
+    ]
+    if card.view_of:
+        rows.append(("view of", f"`{card.view_of}`"))
+    if card.forms:
+        rows.append(("forms, best first", ", ".join(card.forms)))
+    if card.gate:
+        rows.append(("by hand", f"{card.gate.kind}: {card.gate.where}; lay down {card.gate.lay_down}"))
+    return rows
+
+
+def _splits(card: Card) -> list[tuple[object, ...]]:
+    return [
+        (
+            split.name,
+            split.source_name,
+            split.num_annotations,
+            split.num_images,
+            "yes" if split.default else "no",
+            ", ".join(split.fields),
+        )
+        for split in card.splits.values()
+    ]
+
+
+def _files(files: Iterable[SourceFile]) -> str:
+    return "\n".join(_file(file) for file in files)
+
+
+def _file(file: SourceFile) -> str:
+    use = ", ".join(word for word in (file.role, file.split, file.form) if word)
+    member = f", member `{file.member}`" if file.member else ""
+    size = f"{file.num_bytes:,} bytes" if file.num_bytes is not None else "size not known"
+    sums = [f"{kind} `{value}`" for kind, value in (("sha256", file.sha256), ("md5", file.md5)) if value]
+    checksums = ", ".join(sums) or "no checksum known"
+    return f"- `{file.name}` ({use}){member}\n  <{file.url}>\n  {size}, {checksums}"
+
+
+def _built(card: Card, built: Mapping[str, BuiltSplit]) -> str:
+    if not built:
+        return f"Nothing. `ib-data build {card.stored_as}` builds it."
+    rows = [
+        (split, b.num_samples, b.num_annotations, b.num_drops, b.num_shards, b.num_bytes) for split, b in built.items()
+    ]
+    table = _table(("split", "samples", "annotations", "drops", "shards", "bytes"), rows)
+    return f"Counted over the shards of `{card.view_of}`.\n\n{table}" if card.view_of else table
+
+
+def _bullets(texts: Sequence[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts) or "Nothing listed."
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table with columns as wide as their widest cell, so that it reads well in a terminal too."""
+    cells = [list(header), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    cells.insert(1, ["-" * width for width in widths])
+    return "\n".join(f"| {' | '.join(map(str.ljust, row, widths))} |" for row in cells)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "not known"
+    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")

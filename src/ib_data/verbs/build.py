@@ -1,0 +1,90 @@
+"""`ib-data build`: official files to shards."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ib_data.home import Home
+from ib_data.verbs.options import home_option, split_option, stored_cards
+
+
+@click.command(name="build")
+@click.argument("names", nargs=-1, required=True)
+@split_option
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder (or file) with official files under their official names, at any depth, instead of downloads. "
+    "May be given several times.",
+)
+@click.option("--mirror", help="Look for every official URL at MIRROR/host/path (file:, http: or https:).")
+@click.option("--mini", is_flag=True, help="Build from the bundled miniature, a drawn world in the official formats.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N images of each split.")
+@click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores")
+@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True, help="What runs workers.")
+@click.option("--no-media", is_flag=True, help="Annotations only.")
+@click.option("--allow-missing", is_flag=True, help="Drop samples whose picture is missing or broken, counted.")
+@click.option("--max-side", type=click.IntRange(min=16), metavar="PX", help="Store larger pictures at this size.")
+@home_option
+def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, **chosen: Any) -> None:
+    """Official files to shards, index and manifest.
+
+    NAMES are datasets, or held-in, held-out, all. Without --split the default splits of each card are built; a view
+    such as vqav2_qg builds the dataset it is a view of. A build that was stopped goes on with the same command.
+
+    \b
+    ib-data build vsr --mini
+    ib-data build vqav2 okvqa --workers 8
+    ib-data build vsr --no-media --source ~/downloads/vsr
+    ib-data build coco_caption --source ~/coco --allow-missing
+    """
+    from ib_data.builders.build import Build, Options, build_dataset
+    from ib_data.builders.sources import SourceFolders
+    from ib_data.mixtures.catalog import rebuild
+
+    if mini and (mirror or chosen["sources"]):
+        raise click.UsageError("--mini brings its own files: leave out --source and --mirror")
+    options = Options(
+        media=not chosen["no_media"],
+        allow_missing=chosen["allow_missing"],
+        max_side=chosen["max_side"],
+        limit=chosen["limit"],
+        workers=chosen["workers"],
+        miniature=mini,
+    )
+    folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]))
+    cards = stored_cards(names)
+    try:
+        with _fetcher(home, mini, mirror) as fetcher:
+            build = Build(home=home, fetcher=fetcher, folders=folders, options=options)
+            for card in cards:
+                for manifest in build_dataset(card, build, chosen["split"]):
+                    _report(manifest, home)
+    finally:
+        if home.root.exists():
+            rebuild(home)
+
+
+def _fetcher(home: Home, mini: bool, mirror: str | None) -> AbstractContextManager[Any]:
+    if mini:
+        from ib_data.builders.mirror import miniature_fetcher
+
+        return miniature_fetcher(home)
+    from ib_data.builders.fetch import Fetcher
+
+    return nullcontext(Fetcher(downloads=home.downloads, mirror=mirror))
+
+
+def _report(manifest: Any, home: Home) -> None:
+    media = "" if manifest.recipe["media"] else ", annotations only"
+    num_bytes = sum(shard.num_bytes for shard in manifest.shards)
+    click.echo(
+        f"{manifest.dataset}/{manifest.split}: {manifest.num_annotations:,} annotations on {manifest.num_samples:,} "
+        f"images{media}, {manifest.num_drops:,} dropped, {len(manifest.shards)} shards, {num_bytes / 1e6:,.1f} MB in "
+        f"{home.split(manifest.dataset, manifest.split)}"
+    )

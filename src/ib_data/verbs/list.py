@@ -1,0 +1,62 @@
+"""`ib-data list`: all datasets in one table. Must stay light: nothing here may import pyarrow, duckdb or torch."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ib_data.builders.manifest import Manifest, built
+from ib_data.cards import Card, card_names, load_card
+from ib_data.console import table
+from ib_data.home import SPLITS, Home
+from ib_data.verbs.options import home_option, json_option
+
+
+@click.command("list")
+@home_option
+@json_option
+def command(home: Home, as_json: bool) -> None:
+    """All datasets: task, role, official size, what is built.
+
+    The split is the one the paper used, the size its number of official rows. What is built is counted in
+    annotations; a view is there as soon as its base is.
+
+    \b
+    Example:
+      ib-data list
+      ib-data list --json | jq '.[] | select(.role == "held-out") | .name'
+    """
+    manifests = sorted(built(home), key=lambda manifest: (*SPLITS, manifest.split).index(manifest.split))
+    cards = [load_card(name) for name in card_names()]
+    if as_json:
+        click.echo(json.dumps([_values(card, manifests) for card in cards], indent=1))
+        return
+    header = ("name", "task", "role", "split", "official size", "built", "by hand")
+    click.echo(table(header, [_row(card, manifests) for card in cards]))
+
+
+def _row(card: Card, manifests: Sequence[Manifest]) -> tuple[object, ...]:
+    own = ", ".join(f"{m.split} {m.num_annotations:,}" for m in manifests if m.dataset == card.name)
+    done = f"view of {card.view_of}" if card.view_of else own or None
+    gate = card.gate.kind if card.gate else None
+    return card.name, card.task, card.role, card.used_split, card.size, done, gate
+
+
+def _values(card: Card, manifests: Sequence[Manifest]) -> dict[str, Any]:
+    facts = {
+        "name": card.name,
+        "title": card.title,
+        "task": card.task,
+        "role": card.role,
+        "split": card.used_split,
+        "official_size": card.size,
+        "view_of": card.view_of,
+        "by_hand": card.gate.kind if card.gate else None,
+    }
+    counts = {
+        m.split: {"samples": m.num_samples, "annotations": m.num_annotations, "drops": m.num_drops}
+        for m in manifests
+        if m.dataset == card.stored_as and m.split in card.splits
+    }
+    return {key: value for key, value in facts.items() if value is not None} | {"built": counts}

@@ -1,0 +1,62 @@
+"""`ib-data show`: samples with their instructions, in the terminal or as HTML."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ib_data.cards import find_card
+from ib_data.console import printable
+from ib_data.home import Home
+from ib_data.verbs.options import home_option, split_option, templates_option
+
+if TYPE_CHECKING:
+    from ib_data.templates.preview import Entry
+
+
+@click.command()
+@click.argument("name")
+@click.option("-n", "number", type=click.IntRange(min=1), default=3, show_default=True, help="Samples to show.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet to this file.")
+@split_option
+@templates_option
+@home_option
+def command(
+    name: str, number: int, seed: int, html: Path | None, split: str | None, folder: Path | None, home: Home
+) -> None:
+    """Samples with their instructions, in the terminal or as HTML.
+
+    The HTML file holds its pictures and needs no network and no script.
+
+    \b
+    ib-data show vqav2 -n 2
+    ib-data show vsr -n 24 --html vsr.html
+    """
+    from ib_data.templates.preview import preview
+
+    card = find_card(name)
+    per_sample = 5 if html else 3
+    entries = preview(home, card, n=number, split=split, seed=seed, per_sample=per_sample, folder=folder)
+    if html is None:
+        click.echo("\n\n".join(_lines(entry) for entry in entries))
+        return
+    from ib_data.templates.sheet import contact_sheet
+
+    html.write_text(contact_sheet(f"{card.title}: first {len(entries)} samples", entries), encoding="utf-8")
+    click.echo(f"{len(entries)} samples in {html.absolute()}")
+
+
+def _lines(entry: "Entry") -> str:
+    media = entry.sample.media
+    size = f"{media.width}x{media.height}" if media.width and media.height else "(built without media)"
+    lines = [f"{entry.sample.key}  {media.kind} {size}"]
+    for example in entry.examples:
+        if example.rendered is None:
+            lines.append(f"  {example.problem}")
+            continue
+        lines.append(f"  [{example.rendered.template}] {printable(example.rendered.instruction)}")
+        lines.append(f"    -> {printable(example.rendered.target)}")
+    if entry.num_more:
+        lines.append(f"  and {entry.num_more} more annotation{'s' if entry.num_more > 1 else ''}")
+    return "\n".join(lines)

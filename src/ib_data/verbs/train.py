@@ -1,0 +1,41 @@
+"""`ib-data train`: tune the Q-Former on a mixture."""
+
+from pathlib import Path
+
+import click
+
+from ib_data.home import Home
+from ib_data.training.config import load_config
+from ib_data.training.extras import need_extras
+from ib_data.verbs.options import home_option
+
+
+@click.command("train")
+@click.argument("config")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@home_option
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the run. [default: HOME/runs/CONFIG]",
+)
+def command(config: str, overrides: tuple[str, ...], home: Home, out: Path | None) -> None:
+    """Tune the Q-Former on a mixture.
+
+    CONFIG is the name of a packaged configuration or a TOML file. The same command goes on after an interruption.
+
+    \b
+    ib-data train tiny
+    ib-data train tiny steps=200 learning_rate=1e-3 --out runs/longer
+    ib-data train my-run.toml batch_size=64
+    """
+    chosen = load_config(config, overrides)
+    need_extras("train")
+    from ib_data.training.trainer import train
+
+    folder = out or home.runs / Path(config).stem
+    outcome = train(chosen, home, folder, click.echo)
+    click.echo(
+        f"loss {outcome.first_loss:.4f} at the first step, {outcome.last_loss:.4f} at the last ({chosen.steps} steps)"
+    )
+    click.echo(f"checkpoint {outcome.checkpoint}")

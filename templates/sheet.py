@@ -1,0 +1,127 @@
+"""A contact sheet: one HTML file with pictures, instructions and targets, which needs no server and no script.
+
+Captions, questions and scene text come from strangers: everything is escaped, pictures are decoded and encoded anew,
+and the page forbids itself every load and script by its content security policy.
+"""
+
+import base64
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files as package_files
+from itertools import groupby
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+from PIL import Image, UnidentifiedImageError
+
+from ib_data.templates.preview import Entry
+from ib_data.templates.render import MARK_END, MARK_START
+
+THUMBNAIL_PX = 256
+_MARKED = re.compile(f"{MARK_START}(.*?){MARK_END}", re.DOTALL)
+
+
+def contact_sheet(title: str, entries: Sequence[Entry]) -> str:
+    """A whole HTML page of the entries, in their order, under a heading for each dataset and split.
+
+    Each picture has the anchor KEY, in a view NAME:KEY. A picture that cannot be decoded is replaced by a note.
+    """
+    groups = [list(group) for _, group in groupby(entries, key=lambda e: (e.card.name, e.manifest.split))]
+    page, style_hash = _page()
+    return page.render(title=clean(title), style_hash=style_hash, datasets=[_dataset(group) for group in groups])
+
+
+def clean(text: str) -> str:
+    """`text` without what HTML cannot carry: control characters and lone surrogates become the replacement mark."""
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text)
+
+
+def highlight(text: str) -> Markup:
+    """Escaped HTML of a marked instruction, with `<mark>` around the substituted parts.
+
+    Each part is isolated (`<bdi>` does so for its direction): a right-to-left question leaves its frame as it was.
+    """
+    pieces = _MARKED.split(clean(text))  # plain, marked, plain, marked, ..., plain
+    return Markup("").join(
+        Markup("<mark><bdi>{}</bdi></mark>").format(piece) if i % 2 else escape(piece) for i, piece in enumerate(pieces)
+    )
+
+
+def thumbnail(data: bytes) -> str:
+    """A JPEG data URI of the picture, at most THUMBNAIL_PX on a side; raises OSError or ValueError if not a picture."""
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
+        small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    if small.mode == "RGBA":
+        white = Image.new("RGBA", small.size, "white")
+        small = Image.alpha_composite(white, small).convert("RGB")
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+@cache
+def _page() -> tuple[jinja2.Template, str]:
+    """The compiled page, and the hash by which its policy allows its one style sheet."""
+    source = package_files("ib_data.templates").joinpath("sheet.html").read_text(encoding="utf-8")
+    style = source.split("<style>")[1].split("</style>")[0]
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    return environment.from_string(source), base64.b64encode(sha256(style.encode()).digest()).decode()
+
+
+def _dataset(entries: list[Entry]) -> dict[str, Any]:
+    card, manifest = entries[0].card, entries[0].manifest
+    return {
+        "card": card,
+        "split": manifest.split,
+        "num_samples": manifest.num_samples,
+        "num_annotations": manifest.num_annotations,
+        "samples": [_sample(entry) for entry in entries],
+    }
+
+
+def _sample(entry: Entry) -> dict[str, Any]:
+    sample, media = entry.sample, entry.sample.media
+    picture, absence = _picture(entry)
+    size = f"{media.width} x {media.height}" if media.width and media.height else "size unknown"
+    return {
+        "key": clean(sample.key),
+        "anchor": clean(sample.key if entry.card.view_of is None else f"{entry.card.name}:{sample.key}"),
+        "picture": picture,
+        "absence": absence,
+        "alt": f"{media.kind} {clean(media.source_name)}",
+        "size": f"{media.kind}, {size}",
+        "examples": [
+            {
+                "id": clean(example.annotation.id),
+                "instruction": highlight(example.marked),
+                "rendered": example.rendered,
+                "target": clean(example.rendered.target) if example.rendered else None,
+                "problem": clean(example.problem or ""),
+            }
+            for example in entry.examples
+        ],
+        "num_more": entry.num_more,
+        "record": clean(json.dumps(json.loads(sample.to_json()), indent=1, ensure_ascii=False)),
+    }
+
+
+def _picture(entry: Entry) -> tuple[str | None, str]:
+    """A data URI, or None and the reason why there is no picture."""
+    if entry.media is None:
+        return None, "built without media"
+    if entry.sample.media.kind != "image":
+        return None, f"{entry.sample.media.kind} of {len(entry.media):,} bytes"
+    try:
+        return thumbnail(entry.media), ""
+    except UnidentifiedImageError:  # its own message holds a memory address, and so would the page
+        return None, "cannot be decoded: not a known picture format"
+    except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        return None, clean(f"cannot be decoded: {error}")

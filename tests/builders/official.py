@@ -1,0 +1,46 @@
+"""Small official files, written after the published formats, and photos that Pillow draws."""
+
+import io
+import json
+from pathlib import Path
+
+from PIL import Image
+
+
+def photo(shade: int = 120, size: tuple[int, int] = (64, 48)) -> bytes:
+    """A JPEG of one colour."""
+    out = io.BytesIO()
+    Image.new("RGB", size, (shade, 255 - shade, 60)).save(out, "JPEG")
+    return out.getvalue()
+
+
+def lay(folder: Path, name: str, value: object) -> Path:
+    """Write a JSON value under an official name."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+def vqa_answer(text: str, number: int = 1) -> dict[str, object]:
+    return {"answer": text, "answer_confidence": "yes", "answer_id": number}
+
+
+def lay_vqav2(folder: Path, num_images: int = 3, photos: bool = True) -> Path:
+    """VQAv2 train: two questions on each of `num_images` images."""
+    questions, annotations = [], []
+    for image in range(1, num_images + 1):
+        for turn in range(2):
+            question_id = image * 1000 + turn
+            questions.append(
+                {"image_id": image, "question": f"Question {turn} of {image}?", "question_id": question_id}
+            )
+            answers = [vqa_answer(text, i) for i, text in enumerate(["red"] * 6 + ["dark red"] * 4, 1)]
+            annotations.append({"question_id": question_id, "image_id": image, "answers": answers})
+        if photos:
+            path = folder / "photos" / f"COCO_train2014_{image:012d}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(photo(image % 250))
+    lay(folder, "v2_OpenEnded_mscoco_train2014_questions.json", {"questions": questions, "data_subtype": "train2014"})
+    lay(folder, "v2_mscoco_train2014_annotations.json", {"annotations": annotations, "data_subtype": "train2014"})
+    return folder

@@ -1,0 +1,178 @@
+"""Downloads: whole or not at all, resumed, checked, once."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ib_data.builders import fetch
+from ib_data.builders.fetch import CHUNK_BYTES, Fetcher
+from ib_data.cards import SourceFile
+from ib_data.errors import DataError
+
+BODY = bytes(range(256)) * 4096
+
+
+class Host:
+    """A web server on loopback that can fail as hosts do."""
+
+    def __init__(self) -> None:
+        self.body, self.tag = BODY, '"one"'
+        self.failures = 0  # answer so many requests with 503
+        self.breaks: list[int] = []  # break off after so many bytes, one a request
+        self.ranges: list[str | None] = []
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        self.ranges.append(handler.headers.get("Range"))
+        if self.failures:
+            self.failures -= 1
+            handler.send_error(503)
+            return
+        if handler.path != "/files/data.bin":
+            handler.send_error(404)
+            return
+        start = 0
+        if handler.headers.get("Range") and handler.headers.get("If-Range") == self.tag:
+            start = int(handler.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        handler.send_response(206 if start else 200)
+        handler.send_header("ETag", self.tag)
+        handler.send_header("Content-Length", str(len(self.body) - start))
+        handler.end_headers()
+        end = start + self.breaks.pop(0) if self.breaks else None
+        handler.wfile.write(self.body[start:end])
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.setattr(fetch, "RETRIES", fetch.RETRIES.new(backoff_factor=0))
+    state = Host()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state.answer(self)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        state.url = f"http://127.0.0.1:{server.server_address[1]}/files/data.bin"  # type: ignore[attr-defined]
+        yield state
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def file(host: Host) -> Callable[..., SourceFile]:
+    def make(**facts: Any) -> SourceFile:
+        return SourceFile(**{"name": "data.bin", "url": host.url, "role": "questions", **facts})  # type: ignore[attr-defined]
+
+    return make
+
+
+@pytest.fixture
+def fetcher(tmp_path: Path) -> Fetcher:
+    return Fetcher(downloads=tmp_path / "downloads")
+
+
+def leftovers(fetcher: Fetcher) -> set[str]:
+    return {path.name for path in fetcher.downloads.rglob("*") if path.is_file() and not path.name.endswith(".lock")}
+
+
+def test_a_file_is_kept_at_host_and_path_with_its_checksum(file, fetcher, host) -> None:
+    digest = hashlib.sha256(BODY).hexdigest()
+    path = fetcher.fetch(file(num_bytes=len(BODY), sha256=digest), "toy")
+    assert path == fetcher.downloads / "127.0.0.1" / "files" / "data.bin"
+    assert path.read_bytes() == BODY
+    assert fetcher.sha256(file()) == digest
+    fetcher.fetch(file(), "toy")
+    assert len(host.ranges) == 1
+    assert leftovers(fetcher) == {"data.bin", "data.bin.sha256"}
+
+
+def test_a_body_that_breaks_off_goes_on_where_it_stopped(file, fetcher, host) -> None:
+    host.breaks = [300_000, 400_000]
+    assert fetcher.fetch(file(), "toy").read_bytes() == BODY
+    first, second = 300_000 // CHUNK_BYTES * CHUNK_BYTES, 400_000 // CHUNK_BYTES * CHUNK_BYTES
+    assert host.ranges == [None, f"bytes={first}-", f"bytes={first + second}-"]
+
+
+def test_a_later_run_goes_on_with_the_part_of_an_earlier_one(file, fetcher, host, monkeypatch) -> None:
+    monkeypatch.setattr(fetch, "RETRIES", fetch.RETRIES.new(total=0))
+    host.breaks = [500_000]
+    with pytest.raises(DataError, match="cannot be downloaded"):
+        fetcher.fetch(file(), "toy")
+    assert leftovers(fetcher) == {"data.bin.part", "data.bin.part.validator"}
+    assert fetcher.fetch(file(), "toy").read_bytes() == BODY
+    assert host.ranges == [None, f"bytes={500_000 // CHUNK_BYTES * CHUNK_BYTES}-"]
+
+
+def test_a_file_that_changed_between_two_attempts_starts_anew(file, fetcher, host, monkeypatch) -> None:
+    monkeypatch.setattr(fetch, "RETRIES", fetch.RETRIES.new(total=0))
+    host.breaks = [500_000]
+    with pytest.raises(DataError):
+        fetcher.fetch(file(), "toy")
+    host.body, host.tag = BODY[::-1], '"two"'
+    assert fetcher.fetch(file(), "toy").read_bytes() == BODY[::-1]
+
+
+def test_a_busy_host_is_asked_again(file, fetcher, host) -> None:
+    host.failures = 3
+    assert fetcher.fetch(file(), "toy").read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"sha256": "0" * 64}, r"sha256 expected 0{64}, found \w{64}"),
+        ({"num_bytes": 12}, "size expected 12, found 1048576"),
+        ({"md5": "0" * 32}, "md5 expected 0{32}"),
+    ],
+)
+def test_what_is_not_the_official_file_is_not_kept(file, fetcher, facts, message) -> None:
+    with pytest.raises(DataError, match=message):
+        fetcher.fetch(file(**facts), "toy")
+    assert leftovers(fetcher) <= {"data.bin.part.validator"}
+
+
+def test_the_first_download_pins_a_checksum_that_is_not_known(file, fetcher, host) -> None:
+    fetcher.fetch(file(), "toy").unlink()
+    host.body = b"another file"
+    with pytest.raises(DataError, match="sha256 expected"):
+        fetcher.fetch(file(), "toy")
+
+
+def test_a_missing_file_and_a_dead_host_are_one_line(file, fetcher, host) -> None:
+    with pytest.raises(DataError, match=r"^toy: http\S+/nothing: cannot be downloaded \(HTTP status 404\); .*--source"):
+        fetcher.fetch(file(url=host.url.replace("/files/data.bin", "/nothing")), "toy")
+    with pytest.raises(DataError, match="cannot be downloaded"):
+        fetcher.fetch(file(url="http://127.0.0.1:9/closed"), "toy")
+
+
+def test_two_builds_download_a_file_once(file, fetcher, host) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda _: fetcher.fetch(file(), "toy"), range(4)))
+    assert {path.read_bytes() for path in paths} == {BODY}
+    assert len(host.ranges) == 1
+
+
+def test_a_mirror_is_looked_up_by_host_and_path(file, tmp_path) -> None:
+    (tmp_path / "mirror" / "127.0.0.1" / "files").mkdir(parents=True)
+    (tmp_path / "mirror" / "127.0.0.1" / "files" / "data.bin").write_bytes(b"mirrored")
+    mirrored = Fetcher(downloads=tmp_path / "downloads", mirror=(tmp_path / "mirror").as_uri())
+    assert mirrored.fetch(file(), "toy").read_bytes() == b"mirrored"
+    with pytest.raises(DataError, match="the mirror has no such file"):
+        mirrored.fetch(file(url="http://127.0.0.1/other"), "toy")
+
+
+def test_a_disk_without_room_is_said_before_the_download(file, fetcher, monkeypatch) -> None:
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _path: usage)
+    with pytest.raises(DataError, match="needs 1,048,576 bytes, the disk has 1,000 free"):
+        fetcher.fetch(file(), "toy")

@@ -1,0 +1,139 @@
+"""The same bytes for any number of workers, and after being killed at any point."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from official import lay_vqav2
+
+from ib_data.builders.build import Build, Options, build_dataset
+from ib_data.builders.check import problems
+from ib_data.builders.fetch import Fetcher
+from ib_data.builders.manifest import read_manifest
+from ib_data.builders.sources import SourceFolders
+from ib_data.cards import load_card
+from ib_data.home import Home
+
+# A build that kills itself, without any clean-up, at the n-th call of a step.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from test_restart import build
+from ib_data.builders import shards
+from ib_data.home import Home
+
+step, number, home, source = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
+owner = {"replace": Path, "write": shards._Hashed, "write_text": Path}[step]
+real, calls = getattr(owner, step), []
+
+def counted(*args, **kwargs):
+    calls.append(1)
+    if len(calls) == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args, **kwargs)
+
+setattr(owner, step, counted)
+build(Home(home), source, workers=1)
+"""
+
+
+def build(home: Home, source: Path, workers: int) -> None:
+    options = Options(workers=workers, samples_per_shard=2)
+    fetcher = Fetcher(downloads=home.downloads)
+    build_dataset(
+        load_card("vqav2"), Build(home=home, fetcher=fetcher, folders=SourceFolders((source,)), options=options)
+    )
+
+
+def contents(home: Home) -> dict[str, str]:
+    """Every file of the finished split by its checksum; nothing else may be left."""
+    assert not list(home.root.glob("staging/*/*"))
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in home.split("vqav2", "train").iterdir()}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lay_vqav2(tmp_path_factory.mktemp("source"), num_images=5)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory, source: Path) -> dict[str, str]:
+    home = Home(tmp_path_factory.mktemp("home"))
+    build(home, source, workers=1)
+    return contents(home)
+
+
+def test_the_result_is_shards_index_drops_and_manifest(expected: dict[str, str]) -> None:
+    tars = {f"vqav2-train-{number:06d}.tar" for number in range(3)}
+    assert expected.keys() == {*tars, "index.parquet", "drops.parquet", "manifest.json"}
+
+
+def test_the_number_of_workers_changes_no_byte(home: Home, source: Path, expected: dict[str, str]) -> None:
+    build(home, source, workers=3)
+    assert contents(home) == expected
+
+
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [
+        ("write", 1),
+        ("write", 9),
+        ("replace", 1),
+        ("replace", 2),
+        ("replace", 3),
+        ("replace", 7),
+        ("replace", 10),
+        ("write_text", 5),
+    ],
+)
+def test_a_killed_build_goes_on_and_ends_in_the_same_bytes(home, source, expected, step: str, number: int) -> None:
+    command = [sys.executable, "-c", KILLED, step, str(number), str(home.root), str(source)]
+    killed = subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert read_manifest(home.split("vqav2", "train"), "vqav2") is None
+    build(home, source, workers=1)
+    assert contents(home) == expected
+
+
+def test_a_killed_rebuild_leaves_the_earlier_build_readable(home, source, tmp_path) -> None:
+    build(home, lay_vqav2(tmp_path / "small", num_images=1), workers=1)
+    command = [sys.executable, "-c", KILLED, "replace", "8", str(home.root), str(source)]
+    subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True)
+    card, folder = load_card("vqav2"), home.split("vqav2", "train")
+    manifest = read_manifest(folder, "vqav2")
+    assert manifest.num_samples == 1
+    assert list(problems(card, manifest, folder, decode=True)) == []
+
+
+def test_finished_shards_are_not_written_again(home, source, monkeypatch) -> None:
+    command = [sys.executable, "-c", KILLED, "replace", "7", str(home.root), str(source)]
+    subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True)
+    written = []
+    from ib_data.builders import build as module
+
+    real = module.write_shard
+    monkeypatch.setattr(module, "write_shard", lambda job: written.append(job.name) or real(job))
+    build(home, source, workers=1)
+    assert written == ["vqav2-train-000002.tar"]
+
+
+def test_check_finds_what_was_changed_afterwards(cli, home, source) -> None:
+    build(home, source, workers=1)
+    folder = home.split("vqav2", "train")
+    assert cli("check", "vqav2", "--decode", "--home", home.root).out == "vqav2/train: ok\n"
+    tar = folder / "vqav2-train-000001.tar"
+    data = bytearray(tar.read_bytes())
+    data[700] ^= 0xFF
+    tar.write_bytes(data)
+    (folder / "vqav2-train-000002.tar").unlink()
+    result = cli("check", "vqav2", "--decode", "--home", home.root)
+    assert result.code == 1
+    assert "vqav2-train-000001.tar: sha256 expected" in result.out
+    assert "vqav2-train-000002.tar: missing" in result.out
+    assert (
+        cli("check", "okvqa", "--home", home.root).err
+        == "ib-data: okvqa is not built here; run `ib-data build okvqa`\n"
+    )

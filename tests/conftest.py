@@ -1,0 +1,57 @@
+"""Fixtures that every part's tests share."""
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ib_data.cli import main
+from ib_data.home import Home
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs the command line in this process."""
+
+    def run(*args: object) -> Result:
+        out, err = io.StringIO(), io.StringIO()
+        monkeypatch.setattr(sys, "argv", ["ib-data", *map(str, args)])
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                main()
+                code = 0
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+        return Result(code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of official files that nobody here wrote; it is not part of the repository."""
+    folder = Path(os.environ.get("IB_DATA_REAL") or ROOT.parent / "shared" / "real")
+    if not folder.is_dir():
+        pytest.skip(f"official files are not at {folder}; IB_DATA_REAL names another place")
+    return folder

@@ -1,0 +1,185 @@
+"""What decides an instruction and its target, and that nothing else does."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ib_data.cards import load_card
+from ib_data.errors import DataError
+from ib_data.sample import Annotation, Answer
+from ib_data.templates import load_task, render, render_all
+from ib_data.templates.render import MARK_END, MARK_START, field_values, marked, options_text
+
+COUNTS = {"red": 6, "dark red": 3, "crimson": 1}
+VQA = Annotation(id="17", question="What colour?", answers=tuple(Answer(t, c) for t, c in COUNTS.items()))
+CHOICE = replace(VQA, options=("red", "green", "red", "blue"), answer_index=2)
+
+
+def test_seed_and_position_decide_everything():
+    card = load_card("vqav2")
+    first = [render(card, VQA, seed=3, position=p) for p in range(200)]
+    again = [render(card, VQA, seed=3, position=p) for p in reversed(range(200))][::-1]
+    assert first == again
+    assert [r.position for r in first] == list(range(200))
+    other = [render(card, VQA, seed=4, position=p) for p in range(200)]
+    assert [r.template for r in first] != [r.template for r in other]
+    assert [r.target for r in first] != [r.target for r in other]
+
+
+def test_global_random_state_is_neither_read_nor_moved():
+    card = load_card("vqav2")
+    random.seed(1)
+    before, numpy_before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    one = render(card, VQA, seed=0, position=5)
+    assert random.getstate() == before
+    assert np.random.get_state()[1].tolist() == numpy_before  # noqa: NPY002
+    random.seed(2)
+    assert render(card, VQA, seed=0, position=5) == one
+
+
+def test_answers_come_by_their_counts_and_templates_evenly():
+    card = load_card("vqav2")
+    n = 6000
+    found = [render(card, VQA, seed=0, position=p) for p in range(n)]
+    answers = Counter(r.target for r in found)
+    for text, count in COUNTS.items():
+        assert answers[text] / n == pytest.approx(count / 10, abs=0.02)
+    templates = Counter(r.template for r in found)
+    names = [t.name for t in load_task("question_answering") if t.kind == "train"]
+    assert set(templates) == set(names)
+    for name in names:
+        assert templates[name] / n == pytest.approx(1 / len(names), abs=0.02)
+
+
+def test_template_and_answer_are_drawn_independently():
+    card = load_card("vqav2")
+    names = [t.name for t in load_task(card.task) if t.kind == "train"]
+    even = replace(VQA, answers=tuple(Answer(f"answer {i}", 1) for i in range(len(names))))
+    pairs = Counter()
+    for p in range(50 * len(names) ** 2):
+        rendered = render(card, even, seed=0, position=p)
+        pairs[rendered.template, rendered.target] += 1
+    assert len(pairs) == len(names) ** 2
+    assert max(pairs.values()) < 2 * 50
+
+
+def test_provenance_is_complete():
+    rendered = render(load_card("vqav2"), VQA, seed=9, position=41)
+    template = next(t for t in load_task("question_answering") if t.name == rendered.template)
+    assert rendered.template_sha256 == template.sha256
+    assert (rendered.task, rendered.dataset, rendered.annotation_id) == ("question_answering", "vqav2", "17")
+    assert (rendered.seed, rendered.position) == (9, 41)
+
+
+def test_options_are_shown_with_the_right_one_as_target():
+    card = load_card("aokvqa")
+    annotation = replace(CHOICE, options=("red", "green", "blue", "green"), answer_index=3)
+    targets = {True: set(), False: set()}
+    for rendered in render_all(card, annotation, seed=0, position=0):
+        shows = "(a) red (b) green (c) blue (d) green" in rendered.instruction
+        targets[shows].add(rendered.target)
+    assert targets[True] == {"green"}
+    assert targets[False] <= set(COUNTS)
+
+
+def test_options_that_share_a_text_keep_the_right_index():
+    card = load_card("aokvqa")
+    changed = replace(CHOICE, options=("red", "green", "red ", "blue"), answer_index=3)
+    options = [t for t in load_task("knowledge_question_answering") if t.shows_options]
+    assert len(options) >= 2
+    for template in options:
+        assert render(card, CHOICE, seed=0, position=0, template=template).target == "red"
+        assert render(card, changed, seed=0, position=0, template=template).target == "blue"
+
+
+def test_option_templates_are_drawn_only_for_annotations_with_options():
+    card = load_card("aokvqa")
+    options = {t.name for t in load_task(card.task) if t.shows_options}
+    with_options = {render(card, CHOICE, seed=0, position=p).template for p in range(300)}
+    without = {render(card, VQA, seed=0, position=p).template for p in range(300)}
+    only_options = {render(card, replace(CHOICE, answers=()), seed=0, position=p).template for p in range(300)}
+    assert options <= with_options
+    assert not options & without
+    assert only_options == options
+
+
+def test_question_generation_turns_the_pair_around():
+    for p in range(50):
+        rendered = render(load_card("vqav2_qg"), VQA, seed=0, position=p)
+        assert rendered.target == "What colour?"
+        assert any(text in rendered.instruction for text in COUNTS)
+        assert "What colour?" not in rendered.instruction
+        assert rendered.dataset == "vqav2_qg"
+
+
+@pytest.mark.parametrize(
+    ("name", "annotation", "lacking"),
+    [
+        ("vqav2", replace(VQA, answers=()), "answer"),
+        ("vqav2", replace(VQA, answers=(Answer(" ", 10),)), "answer"),
+        ("aokvqa", replace(CHOICE, answers=(), answer_index=None), "answer"),
+        ("vqav2_qg", replace(VQA, question=None), "question"),
+        ("coco_caption", Annotation(id="17", extra={"file": "x"}), "caption"),
+        ("vsr", Annotation(id="17", statement="A cup."), "label"),
+    ],
+)
+def test_no_target_no_example(name, annotation, lacking):
+    for render_it in (render, render_all):
+        with pytest.raises(DataError, match=f"{name}: annotation 17: no {lacking} to render"):
+            render_it(load_card(name), annotation, seed=0, position=0)
+
+
+def test_a_given_template_that_does_not_fit_is_refused():
+    template = next(t for t in load_task("knowledge_question_answering") if t.shows_options)
+    with pytest.raises(DataError, match="annotation 17: no answer, options_text to render"):
+        render(load_card("aokvqa"), VQA, seed=0, position=0, template=template)
+
+
+def test_an_index_beyond_the_options_is_refused():
+    with pytest.raises(DataError, match=r"aokvqa: annotation 17: answer_index 9 points beyond the 4 options"):
+        render(load_card("aokvqa"), replace(CHOICE, answer_index=9), seed=0, position=0)
+
+
+def test_strange_text_stays_as_it_is(hostile):
+    card = load_card("vqav2")
+    for text in hostile:
+        annotation = Annotation(id="1", question=text, answers=(Answer(text, 1),))
+        for rendered in render_all(card, annotation, seed=0, position=0):
+            assert text in rendered.instruction
+            assert rendered.target == text
+
+
+def test_blanks_at_the_ends_of_source_texts_are_left_out():
+    annotation = Annotation(id="1", question=" What colour? \n", answers=(Answer("red ", 1),))
+    for rendered in render_all(load_card("vqav2"), annotation, seed=0, position=0):
+        assert "  " not in rendered.instruction
+        assert rendered.target == "red"
+
+
+def test_marks_stand_around_the_values_alone(hostile):
+    card = load_card("vqav2")
+    for text in ("What colour?", *hostile):
+        annotation = replace(VQA, question=text)
+        for rendered in render_all(card, annotation, seed=0, position=0):
+            shown = marked(card, annotation, rendered)
+            bare = text.replace(MARK_START, "").replace(MARK_END, "")
+            assert f"{MARK_START}{bare}{MARK_END}" in shown
+            assert shown.count(MARK_START) == shown.count(MARK_END) == 1
+
+
+def test_a_filter_that_the_marks_disturb_gives_a_plain_instruction(tmp_path):
+    body = "target = '{{ answer }}'\n[train]\na = '{{ question|capitalize }} Short answer:'\n"
+    (tmp_path / "question_answering.toml").write_text(body, encoding="utf-8")
+    rendered = render(load_card("vqav2"), VQA, seed=0, position=0, folder=tmp_path)
+    assert marked(load_card("vqav2"), VQA, rendered, tmp_path) == rendered.instruction == "What colour? Short answer:"
+
+
+def test_fields_of_an_annotation():
+    annotation = Annotation(id="1", context="Read this.", ocr_tokens=("STOP", "4-way"), options=("x",), statement=" ")
+    assert field_values(annotation) == {
+        "context": "Read this.", "ocr_text": "STOP, 4-way", "options_text": "(a) x",
+    }  # fmt: skip
+    assert options_text(("blue", "yellow", "pink")) == "(a) blue (b) yellow (c) pink"

@@ -1,0 +1,136 @@
+"""The verbs `templates`, `render` and `show`, as a user calls them."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from ib_data.cli import VERBS, group
+from ib_data.errors import IbDataError
+from ib_data.sample import Annotation, Answer
+from ib_data.templates import load_task, tasks_with_templates
+
+
+def run(*arguments):
+    result = CliRunner().invoke(group, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(*arguments):
+    with pytest.raises(IbDataError) as caught:
+        CliRunner().invoke(group, [str(a) for a in arguments], catch_exceptions=False)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("verb", ["templates", "render", "show"])
+def test_help_begins_with_the_known_line_and_has_an_example(verb):
+    text = run(verb, "--help")
+    assert text.split("\n\n")[1].split("\n")[0].strip() == VERBS[verb]
+    assert f"ib-data {verb} " in text
+
+
+def test_templates_lists_one_task_or_all():
+    text = run("templates", "visual_reasoning")
+    assert text.split("\n")[0].split() == ["task", "kind", "name", "text"]
+    assert 'Based on the image, is this statement true or false? "{{ statement }}" Answer:' in text
+    assert len(text.splitlines()) == 2 + len(load_task("visual_reasoning"))
+    assert len(run("templates").splitlines()) == 2 + sum(len(load_task(t)) for t in tasks_with_templates())
+
+
+def test_templates_as_json():
+    rows = json.loads(run("templates", "captioning", "--json"))
+    assert [row["name"] for row in rows] == [t.name for t in load_task("captioning")]
+    assert {"task", "kind", "name", "text", "sha256", "fields"} <= set(rows[0])
+
+
+def test_templates_of_an_unknown_task():
+    assert refused("templates", "captionning") == "unknown task 'captionning'; did you mean 'captioning'?"
+    assert "task 'llava' has no templates" in refused("templates", "llava")
+
+
+def test_templates_from_a_folder(tmp_path):
+    (tmp_path / "captioning.toml").write_text("target = '{{ caption }}'\n[train]\nown = 'Mine:'\n", encoding="utf-8")
+    assert run("templates", "captioning", "--templates", tmp_path).splitlines()[2:] == [
+        "captioning  train  own   Mine:"
+    ]
+
+
+def test_render_prints_instruction_target_and_provenance(vqa_home):
+    text = run("render", "vqav2", "-n", 2, "--home", vqa_home.root)
+    lines = text.splitlines()
+    assert lines[0] == "vqav2-train-000000000000  annotation 0  position 0  seed 0"
+    assert "Question number 0?" in lines[1]
+    assert lines[2] in ("  -> red", "  -> dark red")
+    assert len(lines) == 6
+
+
+def test_render_as_json_counts_annotations_over_samples(vqa_home):
+    rows = json.loads(run("render", "vqav2", "-n", 6, "--json", "--seed", 3, "--home", vqa_home.root))
+    assert [row["annotation_id"] for row in rows] == ["0", "1", "2", "3", "4", "10"]
+    assert [row["position"] for row in rows] == list(range(6))
+    assert rows == json.loads(run("render", "vqav2", "-n", 6, "--json", "--seed", 3, "--home", vqa_home.root))
+    assert {row["seed"] for row in rows} == {3}
+
+
+def test_render_with_all_templates(vqa_home):
+    rows = json.loads(run("render", "vqav2_qg", "-n", 1, "--all-templates", "--json", "--home", vqa_home.root))
+    assert [row["template"] for row in rows] == [t.name for t in load_task("question_generation")]
+    assert {row["target"] for row in rows} == {"Question number 0?"}
+
+
+def test_render_a_held_out_dataset_with_the_papers_prompt(build):
+    home = build("vsr", "test", [((Annotation(id="1", statement="The cup is left of the jar.", label="false"),), None)])
+    lines = run("render", "vsr", "--home", home.root).splitlines()
+    prompt = 'Based on the image, is this statement true or false? "The cup is left of the jar." Answer:'
+    assert lines[1].endswith(f"] {prompt}")
+    assert lines[2] == "  -> false"
+
+
+def test_render_refuses_hidden_answers(build):
+    home = build("vqav2", "test", [((Annotation(id="7", question="What?"),), None)])
+    assert "vqav2: annotation 7: no answer to render" in refused("render", "vqav2", "--home", home.root)
+
+
+@pytest.mark.parametrize("verb", ["render", "show"])
+def test_what_is_not_built_or_not_known(verb, tmp_path):
+    assert refused(verb, "vqav2", "--home", tmp_path) == "vqav2 is not built here; run `ib-data build vqav2`"
+    assert refused(verb, "vqav", "--home", tmp_path) == "unknown dataset 'vqav'; did you mean 'vqav2'?"
+    assert CliRunner().invoke(group, [verb, "vqav2", "-n", "0"]).exit_code == 2
+
+
+def test_show_in_the_terminal(vqa_home):
+    text = run("show", "vqav2", "-n", 2, "--home", vqa_home.root)
+    blocks = text.split("\n\n")
+    assert blocks[0].splitlines()[0] == "vqav2-train-000000000000  image 640x480"
+    assert blocks[0].count("->") == 3
+    assert blocks[0].endswith("and 2 more annotations")
+    assert len(blocks) == 2
+
+
+def test_show_keeps_escape_sequences_from_the_terminal(build):
+    annotation = Annotation(id="1", question="red \x1b[31m\u202eback\nline?", answers=(Answer("\x07bell", 1),))
+    home = build("vqav2", "train", [((annotation,), None)])
+    for verb in ("show", "render"):
+        text = run(verb, "vqav2", "--home", home.root)
+        assert "red \\x1b[31m\\u202eback\\nline?" in text
+        assert "-> \\x07bell" in text
+        assert "\x1b" not in text
+
+
+def test_show_writes_a_page(vqa_home, tmp_path):
+    file = tmp_path / "look.html"
+    text = run("show", "vqav2", "-n", 2, "--html", file, "--home", vqa_home.root)
+    assert text == f"2 samples in {file}\n"
+    page = file.read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.count("<article") == 2
+
+
+def test_show_from_own_templates(vqa_home, tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    body = "target = '{{ answer }}'\n[train]\nown = 'In short: {{ question }}'\n"
+    (folder / "question_answering.toml").write_text(body, encoding="utf-8")
+    text = run("show", "vqav2", "-n", 1, "--templates", folder, "--home", vqa_home.root)
+    assert "[own] In short: Question number 0?" in text
