@@ -1,6 +1,6 @@
 """From an annotation to (instruction, target): a pure function of the annotation, the seed and the position."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -53,10 +53,10 @@ def render(
     """
     open_values, choice_values = _values(card, annotation, seed, position)
     known = (template,) if template else [t for t in load_task(card.task, folder) if t.kind == "train"]
-    fitting = [t for t in known if t.needs <= (choice_values if t.shows_options else open_values).keys()]
-    if not fitting:
+    candidates = fitting(known, open_values.keys(), choice_values.keys())
+    if not candidates:
         raise _unfit(card, annotation, known, open_values, choice_values)
-    drawn = fitting[keyed_below(len(fitting), seed, "templates/template", position)] if len(fitting) > 1 else fitting[0]
+    drawn = draw_template(candidates, seed, position)
     values = choice_values if drawn.shows_options else open_values
     instruction = compiled(drawn.text).render(values).strip()
     target = compiled(drawn.target).render(values).strip()
@@ -77,10 +77,22 @@ def render_all(
     """
     open_values, choice_values = _values(card, annotation, seed, position)
     known = [t for t in load_task(card.task, folder) if t.kind == "train" or t.name == card.name]
-    fitting = [t for t in known if t.needs <= (choice_values if t.shows_options else open_values).keys()]
-    if not fitting:
+    candidates = fitting(known, open_values.keys(), choice_values.keys())
+    if not candidates:
         raise _unfit(card, annotation, known, open_values, choice_values)
-    return [render(card, annotation, seed=seed, position=position, template=t) for t in fitting]
+    return [render(card, annotation, seed=seed, position=position, template=t) for t in candidates]
+
+
+def fitting(templates: Iterable[Template], open_fields: Set[str], choice_fields: Set[str]) -> list[Template]:
+    """The templates whose fields are all there: `choice_fields` for those that list options, else `open_fields`."""
+    return [t for t in templates if t.needs <= (choice_fields if t.shows_options else open_fields)]
+
+
+def draw_template(candidates: Sequence[Template], seed: int, position: int) -> Template:
+    """One of at least one candidate, by (seed, position) alone."""
+    if len(candidates) == 1:
+        return candidates[0]
+    return candidates[keyed_below(len(candidates), seed, "templates/template", position)]
 
 
 def marked(card: Card, annotation: Annotation, rendered: Rendered, folder: Path | None = None) -> str:

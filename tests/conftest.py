@@ -16,6 +16,13 @@ from ib_data.home import Home
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Note in the report which tests need official files, so that CI can tell whether any was skipped."""
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.user_properties.append(("needs", "official files"))
+
+
 @dataclass(frozen=True)
 class Result:
     """What a command did."""

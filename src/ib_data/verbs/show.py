@@ -15,15 +15,21 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
-@click.option("-n", "number", type=click.IntRange(min=1), default=3, show_default=True, help="Samples to show.")
+@click.argument("names", nargs=-1, required=True)
+@click.option("-n", "number", type=click.IntRange(min=1), default=3, show_default=True, help="Samples of each to show.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet to this file.")
 @split_option
 @templates_option
 @home_option
 def command(
-    name: str, number: int, seed: int, html: Path | None, split: str | None, folder: Path | None, home: Home
+    names: tuple[str, ...],
+    number: int,
+    seed: int,
+    html: Path | None,
+    split: str | None,
+    folder: Path | None,
+    home: Home,
 ) -> None:
     """Samples with their instructions, in the terminal or as HTML.
 
@@ -31,19 +37,25 @@ def command(
 
     \b
     ib-data show vqav2 -n 2
-    ib-data show vsr -n 24 --html vsr.html
+    ib-data show vqav2 vqav2_qg vsr -n 24 --html sheet.html
     """
     from ib_data.templates.preview import preview
 
-    card = find_card(name)
+    cards = [find_card(name) for name in names]
     per_sample = 5 if html else 3
-    entries = preview(home, card, n=number, split=split, seed=seed, per_sample=per_sample, folder=folder)
+    entries = [
+        entry
+        for card in cards
+        for entry in preview(home, card, n=number, split=split, seed=seed, per_sample=per_sample, folder=folder)
+    ]
     if html is None:
         click.echo("\n\n".join(_lines(entry) for entry in entries))
         return
     from ib_data.templates.sheet import contact_sheet
 
-    html.write_text(contact_sheet(f"{card.title}: first {len(entries)} samples", entries), encoding="utf-8")
+    html.write_text(
+        contact_sheet(f"{', '.join(card.title for card in cards)}: first samples", entries), encoding="utf-8"
+    )
     click.echo(f"{len(entries)} samples in {html.absolute()}")
 
 

@@ -1,0 +1,41 @@
+"""Writes `docs/cli.md` from the `--help` of every verb; with `--check` fails where the file differs."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ib_data.cli import VERBS, group
+
+TARGET = Path(__file__).with_name("cli.md")
+HEAD = """# The command line
+
+Made from `--help` by `make cli-reference`; `make check` fails where the two differ. Exit code 0: done. 1: a failure of
+the data, the network or a check, in one line on standard error. 2: wrong usage.
+"""
+
+
+def sections(command: click.Command, path: str) -> Iterator[str]:
+    """The help of a command, then that of its subcommands."""
+    context = click.Context(command, info_name=path, terminal_width=100, help_option_names=["-h", "--help"])
+    yield f"## {path}\n\n```\n{command.get_help(context).strip()}\n```\n"
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from sections(child, f"{path} {name}")
+
+
+def reference() -> str:
+    """The whole page."""
+    root = click.Context(group, info_name="ib-data")
+    commands = [(f"ib-data {verb}", group.get_command(root, verb)) for verb in VERBS]
+    parts = [part for path, command in commands if command for part in sections(command, path)]
+    return "\n".join([HEAD, *parts])
+
+
+if __name__ == "__main__":
+    text = reference()
+    if "--check" not in sys.argv:
+        TARGET.write_text(text, encoding="utf-8")
+    elif not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
+        sys.exit(f"{TARGET.name} is not what --help says: run `make cli-reference`")

@@ -1,0 +1,88 @@
+"""A keyed bijection on [0, N): the order in which an epoch visits a dataset, without a table.
+
+A Feistel network over ceil(log2 N) bits (halves may differ by one bit) whose round function is the 64-bit finaliser of
+splitmix64; values at or above N walk the cycle until they fall below it, fewer than 2 passes on average because
+2**bits < 2N. A multiply-add as round function does not mix downwards, and materialised shuffles of NumPy are not
+promised to stay the same across versions. Changing anything here changes every order: the tests pin values.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+UInt64s = NDArray[np.uint64]
+Int64s = NDArray[np.int64]
+
+# Over 40,000 keys and the orders of 5 things, chi-square is 92 times its expected value after 6 rounds, 4.0 times after
+# 12, 1.0 times after 24. Where the first two of 40 things go is even after six, at 0.04 microseconds an index. Both
+# numbers are even, so that unequal halves come back to their places.
+_ROUNDS, _ROUNDS_OF_FEW, _FEW_BITS = 6, 24, 6
+_MASK = 2**64 - 1
+_GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+def mix(value: int) -> int:
+    """The finaliser of splitmix64: a bijection on 64-bit integers in which each bit depends on all."""
+    value = ((value ^ (value >> 30)) * _FIRST) & _MASK
+    value = ((value ^ (value >> 27)) * _SECOND) & _MASK
+    return value ^ (value >> 31)
+
+
+def mix_array(values: UInt64s) -> UInt64s:
+    """`mix` of each element of an array of at least one dimension."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(_FIRST)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(_SECOND)
+    return values ^ (values >> np.uint64(31))
+
+
+def subkey(key: int, counter: int) -> int:
+    """The 64-bit key number `counter` (0 to 2**63) under a 64-bit key."""
+    return mix(key ^ mix((counter + _GOLDEN) & _MASK))
+
+
+def subkeys(key: int, counters: Int64s) -> UInt64s:
+    """`subkey` of each counter; uint64, the shape of `counters` (at least one dimension)."""
+    return mix_array(np.uint64(key) ^ mix_array(counters.astype(np.uint64) + np.uint64(_GOLDEN)))
+
+
+def permute(index: int, size: int, key: int) -> int:
+    """Where the permutation of [0, size) under a 64-bit key sends `index`; 4 microseconds, 15 below 65."""
+    if not 0 <= index < size:
+        raise ValueError(f"index {index} lies outside [0, {size})")
+    bits = (size - 1).bit_length()
+    round_keys = [mix((key + (i + 1) * _GOLDEN) & _MASK) for i in range(_rounds(bits))]
+    while True:
+        left_bits, right_bits = bits // 2, bits - bits // 2
+        left, right = index >> right_bits, index & ((1 << right_bits) - 1)
+        for round_key in round_keys:
+            left, right = right, left ^ (mix(right ^ round_key) & ((1 << left_bits) - 1))
+            left_bits, right_bits = right_bits, left_bits
+        index = (left << right_bits) | right
+        if index < size:
+            return index
+
+
+def permute_array(indices: Int64s, size: int, keys: UInt64s) -> Int64s:
+    """`permute` of each index; int64. `keys` (uint64) has one element or a shape that broadcasts with `indices`.
+
+    0.04 microseconds an index for one key. All `indices` must lie in [0, size): this is not checked.
+    """
+    bits = (size - 1).bit_length()
+    values = _feistel(indices.astype(np.uint64), bits, keys)
+    while (outside := values >= np.uint64(size)).any():
+        some = keys.reshape(1) if keys.size == 1 else np.broadcast_to(keys, values.shape)[outside]
+        values[outside] = _feistel(values[outside], bits, some)
+    return values.astype(np.int64)
+
+
+def _feistel(values: UInt64s, bits: int, keys: UInt64s) -> UInt64s:
+    left_bits, right_bits = bits // 2, bits - bits // 2
+    left, right = values >> np.uint64(right_bits), values & np.uint64((1 << right_bits) - 1)
+    for i in range(_rounds(bits)):
+        round_keys = mix_array(keys + np.uint64((i + 1) * _GOLDEN & _MASK))
+        left, right = right, left ^ (mix_array(right ^ round_keys) & np.uint64((1 << left_bits) - 1))
+        left_bits, right_bits = right_bits, left_bits
+    return (left << np.uint64(right_bits)) | right
+
+
+def _rounds(bits: int) -> int:
+    return _ROUNDS if bits > _FEW_BITS else _ROUNDS_OF_FEW

@@ -1,0 +1,83 @@
+"""From pinned sizes to shares, and from shares to the integer quotas that the order is made of."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal, localcontext
+
+from ib_data.errors import DataError
+from ib_data.mixtures.spec import Member, Mixture
+
+# Slots of the master table. A quota is off by less than one slot: 0.1 % of the smallest share of 26 sqrt-weighted sets.
+TOTAL_QUOTA = 65_536
+
+
+def weights(mixture: Mixture) -> dict[str, float]:
+    """Each member's share of the positions, by its name, from pinned sizes alone; the shares sum to 1.
+
+    The default rule is p_d = sqrt(S_d) / sum of sqrt(S_i) (arXiv 2305.06500, section 2.3), times the written scale.
+    """
+    return {name: float(share) for name, share in _shares(mixture).items()}
+
+
+def weights_under(mixture: Mixture, rule: str) -> dict[str, float]:
+    """The shares that the same sizes would have under `sqrt`, `proportional` or `uniform`, all scales being 1."""
+    members = tuple(replace(member, scale=1.0, weight=None) for member in mixture.members)
+    return weights(replace(mixture, rule=rule, exponent=None, members=members))
+
+
+def quotas(mixture: Mixture, total: int = TOTAL_QUOTA) -> dict[str, int]:
+    """Each member's slots among `total`, by largest remainder; at least 1, or 0 for a member of weight 0.
+
+    The arithmetic is decimal with 40 digits, so that no processor's rounding can change the order of a stream.
+    Raises DataError where `total` is smaller than the number of members.
+    """
+    shares = {name: share for name, share in _shares(mixture).items() if share}
+    if len(shares) > total:
+        raise DataError(mixture.name, f"{len(shares)} members do not fit into {total} slots")
+    small: set[str] = set()
+    while True:
+        # A member too small for one slot takes one; the others share what is left, which may make another too small.
+        rest = {name: share for name, share in shares.items() if name not in small}
+        left = total - len(small)
+        with localcontext(prec=40):
+            scale = left / sum(rest.values(), Decimal(0))
+            ideal = {name: share * scale for name, share in rest.items()}
+        too_small = {name for name, value in ideal.items() if value < 1}
+        if not too_small:
+            break
+        small |= too_small
+    found = {**dict.fromkeys(mixture.datasets, 0), **dict.fromkeys(small, 1), **_largest_remainder(ideal, left)}
+    assert sum(found.values()) == total
+    return found
+
+
+def _largest_remainder(ideal: Mapping[str, Decimal], total: int) -> dict[str, int]:
+    floors = {name: int(value) for name, value in ideal.items()}
+    with localcontext(prec=40):
+        by_remainder = sorted(ideal, key=lambda name: floors[name] - ideal[name])  # stable: ties in the spec's order
+    for name in by_remainder[: total - sum(floors.values())]:
+        floors[name] += 1
+    return floors
+
+
+def _shares(mixture: Mixture) -> dict[str, Decimal]:
+    with localcontext(prec=40):
+        raw = {member.dataset: _by_rule(mixture, member) * Decimal(member.scale) for member in mixture.members}
+        total = sum(raw.values(), Decimal(0))
+        if not total:
+            raise DataError(mixture.name, "all weights are 0", remedy="give a member a scale and weight above 0")
+        return {name: value / total for name, value in raw.items()}
+
+
+def _by_rule(mixture: Mixture, member: Member) -> Decimal:
+    size = Decimal(member.size)
+    if mixture.rule == "sqrt":
+        return size.sqrt()
+    if mixture.rule == "proportional":
+        return size
+    if mixture.rule == "uniform":
+        return Decimal(1)
+    if mixture.rule == "temperature":
+        return size ** Decimal(mixture.exponent or 0.0)
+    assert mixture.rule == "fixed"
+    return Decimal(member.weight or 0.0)

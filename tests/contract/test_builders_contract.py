@@ -1,0 +1,142 @@
+"""What holds for every builder, proven on the miniature through the command line."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from ib_data.builders import BUILDERS
+from ib_data.builders.build import Build, Options, build_split
+from ib_data.builders.index import SCHEMA
+from ib_data.builders.manifest import read_manifest
+from ib_data.builders.mirror import miniature_fetcher
+from ib_data.builders.reader import extent_of, read_sample
+from ib_data.builders.sources import SourceFolders
+from ib_data.cards import card_names, load_card
+from ib_data.home import Home
+from ib_data.mixtures import catalog
+from ib_data.sample import Sample
+
+STORED = [name for name in card_names() if load_card(name).view_of is None]
+SPLITS = [(name, split) for name in STORED for split in load_card(name).splits]
+
+
+def build_all(home: Home, workers: int) -> None:
+    options = Options(miniature=True, workers=workers, samples_per_shard=8)
+    with miniature_fetcher(home) as fetcher:
+        build = Build(home=home, fetcher=fetcher, folders=SourceFolders(), options=options)
+        for name, split in SPLITS:
+            card = load_card(name)
+            build_split(card, split, card.forms[0] if card.forms else None, build)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("miniature"))
+    build_all(home, workers=1)
+    catalog.rebuild(home)
+    return home
+
+
+@pytest.fixture(params=SPLITS, ids="/".join)
+def case(request: pytest.FixtureRequest, built: Home) -> tuple[str, str, Path]:
+    name, split = request.param
+    return name, split, built.split(name, split)
+
+
+def rows_of(folder: Path) -> list[dict]:
+    return pq.read_table(folder / "index.parquet", schema=SCHEMA).to_pylist()
+
+
+def samples_of(folder: Path) -> list[tuple[Sample, bytes]]:
+    firsts = [row for row in rows_of(folder) if row["ordinal"] == 0]
+    return [read_sample(folder / row["shard"], extent_of(row)) for row in firsts]
+
+
+def test_every_card_has_a_builder_of_at_most_60_lines() -> None:
+    assert set(BUILDERS) == set(STORED)
+    folder = Path(__file__).resolve().parents[2] / "builders"
+    assert all(len((folder / f"{name}.py").read_text().splitlines()) <= 60 for name in BUILDERS)
+
+
+def test_the_fields_of_the_card_are_there_and_ids_are_unique(case) -> None:
+    name, split, folder = case
+    annotations = [annotation for sample, _ in samples_of(folder) for annotation in sample.annotations]
+    assert annotations
+    for annotation in annotations:
+        for field in load_card(name).splits[split].fields:
+            assert getattr(annotation, field) not in (None, "", ()), (annotation.id, field)
+    assert len({annotation.id for annotation in annotations}) == len(annotations)
+
+
+def test_the_json_has_no_null_and_no_empty_text(case) -> None:
+    def walk(value: object) -> None:
+        assert value is not None
+        assert value not in ("", [], {})
+        for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            walk(item)
+
+    for sample, _ in samples_of(case[2]):
+        walk(json.loads(sample.to_json()))
+        assert Sample.from_json(sample.to_json()) == sample
+
+
+def test_every_picture_opens_and_is_what_the_sample_says(case) -> None:
+    for sample, data in samples_of(case[2]):
+        image = Image.open(io.BytesIO(data))
+        image.load()
+        assert image.size == (sample.media.width, sample.media.height)
+        assert hashlib.sha256(data).hexdigest() == sample.media.sha256
+
+
+def test_counts_of_manifest_index_drops_and_catalog_agree(case, built: Home) -> None:
+    name, split, folder = case
+    manifest = read_manifest(folder, name)
+    rows = rows_of(folder)
+    assert manifest.num_annotations == len(rows) == sum(shard.num_annotations for shard in manifest.shards)
+    assert manifest.num_samples == len({row["key"] for row in rows})
+    drops = pq.read_table(folder / "drops.parquet").to_pylist()
+    assert manifest.num_drops == len(drops)
+    assert all(drop["reason"] and drop["source_id"] for drop in drops)
+    where = f"where dataset = '{name}' and split = '{split}'"
+    _, (in_datasets,) = catalog.query(
+        built, f"select num_samples, num_annotations from datasets {where.replace('dataset', 'name', 1)}"
+    )
+    _, ((in_annotations,),) = catalog.query(built, f"select count(*) from annotations {where}")
+    _, ((in_samples,),) = catalog.query(built, f"select count(*) from samples {where}")
+    _, ((in_drops,),) = catalog.query(built, f"select count(*) from drops {where}")
+    assert tuple(in_datasets) == (in_samples, in_annotations) == (manifest.num_samples, manifest.num_annotations)
+    assert in_drops == manifest.num_drops
+
+
+def test_keys_are_sorted_and_members_are_adjacent(case) -> None:
+    rows = rows_of(case[2])
+    keys = [row["key"] for row in rows]
+    assert keys == sorted(keys)
+    assert not any(key.isdigit() for key in keys)
+    for row in rows:
+        end = row["offset"] + row["num_bytes"]
+        assert row["offset"] < row["media_offset"] < row["json_offset"] < end
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_no_annotation_stands_in_two_splits(built: Home, name: str) -> None:
+    ids = [{row["id"] for row in rows_of(built.split(name, split))} for split in load_card(name).splits]
+    assert len(set.union(*ids)) == sum(map(len, ids))
+
+
+def test_another_machine_gets_the_same_bytes(built: Home, tmp_path: Path) -> None:
+    """Another folder and other workers stand for another machine; the manifest, too, names nothing of this one."""
+    home = Home(tmp_path / "other")
+    build_all(home, workers=2)
+
+    def contents(root: Path) -> dict[str, str]:
+        files = (path for path in (root / "shards").rglob("*") if path.is_file())
+        return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    assert contents(home.root) == contents(built.root)
+    assert str(built.root) not in "".join(path.read_text() for path in built.root.glob("shards/*/*/manifest.json"))

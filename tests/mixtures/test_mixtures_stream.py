@@ -1,0 +1,241 @@
+"""The stream over shards: sliced, resumed, partly built, damaged."""
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+import ib_data.mixtures.stream as stream_module
+from ib_data.builders.manifest import INDEX, MANIFEST
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.mixtures import Member, Mixture
+from ib_data.mixtures.stream import Example, Stream, open_stream
+
+Build = Callable[..., Path]
+
+
+def mixture(*members: tuple[str, int], split: str = "train", rule: str = "sqrt") -> Mixture:
+    return Mixture(
+        name="tiny",
+        rule=rule,
+        members=tuple(Member(dataset=name, split=split, size=size) for name, size in members),
+    )
+
+
+BUILT = mixture(("vqav2", 40), ("okvqa", 6), ("coco_caption", 18), ("vqav2_qg", 40))
+
+
+def ids(examples: list[Example]) -> list[tuple[int, str, str, str, str]]:
+    return [(e.position, e.dataset, e.key, e.annotation_id, e.rendered.template) for e in examples]
+
+
+def test_an_example_is_what_its_names_say(tiny_home: Home) -> None:
+    stream = open_stream(tiny_home, BUILT)
+    seen = {}
+    for example in stream.examples(count=200):
+        seen[example.dataset] = example
+        number = int(example.key[-6:])
+        assert example.annotation.id == example.annotation_id == example.rendered.annotation_id
+        assert example.annotation_id.startswith(f"{number}-")
+        base = example.dataset.removesuffix("_qg")
+        assert example.media == b"\xff\xd8" + f"{base} {number}".encode() * 5
+        assert (example.split, example.media_kind) == ("train", "image")
+        assert (example.rendered.position, example.rendered.dataset) == (example.position, example.dataset)
+    assert seen.keys() == set(BUILT.datasets)
+    question = seen["vqav2_qg"].annotation.question
+    assert seen["vqav2_qg"].rendered.target == question  # the view asks for the question, its base for the answer
+    assert seen["vqav2"].rendered.target in ("red", "orange")
+
+
+def test_at_is_examples_and_ids_agree_without_reading_a_shard(tiny_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = open_stream(tiny_home, BUILT, seed=5)
+    examples = list(stream.examples(start=77, count=300))
+    assert [stream.at(p) for p in (77, 78, 376)] == [examples[0], examples[1], examples[-1]]
+
+    def forbidden(*_arguments: object, **_options: object) -> None:
+        raise AssertionError("ids read nothing but the index")
+
+    monkeypatch.setattr(stream_module, "read_sample", forbidden)
+    monkeypatch.setattr(stream_module, "render", forbidden)
+    listed = [(i.position, i.dataset, i.key, i.annotation_id, i.template) for i in stream.ids(start=77, count=300)]
+    assert listed == ids(examples)
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 8])
+def test_ranks_together_give_the_one_order(tiny_home: Home, world: int) -> None:
+    stream = open_stream(tiny_home, BUILT)
+    whole = list(stream.ids(start=11, count=240))
+    ranks = [list(stream.ids(start=11, count=240 // world, world=world, rank=rank)) for rank in range(world)]
+    assert [row for rows in zip(*ranks, strict=True) for row in rows] == whole
+
+
+def test_the_order_goes_on_over_the_pieces_it_is_computed_in(tiny_home: Home) -> None:
+    stream = open_stream(tiny_home, BUILT)
+    far = list(stream.ids(count=9000))
+    assert [row.position for row in far] == list(range(9000))
+    assert far[8190:8200] == list(stream.ids(start=8190, count=10))
+    assert far[5:2005:7] == list(stream.ids(start=5, count=286, world=7))
+
+
+def test_it_has_no_end_and_repeats_nothing_before_an_epoch_ends(tiny_home: Home) -> None:
+    stream = open_stream(tiny_home, BUILT)
+    drawn = [e for e in islice(stream.examples(), 400) if e.dataset == "coco_caption"]
+    assert len(drawn) > 4 * 18
+    for epoch in range(4):
+        of_epoch = [e.annotation_id for e in drawn if e.epoch == epoch]
+        assert len(of_epoch) == len(set(of_epoch)) == 18
+
+
+def test_resuming_is_a_seek(tiny_home: Home) -> None:
+    stream = open_stream(tiny_home, BUILT, seed=9)
+    state = json.loads(json.dumps(stream.state(123)))
+    again = open_stream(tiny_home, BUILT, seed=9)
+    start = again.check_state(state)
+    assert list(again.examples(start, 20)) == list(stream.examples(count=143))[123:]
+
+
+def test_a_stream_goes_to_another_process(tiny_home: Home) -> None:
+    stream = open_stream(tiny_home, BUILT)
+    twin: Stream = pickle.loads(pickle.dumps(stream))  # noqa: S301 (as a data loader's worker receives it)
+    assert list(twin.examples(count=9)) == list(stream.examples(count=9))
+
+
+@pytest.mark.parametrize(
+    ("other", "seed", "says"),
+    [
+        (BUILT, 1, "seed was 0, is 1"),
+        (mixture(("vqav2", 40), ("okvqa", 6), ("coco_caption", 18)), 0, "member vqav2_qg is gone"),
+        (mixture(("vqav2", 90), ("okvqa", 6), ("coco_caption", 18), ("vqav2_qg", 40)), 0, "vqav2: quota was"),
+        (mixture(("okvqa", 6), ("vqav2", 40), ("coco_caption", 18), ("vqav2_qg", 40)), 0, "the order of the members"),
+    ],
+)
+def test_a_state_of_another_stream_is_refused(tiny_home: Home, other: Mixture, seed: int, says: str) -> None:
+    state = open_stream(tiny_home, BUILT).state(5)
+    with pytest.raises(IbDataError, match=says):
+        open_stream(tiny_home, other, seed=seed).check_state(state)
+
+
+def test_a_state_over_other_shards_is_refused(tmp_path: Path, build_split: Build) -> None:
+    home, spec = Home(tmp_path), mixture(("vqav2", 40))
+    build_split(home, "vqav2", 20)
+    state = open_stream(home, spec).state(5)
+    build_split(home, "vqav2", 21)
+    with pytest.raises(IbDataError, match="vqav2: annotations was 40, is 42; vqav2: index_sha256 was"):
+        open_stream(home, spec).check_state(state)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"position": -1}, {"position": "5"}, {"extra": 1}, {"seed": None}, {"algorithm": 0}, {"fingerprint": "x"}],
+)
+def test_a_state_that_is_none_is_refused(tiny_home: Home, change: dict[str, object]) -> None:
+    stream = open_stream(tiny_home, BUILT)
+    with pytest.raises(IbDataError):
+        stream.check_state({**stream.state(5), **change})
+
+
+def test_the_seed_is_not_part_of_the_fingerprint(tiny_home: Home) -> None:
+    first, second = open_stream(tiny_home, BUILT), open_stream(tiny_home, BUILT, seed=1)
+    assert first.fingerprint == second.fingerprint
+    assert [i.key for i in first.ids(count=30)] != [i.key for i in second.ids(count=30)]
+
+
+def test_what_is_not_built_is_named_or_left_out(tiny_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = mixture(("vqav2", 40), ("aokvqa", 10), ("aokvqa_qg", 10), ("okvqa", 6))
+    with pytest.raises(IbDataError, match=r"not built: aokvqa, aokvqa_qg; .*--available"):
+        open_stream(tiny_home, spec)
+    stream = open_stream(tiny_home, spec, available=True)
+    assert "left out because not built: aokvqa, aokvqa_qg" in capsys.readouterr().err
+    assert stream.mixture.datasets == ("vqav2", "okvqa")
+    assert stream.fingerprint == open_stream(tiny_home, mixture(("vqav2", 40), ("okvqa", 6))).fingerprint
+
+
+def test_nothing_built_is_said_so(empty_home: Home) -> None:
+    for available in (False, True):
+        with pytest.raises(IbDataError, match="none of its members is built"):
+            open_stream(empty_home, BUILT, available=available)
+
+
+def test_pinned_sizes_that_differ_are_said_once(tiny_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = mixture(("vqav2", 443_757), ("okvqa", 6))
+    open_stream(tiny_home, spec)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].endswith("vqav2 443,757 pinned, 40 built")
+    with pytest.raises(IbDataError, match="443,757 pinned, 40 built"):
+        open_stream(tiny_home, spec, strict=True)
+    open_stream(tiny_home, BUILT)
+    assert capsys.readouterr().err == ""
+
+
+def test_unknown_datasets_and_splits_are_named(tiny_home: Home) -> None:
+    with pytest.raises(IbDataError, match="unknown dataset 'vqav3'; did you mean 'vqav2'"):
+        open_stream(tiny_home, mixture(("vqav3", 5)))
+    with pytest.raises(IbDataError, match=r"vqav2_qg: .*there is no split 'test'"):
+        open_stream(tiny_home, mixture(("vqav2_qg", 5), split="test"))
+
+
+@pytest.fixture
+def damaged(tiny_home: Home, tmp_path: Path) -> Path:
+    """The folder of vqav2 in a home of its own, to be damaged."""
+    shutil.copytree(tiny_home.root, tmp_path / "home")
+    return Home(tmp_path / "home").split("vqav2", "train")
+
+
+def read_all(folder: Path) -> None:
+    list(open_stream(Home(folder.parents[2]), mixture(("vqav2", 40))).examples(count=40))
+
+
+def test_a_truncated_shard_is_named(damaged: Path) -> None:
+    os.truncate(damaged / "vqav2-train-000000.tar", 3000)
+    with pytest.raises(IbDataError, match=r"vqav2: .*vqav2-train-000000\.tar: byte \d+: .*ib-data check vqav2"):
+        read_all(damaged)
+
+
+def test_a_missing_shard_is_named(damaged: Path) -> None:
+    (damaged / "vqav2-train-000001.tar").unlink()
+    with pytest.raises(IbDataError, match=r"vqav2-train-000001\.tar: shard is missing; build vqav2 again"):
+        read_all(damaged)
+
+
+def test_a_shard_of_another_build_is_noticed(damaged: Path) -> None:
+    shard = damaged / "vqav2-train-000000.tar"
+    shard.write_bytes(shard.read_bytes().replace(b"vqav2-train-00000", b"vqav2-train-00009"))
+    with pytest.raises(
+        IbDataError,
+        match=r"expected sample 'vqav2-train-00000[0-7]' .*found sample 'vqav2-train-00009[0-7]'.*build vqav2 again",
+    ):
+        read_all(damaged)
+
+
+def test_an_index_of_another_build_is_noticed(damaged: Path) -> None:
+    shutil.copy(damaged.parents[1] / "okvqa" / "train" / INDEX, damaged / INDEX)
+    with pytest.raises(IbDataError, match=r"index\.parquet: expected 40 rows as the manifest says, found 6"):
+        read_all(damaged)
+
+
+@pytest.mark.parametrize("harm", [lambda p: p.unlink(), lambda p: p.write_bytes(b"PAR1?")])
+def test_a_missing_or_damaged_index_is_named(damaged: Path, harm: Callable[[Path], object]) -> None:
+    harm(damaged / INDEX)
+    with pytest.raises(IbDataError, match=r"index\.parquet: index (is missing|cannot be read)"):
+        read_all(damaged)
+
+
+def test_without_a_manifest_nothing_is_built(damaged: Path) -> None:
+    (damaged / MANIFEST).unlink()
+    with pytest.raises(IbDataError, match="none of its members is built"):
+        read_all(damaged)
+
+
+def test_the_papers_mixture_streams_from_what_is_built(tiny_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(IbDataError, match=r"not built: .*web_capfilt.*--available"):
+        open_stream(tiny_home, "instructblip")
+    stream = open_stream(tiny_home, "instructblip", available=True)
+    assert "left out because not built: " in capsys.readouterr().err
+    assert len(list(stream.ids(0, 20))) == 20

@@ -1,0 +1,75 @@
+import pytest
+
+from ib_data.errors import IbDataError
+from ib_data.training.config import TrainConfig, config_names, load_config, parse_config
+
+SMALL = 'mixture = "demo"\n'
+
+
+def test_packaged_configurations_load() -> None:
+    assert "tiny" in config_names()
+    for name in config_names():
+        assert load_config(name).mixture
+
+
+def test_defaults_are_the_papers() -> None:
+    config = parse_config(SMALL, "x", "x.toml")
+    assert (config.learning_rate, config.warmup_steps, config.weight_decay) == (1e-5, 1000, 0.05)
+    assert config.betas == (0.9, 0.999)
+    assert (config.max_instruction_tokens, config.max_target_tokens) == (128, 256)
+
+
+def test_overrides_are_typed_by_their_field() -> None:
+    given = ["steps=7", "learning_rate=3", "available=true", "betas=0.8,0.99", "mixture=other", "warmup_steps=0"]
+    config = load_config("tiny", given)
+    assert config.steps == 7
+    assert isinstance(config.learning_rate, float)
+    assert config.available is True
+    assert config.betas == (0.8, 0.99)
+    assert config.mixture == "other"
+
+
+def test_path_to_a_toml_file(tmp_path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(SMALL + "batch_size = 3\n")
+    assert load_config(str(path)).batch_size == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "said"),
+    [
+        (SMALL + "step = 3", (), "unknown key 'step'; did you mean 'steps'?"),
+        (SMALL + 'steps = "3"', (), "'steps': expected an integer, found '3'"),
+        (SMALL + "steps = true", (), "'steps': expected an integer"),
+        (SMALL + "betas = [0.9]", (), "'betas': expected two numbers"),
+        (SMALL + "batch_size = 0", (), "'batch_size': expected at least 1, found 0"),
+        (SMALL + 'model = "tny"', (), "did you mean 'tiny'?"),
+        (SMALL + "steps = 10", (), "'warmup_steps': expected 0 to steps - 1 = 9, found 1000"),
+        (SMALL + "learning_rate = nan", (), "'learning_rate' must be above 0"),
+        ("steps = 3", (), "'mixture' is missing"),
+        ("mixture = ", (), "not TOML"),
+        (SMALL, ("batchsize=3",), "unknown key 'batchsize'; did you mean 'batch_size'?"),
+        (SMALL, ("batch_size=three",), "batch_size: expected an integer, found 'three'"),
+        (SMALL, ("available=yes",), "available: expected true or false, found 'yes'"),
+        (SMALL, ("steps",), "expected key=value, found 'steps'"),
+        (SMALL, ("betas=1,2",), "'betas': expected two numbers"),
+    ],
+)
+def test_faults_name_their_place(text: str, overrides: tuple[str, ...], said: str) -> None:
+    with pytest.raises(IbDataError) as error:
+        parse_config(text, "mine", "mine.toml", overrides)
+    assert said in str(error.value)
+    assert str(error.value).startswith("mine: ")
+
+
+def test_unknown_name_and_missing_file() -> None:
+    with pytest.raises(IbDataError, match="did you mean 'tiny'"):
+        load_config("tini")
+    with pytest.raises(IbDataError, match="no configuration file"):
+        load_config("absent.toml")
+
+
+def test_configuration_cannot_be_changed_by_accident() -> None:
+    config = TrainConfig(mixture="demo")
+    with pytest.raises(AttributeError):
+        config.steps = 3  # type: ignore[misc]

@@ -1,0 +1,160 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from toy_training import ToyStream, silent, toy_config, toy_example
+
+from ib_data.errors import DataError, IbDataError
+from ib_data.training import checkpoint as checkpoints
+from ib_data.training.trainer import train_on
+
+
+def logged(out) -> list[dict]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def test_loss_falls_over_fifty_steps(tmp_path) -> None:
+    outcome = train_on(toy_config(steps=50, batch_size=16, save_every=50), ToyStream(), tmp_path, silent)
+    losses = [row["loss"] for row in logged(tmp_path)]
+    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
+    assert (outcome.first_loss, outcome.last_loss) == (losses[0], losses[-1])
+
+
+def test_a_killed_run_goes_on_with_the_same_losses(tmp_path) -> None:
+    config = toy_config(steps=6, save_every=3)
+    train_on(config, ToyStream(), tmp_path / "straight", silent)
+    # Killed in step 4, after the checkpoint at 3: step 3 is logged already and must be made again, not doubled.
+    with pytest.raises(KeyboardInterrupt):
+        train_on(config, ToyStream(stop_at=35), tmp_path / "killed", silent)
+    assert len(logged(tmp_path / "killed")) == 4
+    lines: list[str] = []
+    outcome = train_on(config, ToyStream(), tmp_path / "killed", lines.append)
+    assert lines[0] == "resuming at step 3 of 6"
+    assert outcome.num_new_steps == 3
+    straight, killed = logged(tmp_path / "straight"), logged(tmp_path / "killed")
+    assert [(row["step"], row["loss"], row["learning_rate"]) for row in killed] == [
+        (row["step"], row["loss"], row["learning_rate"]) for row in straight
+    ]
+    for file in ("trained.safetensors", "optimizer.safetensors"):
+        one, other = (load_file(tmp_path / run / "step-000006" / file) for run in ("straight", "killed"))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_dropout_is_on_and_changes_with_the_step(tmp_path) -> None:
+    # Steps over the same eight examples at a rate of almost zero: only dropout can make their losses differ.
+    config = toy_config(steps=3, learning_rate=1e-12, warmup_steps=0)
+
+    class Same(ToyStream):
+        def examples(self, start, count):
+            return (dataclasses.replace(toy_example(p % 8), position=p) for p in range(start, start + count))
+
+    train_on(config, Same(), tmp_path, silent)
+    assert len({row["loss"] for row in logged(tmp_path)}) == 3
+
+
+def test_training_leaves_the_global_generator_alone(tmp_path) -> None:
+    before = torch.get_rng_state()
+    train_on(toy_config(steps=3), ToyStream(), tmp_path, silent)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_checkpoints_hold_only_safetensors_and_json(tmp_path) -> None:
+    train_on(toy_config(), ToyStream(), tmp_path, silent)
+    assert sorted(entry.name for entry in tmp_path.glob("step-*")) == ["step-000003", "step-000006"]
+    for folder in tmp_path.glob("step-*"):
+        assert {file.suffix for file in folder.iterdir()} == {".safetensors", ".json"}
+    names = load_file(tmp_path / "step-000006" / "trained.safetensors").keys()
+    assert {name.split(".")[0] for name in names} == {"qformer", "language_projection", "query_tokens"}
+    state = json.loads((tmp_path / "step-000006" / "state.json").read_text())
+    assert (state["step"], state["position"]) == (6, 48)
+    assert state["stream"] == {"position": 48, "seed": 0}
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path) -> None:
+    first = train_on(toy_config(), ToyStream(), tmp_path, silent)
+    again = train_on(toy_config(), ToyStream(), tmp_path, silent)
+    assert again == dataclasses.replace(first, num_new_steps=0)
+
+
+def test_half_a_checkpoint_is_not_taken_for_whole(tmp_path) -> None:
+    train_on(toy_config(steps=3), ToyStream(), tmp_path, silent)
+    (tmp_path / "step-000003").rename(tmp_path / ".partial-step-000003")
+    (tmp_path / ".partial-step-000003" / "state.json").unlink()
+    assert checkpoints.newest(tmp_path) is None
+    outcome = train_on(toy_config(steps=3), ToyStream(), tmp_path, silent)
+    assert outcome.num_new_steps == 3
+    assert [row["step"] for row in logged(tmp_path)] == [0, 1, 2]
+
+
+def test_resuming_over_other_data_is_refused(tmp_path) -> None:
+    train_on(toy_config(), ToyStream(), tmp_path, silent)
+    with pytest.raises(DataError, match="seed was 0, is 5"):
+        train_on(toy_config(), ToyStream(seed=5), tmp_path, silent)
+
+
+def test_resuming_with_another_configuration_names_what_changed(tmp_path) -> None:
+    train_on(toy_config(), ToyStream(), tmp_path, silent)
+    with pytest.raises(IbDataError, match=r"cannot resume: batch_size was 8, is 4; learning_rate was .*another --out"):
+        train_on(toy_config(batch_size=4, learning_rate=1.0), ToyStream(), tmp_path, silent)
+    assert train_on(toy_config(save_every=1), ToyStream(), tmp_path, silent).num_new_steps == 0
+
+
+def test_another_frozen_base_is_refused(tmp_path) -> None:
+    folder = train_on(toy_config(), ToyStream(), tmp_path, silent).checkpoint
+    state = json.loads((folder / "state.json").read_text())
+    state["model"]["shape"]["seed"] = 77
+    (folder / "state.json").write_text(json.dumps(state))
+    with pytest.raises(IbDataError, match="the frozen base made from seed 77 is not the one trained with"):
+        train_on(toy_config(), ToyStream(), tmp_path, silent)
+
+
+def test_damaged_checkpoints_are_named(tmp_path) -> None:
+    folder = train_on(toy_config(), ToyStream(), tmp_path, silent).checkpoint
+    whole = (folder / "trained.safetensors").read_bytes()
+    (folder / "trained.safetensors").write_bytes(whole[:-100])
+    with pytest.raises(IbDataError, match=r"trained\.safetensors: cannot be read as safetensors"):
+        train_on(toy_config(), ToyStream(), tmp_path, silent)
+    save_file({"query_tokens": torch.zeros(1, 8, 64)}, folder / "trained.safetensors")
+    with pytest.raises(IbDataError, match="names or shapes do not fit"):
+        train_on(toy_config(), ToyStream(), tmp_path, silent)
+    (folder / "trained.safetensors").write_bytes(whole)
+    save_file({"query_tokens:step": torch.zeros(())}, folder / "optimizer.safetensors")
+    with pytest.raises(IbDataError, match=r"the moments of .* are missing"):
+        train_on(toy_config(), ToyStream(), tmp_path, silent)
+    (folder / "state.json").write_text("{")
+    with pytest.raises(IbDataError, match="not JSON"):
+        train_on(toy_config(), ToyStream(), tmp_path, silent)
+
+
+def test_two_runs_cannot_share_a_folder(tmp_path) -> None:
+    class Nested(ToyStream):
+        def examples(self, start, count):
+            train_on(toy_config(), ToyStream(), tmp_path, silent)
+            return iter(())
+
+    with pytest.raises(IbDataError, match="another run is writing there"):
+        train_on(toy_config(), Nested(), tmp_path, silent)
+
+
+def test_a_missing_picture_stops_the_run_with_its_place(tmp_path) -> None:
+    class Holed(ToyStream):
+        def examples(self, start, count):
+            for e in super().examples(start, count):
+                yield dataclasses.replace(e, media=None) if e.position == 11 else e
+
+    with pytest.raises(DataError, match="toy-train-000000000001: the sample was built without its image"):
+        train_on(toy_config(), Holed(), tmp_path, silent)
+
+
+def test_cuda_without_a_device_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(IbDataError, match="torch finds no CUDA device"):
+        train_on(toy_config(device="cuda"), ToyStream(), tmp_path, silent)
+
+
+def test_toy_examples_cover_every_question() -> None:
+    assert len({(e.rendered, e.media) for e in map(toy_example, range(24))}) == 24

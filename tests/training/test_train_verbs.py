@@ -1,0 +1,60 @@
+import sys
+
+import pytest
+from click.testing import CliRunner
+from toy_training import ToyStream, draw, silent, toy_config
+
+from ib_data import cli
+from ib_data.errors import IbDataError
+from ib_data.training.trainer import train_on
+
+
+def invoke(*arguments: object):
+    return CliRunner().invoke(cli.group, [str(a) for a in arguments])
+
+
+def test_generate_prints_one_line(tmp_path) -> None:
+    train_on(toy_config(steps=3), ToyStream(), tmp_path / "run", silent)
+    (tmp_path / "red.png").write_bytes(draw("red", "circle"))
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    shared = ("generate", "--model", tmp_path / "run", "--prompt", "Caption:", "--max-new-tokens", 4)
+    result = invoke(*shared, "--image", tmp_path / "red.png")
+    assert result.exit_code == 0, result.exception
+    assert len(result.stdout.splitlines()) == 1
+    for image, said in (("bad.png", "bad.png: not a picture"), ("absent.png", "found no such file")):
+        fault = invoke(*shared, "--image", tmp_path / image).exception
+        assert isinstance(fault, IbDataError)
+        assert said in str(fault)
+
+
+def test_generate_needs_a_checkpoint(tmp_path) -> None:
+    (tmp_path / "red.png").write_bytes(draw("red", "circle"))
+    fault = invoke("generate", "--model", tmp_path, "--image", tmp_path / "red.png", "--prompt", "x").exception
+    assert isinstance(fault, IbDataError)
+    assert "expected a checkpoint" in str(fault)
+
+
+@pytest.mark.parametrize("verb", ["train", "generate"])
+def test_help_has_the_listed_first_line_and_an_example(verb: str) -> None:
+    result = invoke(verb, "--help")
+    assert result.exit_code == 0
+    assert cli.VERBS[verb] in result.output
+    assert f"ib-data {verb} " in result.output
+
+
+def test_faulty_configuration_is_said_before_anything_runs(tmp_path) -> None:
+    for arguments, said in ((("tini",), "did you mean 'tiny'"), (("tiny", "step=3"), "did you mean 'steps'")):
+        fault = invoke("train", *arguments, "--home", tmp_path).exception
+        assert isinstance(fault, IbDataError)
+        assert said in str(fault)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["train", "generate"])
+def test_missing_extras_name_the_remedy(verb: str, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    arguments = {"train": ("tiny",), "generate": ("--model", "m", "--image", "i", "--prompt", "p")}[verb]
+    fault = invoke(verb, *arguments).exception
+    assert isinstance(fault, IbDataError)
+    assert f"{verb} needs torch" in str(fault)
+    assert "pip install 'ib-data[train]'" in str(fault)

@@ -1,0 +1,133 @@
+"""A toy stream of drawn pictures, in the shape of `ib_data.mixtures.stream`."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, ImageDraw
+from transformers import InstructBlipForConditionalGeneration
+
+from ib_data.errors import DataError
+from ib_data.mixtures.stream import Example
+from ib_data.sample import Annotation
+from ib_data.templates.render import Rendered
+from ib_data.training.config import TrainConfig
+from ib_data.training.model import TinyShape, freeze, tiny_model
+from ib_data.training.tokens import Tokens, build_tokens
+
+COLOURS = ("red", "green", "blue", "yellow")
+SHAPES = ("circle", "square")
+
+
+def example(position: int, instruction: str, target: str, media: bytes | None) -> Example:
+    """An example of the real stream's form."""
+    rendered = Rendered(
+        instruction=instruction,
+        target=target,
+        task="captioning",
+        template="toy",
+        template_sha256="0" * 64,
+        dataset="toy",
+        annotation_id="1",
+        position=position,
+        seed=0,
+    )
+    return Example(
+        position=position,
+        dataset="toy",
+        split="train",
+        key="toy-train-000000000001",
+        annotation_id="1",
+        epoch=0,
+        annotation=Annotation(id="1"),
+        rendered=rendered,
+        media=media,
+        media_kind="image",
+    )
+
+
+def draw(colour: str, shape: str, size: tuple[int, int] = (48, 40)) -> bytes:
+    image = Image.new("RGB", size, "white")
+    pen = ImageDraw.Draw(image)
+    box = (8, 6, size[0] - 8, size[1] - 6)
+    (pen.ellipse if shape == "circle" else pen.rectangle)(box, fill=colour)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def toy_example(position: int) -> Example:
+    """Eight pictures, three questions each, in an order that mixes both."""
+    colour, shape = COLOURS[position % 4], SHAPES[position // 4 % 2]
+    texts = (
+        ("What colour is the shape? Short answer:", colour),
+        ("What shape is shown? Short answer:", shape),
+        ("Caption:", f"a {colour} {shape} on white"),
+    )
+    return example(position, *texts[position // 8 % 3], draw(colour, shape))
+
+
+@dataclass
+class ToyStream:
+    """`stop_at` imitates a killed run: the second reading, which trains, breaks at that position."""
+
+    seed: int = 0
+    stop_at: int | None = None
+    num_readings: int = 0
+
+    def examples(self, start: int, count: int) -> Iterator[Example]:
+        self.num_readings += 1
+        for position in range(start, start + count):
+            if position == self.stop_at and self.num_readings == 2:
+                raise KeyboardInterrupt
+            yield toy_example(position + self.seed)
+
+    def state(self, position: int) -> dict[str, Any]:
+        return {"position": position, "seed": self.seed}
+
+    def check_state(self, state: dict[str, Any]) -> int:
+        if state["seed"] != self.seed:
+            raise DataError("toy", f"the stream does not fit: seed was {state['seed']}, is {self.seed}")
+        return state["position"]
+
+
+def toy_config(**changes: Any) -> TrainConfig:
+    """Six steps of eight examples: enough to see what changes."""
+    values: dict[str, Any] = {
+        "mixture": "toy",
+        "steps": 6,
+        "batch_size": 8,
+        "learning_rate": 2e-3,
+        "warmup_steps": 2,
+        "image_px": 32,
+        "num_query_tokens": 8,
+        "save_every": 3,
+        "device": "cpu",
+    }
+    return TrainConfig(**{**values, **changes})
+
+
+def toy_tokens() -> Tokens:
+    return build_tokens(
+        t for p in range(24) for t in (toy_example(p).rendered.instruction, toy_example(p).rendered.target)
+    )
+
+
+def toy_model(tokens: Tokens, seed: int = 0) -> InstructBlipForConditionalGeneration:
+    """A frozen-and-ready model that fits `toy_config`."""
+    shape = TinyShape(
+        seed=seed,
+        image_px=32,
+        num_query_tokens=8,
+        language_words=tokens.language.get_vocab_size(),
+        qformer_words=tokens.qformer.get_vocab_size(),
+        max_qformer_tokens=128,
+    )
+    model = tiny_model(shape, tokens)
+    freeze(model)
+    return model
+
+
+def silent(_line: str) -> None:
+    pass

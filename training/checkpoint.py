@@ -1,0 +1,163 @@
+"""Checkpoints: what was trained, the optimiser and the stream's place, as safetensors and JSON; never a pickle.
+
+The random frozen base is not stored. `state.json` keeps its shape, its seed and the fingerprint of its values.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ib_data.errors import IbDataError
+from ib_data.strict import Table
+from ib_data.training.config import TrainConfig, config_of
+from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_model, trained_parameters
+from ib_data.training.tokens import Tokens
+
+WEIGHTS, OPTIMIZER, STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
+FORMAT = 1
+_KEYS = ("format", "step", "position", "stream", "config", "model")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """The JSON side of a checkpoint. `step` steps are done, `position` examples consumed; `stream` is its own state."""
+
+    folder: Path
+    step: int
+    position: int
+    stream: dict[str, Any]
+    config: TrainConfig
+    shape: TinyShape
+    fingerprint: str
+
+
+def save(
+    run: Path,
+    step: int,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    tokens: Tokens,
+    state: Mapping[str, Any],
+) -> Path:
+    """Write `run/step-NNNNNN` and return it. It appears by one rename, so that half a checkpoint is never seen."""
+    folder = run / f"step-{step:06d}"
+    partial = run / f".partial-{folder.name}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    trained = trained_parameters(model)
+    save_file({name: _plain(p) for name, p in trained.items()}, partial / WEIGHTS)
+    moments = {
+        f"{name}:{key}": _plain(value) for name, p in trained.items() for key, value in optimizer.state[p].items()
+    }
+    save_file(moments, partial / OPTIMIZER)
+    tokens.save(partial)
+    (partial / STATE).write_text(json.dumps({"format": FORMAT, "step": step, **state}, indent=1), encoding="utf-8")
+    for file in partial.iterdir():
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
+    partial.rename(folder)
+    return folder
+
+
+def newest(run: Path) -> Path | None:
+    """The checkpoint of `run` with the highest step, or None."""
+    found = [entry for entry in run.glob("step-*") if re.fullmatch(r"step-\d{6,}", entry.name)]
+    return max(found, key=lambda entry: int(entry.name[5:]), default=None)
+
+
+def read(folder: Path) -> Checkpoint:
+    """The checkpoint in `folder`, or the newest one of the run `folder`; IbDataError where there is none."""
+    chosen = folder if (folder / STATE).is_file() else newest(folder)
+    if chosen is None or not (chosen / STATE).is_file():
+        remedy = "name a folder step-NNNNNN or the run folder that holds it"
+        raise IbDataError(f"{folder}: expected a checkpoint ({STATE}), found none; {remedy}")
+    try:
+        value = json.loads((chosen / STATE).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise IbDataError(f"{chosen / STATE}: not JSON ({error}); use another checkpoint") from error
+    table = Table.of(value, "checkpoint", str(chosen / STATE)).only(_KEYS)
+    if table.get("format", int) != FORMAT:
+        raise table.error(f"format {table.get('format', int)} is not the known one ({FORMAT})", "train again")
+    model = table.table("model").only(("shape", "frozen_sha256"))
+    return Checkpoint(
+        folder=chosen,
+        step=table.get("step", int),
+        position=table.get("position", int),
+        stream=table.get("stream", dict),
+        config=config_of(table.table("config"), {}),
+        shape=_shape(model.table("shape")),
+        fingerprint=model.get("frozen_sha256", str),
+    )
+
+
+def state_of(
+    position: int, stream: Mapping[str, Any], config: TrainConfig, shape: TinyShape, fingerprint: str
+) -> dict[str, Any]:
+    """What `save` writes to `state.json` beside format and step."""
+    return {
+        "position": position,
+        "stream": dict(stream),
+        "config": asdict(config),
+        "model": {"shape": asdict(shape), "frozen_sha256": fingerprint},
+    }
+
+
+def load_model(checkpoint: Checkpoint, tokens: Tokens) -> Any:
+    """The model of a checkpoint on the CPU, frozen parts rebuilt and verified; IbDataError where they differ."""
+    model = tiny_model(checkpoint.shape, tokens)
+    freeze(model)
+    if frozen_fingerprint(model) != checkpoint.fingerprint:
+        raise IbDataError(
+            f"{checkpoint.folder}: the frozen base made from seed {checkpoint.shape.seed} is not the one trained with "
+            f"(expected SHA-256 {checkpoint.fingerprint[:12]}..., found {frozen_fingerprint(model)[:12]}...); "
+            "use the versions of ib-data and torch that wrote the checkpoint, or train again"
+        )
+    trained = trained_parameters(model)
+    values = _tensors(checkpoint.folder / WEIGHTS)
+    if {name: p.shape for name, p in trained.items()} != {name: value.shape for name, value in values.items()}:
+        raise IbDataError(
+            f"{checkpoint.folder / WEIGHTS}: names or shapes do not fit the model; use another checkpoint"
+        )
+    with torch.no_grad():
+        for name, parameter in trained.items():
+            parameter.copy_(values[name])
+    return model
+
+
+def load_optimizer(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put the saved moments into `optimizer`, on each parameter's device; IbDataError where one is missing."""
+    values = _tensors(folder / OPTIMIZER)
+    for name, parameter in trained_parameters(model).items():
+        state = {key.rsplit(":", 1)[1]: value for key, value in values.items() if key.rsplit(":", 1)[0] == name}
+        if set(state) != {"step", "exp_avg", "exp_avg_sq"}:
+            raise IbDataError(f"{folder / OPTIMIZER}: the moments of {name} are missing; use another checkpoint")
+        # torch keeps the step count on the CPU and the moments beside their parameter.
+        optimizer.state[parameter] = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
+
+
+def _shape(table: Table) -> TinyShape:
+    names = [f.name for f in fields(TinyShape)]
+    table.only(names)
+    return TinyShape(**{name: table.get(name, int) for name in names})
+
+
+def _plain(value: Tensor) -> Tensor:
+    return value.detach().cpu().contiguous()
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        values: dict[str, Tensor] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise IbDataError(f"{path}: cannot be read as safetensors ({error}); use another checkpoint") from error
+    return values

@@ -1,0 +1,135 @@
+"""What a training run is told: a frozen dataclass, read strictly from TOML, with `key=value` overrides."""
+
+import math
+import tomllib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from ib_data.errors import IbDataError, did_you_mean, quoted
+from ib_data.strict import Table
+
+MODELS = ("tiny",)
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """One training run. Defaults are the paper's where it has one (arXiv 2305.06500, section 2.6).
+
+    `batch_size` counts annotations a step. `warmup_steps` rise linearly to `learning_rate`, the rest falls as a cosine
+    to 0. Instructions keep their last `max_instruction_tokens`, targets their first `max_target_tokens`; both limits
+    count the special tokens. `available` draws only from the members of the mixture that are built.
+    """
+
+    mixture: str
+    model: str = "tiny"
+    steps: int = 60_000
+    batch_size: int = 128
+    learning_rate: float = 1e-5
+    warmup_steps: int = 1000
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.999)
+    seed: int = 0
+    image_px: int = 224
+    num_query_tokens: int = 32
+    max_instruction_tokens: int = 128
+    max_target_tokens: int = 256
+    save_every: int = 3000
+    available: bool = False
+    device: str = "auto"
+
+
+_KINDS: dict[str, Any] = {f.name: list if f.name == "betas" else f.type for f in fields(TrainConfig)}
+_AT_LEAST_ONE = (
+    "steps", "batch_size", "image_px", "num_query_tokens", "max_instruction_tokens", "max_target_tokens", "save_every",
+)  # fmt: skip
+
+
+def config_names() -> tuple[str, ...]:
+    """The names of the packaged configurations, sorted."""
+    folder = package_files("ib_data.training").joinpath("configs")
+    return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def load_config(name_or_path: str, overrides: Iterable[str] = ()) -> TrainConfig:
+    """The configuration of a packaged name or of a TOML file, with `key=value` overrides laid over it.
+
+    Raises IbDataError for an unknown name or a missing file, DataError for an unknown key or a value out of place.
+    """
+    if name_or_path.endswith(".toml"):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise IbDataError(f"no configuration file {path}; packaged ones: {', '.join(config_names())}")
+        text, name, file = path.read_text(encoding="utf-8"), path.stem, str(path)
+    elif name_or_path in config_names():
+        packaged = package_files("ib_data.training").joinpath("configs", f"{name_or_path}.toml")
+        text, name, file = packaged.read_text(encoding="utf-8"), name_or_path, f"training/configs/{name_or_path}.toml"
+    else:
+        known = did_you_mean(name_or_path, config_names())
+        raise IbDataError(f"unknown configuration {name_or_path!r}; {known} (a path must end in .toml)")
+    return parse_config(text, name, file, overrides)
+
+
+def parse_config(text: str, name: str, file: str, overrides: Iterable[str] = ()) -> TrainConfig:
+    """The configuration in a TOML text; see `load_config`."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise IbDataError(f"{name}: {file}: not TOML: {error}") from error
+    config = config_of(Table.of(values, name, file), {})
+    typed = dict(_override(override, name) for override in overrides)
+    return config_of(Table.of(typed, name, "command line"), asdict(config)) if typed else config
+
+
+def config_of(table: Table, base: dict[str, Any]) -> TrainConfig:
+    """The configuration of `table` over the values in `base`; DataError for an unknown key or a value out of place."""
+    table.only(_KINDS)
+    given = {key: _value(table, key) for key in table.values}
+    if "mixture" not in given and "mixture" not in base:
+        raise table.error("key 'mixture' is missing (expected a text)", "name the mixture to train on")
+    config = TrainConfig(**{**base, **given})
+    _check(config, table)
+    return config
+
+
+def _value(table: Table, key: str) -> Any:
+    value: Any = table.get(key, _KINDS[key])
+    if key != "betas":
+        return value
+    if len(value) != 2 or not all(isinstance(beta, float) and 0 <= beta < 1 for beta in value):
+        raise table.error(f"'betas': expected two numbers from 0 to below 1, found {quoted(value)}")
+    return tuple(value)
+
+
+def _check(config: TrainConfig, table: Table) -> None:
+    for key in _AT_LEAST_ONE:
+        if getattr(config, key) < 1:
+            raise table.error(f"{key!r}: expected at least 1, found {getattr(config, key)}")
+    for key, known in (("model", MODELS), ("device", DEVICES)):
+        if getattr(config, key) not in known:
+            raise table.error(
+                f"{key!r}: unknown value {getattr(config, key)!r}", did_you_mean(getattr(config, key), known)
+            )
+    if not 0 <= config.warmup_steps < config.steps:
+        raise table.error(f"'warmup_steps': expected 0 to steps - 1 = {config.steps - 1}, found {config.warmup_steps}")
+    if not (0 < config.learning_rate < math.inf and 0 <= config.weight_decay < math.inf):
+        raise table.error("'learning_rate' must be above 0 and 'weight_decay' not below 0, and both finite")
+
+
+def _override(text: str, name: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise IbDataError(f"{name}: command line: expected key=value, found {quoted(text)}; known: {', '.join(_KINDS)}")
+    if key not in _KINDS:
+        raise IbDataError(f"{name}: command line: unknown key {key!r}; {did_you_mean(key, _KINDS)}")
+    kind = _KINDS[key]
+    try:
+        if kind is list:
+            return key, [float(item) for item in value.split(",")]
+        return key, {"true": True, "false": False}[value] if kind is bool else kind(value)
+    except (ValueError, KeyError):
+        wanted = {int: "an integer", float: "a number", bool: "true or false", list: "two numbers such as 0.9,0.999"}
+        raise IbDataError(f"{name}: command line: {key}: expected {wanted[kind]}, found {quoted(value)}") from None

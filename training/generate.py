@@ -1,0 +1,77 @@
+"""Answers of a trained model: only the new words, whatever else is in the batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import GenerationConfig
+
+from ib_data.errors import IbDataError
+from ib_data.training import checkpoint as checkpoints
+from ib_data.training.collator import Collator, right_padded
+from ib_data.training.model import image_features, language_inputs, soft_prompt, to_device
+from ib_data.training.pictures import PictureError, pixels
+from ib_data.training.step import autocast
+from ib_data.training.tokens import BOS, EOS, PAD, Tokens, decode
+from ib_data.training.trainer import collator_of, find_device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A model ready to answer, in evaluation mode on `device`."""
+
+    model: Any
+    tokens: Tokens
+    collator: Collator
+    device: torch.device
+
+
+def load(folder: Path, device: str = "auto") -> Trained:
+    """The model of a checkpoint folder, or of a run folder's newest checkpoint; IbDataError where there is none."""
+    checkpoint = checkpoints.read(folder)
+    tokens = Tokens.load(checkpoint.folder)
+    model = checkpoints.load_model(checkpoint, tokens)
+    place = find_device(device)
+    to_device(model, place)
+    model.eval()
+    return Trained(model=model, tokens=tokens, collator=collator_of(checkpoint.config, tokens), device=place)
+
+
+def answer(trained: Trained, image: bytes, prompt: str, max_new_tokens: int = 30) -> str:
+    """The model's answer to one prompt about one picture; IbDataError for bytes that are no picture."""
+    return answers(trained, [(image, prompt)], max_new_tokens)[0]
+
+
+@torch.no_grad()
+def answers(trained: Trained, asked: Sequence[tuple[bytes, str]], max_new_tokens: int = 30) -> list[str]:
+    """Greedy answers to (picture, prompt) pairs, each as if it were asked alone.
+
+    The language model's rows are padded on the left (new words follow the last one), the Q-Former's on the right
+    (absolute positions). Only embeddings are passed on: with ids beside them the library would return the prompt too
+    and count its words as repetitions.
+    """
+    collator, tokens, model = trained.collator, trained.tokens, trained.model
+    try:
+        pictures = torch.stack([pixels(image, collator.image_px) for image, _ in asked])
+    except PictureError as error:
+        raise IbDataError(f"not a picture: {error}") from error
+    text_ids, text_mask = right_padded([collator.qformer_ids(prompt) for _, prompt in asked], tokens.qformer_id(PAD))
+    rows = [collator.prompt_ids(prompt, truncate=False)[::-1] for _, prompt in asked]
+    ids, mask = (padded.flip(1).to(trained.device) for padded in right_padded(rows, tokens.language_id(PAD)))
+    with autocast(trained.device):
+        features = image_features(model, pictures.to(trained.device))
+        prompt = soft_prompt(model, features, text_ids.to(trained.device), text_mask.to(trained.device))
+        new_ids = model.language_model.generate(
+            inputs_embeds=language_inputs(model, prompt, ids),
+            attention_mask=mask,
+            generation_config=GenerationConfig(  # type: ignore[no-untyped-call]
+                do_sample=False,
+                max_new_tokens=max_new_tokens,
+                pad_token_id=tokens.language_id(PAD),
+                bos_token_id=tokens.language_id(BOS),
+                eos_token_id=tokens.language_id(EOS),
+            ),
+        )
+    return [decode(tokens.language, row) for row in new_ids.tolist()]

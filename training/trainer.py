@@ -1,0 +1,230 @@
+"""The training loop: step t of a run consumes the positions [t * batch_size, (t + 1) * batch_size) of the stream."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.keyed import keyed_bits
+from ib_data.mixtures.stream import Example, Stream, open_stream
+from ib_data.training import checkpoint as checkpoints
+from ib_data.training.collator import Collator, batches
+from ib_data.training.config import TrainConfig
+from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_model, to_device, trained_parameters
+from ib_data.training.step import adamw, autocast, batch_loss, learning_rate_at
+from ib_data.training.tokens import Tokens, build_tokens
+
+VOCABULARY_EXAMPLES = 2048
+LOG = "log.jsonl"
+# What a resumed run may say differently: neither decides a loss (a device only its last bits).
+_FREE = ("save_every", "device")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A finished run: losses of its first and last step, the last checkpoint, and how many steps this call made."""
+
+    first_loss: float
+    last_loss: float
+    checkpoint: Path
+    num_new_steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    model: Any
+    tokens: Tokens
+    optimizer: torch.optim.AdamW
+    shape: TinyShape
+    fingerprint: str
+    step: int
+
+
+def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None] = print) -> Outcome:
+    """Train on the mixture of `config` from what is built under `home`, into the run folder `out`.
+
+    The same call goes on from the newest whole checkpoint in `out`. Raises IbDataError where that checkpoint was
+    written by another configuration or over other data, and DataError for a picture that is missing or broken.
+    """
+    stream = open_stream(home, config.mixture, seed=config.seed, available=config.available)
+    return train_on(config, stream, out, say)
+
+
+def train_on(config: TrainConfig, stream: Stream, out: Path, say: Callable[[str], None] = print) -> Outcome:
+    """As `train`, over any stream of examples."""
+    device = find_device(config.device)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            FileLock(out / ".lock", timeout=0),
+            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        ):
+            run = _resumed(config, stream, out, device) or _fresh(config, stream, device)
+            _steps(config, stream, run, out, device, say)
+            losses = _logged_losses(out)
+    except Timeout:
+        raise IbDataError(f"{out}: another run is writing there; wait for it, or name another --out") from None
+    folder = checkpoints.newest(out)
+    assert folder is not None
+    return Outcome(first_loss=losses[0], last_loss=losses[-1], checkpoint=folder, num_new_steps=config.steps - run.step)
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name; `auto` takes CUDA where there is one. IbDataError for CUDA where there is none."""
+    has_cuda = torch.cuda.is_available()
+    if name == "cuda" and not has_cuda:
+        raise IbDataError("device=cuda: torch finds no CUDA device here; use device=auto")
+    return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
+
+
+def collator_of(config: TrainConfig, tokens: Tokens) -> Collator:
+    """The collator that fits a configuration."""
+    return Collator(
+        tokens=tokens,
+        num_query_tokens=config.num_query_tokens,
+        image_px=config.image_px,
+        max_instruction_tokens=config.max_instruction_tokens,
+        max_target_tokens=config.max_target_tokens,
+    )
+
+
+def _fresh(config: TrainConfig, stream: Stream, device: torch.device) -> _Run:
+    count = min(config.steps * config.batch_size, VOCABULARY_EXAMPLES)
+    tokens = build_tokens(
+        text for e in stream.examples(0, count) for text in (e.rendered.instruction, e.rendered.target)
+    )
+    shape = TinyShape(
+        seed=config.seed,
+        image_px=config.image_px,
+        num_query_tokens=config.num_query_tokens,
+        language_words=tokens.language.get_vocab_size(),
+        qformer_words=tokens.qformer.get_vocab_size(),
+        max_qformer_tokens=config.max_instruction_tokens,
+    )
+    model = tiny_model(shape, tokens)
+    freeze(model)
+    fingerprint = frozen_fingerprint(model)
+    to_device(model, device)
+    optimizer = adamw(trained_parameters(model), config)
+    return _Run(model=model, tokens=tokens, optimizer=optimizer, shape=shape, fingerprint=fingerprint, step=0)
+
+
+def _resumed(config: TrainConfig, stream: Stream, out: Path, device: torch.device) -> _Run | None:
+    newest = checkpoints.newest(out)
+    if newest is None:
+        return None
+    checkpoint = checkpoints.read(newest)
+    _check_config(checkpoint, config)
+    position = stream.check_state(checkpoint.stream)
+    if position != checkpoint.position or position != checkpoint.step * config.batch_size:
+        places = f"step {checkpoint.step}, position {checkpoint.position}, stream position {position}"
+        raise IbDataError(f"{newest}: cannot resume: {places} do not fit; use another checkpoint")
+    tokens = Tokens.load(newest)
+    model = checkpoints.load_model(checkpoint, tokens)
+    to_device(model, device)
+    optimizer = adamw(trained_parameters(model), config)
+    checkpoints.load_optimizer(newest, model, optimizer)
+    shape, fingerprint = checkpoint.shape, checkpoint.fingerprint
+    return _Run(
+        model=model, tokens=tokens, optimizer=optimizer, shape=shape, fingerprint=fingerprint, step=checkpoint.step
+    )
+
+
+def _check_config(checkpoint: checkpoints.Checkpoint, config: TrainConfig) -> None:
+    then, now = asdict(checkpoint.config), asdict(config)
+    changed = [f"{key} was {then[key]}, is {now[key]}" for key in now if key not in _FREE and then[key] != now[key]]
+    if changed:
+        remedy = "give the old values to go on, or name another --out to begin anew"
+        raise IbDataError(f"{checkpoint.folder}: cannot resume: {'; '.join(changed)}; {remedy}")
+
+
+def _steps(
+    config: TrainConfig, stream: Stream, run: _Run, out: Path, device: torch.device, say: Callable[[str], None]
+) -> None:
+    if run.step:
+        say(f"resuming at step {run.step} of {config.steps}")
+    _cut_log(out, run.step)
+    if run.step == config.steps:
+        return
+    run.model.train()
+    collate = collator_of(config, run.tokens)
+    size = config.batch_size
+    examples = stream.examples(run.step * size, (config.steps - run.step) * size)
+    bar = tqdm(total=config.steps, initial=run.step, unit="step", disable=not sys.stderr.isatty())
+    with (out / LOG).open("a", encoding="utf-8") as log, bar:
+        before = time.perf_counter()
+        for step, group in enumerate(batches(examples, size), start=run.step):
+            rate = learning_rate_at(step, config)
+            loss = _step(config, run, collate, group, step, rate, device)
+            after = time.perf_counter()
+            row = {"step": step, "loss": loss, "learning_rate": rate, "samples_per_s": size / (after - before)}
+            before = after
+            print(json.dumps(row), file=log, flush=True)
+            bar.update()
+            bar.set_postfix(loss=f"{loss:.4f}")
+            if bar.disable and (step % max(1, config.steps // 20) == 0 or step + 1 == config.steps):
+                say(f"step {step}  loss {loss:.4f}  lr {rate:.2e}  {row['samples_per_s']:,.0f} samples/s")
+            if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+                _save(config, stream, run, out, step + 1)
+
+
+def _step(
+    config: TrainConfig,
+    run: _Run,
+    collate: Collator,
+    group: list[Example],
+    step: int,
+    rate: float,
+    device: torch.device,
+) -> float:
+    # A seed a step, not a running generator: dropout is then a function of (seed, step), and resuming needs no state.
+    torch.manual_seed(keyed_bits(config.seed, "training.dropout", step) % 2**63)
+    for parameters in run.optimizer.param_groups:
+        parameters["lr"] = rate
+    batch = collate(group).to(device)
+    with autocast(device):
+        loss = batch_loss(run.model, batch)
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    run.optimizer.step()
+    value = loss.item()
+    if value != value:
+        places = f"positions {group[0].position} to {group[-1].position}"
+        raise IbDataError(f"the loss of step {step} ({places}) is not a number; lower learning_rate and begin anew")
+    return value
+
+
+def _save(config: TrainConfig, stream: Stream, run: _Run, out: Path, step: int) -> None:
+    position = step * config.batch_size
+    state = checkpoints.state_of(position, stream.state(position), config, run.shape, run.fingerprint)
+    checkpoints.save(out, step, run.model, run.optimizer, run.tokens, state)
+
+
+def _log_rows(out: Path) -> list[Mapping[str, Any]]:
+    path = out / LOG
+    if not path.is_file():
+        return []
+    # A killed run may leave half a line at the end.
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def _logged_losses(out: Path) -> list[float]:
+    return [float(row["loss"]) for row in _log_rows(out)]
+
+
+def _cut_log(out: Path, step: int) -> None:
+    """Drop the lines of steps that the checkpoint does not hold: they are about to be made again."""
+    rows = [row for row in _log_rows(out) if row["step"] < step]
+    partial = out / f".partial-{LOG}"
+    partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    partial.replace(out / LOG)
