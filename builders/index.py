@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ib_data.sample import Annotation, Sample
+from ib_data.sample import Annotation, Sample, plain
 
 SCHEMA = pa.schema(
     [
@@ -85,8 +85,8 @@ def index_rows(sample: Sample, shard: str, extent: Extent) -> list[dict[str, Any
 
 
 def _columns(annotation: Annotation) -> dict[str, Any]:
-    row = {name: value or None if isinstance(value, tuple) else value for name, value in asdict(annotation).items()}
-    return {**row, "extra": json.dumps(row["extra"], ensure_ascii=False) if row["extra"] else None}
+    extra = json.dumps(annotation.extra, ensure_ascii=False) if annotation.extra else None
+    return {**plain(annotation), "extra": extra}
 
 
 def write_table(rows: Iterable[dict[str, Any]], schema: pa.Schema, path: Path) -> None:

@@ -45,7 +45,7 @@ class Place:
 
 @lru_cache(maxsize=16)
 def _archive(path: Path, dataset: str) -> Archive:
-    """An open archive, kept: the central directory of train2014.zip alone takes 0.6 s to read."""
+    """An open archive, kept: one with the 82,783 members of train2014.zip takes 0.5 s to open."""
     return Archive(path, dataset)
 
 
@@ -127,8 +127,8 @@ def open_picture(data: bytes, max_side: int | None = None) -> Picture:
         extension = EXTENSIONS[image.format]
         if max_side and max(width, height) > max_side:
             return _smaller(image, max_side, extension)
-        # An eighth of the scale still reads every coded byte, so a photo that is cut short is found, in a third of
-        # the time (1.9 ms instead of 5.6 ms for 640 x 480 on a 2-core Xeon).
+        # An eighth of the scale still reads every coded byte, so a photo that is cut short is found, in 1.05 ms instead
+        # of 1.39 ms (median of 60 photos of val2017, one core of an AMD EPYC).
         image.draft(None, (width // 8, height // 8))
         image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -6,7 +6,7 @@ The JSON names are fixed (they stand in every shard). Absent means absent: a fie
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from ib_data.errors import IbDataError, did_you_mean, quoted
@@ -83,7 +83,7 @@ class Sample:
 
     def to_json(self) -> str:
         """The JSON text of a shard member: keys in declared order, UTF-8 characters as they are, no blanks to spare."""
-        return json.dumps(_plain(self), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return json.dumps(plain(self), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Sample":
@@ -100,14 +100,14 @@ class Sample:
         return sample
 
 
-def _plain(value: Any) -> Any:
-    """A dataclass as nested dicts and lists, without absent fields."""
+def plain(value: Any) -> Any:
+    """A sample, or a part of one, as nested dicts and lists without absent fields: what its JSON says."""
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if not hasattr(value, "__dataclass_fields__"):
+        return [plain(item) for item in value]
+    if type(value) not in _READERS:
         return value
-    pairs = ((f.name, getattr(value, f.name)) for f in fields(value))
-    return {name: _plain(item) for name, item in pairs if item is not None and item != () and item != {}}
+    pairs = ((name, getattr(value, name)) for name in _READERS[type(value)])
+    return {name: plain(item) for name, item in pairs if item is not None and item != () and item != {}}
 
 
 def _text(value: object, path: str) -> str:

@@ -1,0 +1,91 @@
+"""Images a second from an archive to shards, beside what the work cannot go below: python benchmarks/build.py
+
+One run over the same photos: our build with one and two workers, `webdataset.ShardWriter` over the same samples (it
+neither opens the photos nor writes an index), and a bare loop that reads the members and hashes them.
+"""
+
+import hashlib
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hardware import report
+
+from ib_data.builders import BUILDERS
+from ib_data.builders.build import Build, Options, build_dataset
+from ib_data.builders.fetch import Fetcher
+from ib_data.builders.miniature import write_mirror
+from ib_data.builders.plan import Plan, group, make_plan, with_pictures
+from ib_data.builders.sources import SourceFolders, resolve
+from ib_data.cards import load_card
+from ib_data.home import Home
+
+NUM_IMAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+
+
+def fetcher_of(folder: Path) -> Fetcher:
+    """Files of the miniature, from a folder."""
+    checksums = write_mirror(folder / "mirror", num_images=NUM_IMAGES)
+    return Fetcher(downloads=folder / "downloads", mirror=(folder / "mirror").as_uri(), checksums=checksums)
+
+
+def ours(folder: Path, fetcher: Fetcher, workers: int) -> None:
+    """The whole build, shards to manifest."""
+    home = Home(folder / f"home{workers}")
+    build = Build(home=home, fetcher=fetcher, folders=SourceFolders(), options=Options(workers=workers))
+    build_dataset(load_card("vqav2"), build)
+
+
+def planned(fetcher: Fetcher) -> Plan:
+    """The same samples with the places of their photos."""
+    card, folders = load_card("vqav2"), SourceFolders()
+    files = resolve(card, "train", None, folders, fetcher)
+    images, drops = group(files, BUILDERS["vqav2"](files), card.splits["train"])
+    return with_pictures(make_plan(files, images, drops, None), folders, fetcher, allow_missing=False)
+
+
+def shard_writer(folder: Path, plan: Plan) -> None:
+    """webdataset's own writer, imported here: workers import this file, and torch with it would cost them seconds."""
+    import webdataset
+
+    (folder / "peer").mkdir(parents=True)
+    with webdataset.ShardWriter(str(folder / "peer" / "%06d.tar"), maxcount=1000, verbose=0) as writer:
+        for item in plan.samples:
+            text = item.sample.to_json().encode()
+            writer.write({"__key__": item.sample.key, "jpg": item.place.read("vqav2"), "json": text})
+
+
+def bare(plan: Plan) -> None:
+    """Only reading and hashing."""
+    for item in plan.samples:
+        hashlib.sha256(item.place.read("vqav2")).hexdigest()
+
+
+def rate(work: Callable[[], object]) -> float:
+    """Images a second."""
+    began = time.perf_counter()
+    work()
+    return round(NUM_IMAGES / (time.perf_counter() - began), 1)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fetcher = fetcher_of(folder)
+        began = time.perf_counter()
+        plan = planned(fetcher)
+        plan_s = time.perf_counter() - began
+        shard_writer(folder / "warm", plan)
+        figures = {
+            "images": NUM_IMAGES,
+            "plan_s": round(plan_s, 2),
+            "images_per_s": {
+                "bare loop: read and hash": rate(lambda: bare(plan)),
+                "webdataset.ShardWriter": rate(lambda: shard_writer(folder, plan)),
+                "ib_data, 1 worker": rate(lambda: ours(folder, fetcher, 1)),
+                "ib_data, 2 workers": rate(lambda: ours(folder, fetcher, 2)),
+            },
+        }
+    report("build", figures)

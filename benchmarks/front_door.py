@@ -1,0 +1,42 @@
+"""How long the command line takes to answer, beside a bare `import click`: python benchmarks/front_door.py
+
+The two alternate, so that a machine whose speed drifts slows both. The goal is a ratio of at most 3.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from hardware import report
+
+ROUNDS = 21
+VERB = str(Path(sys.executable).with_name("ib-data"))
+COMMANDS = {
+    "import click": [sys.executable, "-c", "import click"],
+    "ib-data --help": [VERB, "--help"],
+    "ib-data list": [VERB, "list"],
+}
+
+
+def seconds(command: list[str], home: str) -> float:
+    """Wall seconds of one run as a whole process."""
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "IB_DATA_HOME": home})
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as home:
+        runs = [{name: seconds(command, home) for name, command in COMMANDS.items()} for _ in range(ROUNDS)]
+    figures = {
+        name: {
+            "median_s": round(statistics.median(run[name] for run in runs), 4),
+            "ratio_to_import_click": round(statistics.median(run[name] / run["import click"] for run in runs), 2),
+        }
+        for name in COMMANDS
+    }
+    report("front_door", {"rounds": ROUNDS, **figures})

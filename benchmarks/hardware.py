@@ -1,0 +1,27 @@
+"""The name of the machine that a figure was measured on, and where results are kept."""
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores and Python."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    return {"processor": name, "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def report(name: str, figures: dict[str, Any]) -> None:
+    """Print the figures and keep them in `results/NAME.json` with the machine's name."""
+    text = json.dumps({"machine": machine(), **figures}, indent=1)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(text + "\n")
+    print(text)
