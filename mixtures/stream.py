@@ -214,7 +214,8 @@ def _report_missing(spec: Mixture, missing: list[str], available: bool) -> None:
     if len(missing) == len(spec.members):
         raise IbDataError(f"mixture {spec.name}: none of its members is built ({names}); run `ib-data build` for them")
     if not available:
-        remedy = f"run `ib-data build {missing[0]}` and so on, or pass --available to go without them"
+        without = "--available, or available=true for `train`"
+        remedy = f"run `ib-data build {missing[0]}` and so on, or go without them: {without}"
         raise IbDataError(f"mixture {spec.name}: not built: {names}; {remedy}")
     note(f"mixture {spec.name}: left out because not built: {names}; their weight goes to the other members")
 

@@ -1,6 +1,7 @@
 """Checkpoints: what was trained, the optimiser and the stream's place, as safetensors and JSON; never a pickle.
 
-The random frozen base is not stored. `state.json` keeps its shape, its seed and the fingerprint of its values.
+The random frozen base is not stored: `state.json` keeps its shape, its seed and the fingerprint of its values. Only a
+language model that has read texts (`text_steps`) is: no seed gives it again.
 """
 
 import json
@@ -24,6 +25,7 @@ from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_m
 from ib_data.training.tokens import Tokens
 
 WEIGHTS, OPTIMIZER, STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
+LANGUAGE = "language.safetensors"
 FORMAT = 1
 _KEYS = ("format", "step", "position", "stream", "config", "model")
 
@@ -47,6 +49,7 @@ def save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     tokens: Tokens,
+    language: Mapping[str, Tensor],
     state: Mapping[str, Any],
 ) -> Path:
     """Write `run/step-NNNNNN` and return it. It appears by one rename, so that half a checkpoint is never seen."""
@@ -60,6 +63,8 @@ def save(
         f"{name}:{key}": _plain(value) for name, p in trained.items() for key, value in optimizer.state[p].items()
     }
     save_file(moments, partial / OPTIMIZER)
+    if language:
+        save_file(dict(language), partial / LANGUAGE)
     tokens.save(partial)
     (partial / STATE).write_text(json.dumps({"format": FORMAT, "step": step, **state}, indent=1), encoding="utf-8")
     for file in partial.iterdir():
@@ -115,6 +120,8 @@ def state_of(
 def load_model(checkpoint: Checkpoint, tokens: Tokens) -> Any:
     """The model of a checkpoint on the CPU, frozen parts rebuilt and verified; IbDataError where they differ."""
     model = tiny_model(checkpoint.shape, tokens)
+    if checkpoint.config.text_steps:
+        _copy_into(model.language_model, checkpoint.folder / LANGUAGE)
     freeze(model)
     if frozen_fingerprint(model) != checkpoint.fingerprint:
         raise IbDataError(
@@ -122,15 +129,7 @@ def load_model(checkpoint: Checkpoint, tokens: Tokens) -> Any:
             f"(expected SHA-256 {checkpoint.fingerprint[:12]}..., found {frozen_fingerprint(model)[:12]}...); "
             "use the versions of ib-data and torch that wrote the checkpoint, or train again"
         )
-    trained = trained_parameters(model)
-    values = _tensors(checkpoint.folder / WEIGHTS)
-    if {name: p.shape for name, p in trained.items()} != {name: value.shape for name, value in values.items()}:
-        raise IbDataError(
-            f"{checkpoint.folder / WEIGHTS}: names or shapes do not fit the model; use another checkpoint"
-        )
-    with torch.no_grad():
-        for name, parameter in trained.items():
-            parameter.copy_(values[name])
+    _copy_into(model, checkpoint.folder / WEIGHTS)
     return model
 
 
@@ -143,6 +142,27 @@ def load_optimizer(folder: Path, model: nn.Module, optimizer: torch.optim.Optimi
             raise IbDataError(f"{folder / OPTIMIZER}: the moments of {name} are missing; use another checkpoint")
         # torch keeps the step count on the CPU and the moments beside their parameter.
         optimizer.state[parameter] = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
+
+
+def language_values(model: Any) -> dict[str, Tensor]:
+    """Copies of the language model's values, float32 on the CPU, for `save`; taken before it moves to a device."""
+    return {name: _plain(p).clone() for name, p in model.language_model.named_parameters()}
+
+
+def load_language(folder: Path) -> dict[str, Tensor]:
+    """The values that `language_values` gave to `save`."""
+    return _tensors(folder / LANGUAGE)
+
+
+def _copy_into(model: nn.Module, path: Path) -> None:
+    """Copy a file's tensors into the parameters of `model` that train; it must hold exactly these."""
+    trained = trained_parameters(model)
+    values = _tensors(path)
+    if {name: p.shape for name, p in trained.items()} != {name: value.shape for name, value in values.items()}:
+        raise IbDataError(f"{path}: names or shapes do not fit the model; use another checkpoint")
+    with torch.no_grad():
+        for name, parameter in trained.items():
+            parameter.copy_(values[name])
 
 
 def _shape(table: Table) -> TinyShape:

@@ -87,6 +87,10 @@ class Collator:
         """The target and EOS. A target that is cut loses its EOS too: nobody should learn to stop in mid-sentence."""
         return [*encode(self.tokens.language, target), self.tokens.language_id(EOS)][: self.max_target_tokens]
 
+    def text_ids(self, instruction: str, target: str) -> list[int]:
+        """BOS, instruction, target and EOS: what a language model reads where there is no picture."""
+        return self.prompt_ids(instruction)[self.num_query_tokens :] + self.target_ids(target)
+
     def qformer_ids(self, instruction: str) -> list[int]:
         """BOS, the end of the instruction, EOS (BERT's [CLS] and [SEP]); never the target, which would leak."""
         kept = last(encode(self.tokens.qformer, instruction), self.max_instruction_tokens - 2)

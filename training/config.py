@@ -21,7 +21,9 @@ class TrainConfig:
 
     `batch_size` counts annotations a step. `warmup_steps` rise linearly to `learning_rate`, the rest falls as a cosine
     to 0. Instructions keep their last `max_instruction_tokens`, targets their first `max_target_tokens`; both limits
-    count the special tokens. `available` draws only from the members of the mixture that are built.
+    count the special tokens. `text_steps`: steps of reading the texts alone, for a tiny language model before it is
+    frozen; 0 leaves it random. `available` draws only from the members of the mixture that are built. `cpu_threads` is
+    torch's number of threads, 0 its own choice.
     """
 
     mixture: str
@@ -35,11 +37,13 @@ class TrainConfig:
     seed: int = 0
     image_px: int = 224
     num_query_tokens: int = 32
+    text_steps: int = 0
     max_instruction_tokens: int = 128
     max_target_tokens: int = 256
     save_every: int = 3000
     available: bool = False
     device: str = "auto"
+    cpu_threads: int = 0
 
 
 _KINDS: dict[str, Any] = {f.name: list if f.name == "betas" else f.type for f in fields(TrainConfig)}
@@ -108,6 +112,9 @@ def _check(config: TrainConfig, table: Table) -> None:
     for key in _AT_LEAST_ONE:
         if getattr(config, key) < 1:
             raise table.error(f"{key!r}: expected at least 1, found {getattr(config, key)}")
+    for key in ("text_steps", "cpu_threads"):
+        if getattr(config, key) < 0:
+            raise table.error(f"{key!r}: expected at least 0, found {getattr(config, key)}")
     for key, known in (("model", MODELS), ("device", DEVICES)):
         if getattr(config, key) not in known:
             raise table.error(

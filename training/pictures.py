@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 # The CLIP statistics, which the paper's vision encoder was trained with.
@@ -28,6 +28,9 @@ def pixels(data: bytes, image_px: int) -> Tensor:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as image:
                 squashed = image.convert("RGB").resize((image_px, image_px), Image.Resampling.BICUBIC)
+    except UnidentifiedImageError:
+        # Pillow's own message names a memory address instead of the file.
+        raise PictureError(f"{len(data)} bytes of no known image format") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(str(error)) from error
     values = torch.from_numpy(np.array(squashed)).permute(2, 0, 1).float() / 255

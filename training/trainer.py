@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from torch import Tensor
 from tqdm import tqdm
 
 from ib_data.errors import IbDataError
@@ -19,9 +20,10 @@ from ib_data.mixtures.stream import Example, Stream, open_stream
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.collator import Collator, batches
 from ib_data.training.config import TrainConfig
+from ib_data.training.language import read_texts
 from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_model, to_device, trained_parameters
 from ib_data.training.step import adamw, autocast, batch_loss, learning_rate_at
-from ib_data.training.tokens import Tokens, build_tokens
+from ib_data.training.tokens import PAD, Tokens, build_tokens
 
 VOCABULARY_EXAMPLES = 2048
 LOG = "log.jsonl"
@@ -44,6 +46,7 @@ class _Run:
     model: Any
     tokens: Tokens
     optimizer: torch.optim.AdamW
+    language: dict[str, Tensor]
     shape: TinyShape
     fingerprint: str
     step: int
@@ -62,6 +65,8 @@ def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None]
 def train_on(config: TrainConfig, stream: Stream, out: Path, say: Callable[[str], None] = print) -> Outcome:
     """As `train`, over any stream of examples."""
     device = find_device(config.device)
+    if config.cpu_threads:
+        torch.set_num_threads(config.cpu_threads)
     out.mkdir(parents=True, exist_ok=True)
     try:
         with (
@@ -75,6 +80,9 @@ def train_on(config: TrainConfig, stream: Stream, out: Path, say: Callable[[str]
         raise IbDataError(f"{out}: another run is writing there; wait for it, or name another --out") from None
     folder = checkpoints.newest(out)
     assert folder is not None
+    if len(losses) != config.steps:
+        remedy = "the checkpoints are whole; name another --out to train with a whole log"
+        raise IbDataError(f"{out / LOG}: expected {config.steps} lines, found {len(losses)}; {remedy}")
     return Outcome(first_loss=losses[0], last_loss=losses[-1], checkpoint=folder, num_new_steps=config.steps - run.step)
 
 
@@ -99,9 +107,8 @@ def collator_of(config: TrainConfig, tokens: Tokens) -> Collator:
 
 def _fresh(config: TrainConfig, stream: Stream, device: torch.device) -> _Run:
     count = min(config.steps * config.batch_size, VOCABULARY_EXAMPLES)
-    tokens = build_tokens(
-        text for e in stream.examples(0, count) for text in (e.rendered.instruction, e.rendered.target)
-    )
+    texts = [(e.rendered.instruction, e.rendered.target) for e in stream.examples(0, count)]
+    tokens = build_tokens(text for pair in texts for text in pair)
     shape = TinyShape(
         seed=config.seed,
         image_px=config.image_px,
@@ -111,11 +118,24 @@ def _fresh(config: TrainConfig, stream: Stream, device: torch.device) -> _Run:
         max_qformer_tokens=config.max_instruction_tokens,
     )
     model = tiny_model(shape, tokens)
+    language: dict[str, Tensor] = {}
+    if config.text_steps:
+        collator = collator_of(config, tokens)
+        rows = [collator.text_ids(*pair) for pair in texts]
+        read_texts(model.language_model, rows, tokens.language_id(PAD), config.text_steps)
+        language = checkpoints.language_values(model)
     freeze(model)
     fingerprint = frozen_fingerprint(model)
     to_device(model, device)
-    optimizer = adamw(trained_parameters(model), config)
-    return _Run(model=model, tokens=tokens, optimizer=optimizer, shape=shape, fingerprint=fingerprint, step=0)
+    return _Run(
+        model=model,
+        tokens=tokens,
+        optimizer=adamw(trained_parameters(model), config),
+        language=language,
+        shape=shape,
+        fingerprint=fingerprint,
+        step=0,
+    )
 
 
 def _resumed(config: TrainConfig, stream: Stream, out: Path, device: torch.device) -> _Run | None:
@@ -130,12 +150,18 @@ def _resumed(config: TrainConfig, stream: Stream, out: Path, device: torch.devic
         raise IbDataError(f"{newest}: cannot resume: {places} do not fit; use another checkpoint")
     tokens = Tokens.load(newest)
     model = checkpoints.load_model(checkpoint, tokens)
+    language = checkpoints.load_language(newest) if config.text_steps else {}
     to_device(model, device)
     optimizer = adamw(trained_parameters(model), config)
     checkpoints.load_optimizer(newest, model, optimizer)
-    shape, fingerprint = checkpoint.shape, checkpoint.fingerprint
     return _Run(
-        model=model, tokens=tokens, optimizer=optimizer, shape=shape, fingerprint=fingerprint, step=checkpoint.step
+        model=model,
+        tokens=tokens,
+        optimizer=optimizer,
+        language=language,
+        shape=checkpoint.shape,
+        fingerprint=checkpoint.fingerprint,
+        step=checkpoint.step,
     )
 
 
@@ -206,7 +232,7 @@ def _step(
 def _save(config: TrainConfig, stream: Stream, run: _Run, out: Path, step: int) -> None:
     position = step * config.batch_size
     state = checkpoints.state_of(position, stream.state(position), config, run.shape, run.fingerprint)
-    checkpoints.save(out, step, run.model, run.optimizer, run.tokens, state)
+    checkpoints.save(out, step, run.model, run.optimizer, run.tokens, run.language, state)
 
 
 def _log_rows(out: Path) -> list[Mapping[str, Any]]:

@@ -43,6 +43,35 @@ def test_a_killed_run_goes_on_with_the_same_losses(tmp_path) -> None:
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_a_language_model_that_has_read_is_kept_and_resumes_exactly(tmp_path) -> None:
+    config = toy_config(text_steps=4)
+    train_on(config, ToyStream(), tmp_path / "straight", silent)
+    with pytest.raises(KeyboardInterrupt):
+        train_on(config, ToyStream(stop_at=35), tmp_path / "killed", silent)
+    train_on(config, ToyStream(), tmp_path / "killed", silent)
+    straight, killed = ([row["loss"] for row in logged(tmp_path / run)] for run in ("straight", "killed"))
+    assert straight == killed
+    files = [load_file(tmp_path / "killed" / step / "language.safetensors") for step in ("step-000003", "step-000006")]
+    assert all(torch.equal(files[0][name], files[1][name]) for name in files[0])
+    damaged = {name: value + 1 for name, value in files[0].items()}
+    save_file(damaged, tmp_path / "killed" / "step-000006" / "language.safetensors")
+    with pytest.raises(IbDataError, match="is not the one trained with"):
+        train_on(config, ToyStream(), tmp_path / "killed", silent)
+
+
+def test_reading_texts_lowers_the_first_loss(tmp_path) -> None:
+    first = [train_on(toy_config(text_steps=n), ToyStream(), tmp_path / str(n), silent).first_loss for n in (0, 30)]
+    assert first[1] < 0.9 * first[0]
+
+
+def test_a_checkpoint_whose_places_disagree_is_refused(tmp_path) -> None:
+    folder = train_on(toy_config(), ToyStream(), tmp_path, silent).checkpoint
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps({**state, "position": 47}))
+    with pytest.raises(IbDataError, match="step 6, position 47, stream position 48 do not fit"):
+        train_on(toy_config(), ToyStream(), tmp_path, silent)
+
+
 def test_dropout_is_on_and_changes_with_the_step(tmp_path) -> None:
     # Steps over the same eight examples at a rate of almost zero: only dropout can make their losses differ.
     config = toy_config(steps=3, learning_rate=1e-12, warmup_steps=0)
@@ -78,6 +107,13 @@ def test_a_finished_run_is_left_as_it_is(tmp_path) -> None:
     first = train_on(toy_config(), ToyStream(), tmp_path, silent)
     again = train_on(toy_config(), ToyStream(), tmp_path, silent)
     assert again == dataclasses.replace(first, num_new_steps=0)
+
+
+def test_a_log_that_was_thrown_away_is_said(tmp_path) -> None:
+    train_on(toy_config(), ToyStream(), tmp_path, silent)
+    (tmp_path / "log.jsonl").unlink()
+    with pytest.raises(IbDataError, match=r"log\.jsonl: expected 6 lines, found 0; the checkpoints are whole"):
+        train_on(toy_config(), ToyStream(), tmp_path, silent)
 
 
 def test_half_a_checkpoint_is_not_taken_for_whole(tmp_path) -> None:

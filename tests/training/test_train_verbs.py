@@ -58,3 +58,21 @@ def test_missing_extras_name_the_remedy(verb: str, monkeypatch) -> None:
     assert isinstance(fault, IbDataError)
     assert f"{verb} needs torch" in str(fault)
     assert "pip install 'ib-data[train]'" in str(fault)
+
+
+def test_train_and_generate_on_the_miniature(tmp_path) -> None:
+    assert invoke("build", "okvqa", "--mini", "--workers", 1, "--home", tmp_path).exit_code == 0
+    (tmp_path / "one.toml").write_text('rule = "sqrt"\n[[members]]\ndataset = "okvqa"\nsplit = "train"\nsize = 9009\n')
+    changes = ["steps=4", "warmup_steps=1", "batch_size=4", "text_steps=2", "save_every=2", "image_px=32", "device=cpu"]
+    arguments = ("train", "tiny", f"mixture={tmp_path / 'one.toml'}", *changes, "--home", tmp_path)
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.exception
+    run = tmp_path / "runs" / "tiny"
+    assert f"checkpoint {run / 'step-000004'}" in result.stdout
+    assert "(4 steps)" in result.stdout
+    (tmp_path / "red.png").write_bytes(draw("red", "circle"))
+    asked = ("generate", "--model", run, "--image", tmp_path / "red.png", "--prompt", "What is it?")
+    assert invoke(*asked).exit_code == 0
+    other_seed = invoke(*arguments, "seed=1").exception
+    assert isinstance(other_seed, IbDataError)
+    assert "cannot resume: seed was 0, is 1" in str(other_seed)

@@ -1,0 +1,99 @@
+"""The main job on built shards: fifty steps, a falling loss, and a resume after a kill that changes no bit."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from ib_data.home import Home
+from ib_data.training.config import load_config
+from ib_data.training.trainer import train
+
+# Trains, and kills itself without any clean-up when the n-th line of the log is written.
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from ib_data.home import Home
+from ib_data.training import trainer
+from ib_data.training.config import load_config
+
+real = json.dumps
+def counted(value, **kwargs):
+    if isinstance(value, dict) and value.get("step") == int(sys.argv[3]) and "loss" in value:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(value, **kwargs)
+trainer.json.dumps = counted
+trainer.train(load_config("tiny", ["text_steps=20"]), Home(Path(sys.argv[1])), Path(sys.argv[2]), lambda line: None)
+"""
+
+
+@pytest.fixture(scope="module")
+def miniature(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    from ib_data.builders.build import Build, Options, build_dataset
+    from ib_data.builders.mirror import miniature_fetcher
+    from ib_data.builders.sources import SourceFolders
+    from ib_data.cards import load_card
+
+    home = Home(tmp_path_factory.mktemp("home"))
+    with miniature_fetcher(home) as fetcher:
+        build = Build(home=home, fetcher=fetcher, folders=SourceFolders(), options=Options(miniature=True))
+        for name in ("vqav2", "okvqa", "aokvqa", "coco_caption"):
+            build_dataset(load_card(name), build)
+    return home
+
+
+def losses(out: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def test_fifty_steps_over_built_shards_and_a_kill_in_between(miniature: Home, tmp_path: Path) -> None:
+    straight = tmp_path / "straight"
+    outcome = train(load_config("tiny", ["text_steps=20"]), miniature, straight, lambda line: None)
+    assert len(losses(straight)) == 50
+    assert sum(losses(straight)[-5:]) < 0.75 * sum(losses(straight)[:5])
+    files = {path.suffix for path in outcome.checkpoint.iterdir()}
+    assert files == {".safetensors", ".json"}
+    trained = load_file(outcome.checkpoint / "trained.safetensors")
+    assert all(name.startswith(("qformer.", "language_projection.", "query_tokens")) for name in trained)
+
+    command = [sys.executable, "-c", KILLED, str(miniature.root), str(tmp_path / "killed"), "31"]
+    killed = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    lines: list[str] = []
+    train(load_config("tiny", ["text_steps=20"]), miniature, tmp_path / "killed", lines.append)
+    assert lines[0] == "resuming at step 25 of 50"
+    assert losses(tmp_path / "killed") == losses(straight)
+
+
+def test_the_answer_is_words(miniature: Home, tmp_path: Path, cli) -> None:
+    run = cli(
+        "train",
+        "tiny",
+        "steps=10",
+        "save_every=10",
+        "text_steps=20",
+        "--home",
+        miniature.root,
+        "--out",
+        tmp_path / "run",
+    )
+    assert run.code == 0, run.err
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(first_photo(miniature))
+    asked = ("--image", photo, "--prompt", "What color is the star? Short answer:")
+    result = cli("generate", "--model", tmp_path / "run", *asked)
+    assert result.code == 0, result.err
+    assert result.out.strip()
+
+
+def first_photo(home: Home) -> bytes:
+    from ib_data.cards import load_card
+    from ib_data.templates.pick import first_samples
+
+    ((_, data),) = first_samples(home, load_card("vqav2"), "train", 1)
+    assert data is not None
+    return data

@@ -1,0 +1,36 @@
+"""A tiny language model that has read: a few steps over texts alone, before it is frozen.
+
+InstructBLIP stands before a language model that already speaks. A random one does not, and 50 steps of a Q-Former
+cannot teach it: on the miniature its answers stayed empty, at a loss of 4.9. After 100 steps of reading they are
+sentences of the miniature's world, at a loss below 1.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ib_data.training.collator import IGNORED, right_padded
+
+ROWS_A_STEP = 32
+LEARNING_RATE = 3e-3
+
+
+def read_texts(language_model: Any, rows: Sequence[list[int]], pad_id: int, steps: int) -> None:
+    """Train `language_model` in place to go on with `rows` of token ids; no picture, no image placeholder.
+
+    Rows are taken in order and again from the first, 32 a step, at a constant rate of 3e-3.
+    """
+    optimizer = torch.optim.AdamW(language_model.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
+    for step in range(steps):
+        chosen = [rows[(step * ROWS_A_STEP + i) % len(rows)] for i in range(ROWS_A_STEP)]
+        ids, mask = right_padded(chosen, pad_id)
+        logits = language_model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
+        labels = ids.masked_fill(mask == 0, IGNORED)[:, 1:]
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    # What is left of reading would otherwise be kept beside the frozen parameters for the whole run.
+    optimizer.zero_grad(set_to_none=True)
