@@ -59,14 +59,11 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     )
     folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]))
     cards = stored_cards(names)
-    try:
-        with _fetcher(home, mini, mirror) as fetcher:
-            build = Build(home=home, fetcher=fetcher, folders=folders, options=options)
-            for card in cards:
-                for manifest in build_dataset(card, build, chosen["split"]):
-                    _report(manifest, home)
-    finally:
-        if home.root.exists():
+    with _fetcher(home, mini, mirror) as fetcher:
+        build = Build(home=home, fetcher=fetcher, folders=folders, options=options)
+        for card in cards:
+            for manifest in build_dataset(card, build, chosen["split"]):
+                _report(manifest, home)
             rebuild(home)
 
 
