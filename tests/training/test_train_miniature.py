@@ -27,7 +27,7 @@ def counted(value, **kwargs):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(value, **kwargs)
 trainer.json.dumps = counted
-trainer.train(load_config("tiny", ["text_steps=20"]), Home(Path(sys.argv[1])), Path(sys.argv[2]), lambda line: None)
+trainer.train(load_config("tiny", ["text_steps=20", "batch_size=8"]), Home(Path(sys.argv[1])), Path(sys.argv[2]), lambda line: None)
 """
 
 
@@ -52,7 +52,7 @@ def losses(out: Path) -> list[float]:
 
 def test_fifty_steps_over_built_shards_and_a_kill_in_between(miniature: Home, tmp_path: Path) -> None:
     straight = tmp_path / "straight"
-    outcome = train(load_config("tiny", ["text_steps=20"]), miniature, straight, lambda line: None)
+    outcome = train(load_config("tiny", ["text_steps=20", "batch_size=8"]), miniature, straight, lambda line: None)
     assert len(losses(straight)) == 50
     assert sum(losses(straight)[-5:]) < 0.75 * sum(losses(straight)[:5])
     files = {path.suffix for path in outcome.checkpoint.iterdir()}
@@ -64,7 +64,7 @@ def test_fifty_steps_over_built_shards_and_a_kill_in_between(miniature: Home, tm
     killed = subprocess.run(command, check=False, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     lines: list[str] = []
-    train(load_config("tiny", ["text_steps=20"]), miniature, tmp_path / "killed", lines.append)
+    train(load_config("tiny", ["text_steps=20", "batch_size=8"]), miniature, tmp_path / "killed", lines.append)
     assert lines[0] == "resuming at step 25 of 50"
     assert losses(tmp_path / "killed") == losses(straight)
 
