@@ -27,7 +27,8 @@ def counted(value, **kwargs):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(value, **kwargs)
 trainer.json.dumps = counted
-trainer.train(load_config("tiny", ["text_steps=20", "batch_size=8"]), Home(Path(sys.argv[1])), Path(sys.argv[2]), lambda line: None)
+config = load_config("tiny", ["text_steps=20", "batch_size=8"])
+trainer.train(config, Home(Path(sys.argv[1])), Path(sys.argv[2]), lambda line: None)
 """
 
 
