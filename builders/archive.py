@@ -30,6 +30,11 @@ class Archive:
         self.path = path
         self.dataset = dataset
         self._is_zip = path.name.endswith(".zip")
+        self._file: zipfile.ZipFile | tarfile.TarFile | None = None
+
+    def __del__(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
     @cached_property
     def members(self) -> dict[str, int]:
@@ -47,10 +52,9 @@ class Archive:
                 with self._zip.open(member) as stream:
                     yield stream
             else:
-                with tarfile.open(self.path) as tar:
-                    stream_or_none = tar.extractfile(member)
-                    assert stream_or_none is not None
-                    yield stream_or_none
+                stream_or_none = self._tar.extractfile(self._infos[member])
+                assert stream_or_none is not None
+                yield stream_or_none
 
     def read(self, member: str) -> bytes:
         """All bytes of one member."""
@@ -59,7 +63,17 @@ class Archive:
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
-        return zipfile.ZipFile(self.path)
+        self._file = opened = zipfile.ZipFile(self.path)
+        return opened
+
+    @cached_property
+    def _tar(self) -> tarfile.TarFile:
+        self._file = opened = tarfile.open(self.path)  # noqa: SIM115 (closed with the archive)
+        return opened
+
+    @cached_property
+    def _infos(self) -> dict[str, tarfile.TarInfo]:
+        return {info.name: info for info in self._tar if info.isfile()}
 
     def _zip_members(self) -> dict[str, int]:
         sizes = {}
@@ -75,12 +89,11 @@ class Archive:
     def _tar_members(self) -> dict[str, int]:
         sizes: dict[str, int] = {}
         packed, expanded = self.path.stat().st_size, 0
-        with tarfile.open(self.path) as tar:
-            for info in tar:
-                expanded += info.size
-                self._refuse(info.name, not (info.isfile() or info.isdir()), expanded, packed)
-                if info.isfile():
-                    sizes[info.name] = info.size
+        for info in self._tar:
+            expanded += info.size
+            self._refuse(info.name, not (info.isfile() or info.isdir()), expanded, packed)
+            if info.isfile():
+                sizes[info.name] = info.size
         return sizes
 
     def _refuse(self, name: str, is_link: bool, expanded: int, packed: int) -> None:

@@ -26,7 +26,7 @@ from ib_data.builders.fetch import Fetcher, sha256_of
 from ib_data.builders.files import Files
 from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, write_table
 from ib_data.builders.manifest import DROPS, INDEX, Manifest, read_manifest
-from ib_data.builders.plan import EmptySplitError, Plan, Planned, group, make_plan, with_pictures
+from ib_data.builders.plan import EmptySplitError, Plan, Planned, group, make_plan, with_media
 from ib_data.builders.rows import Drop
 from ib_data.builders.shards import ShardJob, ShardResult, finished, rows_file, write_shard
 from ib_data.builders.sources import SourceFolders, files_of, find_in_folders, resolve
@@ -110,7 +110,7 @@ def _default_splits(card: Card, form: str | None, folders: SourceFolders) -> lis
 
 
 def _is_there(card: Card, split: str, form: str | None, folders: SourceFolders) -> bool:
-    needed = files_of(card, split, form)
+    needed = [file for file in files_of(card, split, form) if not file.optional]
     return bool(needed) and all(find_in_folders(card, file, folders)[0] for file in needed)
 
 
@@ -124,7 +124,7 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
         images, drops = group(files, BUILDERS[card.name](files), card.splits[split])
         plan = make_plan(files, images, drops, build.options.limit)
         if build.options.media:
-            plan = with_pictures(plan, build.folders, build.fetcher, build.options.allow_missing)
+            plan = with_media(plan, build.folders, build.fetcher, build.options.allow_missing)
         recipe = _recipe(files, plan, build.options)
         target = build.home.split(card.name, split)
         earlier = read_manifest(target, card.name)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from ib_data.builders.fetch import sha256_of
 from ib_data.builders.index import SCHEMA
 from ib_data.builders.manifest import DROPS, INDEX, Manifest
-from ib_data.builders.pictures import PictureError, open_picture
+from ib_data.builders.media import open_media
 from ib_data.builders.reader import extent_of, read_sample
 from ib_data.cards import Card
 from ib_data.errors import IbDataError
@@ -58,7 +58,7 @@ def _sample_problems(rows: list[dict[str, object]], folder: Path) -> Iterator[st
             sample, data = read_sample(folder / str(row["shard"]), extent_of(row))
             if sample.key != row["key"]:
                 yield f"{row['shard']}: holds {sample.key} where the index says {row['key']}"
-            if data is not None and open_picture(data).sha256 != row["media_sha256"]:
-                yield f"{row['shard']}: {row['key']}: the picture is not the one of the index"
-        except (IbDataError, PictureError) as error:
+            if data is not None and open_media(sample.media.kind, data).sha256 != row["media_sha256"]:
+                yield f"{row['shard']}: {row['key']}: the media are not those of the index"
+        except IbDataError as error:
             yield f"{row['key']}: {error}"

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 import requests
@@ -51,8 +51,7 @@ class Fetcher:
 
     def place(self, file: SourceFile) -> Path:
         """Where `file` lies once it is fetched."""
-        url = urlsplit(file.url)
-        return self.downloads / (url.hostname or "unknown") / unquote(url.path).lstrip("/")
+        return self.downloads / file.place
 
     def fetch(self, file: SourceFile, dataset: str) -> Path:
         """The path of `file`, downloaded first where it is not there.
@@ -91,8 +90,7 @@ class Fetcher:
     def _address(self, file: SourceFile) -> str:
         if self.mirror is None:
             return file.url
-        url = urlsplit(file.url)
-        return f"{self.mirror.rstrip('/')}/{url.hostname}{url.path}"
+        return f"{self.mirror.rstrip('/')}/{quote(file.place)}"
 
     def _verify(self, file: SourceFile, dataset: str, part: Path, record: Path) -> str:
         digest = sha256_of(part)

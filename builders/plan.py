@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.files import Files
-from ib_data.builders.pictures import Place, find_pictures
+from ib_data.builders.media import Place, find_media
 from ib_data.builders.rows import Drop, MediaRef, Row
 from ib_data.builders.sources import SourceFolders
 from ib_data.cards import Split, media_stores
@@ -101,7 +101,7 @@ def make_plan(files: Files, images: dict[MediaRef, list[Annotation]], drops: lis
 def _sample(files: Files, ref: MediaRef, annotations: list[Annotation]) -> Planned:
     store = media_stores()[ref.store]
     number = f"{ref.image_id:012d}" if isinstance(ref.image_id, int) else _slug(ref.image_id)
-    media = Media(kind="image", source_name=store.member(ref.image_id))
+    media = Media(kind=store.kind, source_name=store.member(ref.image_id))
     key = f"{files.dataset}-{files.split}-{number}"
     sample = Sample(key=key, dataset=files.dataset, split=files.split, media=media, annotations=tuple(annotations))
     return Planned(sample, ref)
@@ -112,25 +112,29 @@ def _slug(image_id: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", image_id)
 
 
-def with_pictures(plan: Plan, folders: SourceFolders, fetcher: Fetcher, allow_missing: bool) -> Plan:
-    """The plan with the place of every picture; samples whose picture is nowhere become drops, or a DataError."""
+def with_media(plan: Plan, folders: SourceFolders, fetcher: Fetcher, allow_missing: bool) -> Plan:
+    """The plan with the place of every image and clip.
+
+    Samples whose media are nowhere become drops, or a DataError; those whose link is dead are always drops.
+    """
     if not plan.samples:
         return plan
     dataset = plan.samples[0].sample.dataset
-    found = find_pictures((planned.ref for planned in plan.samples), dataset, folders, fetcher)
-    missing = [planned for planned in plan.samples if planned.ref not in found]
+    found = find_media((planned.ref for planned in plan.samples), dataset, folders, fetcher)
+    here = [replace(p, place=found.places[p.ref]) for p in plan.samples if p.ref in found.places]
+    gone = [planned for planned in plan.samples if planned.ref not in found.places]
+    missing = [planned for planned in gone if planned.ref not in found.lost]
     if missing and not allow_missing:
         raise _missing(missing, len(plan.samples))
-    here = [replace(planned, place=found[planned.ref]) for planned in plan.samples if planned.ref in found]
-    lost = [Drop(annotation.id, MISSING) for planned in missing for annotation in planned.sample.annotations]
+    lost = [Drop(a.id, found.lost.get(p.ref, MISSING)) for p in gone for a in p.sample.annotations]
     return Plan(tuple(here), (*plan.drops, *lost))
 
 
-def _missing(missing: list[Planned], num_images: int) -> DataError:
+def _missing(missing: list[Planned], num_planned: int) -> DataError:
     first = missing[0].sample
     num_annotations = sum(len(planned.sample.annotations) for planned in missing)
     problem = (
-        f"{len(missing):,} of {num_images:,} images are missing ({num_annotations:,} annotations), "
+        f"{len(missing):,} of {num_planned:,} {first.media.kind}s are missing ({num_annotations:,} annotations), "
         f"first {first.media.source_name}"
     )
     remedy = "lay them into a --source folder, or drop them, counted, with --allow-missing (or build with --no-media)"

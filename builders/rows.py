@@ -10,10 +10,11 @@ from ib_data.sample import Annotation, Answer
 
 @dataclass(frozen=True, slots=True)
 class MediaRef:
-    """An image or clip of a media store (`cards/media.toml`), by its id there."""
+    """An image or clip of a media store (`cards/media.toml`), by its id there; `url` where the row says it."""
 
     store: str
     image_id: int | str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

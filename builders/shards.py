@@ -17,7 +17,8 @@ from typing import Any
 
 from ib_data.builders.index import SCHEMA, Extent, index_rows, write_table
 from ib_data.builders.manifest import Shard
-from ib_data.builders.pictures import Picture, PictureError, open_picture
+from ib_data.builders.media import open_media
+from ib_data.builders.pictures import MediaError, Opened
 from ib_data.builders.plan import UNREADABLE, Planned
 from ib_data.builders.rows import Drop
 from ib_data.errors import DataError
@@ -74,9 +75,9 @@ def write_shard(job: ShardJob) -> ShardResult:
     try:
         with _Hashed(temporary) as out, tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for planned in job.planned:
-                picture = _picture(planned, job, drops)
-                if picture is not None or planned.place is None:
-                    rows += _write_sample(tar, planned.sample, picture, job.name)
+                media = _open(planned, job, drops)
+                if media is not None or planned.place is None:
+                    rows += _write_sample(tar, planned.sample, media, job.name)
         num_bytes, digest = temporary.stat().st_size, out.sha256.hexdigest()
         temporary.replace(job.folder / job.name)
         write_table(rows, SCHEMA, temporary)
@@ -114,13 +115,13 @@ def result_file(parts: Path, name: str) -> Path:
     return parts / f"{name}.result.json"
 
 
-def _picture(planned: Planned, job: ShardJob, drops: list[Drop]) -> Picture | None:
+def _open(planned: Planned, job: ShardJob, drops: list[Drop]) -> Opened | None:
     if planned.place is None:
         return None
     sample = planned.sample
     try:
-        return open_picture(planned.place.read(sample.dataset), job.max_side)
-    except PictureError as error:
+        return open_media(sample.media.kind, planned.place.read(sample.dataset), job.max_side)
+    except MediaError as error:
         if not job.allow_missing:
             place = str(planned.place.path) + (f":{planned.place.member}" if planned.place.member else "")
             remedy = "fetch it again, or drop its annotations, counted, with --allow-missing"
@@ -129,14 +130,14 @@ def _picture(planned: Planned, job: ShardJob, drops: list[Drop]) -> Picture | No
         return None
 
 
-def _write_sample(tar: tarfile.TarFile, sample: Sample, picture: Picture | None, shard: str) -> list[dict[str, Any]]:
+def _write_sample(tar: tarfile.TarFile, sample: Sample, opened: Opened | None, shard: str) -> list[dict[str, Any]]:
     start = tar.offset
     media: dict[str, Any] = {}
-    if picture is not None:
-        sized = replace(sample.media, width=picture.width, height=picture.height, sha256=picture.sha256)
+    if opened is not None:
+        sized = replace(sample.media, width=opened.width, height=opened.height, sha256=opened.sha256)
         sample = replace(sample, media=sized)
-        media["media_offset"] = _add(tar, f"{sample.key}.{picture.extension}", picture.data)
-        media |= {"media_bytes": len(picture.data), "media_extension": picture.extension}
+        media["media_offset"] = _add(tar, f"{sample.key}.{opened.extension}", opened.data)
+        media |= {"media_bytes": len(opened.data), "media_extension": opened.extension}
     text = sample.to_json().encode("utf-8")
     json_offset = _add(tar, f"{sample.key}.json", text)
     extent = Extent(

@@ -6,14 +6,13 @@ manifest.
 """
 
 import os
-import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from ib_data.builders.fetch import Fetcher, sha256_of
 from ib_data.builders.files import Files, Located
-from ib_data.cards import Card, MediaStore, SourceFile
+from ib_data.cards import Card, Gate, MediaStore, SourceFile
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError
 
@@ -51,16 +50,23 @@ class SourceFolders:
             raise DataError(dataset, problem, file=parts[-1], remedy="name the right folder or file with --source")
         return first
 
-    def photo(self, name: str) -> Path | None:
-        """A loose photo by its official file name, from the first `--source` that holds it."""
-        paths = self._by_name.get(name)
-        return paths[0] if paths else None
+    def ending(self, tail: str) -> Path | None:
+        """A loose file whose path ends in `tail` (a name, or folders and a name), of the first `--source` with one."""
+        parts = PurePosixPath(tail).parts
+        for path in self._by_name.get(parts[-1], []):
+            if path.parts[-len(parts) :] == parts:
+                return path
+        return None
 
-    def holds_photos_of(self, store: MediaStore) -> bool:
-        """Whether the archive of `store`, or any loose photo named as in it, lies here."""
-        name = PurePosixPath(store.layout).name
-        pattern = re.escape(name).replace(r"\{image_id:012d\}", r"\d{12}").replace(r"\{image_id\}", ".+")
-        return store.file.name in self._by_name or any(re.fullmatch(pattern, found) for found in self._by_name)
+    def tree(self, top: str) -> Iterator[Path]:
+        """The files below every folder called `top` (as unpacked from an archive), in the order of their paths."""
+        paths = (path for paths in self._by_name.values() for path in paths)
+        return (path for path in sorted(paths) if top in path.parts[:-1])
+
+    def holds_media_of(self, store: MediaStore) -> bool:
+        """Whether the archive of `store`, or any loose file named as one of its media, lies here."""
+        archive = store.file.name if store.file else None
+        return archive in self._by_name or any(map(store.names, self._by_name))
 
     def _rank(self, path: Path, parts: tuple[str, ...]) -> tuple[int, int]:
         same = 0
@@ -83,7 +89,7 @@ def locate(card: Card, file: SourceFile, folders: SourceFolders, fetcher: Fetche
     path, member = find_in_folders(card, file, folders)
     if path is None:
         if card.gate and not fetcher.place(file).exists():
-            raise gate_error(card, file, fetcher)
+            raise gate_error(card.name, card.gate, file, fetcher)
         path = fetcher.fetch(file, card.name)
         return Located(file=file, path=path, member=file.member, sha256=fetcher.sha256(file))
     digest = sha256_of(path)
@@ -102,14 +108,11 @@ def find_in_folders(card: Card, file: SourceFile, folders: SourceFolders) -> tup
     return bare, None
 
 
-def gate_error(card: Card, file: SourceFile, fetcher: Fetcher) -> DataError:
+def gate_error(dataset: str, gate: Gate, file: SourceFile, fetcher: Fetcher) -> DataError:
     """What to ask for, where, and where to lay it down."""
-    assert card.gate is not None
-    problem = f"must be fetched by hand ({card.gate.kind}): {card.gate.where}"
-    remedy = (
-        f"lay {card.gate.lay_down} into a folder and name it with --source, or put this file at {fetcher.place(file)}"
-    )
-    return DataError(card.name, problem, file=file.name, remedy=remedy)
+    problem = f"must be fetched by hand ({gate.kind}): {gate.where}"
+    remedy = f"lay {gate.lay_down} into a folder and name it with --source, or put this file at {fetcher.place(file)}"
+    return DataError(dataset, problem, file=file.name, remedy=remedy)
 
 
 def files_of(card: Card, split: str, form: str | None) -> list[SourceFile]:
@@ -118,6 +121,16 @@ def files_of(card: Card, split: str, form: str | None) -> list[SourceFile]:
 
 
 def resolve(card: Card, split: str, form: str | None, folders: SourceFolders, fetcher: Fetcher) -> Files:
-    """All files of one split, located; fetches what is not at hand."""
-    located = {file.role: locate(card, file, folders, fetcher) for file in files_of(card, split, form)}
+    """All files of one split, located; fetches what is not at hand.
+
+    An optional file that the `--source` lacks is not fetched where the source holds the others: it is named once.
+    """
+    files = files_of(card, split, form)
+    from_source = any(find_in_folders(card, file, folders)[0] for file in files if not file.optional)
+    located = {}
+    for file in files:
+        if file.optional and from_source and find_in_folders(card, file, folders)[0] is None:
+            note(f"{card.name}: {file.name} ({file.role}) is not in --source; built without it")
+        else:
+            located[file.role] = locate(card, file, folders, fetcher)
     return Files(dataset=card.name, split=split, form=form, located=located)

@@ -1,6 +1,6 @@
 """One card a dataset (`NAME.md`), and the code that reads them."""
 
-from ib_data.cards.card import Card, Gate, MediaStore, SourceFile, Split, card_names, find_card, load_card
+from ib_data.cards.card import Card, Gate, MediaStore, SourceFile, Split, card_names, find_card, load_card, place_of
 from ib_data.cards.media import family, media_stores
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "find_card",
     "load_card",
     "media_stores",
+    "place_of",
 ]

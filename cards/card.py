@@ -1,9 +1,11 @@
 """The card of a dataset: the only place where a fact about a source stands, read strictly from `cards/NAME.md`."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 import yaml
 
@@ -15,9 +17,18 @@ from ib_data.tasks import TASKS
 ROLES = ("held-in", "held-out", "extra")
 
 
+def place_of(url: str) -> str:
+    """HOST/PATH of a URL, without its query."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or 'unknown'}{unquote(parts.path)}".rstrip("/")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """One official file. `None` is "not known". `member` is the file inside the archive that a builder reads."""
+    """One official file. `None` is "not known". `member` is the file inside the archive that a builder reads.
+
+    An `optional` file adds to what the others say; a `--source` that holds the others need not hold it.
+    """
 
     name: str
     url: str
@@ -28,6 +39,16 @@ class SourceFile:
     num_bytes: int | None = None
     sha256: str | None = None
     md5: str | None = None
+    optional: bool = False
+
+    @property
+    def place(self) -> str:
+        """HOST/PATH of the URL: where the file lies under `downloads`, and under a mirror.
+
+        Where the path does not end in the file's name (a share that tells files apart by its query) the name follows.
+        """
+        path = place_of(self.url)
+        return path if PurePosixPath(path).name == PurePosixPath(self.name).name else f"{path}/{self.name}"
 
     @property
     def is_archive(self) -> bool:
@@ -37,24 +58,35 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaStore:
-    """An archive of images or clips that several datasets share.
+    """Images or clips that datasets share: an archive (`file`), or single files on the web (`each`).
 
-    `layout` gives a member's name from an `image_id`. Stores of one `family` hold the same photos under the same ids.
+    `layout` gives a member's name from an `image_id`, which may itself be a path. Stores of one `family` hold the same
+    media under the same ids. `each` is the URL of one image, made from `{image_id}`; `{url}` takes it from the row.
     """
 
     name: str
+    kind: str
     family: str
-    file: SourceFile
     layout: str
+    file: SourceFile | None = None
+    each: str | None = None
+    gate: "Gate | None" = None
     num_images: int | None = None
 
     def member(self, image_id: int | str) -> str:
         """The official member name of an image."""
         return self.layout.format(image_id=image_id)
 
-    def file_name(self, image_id: int | str) -> str:
-        """The last part of the member name: how a photo laid down by hand is called."""
-        return PurePosixPath(self.member(image_id)).name
+    def tail(self, image_id: int | str) -> str:
+        """The end of the member name from the id on: how a file laid down by hand must end."""
+        fixed = self.layout[: self.layout.index("{image_id")].rpartition("/")[0]
+        return self.member(image_id).removeprefix(f"{fixed}/" if fixed else "")
+
+    def names(self, file_name: str) -> bool:
+        """Whether a file of this name (without folders) could be one of the store."""
+        pattern = re.escape(PurePosixPath(self.layout).name)
+        pattern = pattern.replace(r"\{image_id:012d\}", r"\d{12}").replace(r"\{image_id:08d\}", r"\d{8}")
+        return re.fullmatch(pattern.replace(r"\{image_id\}", ".+"), file_name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +145,7 @@ _CARD_KEYS = (
     "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "used_split", "size", "media", "forms",
     "files", "splits", "fields", "view_of", "gate", "caveats", "unknown",
 )  # fmt: skip
-_FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5")
+_FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional")
 
 
 def card_names() -> tuple[str, ...]:
@@ -164,7 +196,7 @@ def parse_card(name: str, text: str) -> Card:
         files=tuple(source_file(row) for row in table.tables("files")),
         splits=splits,
         view_of=view_of,
-        gate=_gate(table.table("gate")) if "gate" in table.values else None,
+        gate=read_gate(table),
         caveats=table.texts("caveats"),
         unknown=table.texts("unknown"),
         prose=prose.strip(),
@@ -187,6 +219,7 @@ def source_file(table: Table) -> SourceFile:
         num_bytes=table.get("bytes", int, None),
         sha256=table.get("sha256", str, None),
         md5=table.get("md5", str, None),
+        optional=table.get("optional", bool, False),
     )
 
 
@@ -202,8 +235,11 @@ def _split(table: Table, fields: tuple[str, ...]) -> Split:
     )
 
 
-def _gate(table: Table) -> Gate:
-    table.only(("kind", "where", "lay_down"))
+def read_gate(owner: Table) -> Gate | None:
+    """The table `gate` of a card or a media store, None where it has none."""
+    if "gate" not in owner.values:
+        return None
+    table = owner.table("gate").only(("kind", "where", "lay_down"))
     return Gate(kind=table.get("kind", str), where=table.get("where", str), lay_down=table.get("lay_down", str))
 
 

@@ -4,8 +4,12 @@ import tomllib
 from functools import cache
 from importlib.resources import files as package_files
 
-from ib_data.cards.card import MediaStore, SourceFile
+from ib_data.cards.card import MediaStore, SourceFile, read_gate
+from ib_data.errors import did_you_mean
+from ib_data.sample import MEDIA_KINDS
 from ib_data.strict import Table
+
+_KEYS = ("kind", "name", "url", "bytes", "sha256", "md5", "family", "layout", "images", "each", "gate")
 
 
 @cache
@@ -23,19 +27,25 @@ def family(store: str) -> list[MediaStore]:
 
 
 def _store(table: Table) -> MediaStore:
-    table.only(("name", "url", "bytes", "sha256", "md5", "family", "layout", "images"))
+    table.only(_KEYS)
+    kind = table.get("kind", str, "image")
+    if kind not in MEDIA_KINDS:
+        raise table.error(f"unknown kind {kind!r}", did_you_mean(kind, MEDIA_KINDS))
     file = SourceFile(
-        name=table.get("name", str),
-        url=table.get("url", str),
-        role="images",
+        name=table.get("name", str, ""),
+        url=table.get("url", str, ""),
+        role=f"{kind}s",
         num_bytes=table.get("bytes", int, None),
         sha256=table.get("sha256", str, None),
         md5=table.get("md5", str, None),
     )
     return MediaStore(
         name=table.path,
-        family=table.get("family", str),
-        file=file,
+        kind=kind,
+        family=table.get("family", str, table.path),
         layout=table.get("layout", str),
+        file=file if file.name else None,
+        each=table.get("each", str, None),
+        gate=read_gate(table),
         num_images=table.get("images", int, None),
     )

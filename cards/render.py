@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ib_data.cards.card import Card, SourceFile
+from ib_data.cards.card import Card, MediaStore, SourceFile
 from ib_data.cards.media import media_stores
 from ib_data.tasks import TASKS
 
@@ -39,8 +39,8 @@ def card_markdown(card: Card, built: Mapping[str, BuiltSplit]) -> str:
         _table(("split", "in the source", "annotations", "photos", "built by default", "fields"), _splits(card)),
         "## Files",
         _files(card.files) if card.files else f"None of its own: it is a view over the shards of `{card.view_of}`.",
-        "## Photos",
-        _files([stores[name].file for name in card.media]),
+        "## Images and clips",
+        _media([stores[name] for name in card.media]),
         "## Not known",
         _bullets(card.unknown),
         "## Caveats",
@@ -51,6 +51,17 @@ def card_markdown(card: Card, built: Mapping[str, BuiltSplit]) -> str:
         _built(card, built),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _media(stores: Iterable[MediaStore]) -> str:
+    """The archives, then the stores that are fetched one by one."""
+    archives, singles = [], []
+    for store in stores:
+        if store.file:
+            archives.append(store.file)
+        else:
+            singles.append(f"one by one from {'the URLs of the rows' if store.each == '{url}' else f'<{store.each}>'}")
+    return "\n".join(filter(None, [_files(archives) if archives else "", _bullets(tuple(singles)) if singles else ""]))
 
 
 def _known(value: Any) -> Any:

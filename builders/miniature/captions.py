@@ -93,7 +93,7 @@ def _karpathy(population: Population) -> dict[str, Any]:
             image = {
                 "filepath": stores[store].member(image_id).split("/")[0],
                 "sentids": [sentid for sentid, _ in own],
-                "filename": stores[store].file_name(image_id),
+                "filename": stores[store].tail(image_id),
                 "imgid": len(images),
                 "split": split,
                 "sentences": sentences,
@@ -116,7 +116,7 @@ def _official(population: Population, store_name: str) -> dict[str, Any]:
         link = photo_link(store, image_id)
         image = {
             "license": 1,
-            "file_name": store.file_name(image_id),
+            "file_name": store.tail(image_id),
             "coco_url": link,
             "height": scene.height,
             "width": scene.width,

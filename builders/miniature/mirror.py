@@ -4,10 +4,9 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
@@ -15,11 +14,12 @@ from ib_data.builders.miniature import captions, knowledge, questions, spatial
 from ib_data.builders.miniature.archives import add_member, write_archive
 from ib_data.builders.miniature.photos import draw
 from ib_data.builders.miniature.population import Population
-from ib_data.cards import Card, SourceFile, load_card, media_stores
+from ib_data.cards import Card, SourceFile, load_card, media_stores, place_of
 
 # Raised by every change to the miniature's bytes, so that a mirror of an older version is written anew.
 VERSION = 1
 RECORD = "miniature.json"
+# Dataset -> the members of one of its official files.
 DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] = {
     "coco_caption": captions.members,
     "vqav2": questions.members,
@@ -27,6 +27,8 @@ DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] 
     "aokvqa": knowledge.aokvqa_members,
     "vsr": spatial.members,
 }
+# Media store -> (member name, bytes) of its archive, or (URL, bytes) of single files; COCO's photos are drawn below.
+MEDIA: dict[str, Callable[[Population], Iterable[tuple[str, bytes]]]] = {}
 
 
 def write_mirror(folder: Path, *, seed: int = 0, num_images: int = 40) -> dict[str, str]:
@@ -47,7 +49,7 @@ def write_mirror(folder: Path, *, seed: int = 0, num_images: int = 40) -> dict[s
             part = folder.with_name(f"{folder.name}.part")
             shutil.rmtree(part, ignore_errors=True)
             checksums = _write(part, Population(seed=seed, num_images=num_images))
-            sizes = {url: _place(part, url).stat().st_size for url in checksums}
+            sizes = {file.place: (part / file.place).stat().st_size for file in official_files()}
             record = {"recipe": recipe, "sha256": checksums, "num_bytes": sizes}
             (part / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
@@ -56,11 +58,10 @@ def write_mirror(folder: Path, *, seed: int = 0, num_images: int = 40) -> dict[s
 
 
 def official_files() -> list[SourceFile]:
-    """Every file that the miniature mirrors, photos included, as the cards name them (an archive once a member)."""
+    """Every file that the miniature mirrors, archives of media included, as the cards name them (once a member)."""
     cards = [load_card(name) for name in DATASETS]
-    stores = media_stores()
-    names = dict.fromkeys(store for card in cards for store in card.media)
-    return [file for card in cards for file in card.files] + [stores[name].file for name in names]
+    stores = [media_stores()[name] for name in dict.fromkeys(store for card in cards for store in card.media)]
+    return [file for card in cards for file in card.files] + [store.file for store in stores if store.file]
 
 
 def _recorded(folder: Path, recipe: dict[str, int]) -> dict[str, str] | None:
@@ -71,7 +72,7 @@ def _recorded(folder: Path, recipe: dict[str, int]) -> dict[str, str] | None:
         is_whole = (
             record["recipe"] == recipe
             and set(checksums) == {file.url for file in official_files()}
-            and all(_place(folder, url).stat().st_size == size for url, size in record["num_bytes"].items())
+            and all((folder / place).stat().st_size == size for place, size in record["num_bytes"].items())
         )
     except (OSError, ValueError, KeyError, TypeError):  # a damaged record says the same as none: write it anew
         return None
@@ -79,42 +80,43 @@ def _recorded(folder: Path, recipe: dict[str, int]) -> dict[str, str] | None:
 
 
 def _write(folder: Path, population: Population) -> dict[str, str]:
+    files = {file.url: file for file in official_files()}
     contents: dict[str, dict[str, bytes]] = {}
-    names: dict[str, str] = {}
     for dataset, members in DATASETS.items():
         card = load_card(dataset)
         for file in card.files:
             contents.setdefault(file.url, {}).update(members(population, card, file))
-            names[file.url] = file.name
+    for name, media in MEDIA.items():
+        store = media_stores()[name]
+        if store.file:
+            contents.setdefault(store.file.url, {}).update(media(population))
+        else:
+            for url, data in media(population):
+                _create(folder / place_of(url)).write_bytes(data)
     for url, content in contents.items():
-        with _create(folder, url).open("wb") as out:
-            write_archive(names[url], content, out)
+        with _create(folder / files[url].place).open("wb") as out:
+            write_archive(files[url].name, content, out)
     _write_photos(folder, population)
-    return {url: _sha256(_place(folder, url)) for url in dict.fromkeys(file.url for file in official_files())}
+    return {url: _sha256(folder / file.place) for url, file in files.items()}
 
 
 def _write_photos(folder: Path, population: Population) -> None:
-    """All archives in one pass over the photos: each is drawn once, however many archives hold it."""
+    """COCO's archives in one pass over the photos: each is drawn once, however many archives hold it."""
     stores = [media_stores()[name] for name in population.stores]
     holders: dict[int, list[int]] = {}
     for number, ids in enumerate(population.stores.values()):
         for image_id in ids:
             holders.setdefault(image_id, []).append(number)
     with ExitStack() as stack:
-        archives = [stack.enter_context(zipfile.ZipFile(_create(folder, store.file.url), "w")) for store in stores]
+        places = [folder / store.file.place for store in stores if store.file]
+        archives = [stack.enter_context(zipfile.ZipFile(_create(place), "w")) for place in places]
         for image_id in sorted(holders):
             photo = draw(population.scene(image_id))
             for number in holders[image_id]:
                 add_member(archives[number], stores[number].member(image_id), photo)
 
 
-def _place(folder: Path, url: str) -> Path:
-    parts = urlsplit(url)
-    return folder / (parts.hostname or "unknown") / unquote(parts.path).lstrip("/")
-
-
-def _create(folder: Path, url: str) -> Path:
-    path = _place(folder, url)
+def _create(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

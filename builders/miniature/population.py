@@ -77,4 +77,5 @@ class Population:
 
 def photo_link(store: MediaStore, image_id: int) -> str:
     """The address of one photo, which stands beside the folder of the archives."""
+    assert store.file is not None
     return f"{store.file.url.rsplit('/', 2)[0]}/{store.member(image_id)}"

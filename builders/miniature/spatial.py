@@ -51,7 +51,7 @@ def _row(population: Population, store: MediaStore, image_id: int, turn: int) ->
     subject, relation, other = _statement(population, scene, bool(label), turn)
     voters = str([2, 19, 51][: 2 + population.below(2, "vsr.votes", image_id, turn)])
     return {
-        "image": store.file_name(image_id),
+        "image": store.tail(image_id),
         "image_link": photo_link(store, image_id),
         "caption": f"The {subject.kind} is {relation} the {other.kind}.",
         "label": label,

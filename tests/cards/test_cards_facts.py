@@ -107,7 +107,7 @@ def test_stores_of_one_family_name_one_photo_each_in_their_own_way():
     stores = family("coco_val2017")
     assert stores[0].name == "coco_val2017"
     assert stores[0].member(139) == "val2017/000000000139.jpg"
-    assert media_stores()["coco_val2014"].file_name(139) == "COCO_val2014_000000000139.jpg"
+    assert media_stores()["coco_val2014"].tail(139) == "COCO_val2014_000000000139.jpg"
     assert {"coco_train2014", "coco_test2015"} <= {store.name for store in stores}
 
 
