@@ -24,6 +24,7 @@ from ib_data import __version__
 from ib_data.builders import BUILDERS
 from ib_data.builders.fetch import Fetcher, sha256_of
 from ib_data.builders.files import Files
+from ib_data.builders.hub import hub_files
 from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, write_table
 from ib_data.builders.manifest import DROPS, INDEX, Manifest, read_manifest
 from ib_data.builders.plan import EmptySplitError, Plan, Planned, group, make_plan, with_media
@@ -61,6 +62,13 @@ class Build:
     fetcher: Fetcher
     folders: SourceFolders
     options: Options
+    from_hub: bool = False
+
+    def files(self, card: Card, split: str, form: str | None) -> Files:
+        """The official files of one split, or the rows of its hub mirror."""
+        if self.from_hub:
+            return hub_files(card, split, self.fetcher)
+        return resolve(card, split, form, self.folders, self.fetcher)
 
 
 def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Manifest]:
@@ -120,7 +128,7 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
         raise IbDataError(f"{card.name}: the {form} form of the source has no split {split!r}")
     build.home.lock(card.name).parent.mkdir(parents=True, exist_ok=True)
     with _waiting(build.home.lock(f"{card.name}-{split}"), f"{card.name}/{split}"):
-        files = resolve(card, split, form, build.folders, build.fetcher)
+        files = build.files(card, split, form)
         images, drops = group(files, BUILDERS[card.name](files), card.splits[split])
         plan = make_plan(files, images, drops, build.options.limit)
         if build.options.media:
@@ -154,13 +162,12 @@ def _waiting(path: Path, what: str) -> FileLock:
 def _recipe(files: Files, plan: Plan, options: Options) -> dict[str, Any]:
     chosen = asdict(options)
     del chosen["workers"]
-    sources = [located.provenance() for located in files.located.values()]
     versions = {"ib_data": __version__, "pyarrow": pyarrow.__version__}
     return {
         "format": FORMAT,
         "form": files.form or "",
         **{key: value for key, value in chosen.items() if value is not None},
-        "sources": sources,
+        "sources": files.provenance(),
         "plan_sha256": plan.sha256(),
         "versions": versions,
     }

@@ -44,6 +44,14 @@ class Files:
         found = self.located[role]
         return f"{found.path.name}:{found.member}" if found.member else found.path.name
 
+    def names(self) -> str:
+        """The names of all files, for messages about the whole of them."""
+        return ", ".join(map(self.name, self.located))
+
+    def provenance(self) -> list[dict[str, Any]]:
+        """What the manifest says of these sources."""
+        return [found.provenance() for found in self.located.values()]
+
     def json(self, role: str) -> Any:
         """The whole JSON value in the file of `role`; DataError where it is not JSON (cut short, or an HTML page)."""
         try:

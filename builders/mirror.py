@@ -19,12 +19,12 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def miniature_fetcher(home: Home) -> Iterator[Fetcher]:
-    """A fetcher whose mirror is the miniature, written into `home` first where it is not there yet."""
-    folder = home.miniature / "mirror"
-    checksums = write_mirror(folder)
-    with serve(folder) as address:
-        yield Fetcher(downloads=home.miniature / "downloads", mirror=address, checksums=checksums)
+def miniature_fetcher(home: Home, num_images: int = 40) -> Iterator[Fetcher]:
+    """A fetcher whose mirror is the miniature of that size, written into `home` first where it is not there yet."""
+    folder = home.miniature / f"{num_images}"
+    checksums = write_mirror(folder / "mirror", num_images=num_images)
+    with serve(folder / "mirror") as address:
+        yield Fetcher(downloads=folder / "downloads", mirror=address, checksums=checksums)
 
 
 @contextmanager

@@ -17,11 +17,11 @@ from ib_data.builders.rows import Drop, MediaRef, Row
 from ib_data.builders.sources import SourceFolders
 from ib_data.cards import Split, media_stores
 from ib_data.errors import DataError
-from ib_data.sample import Annotation, Media, Sample
+from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 
 MISSING = "media missing"
 UNREADABLE = "media unreadable"
-_PLURAL = {"answers", "options", "ocr_tokens", "history", "rationales"}
+_FIELDS = tuple(name for name in Annotation.__dataclass_fields__ if name not in ("id", "answer_index", "extra"))
 
 
 class EmptySplitError(DataError):
@@ -68,23 +68,43 @@ def group(
     seen: dict[str, int] = {}
     for number, row in enumerate(rows):
         row_id = row.source_id if isinstance(row, Drop) else row.annotation.id
+        if not row_id:
+            raise DataError(files.dataset, f"entry {number} (counted from 0) has an empty id", file=files.names())
         if seen.setdefault(row_id, number) != number:
             problem = f"annotation id {row_id!r} stands twice (entries {seen[row_id]} and {number}, counted from 0)"
-            raise DataError(files.dataset, problem, file=_names(files), remedy="fetch the official file again")
+            raise DataError(files.dataset, problem, file=files.names(), remedy="fetch the official file again")
         if isinstance(row, Drop):
             drops.append(row)
-        elif lack := next((name for name in split.fields if getattr(row.annotation, name) in (None, "", ())), None):
-            drops.append(Drop(row_id, f"no {lack if lack in _PLURAL else lack.replace('_', ' ')}"))
+        elif reason := _lack(row.annotation, split) or _flaw(row.annotation):
+            drops.append(Drop(row_id, reason))
         else:
             images.setdefault(row.media, []).append(row.annotation)
     if not seen:
         remedy = f"is this the file of another split? {split.name} is called {split.source_name!r} there"
-        raise EmptySplitError(files.dataset, f"no row of split {split.name}", file=_names(files), remedy=remedy)
+        raise EmptySplitError(files.dataset, f"no row of split {split.name}", file=files.names(), remedy=remedy)
     return images, drops
 
 
-def _names(files: Files) -> str:
-    return ", ".join(map(files.name, files.located))
+def _lack(annotation: Annotation, split: Split) -> str | None:
+    """The first field that the card declares and the annotation does not have."""
+    lack = next((name for name in split.fields if getattr(annotation, name) in (None, "", ())), None)
+    return f"no {lack.replace('_', ' ')}" if lack else None
+
+
+def _flaw(annotation: Annotation) -> str | None:
+    """The first field that a shard could not hold: an empty text, or a text, a list or an index out of its range."""
+    for name in _FIELDS:
+        value = getattr(annotation, name)
+        if value == "" or (isinstance(value, tuple) and not all(map(_is_whole, value))):
+            return f"empty text in {name.replace('_', ' ')}"
+    index, options = annotation.answer_index, annotation.options
+    return "answer index out of range" if index is not None and not 0 <= index < max(len(options), 1) else None
+
+
+def _is_whole(item: str | Answer | Turn) -> bool:
+    if isinstance(item, Turn):
+        return bool(item.question and item.answer)
+    return bool(item.text if isinstance(item, Answer) else item)
 
 
 def make_plan(files: Files, images: dict[MediaRef, list[Annotation]], drops: list[Drop], limit: int | None) -> Plan:

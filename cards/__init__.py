@@ -1,11 +1,23 @@
 """One card a dataset (`NAME.md`), and the code that reads them."""
 
-from ib_data.cards.card import Card, Gate, MediaStore, SourceFile, Split, card_names, find_card, load_card, place_of
+from ib_data.cards.card import (
+    Card,
+    Gate,
+    HubMirror,
+    MediaStore,
+    SourceFile,
+    Split,
+    card_names,
+    find_card,
+    load_card,
+    place_of,
+)
 from ib_data.cards.media import family, media_stores
 
 __all__ = [
     "Card",
     "Gate",
+    "HubMirror",
     "MediaStore",
     "SourceFile",
     "Split",

@@ -111,6 +111,14 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HubMirror:
+    """A repository on the Hugging Face hub whose rows keep the official keys; `splits` are its names by ours."""
+
+    id: str
+    splits: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """All facts about one dataset. `size` is the number of rows of the split the paper used (pinned, never counted)."""
 
@@ -131,6 +139,7 @@ class Card:
     splits: dict[str, Split]
     view_of: str | None
     gate: Gate | None
+    hub: HubMirror | None
     caveats: tuple[str, ...]
     unknown: tuple[str, ...]
     prose: str
@@ -143,7 +152,7 @@ class Card:
 
 _CARD_KEYS = (
     "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "used_split", "size", "media", "forms",
-    "files", "splits", "fields", "view_of", "gate", "caveats", "unknown",
+    "files", "splits", "fields", "view_of", "gate", "hub", "caveats", "unknown",
 )  # fmt: skip
 _FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional")
 
@@ -197,6 +206,7 @@ def parse_card(name: str, text: str) -> Card:
         splits=splits,
         view_of=view_of,
         gate=read_gate(table),
+        hub=_hub(table),
         caveats=table.texts("caveats"),
         unknown=table.texts("unknown"),
         prose=prose.strip(),
@@ -241,6 +251,14 @@ def read_gate(owner: Table) -> Gate | None:
         return None
     table = owner.table("gate").only(("kind", "where", "lay_down"))
     return Gate(kind=table.get("kind", str), where=table.get("where", str), lay_down=table.get("lay_down", str))
+
+
+def _hub(owner: Table) -> HubMirror | None:
+    if "hub" not in owner.values:
+        return None
+    table = owner.table("hub").only(("id", "splits"))
+    splits = table.table("splits").only(SPLITS)
+    return HubMirror(id=table.get("id", str), splits={name: splits.get(name, str) for name in splits.values})
 
 
 def _one_of(table: Table, key: str, known: tuple[str, ...]) -> str:

@@ -23,7 +23,15 @@ from ib_data.verbs.options import home_option, split_option, stored_cards
     "May be given several times.",
 )
 @click.option("--mirror", help="Look for every official URL at MIRROR/host/path (file:, http: or https:).")
+@click.option("--from-hub", is_flag=True, help="Read the rows from the Hugging Face mirror that the card names.")
 @click.option("--mini", is_flag=True, help="Build from the bundled miniature, a drawn world in the official formats.")
+@click.option(
+    "--mini-size",
+    type=click.IntRange(1, 100_000),
+    default=40,
+    show_default=True,
+    help="Images of the miniature's largest archive; the others in proportion.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images of each split.")
 @click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores")
 @click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True, help="What runs workers.")
@@ -47,8 +55,8 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     from ib_data.builders.sources import SourceFolders
     from ib_data.mixtures.catalog import rebuild
 
-    if mini and (mirror or chosen["sources"]):
-        raise click.UsageError("--mini brings its own files: leave out --source and --mirror")
+    if mini and (mirror or chosen["sources"] or chosen["from_hub"]):
+        raise click.UsageError("--mini brings its own files: leave out --source, --mirror and --from-hub")
     options = Options(
         media=not chosen["no_media"],
         allow_missing=chosen["allow_missing"],
@@ -59,19 +67,19 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     )
     folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]))
     cards = stored_cards(names)
-    with _fetcher(home, mini, mirror) as fetcher:
-        build = Build(home=home, fetcher=fetcher, folders=folders, options=options)
+    with _fetcher(home, mini, mirror, chosen["mini_size"]) as fetcher:
+        build = Build(home=home, fetcher=fetcher, folders=folders, options=options, from_hub=chosen["from_hub"])
         for card in cards:
             for manifest in build_dataset(card, build, chosen["split"]):
                 _report(manifest, home)
             rebuild(home)
 
 
-def _fetcher(home: Home, mini: bool, mirror: str | None) -> AbstractContextManager[Any]:
+def _fetcher(home: Home, mini: bool, mirror: str | None, mini_size: int) -> AbstractContextManager[Any]:
     if mini:
         from ib_data.builders.mirror import miniature_fetcher
 
-        return miniature_fetcher(home)
+        return miniature_fetcher(home, mini_size)
     from ib_data.builders.fetch import Fetcher
 
     return nullcontext(Fetcher(downloads=home.downloads, mirror=mirror))

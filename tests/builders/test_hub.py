@@ -1,0 +1,59 @@
+"""Rows from a hub mirror become the same samples: proven over a local Parquet copy of the miniature's rows."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ib_data.builders.miniature import write_mirror
+from ib_data.cards import load_card
+
+# `datasets` leaves the files it reads to the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture
+def official(tmp_path: Path) -> Path:
+    """The miniature's VSR files under their official names, and beside them the same rows as on the hub."""
+    write_mirror(tmp_path / "mirror", num_images=12)
+    hub = tmp_path / "mirror" / "huggingface.co" / "datasets" / "cambridgeltl" / "vsr_zeroshot"
+    hub.mkdir(parents=True)
+    for file in load_card("vsr").files:
+        lines = (tmp_path / "mirror" / file.place).read_text().splitlines()
+        pq.write_table(pa.Table.from_pylist([json.loads(line) for line in lines]), hub / f"{file.split}.parquet")
+    return tmp_path / "mirror"
+
+
+def test_a_hub_mirror_gives_the_same_samples(cli, tmp_path: Path, official: Path) -> None:
+    pages = official / "raw.githubusercontent.com"
+    built = cli("build", "vsr", "--no-media", "--source", pages, "--home", tmp_path / "files")
+    assert built.code == 0, built.err
+    mirror = official.as_uri()
+    from_hub = cli("build", "vsr", "--no-media", "--from-hub", "--mirror", mirror, "--home", tmp_path / "hub")
+    assert from_hub.code == 0, from_hub.err
+    for split in ("train", "validation", "test"):
+        one, other = (
+            tmp_path / home / "shards" / "vsr" / split / "index.parquet" for home in ("files", "hub")
+        )  # fmt: skip
+        assert pq.read_table(one).equals(pq.read_table(other))
+
+
+def test_a_card_without_a_mirror_says_so(cli, tmp_path: Path) -> None:
+    result = cli("build", "okvqa", "--from-hub", "--home", tmp_path)
+    assert result.code == 1
+    assert result.err == (
+        "ib-data: okvqa: the card names no hub mirror of train: no mirror with the official rows is known; "
+        "build without --from-hub\n"
+    )
+
+
+def test_a_mirror_that_is_not_there_is_one_line(cli, tmp_path: Path) -> None:
+    result = cli("build", "vsr", "--no-media", "--from-hub", "--mirror", tmp_path.as_uri(), "--home", tmp_path / "home")
+    assert result.code == 1
+    assert "cannot be read" in result.err
+    assert result.err.count("\n") == 1
