@@ -125,13 +125,11 @@ def _is_current(home: Home) -> bool:
     """Whether the catalog was made from the home, manifests, cards, templates and mixtures that are there now."""
     if not home.catalog.is_file():
         return False
-    connection = _open(home)
     try:
-        found = connection.execute("SELECT stamp FROM ib_data.built_from").fetchone()
-    except duckdb.CatalogException:  # a catalog of another version, or a file of that name that is none
+        with duckdb.connect(str(home.catalog), read_only=True) as connection:
+            found = connection.execute("SELECT stamp FROM ib_data.built_from").fetchone()
+    except duckdb.Error:  # a catalog of another version, or a file of that name that is none: it is made anew
         return False
-    finally:
-        connection.close()
     return found is not None and found[0] == _stamp(home)
 
 

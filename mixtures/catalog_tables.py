@@ -15,7 +15,8 @@ from ib_data.cards import Card, card_names, load_card
 from ib_data.home import Home
 from ib_data.mixtures.spec import load_mixture, mixture_names
 from ib_data.mixtures.weights import weights
-from ib_data.templates.library import load_task, tasks_with_templates
+from ib_data.tasks import TASKS
+from ib_data.templates.library import load_task
 
 _TEXT, _INTEGER, _NUMBER = pa.string(), pa.int64(), pa.float64()
 _ANNOTATION = {
@@ -67,7 +68,7 @@ def tables(built: Sequence[Manifest]) -> dict[str, pa.Table]:
         ),
         "templates": _table(
             dict.fromkeys(("task", "template", "kind", "text", "sha256"), _TEXT),
-            ((t.task, t.name, t.kind, t.text, t.sha256) for task in tasks_with_templates() for t in load_task(task)),
+            ((t.task, t.name, t.kind, t.text, t.sha256) for task in TASKS for t in load_task(task)),
         ),
         "mixture_members": _table(
             {"mixture": _TEXT, "dataset": _TEXT, "size": _INTEGER, "scale": _NUMBER, "weight": _NUMBER},

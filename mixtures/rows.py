@@ -8,18 +8,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ib_data.builders.index import Extent
-from ib_data.builders.manifest import INDEX, Manifest
-from ib_data.errors import DataError
+from ib_data.builders.manifest import Manifest, read_index
 
 _NUMBERS = ("offset", "num_bytes", "json_offset", "json_bytes", "media_offset", "media_bytes", "ordinal")
 _ABSENT = -1
-# The bits of `Rows.fields`: which values of an annotation a template could use.
-FIELDS = ("question", "caption", "context", "statement", "label", "options_text", "ocr_text", "answer", "right_option")
-_COLUMNS = ("question", "caption", "context", "statement", "label", "options", "ocr_tokens", "answers", "answer_index")
+# What `str.strip` takes away, and so what counts as blank where texts are rendered: more than Arrow's own trimming.
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))
+_Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Rows:
         return self.folder / shards[int(codes[row])], extent, number["ordinal"]
 
     def fields(self, row: int) -> frozenset[str]:
-        """Which of FIELDS the annotation in a row has."""
+        """Which of FIELDS templates see of the annotation in a row."""
         mask = int(self._masks[row])
         return frozenset(name for bit, name in enumerate(FIELDS) if mask >> bit & 1)
 
@@ -76,33 +74,67 @@ class Rows:
     @cached_property
     def _masks(self) -> NDArray[np.int16]:
         masks = np.zeros(self.count, dtype=np.int16)
-        for bit, name in enumerate(_COLUMNS):  # one at a time: the texts are most of the file
-            masks |= _present(self._read(name).column(0)).astype(np.int16) << bit
+        for bit, (seen, *names) in enumerate(_SEEN.values()):  # one at a time: the texts are most of the file
+            masks |= seen(*self._read(*names).columns).astype(np.int16) << bit
         return masks
 
     def _read(self, *names: str) -> pa.Table:
-        """Some columns, each in one chunk; DataError for a file that is missing, damaged, or not the manifest's."""
-        path, dataset = self.folder / INDEX, self.manifest.dataset
-        remedy = f"build {dataset} again"
-        try:
-            table = pq.read_table(path, columns=list(names))
-        except FileNotFoundError as error:
-            raise DataError(dataset, "index is missing", file=str(path), remedy=remedy) from error
-        except (pa.ArrowException, ValueError, KeyError) as error:
-            raise DataError(dataset, f"index cannot be read: {error}", file=str(path), remedy=remedy) from error
-        if table.num_rows != self.count or table.num_columns != len(names):
-            problem = f"expected {self.count} rows as the manifest says, found {table.num_rows}"
-            raise DataError(dataset, problem, file=str(path), remedy=remedy)
-        return table.select(list(names))
+        return read_index(self.folder, self.manifest, list(names))
 
 
-def _present(column: Any) -> NDArray[np.bool_]:
-    """Whether each value is there and holds more than blanks, as the templates see it."""
-    if pa.types.is_string(column.type):
-        there = pc.not_equal(pc.utf8_trim_whitespace(column), "")
-    elif pa.types.is_list(column.type):
-        there = pc.greater(pc.list_value_length(column), 0)
-    else:
-        there = pc.is_valid(column)
-    found: NDArray[np.bool_] = pc.fill_null(there, False).to_numpy()
+def _has_text(texts: pa.ChunkedArray) -> _Flags:
+    """Whether each text is there and not blank."""
+    found: _Flags = pc.fill_null(pc.not_equal(pc.utf8_trim(texts, characters=_BLANKS), ""), False).to_numpy()
     return found
+
+
+def _lengths(lists: pa.ChunkedArray) -> NDArray[np.int64]:
+    lengths: NDArray[np.int64] = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
+    return lengths
+
+
+def _has_items(lists: pa.ChunkedArray) -> _Flags:
+    return _lengths(lists) > 0
+
+
+def _has_one(lists: pa.ChunkedArray, flags: _Flags) -> _Flags:
+    """Whether any item of each list is flagged; `flags` of all items, one list after the other."""
+    lengths = _lengths(lists)
+    found = np.zeros(len(lengths), dtype=np.bool_)
+    found[np.repeat(np.arange(len(lengths)), lengths)[flags]] = True
+    return found
+
+
+def _has_token(tokens: pa.ChunkedArray) -> _Flags:
+    return _has_one(tokens, _has_text(pc.list_flatten(tokens)))
+
+
+def _has_answer(answers: pa.ChunkedArray) -> _Flags:
+    flat = pc.list_flatten(answers)
+    given = pc.greater(pc.struct_field(flat, "count"), 0).to_numpy()
+    return _has_one(answers, _has_text(pc.struct_field(flat, "text")) & given)
+
+
+def _has_right_option(options: pa.ChunkedArray, answer_index: pa.ChunkedArray) -> _Flags:
+    lengths = _lengths(options)
+    index = pc.fill_null(answer_index, _ABSENT).to_numpy().astype(np.int64)
+    found = (index != _ABSENT) & (index < lengths)
+    places = np.cumsum(lengths)[found] - lengths[found] + index[found]
+    found[found] = _has_text(pc.list_flatten(options))[places]
+    return np.asarray(found, dtype=np.bool_)
+
+
+# How each bit of `Rows.fields` is found, and from which columns: what `render` takes for a value that is there.
+_SEEN: dict[str, tuple[Any, ...]] = {
+    "question": (_has_text, "question"),
+    "caption": (_has_text, "caption"),
+    "context": (_has_text, "context"),
+    "statement": (_has_text, "statement"),
+    "label": (_has_text, "label"),
+    "options_text": (_has_items, "options"),
+    "ocr_text": (_has_token, "ocr_tokens"),
+    "history_text": (_has_items, "history"),
+    "answer": (_has_answer, "answers"),
+    "right_option": (_has_right_option, "options", "answer_index"),
+}
+FIELDS = tuple(_SEEN)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import SPLITS
-from ib_data.strict import Table
+from ib_data.strict import Table, read_toml
 
 RULES = ("sqrt", "proportional", "uniform", "temperature", "fixed")
 # Sizes stay exact in a float up to here, and ranks over any run stay inside 64 bits.
@@ -72,7 +72,7 @@ def load_mixture(name_or_path: str | Path) -> Mixture:
         remedy = f"{did_you_mean(name, mixture_names())} (or give a .toml file)"
         raise IbDataError(f"unknown mixture {name!r}; {remedy}")
     try:
-        return parse_mixture(path.stem, path.read_text(encoding="utf-8"), name)
+        return parse_mixture(path.stem, read_toml(path), name)
     except FileNotFoundError as error:
         raise IbDataError(f"mixture file {name} is not there; packaged: {', '.join(mixture_names())}") from error
     except UnicodeDecodeError as error:

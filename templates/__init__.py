@@ -1,6 +1,6 @@
 """Instruction templates, one file a task, and what turns an annotation into an instruction and its target."""
 
-from ib_data.templates.library import KNOWN_FIELDS, Template, load_task, tasks_with_templates, zero_shot
+from ib_data.templates.library import KNOWN_FIELDS, Template, load_task, zero_shot
 from ib_data.templates.render import Rendered, render, render_all
 
 __all__ = [
@@ -10,6 +10,5 @@ __all__ = [
     "load_task",
     "render",
     "render_all",
-    "tasks_with_templates",
     "zero_shot",
 ]

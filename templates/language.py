@@ -50,3 +50,11 @@ def names_used(text: str) -> frozenset[str]:
     """The names that a template expects to be given. Raises what `compiled` raises."""
     compiled(text)
     return frozenset(meta.find_undeclared_variables(_environment().parse(text)))
+
+
+def names_tested(text: str) -> frozenset[str]:
+    """The names that `text` asks for with `{% if NAME %}`, which it can therefore do without."""
+    tree = _environment().parse(text)
+    tests = [*(node.test for node in tree.find_all(nodes.If)), *(node.test for node in tree.find_all(nodes.CondExpr))]
+    found = [name for test in tests for name in (test, *test.find_all(nodes.Name)) if isinstance(name, nodes.Name)]
+    return frozenset(name.name for name in found)

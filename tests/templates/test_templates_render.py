@@ -1,5 +1,6 @@
 """What decides an instruction and its target, and that nothing else does."""
 
+import hashlib
 import random
 from collections import Counter
 from dataclasses import replace
@@ -9,9 +10,18 @@ import pytest
 
 from ib_data.cards import load_card
 from ib_data.errors import DataError
-from ib_data.sample import Annotation, Answer
+from ib_data.sample import Annotation, Answer, Turn
 from ib_data.templates import load_task, render, render_all
-from ib_data.templates.render import MARK_END, MARK_START, field_values, marked, options_text
+from ib_data.templates.render import (
+    MARK_END,
+    MARK_START,
+    MAX_OCR_TOKENS,
+    field_values,
+    history_text,
+    marked,
+    ocr_text,
+    options_text,
+)
 
 COUNTS = {"red": 6, "dark red": 3, "crimson": 1}
 VQA = Annotation(id="17", question="What colour?", answers=tuple(Answer(t, c) for t, c in COUNTS.items()))
@@ -54,6 +64,68 @@ def test_answers_come_by_their_counts_and_templates_evenly():
         assert templates[name] / n == pytest.approx(1 / len(names), abs=0.02)
 
 
+def bits(seed, stream, position):
+    """The 128-bit integer of a draw, computed here once more: what seed and position mean is never to change."""
+    digest = hashlib.blake2b(f"{seed},{stream},{position}".encode(), digest_size=16).digest()
+    return int.from_bytes(digest, "big")
+
+
+@pytest.mark.parametrize(
+    ("name", "annotation"),
+    [
+        ("coco_caption", Annotation(id="17", caption="A cup.")),
+        ("vqav2", VQA),
+        ("okvqa", VQA),
+        ("aokvqa", CHOICE),
+        ("vqav2_qg", VQA),
+        ("vsr", Annotation(id="17", statement="A cup.", label="true")),
+    ],
+)
+def test_only_lines_of_the_files_change_what_is_drawn(name, annotation):
+    card = load_card(name)
+    fields = {"question", "answer", "options_text"} if annotation.options else {"question", "answer"}
+    fields |= {"caption", "statement", "label"} if not annotation.question else set()
+    train = [t for t in load_task(card.task) if t.kind == "train" and t.needs <= fields]
+    train = [t for t in train if name != "vsr" or "statement" in t.fields]
+    tickets = [text for text, count in COUNTS.items() for _ in range(count)]
+    for seed, position in ((0, 0), (0, 1), (7, 2**40), (123456789, 11_500_000), *((3, p) for p in range(50))):
+        rendered = render(card, annotation, seed=seed, position=position)
+        template = train[bits(seed, "templates/template", position) % len(train)]
+        assert rendered.template == template.name
+        if annotation.question and card.task != "question_generation":
+            drawn = tickets[bits(seed, "templates/answer", position) % 10]
+            assert rendered.target == ("red" if template.shows_options else drawn)
+
+
+def test_the_draws_of_twelve_lines_are_pinned(tmp_path):
+    lines = "".join(f"line{i} = 'Line {i}: {{{{ question }}}}'\n" for i in range(12))
+    unfit = "first = 'With {{ context }}: {{ question }}'\n"  # a line that fits other annotations changes nothing
+    for folder, body in ((tmp_path / "one", lines), (tmp_path / "two", unfit + lines)):
+        folder.mkdir()
+        text = f"target = '{{{{ answer }}}}'\n[train]\n{body}"
+        (folder / "question_answering.toml").write_text(text, encoding="utf-8")
+        card = load_card("vqav2")
+        found = [render(card, VQA, seed=5, position=p, folder=folder) for p in range(12)]
+        assert [int(r.template[4:]) for r in found] == [2, 11, 6, 0, 2, 7, 9, 4, 0, 3, 1, 10]
+        assert "".join(r.target[0] for r in found) == "drdrcrrddrrc"
+
+
+def test_blank_answers_have_no_share_in_the_draw():
+    blank = replace(VQA, answers=(Answer(" ", 5), *VQA.answers, Answer("\n", 2)))
+    card = load_card("vqav2")
+    for p in range(100):
+        assert render(card, blank, seed=0, position=p) == render(card, VQA, seed=0, position=p)
+
+
+def test_ocr_tokens_are_cut_and_rounds_are_joined():
+    assert MAX_OCR_TOKENS == 30
+    assert ocr_text(("a", " ", "b c", *map(str, range(40)))) == "a, b c, " + ", ".join(map(str, range(28)))
+    assert history_text((Turn(" is {it} on ", "yes\n"), Turn("{0}", "no"))) == (
+        "Question: is {it} on Answer: yes\nQuestion: {0} Answer: no"
+    )
+    assert ocr_text(()) == history_text(()) == ""
+
+
 def test_template_and_answer_are_drawn_independently():
     card = load_card("vqav2")
     names = [t.name for t in load_task(card.task) if t.kind == "train"]
@@ -88,8 +160,8 @@ def test_options_are_shown_with_the_right_one_as_target():
 def test_options_that_share_a_text_keep_the_right_index():
     card = load_card("aokvqa")
     changed = replace(CHOICE, options=("red", "green", "red ", "blue"), answer_index=3)
-    options = [t for t in load_task("knowledge_question_answering") if t.shows_options]
-    assert len(options) >= 2
+    options = [t for t in load_task("knowledge_question_answering") if t.shows_options and "context" not in t.needs]
+    assert len(options) >= 3
     for template in options:
         assert render(card, CHOICE, seed=0, position=0, template=template).target == "red"
         assert render(card, changed, seed=0, position=0, template=template).target == "blue"
@@ -97,13 +169,15 @@ def test_options_that_share_a_text_keep_the_right_index():
 
 def test_option_templates_are_drawn_only_for_annotations_with_options():
     card = load_card("aokvqa")
-    options = {t.name for t in load_task(card.task) if t.shows_options}
+    hinted = replace(CHOICE, context="A hint.")
+    options = {t.name for t in load_task(card.task) if t.kind == "train" and t.shows_options}
+    with_hint = {render(card, hinted, seed=0, position=p).template for p in range(300)}
     with_options = {render(card, CHOICE, seed=0, position=p).template for p in range(300)}
     without = {render(card, VQA, seed=0, position=p).template for p in range(300)}
     only_options = {render(card, replace(CHOICE, answers=()), seed=0, position=p).template for p in range(300)}
-    assert options <= with_options
+    assert options <= with_hint
+    assert options & with_options == only_options == options - {"read_hint"}
     assert not options & without
-    assert only_options == options
 
 
 def test_question_generation_turns_the_pair_around():
@@ -134,7 +208,7 @@ def test_no_target_no_example(name, annotation, lacking):
 
 def test_a_given_template_that_does_not_fit_is_refused():
     template = next(t for t in load_task("knowledge_question_answering") if t.shows_options)
-    with pytest.raises(DataError, match="annotation 17: no answer, options_text to render"):
+    with pytest.raises(DataError, match="annotation 17: no options_text to render"):
         render(load_card("aokvqa"), VQA, seed=0, position=0, template=template)
 
 
@@ -182,4 +256,5 @@ def test_fields_of_an_annotation():
     assert field_values(annotation) == {
         "context": "Read this.", "ocr_text": "STOP, 4-way", "options_text": "(a) x",
     }  # fmt: skip
+    assert field_values(replace(annotation, ocr_tokens=(" ", "\t"), context=None, options=())) == {}
     assert options_text(("blue", "yellow", "pink")) == "(a) blue (b) yellow (c) pink"

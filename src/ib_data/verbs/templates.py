@@ -9,7 +9,8 @@ import click
 
 from ib_data.console import printable, table
 from ib_data.home import Home
-from ib_data.templates.library import Template, load_task, tasks_with_templates
+from ib_data.tasks import TASKS
+from ib_data.templates.library import Template, load_task
 from ib_data.verbs.options import home_option, json_option, templates_option
 
 
@@ -29,7 +30,7 @@ def command(task: str | None, folder: Path | None, as_json: bool, home: Home) ->
     ib-data templates --json
     ib-data templates captioning --templates my_templates/
     """
-    tasks = (task,) if task else tasks_with_templates(folder)
+    tasks = (task,) if task else tuple(TASKS)
     found = [template for name in tasks for template in load_task(name, folder)]
     if as_json:
         click.echo(json.dumps([_plain(template) for template in found], indent=1, ensure_ascii=False))
@@ -39,4 +40,5 @@ def command(task: str | None, folder: Path | None, as_json: bool, home: Home) ->
 
 
 def _plain(template: Template) -> dict[str, Any]:
-    return {**asdict(template), "fields": sorted(template.fields), "needs": sorted(template.needs)}
+    names = {"fields": sorted(template.fields), "needs": sorted(template.needs)}
+    return {**asdict(template), **names, "targets": [target.text for target in template.targets]}
