@@ -14,9 +14,10 @@ from pathlib import Path
 from hardware import report
 
 from ib_data.builders import BUILDERS
-from ib_data.builders.build import Build, Options, build_dataset
+from ib_data.builders.build import Build, build_dataset
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.miniature import write_mirror
+from ib_data.builders.options import Options
 from ib_data.builders.plan import Plan, group, make_plan, with_media
 from ib_data.builders.sources import SourceFolders, resolve
 from ib_data.cards import load_card
@@ -43,7 +44,7 @@ def planned(fetcher: Fetcher) -> Plan:
     card, folders = load_card("vqav2"), SourceFolders()
     files = resolve(card, "train", None, folders, fetcher)
     images, drops = group(files, BUILDERS["vqav2"](files), card.splits["train"])
-    return with_media(make_plan(files, images, drops, None), folders, fetcher, allow_missing=False)
+    return with_media(make_plan(files, images, drops), folders, fetcher)
 
 
 def shard_writer(folder: Path, plan: Plan) -> None:

@@ -21,6 +21,7 @@ MAX_EXPANSION = 200
 EXPANSION_FREE_BYTES = 64 * 1024**2
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 _ENCRYPTED = 0x1
+_REMEDY = "this is not the official archive as published: delete it and fetch it again"
 
 
 class Archive:
@@ -56,6 +57,10 @@ class Archive:
                 assert stream_or_none is not None
                 yield stream_or_none
 
+    def checksum(self, member: str) -> int:
+        """The CRC-32 of a member of a zip, which its directory holds; 0 for a tar, which has none."""
+        return self._zip.getinfo(member).CRC if self._is_zip else 0
+
     def read(self, member: str) -> bytes:
         """All bytes of one member."""
         with self.open(member) as stream:
@@ -81,7 +86,8 @@ class Archive:
             is_link = (info.external_attr >> 16) & 0o170000 == 0o120000
             self._refuse(info.filename, is_link, info.file_size, info.compress_size)
             if info.flag_bits & _ENCRYPTED:
-                raise self._error(f"member {info.filename!r} is encrypted")
+                remedy = "unpack it with its password and name the unpacked folder, without the archive, with --source"
+                raise self._error(f"member {info.filename!r} is encrypted", remedy)
             if not info.is_dir():
                 sizes[info.filename] = info.file_size
         return sizes
@@ -112,6 +118,5 @@ class Archive:
         except _BROKEN as error:
             raise self._error(f"{f'member {member!r} ' if member else ''}is damaged or cut short ({error})") from error
 
-    def _error(self, problem: str) -> DataError:
-        remedy = "this is not the official archive as published: delete it and fetch it again"
+    def _error(self, problem: str, remedy: str = _REMEDY) -> DataError:
         return DataError(self.dataset, problem, file=str(self.path), remedy=remedy)

@@ -27,6 +27,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry
 
 from ib_data.cards import SourceFile
+from ib_data.console import note
 from ib_data.errors import DataError
 
 _MISMATCH = (
@@ -53,27 +54,39 @@ class Fetcher:
         """Where `file` lies once it is fetched."""
         return self.downloads / file.place
 
+    def reaches(self, file: SourceFile) -> bool:
+        """Whether `file` can be had although it is gated: it lies at its place already, or a mirror is to serve it."""
+        return self.mirror is not None or self.place(file).exists()
+
     def fetch(self, file: SourceFile, dataset: str) -> Path:
         """The path of `file`, downloaded first where it is not there.
 
         Raises DataError when it cannot be had, or when what arrives is not of the expected size and checksum.
         """
         target = self.place(file)
-        if target.exists():
-            return target
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
-            if not target.exists():
+            if not target.exists() or not self._is_official(file, dataset, target):
                 self._download(file, dataset, target)
         return target
 
     def sha256(self, file: SourceFile) -> str:
-        """The checksum recorded when `file` was fetched; computed once for a file that a person laid there."""
+        """The checksum of a fetched file: as recorded, or computed anew where the file is not the recorded one."""
         target = self.place(file)
-        record = _beside(target, ".sha256")
-        if not record.exists():
-            record.write_text(f"{sha256_of(target)}\n")
-        return record.read_text().strip()
+        record = _Record.of(target)
+        if record is None:
+            record = _Record.write(target, sha256_of(target))
+        return record.sha256
+
+    def _is_official(self, file: SourceFile, dataset: str, target: Path) -> bool:
+        """Whether what lies at a file's place may be used: a mirror's files must be its own, others are only named."""
+        expected = self.checksums.get(file.url) if self.checksums is not None else file.sha256
+        found = self.sha256(file)
+        if expected in (None, found):
+            return True
+        if self.checksums is None:
+            note(f"{dataset}: {target} is not the official file (sha256 {found}, official {expected}); used as it is")
+        return self.checksums is None
 
     def _download(self, file: SourceFile, dataset: str, target: Path) -> None:
         part = _beside(target, ".part")
@@ -83,9 +96,9 @@ class Fetcher:
         else:
             _receive(address, part, dataset)
         digest = self._verify(file, dataset, part, _beside(target, ".sha256"))
-        _beside(target, ".sha256").write_text(f"{digest}\n")
         _beside(part, ".validator").unlink(missing_ok=True)
         part.replace(target)
+        _Record.write(target, digest)
 
     def _address(self, file: SourceFile) -> str:
         if self.mirror is None:
@@ -97,7 +110,7 @@ class Fetcher:
         if self.checksums is not None:
             checks: dict[str, tuple[object, object]] = {"sha256": (self.checksums.get(file.url), digest)}
         else:
-            pinned = record.read_text().strip() if record.exists() else None
+            pinned = record.read_text().split()[0] if record.exists() else None
             checks = {"size": (file.num_bytes, part.stat().st_size), "sha256": (file.sha256 or pinned, digest)}
             if file.md5 and not file.sha256:
                 checks["md5"] = (file.md5, _md5_of(part))
@@ -107,6 +120,31 @@ class Fetcher:
                 problem = f"{what} expected {expected}, found {found}"
                 raise DataError(dataset, problem, file=self._address(file), remedy=_MISMATCH)
         return digest
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """`NAME.sha256`: checksum, size and time of a file, so that 13 GB are hashed once and a changed file again."""
+
+    sha256: str
+
+    @classmethod
+    def of(cls, target: Path) -> "_Record | None":
+        """The record of a file, None where there is none that fits it."""
+        path = _beside(target, ".sha256")
+        words = path.read_text().split() if path.exists() else []
+        return cls(words[0]) if words[1:] == cls._version(target) else None
+
+    @classmethod
+    def write(cls, target: Path, digest: str) -> "_Record":
+        """Record the checksum of a file as it is now."""
+        _beside(target, ".sha256").write_text(" ".join([digest, *cls._version(target)]) + "\n")
+        return cls(digest)
+
+    @staticmethod
+    def _version(target: Path) -> list[str]:
+        stat = target.stat()
+        return [str(stat.st_size), str(stat.st_mtime_ns)]
 
 
 def sha256_of(path: Path) -> str:
@@ -158,17 +196,23 @@ def _attempt(session: requests.Session, url: str, part: Path, dataset: str) -> N
         headers |= {"Range": f"bytes={have}-", "If-Range": validator.read_text()}
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
         if response.status_code == 416:
+            if response.headers.get("Content-Range") == f"bytes */{have}":
+                return  # all of it is here already; what called us compares the checksum
             part.unlink()
             raise requests.RequestException("the server could not go on from the part that is here")
         if response.status_code not in (200, 206):
             raise _unreachable(dataset, url, f"HTTP status {response.status_code}")
         start = have if response.status_code == 206 else 0
+        if start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            part.unlink()
+            raise requests.RequestException("the server answered with another range than it was asked for")
+        if not start:
+            part.write_bytes(b"")  # before its validator is replaced: two versions must never meet in one file
         _remember(response, validator)
         length = int(response.headers.get("Content-Length") or 0)
         _check_space(part, length, dataset)
-        with part.open("r+b" if start else "wb") as out, _bar(url, start, start + length) as bar:
+        with part.open("r+b") as out, _bar(url, start, start + length) as bar:
             out.seek(start)
-            out.truncate()
             for chunk in response.iter_content(CHUNK_BYTES):
                 out.write(chunk)
                 bar.update(len(chunk))

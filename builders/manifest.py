@@ -30,7 +30,8 @@ class Shard:
 class Manifest:
     """What one built split holds. `recipe` is all that decides its bytes: options, sources by checksum, versions.
 
-    Every row of the source is either an annotation or a drop: `num_annotations + num_drops` is its number of rows.
+    Every row of the source is either an annotation or a drop: `num_annotations + num_drops` is its number of rows
+    (under `--limit`, of those rows that the limit let in).
     """
 
     dataset: str
@@ -47,6 +48,15 @@ class Manifest:
         """Write `manifest.json` into `folder`."""
         (folder / MANIFEST).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
+    def missing(self, folder: Path) -> str | None:
+        """The first file in `folder` that is not there or not of its size; None where all are (nothing is hashed)."""
+        sizes = {shard.name: shard.num_bytes for shard in self.shards}
+        for name in (*sizes, INDEX, DROPS):
+            path = folder / name
+            if not path.is_file() or path.stat().st_size != sizes.get(name, path.stat().st_size):
+                return name
+        return None
+
 
 _KEYS = tuple(Manifest.__dataclass_fields__)
 _SHARD_KEYS = tuple(Shard.__dataclass_fields__)
@@ -56,16 +66,18 @@ def read_manifest(folder: Path, dataset: str) -> Manifest | None:
     """The manifest in `folder`, None where there is none; DataError where it is not of the form."""
     path = folder / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(data)
     except ValueError as error:
         remedy = f"delete {folder} and build again"
         raise DataError(dataset, f"cannot be read: {error}", file=str(path), remedy=remedy) from error
     table = Table.of(value, dataset, str(path)).only(_KEYS)
     shards = [_shard(row.only(_SHARD_KEYS)) for row in table.tables("shards")]
+    if (table.get("dataset", str), table.get("split", str)) != (dataset, folder.name):
+        raise table.error(f"is not the manifest of {dataset}/{folder.name}", f"delete {folder} and build again")
     return Manifest(
         dataset=table.get("dataset", str),
         split=table.get("split", str),
@@ -92,3 +104,22 @@ def built(home: Home) -> list[Manifest]:
         if manifest:
             found.append(manifest)
     return found
+
+
+def read_index(folder: Path, manifest: Manifest, columns: list[str]) -> Any:
+    """Some columns of `index.parquet`, a pyarrow.Table; DataError for a file that is missing, damaged or another's."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path, dataset = folder / INDEX, manifest.dataset
+    remedy = f"build {dataset} again"
+    try:
+        table = pq.read_table(path, columns=columns)
+    except FileNotFoundError as error:
+        raise DataError(dataset, "index is missing", file=str(path), remedy=remedy) from error
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise DataError(dataset, f"index cannot be read: {error}", file=str(path), remedy=remedy) from error
+    if table.num_rows != manifest.num_annotations or table.num_columns != len(columns):
+        problem = f"expected {manifest.num_annotations} rows as the manifest says, found {table.num_rows}"
+        raise DataError(dataset, problem, file=str(path), remedy=remedy)
+    return table.select(columns)

@@ -21,6 +21,7 @@ from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 
 MISSING = "media missing"
 UNREADABLE = "media unreadable"
+LOOKUP = 32  # a handful of links alone could all be dead; the crawl would take it for a network that is down
 _FIELDS = tuple(name for name in Annotation.__dataclass_fields__ if name not in ("id", "answer_index", "extra"))
 
 
@@ -45,11 +46,11 @@ class Plan:
     drops: tuple[Drop, ...]
 
     def sha256(self) -> str:
-        """A checksum over all that the plan says: annotations, the sizes of the pictures, and the drops."""
+        """A checksum over all that the plan says: annotations, the versions of images and clips, and the drops."""
         digest = hashlib.sha256()
         for planned in self.samples:
-            size = planned.place.num_bytes if planned.place else 0
-            digest.update(f"{planned.sample.to_json()}\t{size}\n".encode())
+            version = planned.place.version(planned.sample.dataset) if planned.place else ""
+            digest.update(f"{planned.sample.to_json()}\t{version}\n".encode())
         for drop in self.drops:
             digest.update(f"{drop.source_id}\t{drop.reason}\n".encode())
         return digest.hexdigest()
@@ -107,21 +108,21 @@ def _is_whole(item: str | Answer | Turn) -> bool:
     return bool(item.text if isinstance(item, Answer) else item)
 
 
-def make_plan(files: Files, images: dict[MediaRef, list[Annotation]], drops: list[Drop], limit: int | None) -> Plan:
-    """The plan without pictures: samples in key order, cut to the first `limit`."""
+def make_plan(files: Files, images: dict[MediaRef, list[Annotation]], drops: list[Drop]) -> Plan:
+    """The plan without images and clips: all samples in key order."""
     samples = [_sample(files, ref, annotations) for ref, annotations in images.items()]
     samples.sort(key=lambda planned: planned.sample.key)
     for one, two in itertools.pairwise(samples):
         if one.sample.key == two.sample.key:
             names = f"{one.sample.media.source_name!r} and {two.sample.media.source_name!r}"
             raise DataError(files.dataset, f"two images have one key, {one.sample.key}: {names}")
-    return Plan(tuple(samples[:limit]), tuple(drops))
+    return Plan(tuple(samples), tuple(drops))
 
 
 def _sample(files: Files, ref: MediaRef, annotations: list[Annotation]) -> Planned:
     store = media_stores()[ref.store]
     number = f"{ref.image_id:012d}" if isinstance(ref.image_id, int) else _slug(ref.image_id)
-    media = Media(kind=store.kind, source_name=store.member(ref.image_id))
+    media = Media(kind=store.kind, source_name=ref.url or store.member(ref.image_id))
     key = f"{files.dataset}-{files.split}-{number}"
     sample = Sample(key=key, dataset=files.dataset, split=files.split, media=media, annotations=tuple(annotations))
     return Planned(sample, ref)
@@ -132,21 +133,33 @@ def _slug(image_id: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", image_id)
 
 
-def with_media(plan: Plan, folders: SourceFolders, fetcher: Fetcher, allow_missing: bool) -> Plan:
-    """The plan with the place of every image and clip.
+def with_media(
+    plan: Plan, folders: SourceFolders, fetcher: Fetcher, *, allow_missing: bool = False, limit: int | None = None
+) -> Plan:
+    """The plan with the place of every image and clip, of the first `limit` samples that have one.
 
-    Samples whose media are nowhere become drops, or a DataError; those whose link is dead are always drops.
+    Samples whose media are nowhere become drops, or a DataError; those whose link is dead are always drops. With a limit
+    the samples are looked up that many at a time (or LOOKUP), so that little more is fetched than is needed.
     """
-    if not plan.samples:
-        return plan
-    dataset = plan.samples[0].sample.dataset
-    found = find_media((planned.ref for planned in plan.samples), dataset, folders, fetcher)
-    here = [replace(p, place=found.places[p.ref]) for p in plan.samples if p.ref in found.places]
-    gone = [planned for planned in plan.samples if planned.ref not in found.places]
-    missing = [planned for planned in gone if planned.ref not in found.lost]
-    if missing and not allow_missing:
-        raise _missing(missing, len(plan.samples))
-    lost = [Drop(a.id, found.lost.get(p.ref, MISSING)) for p in gone for a in p.sample.annotations]
+    here: list[Planned] = []
+    lost: list[Drop] = []
+    left = list(plan.samples)
+    while left and (limit is None or len(here) < limit):
+        size = len(left) if limit is None else max(limit - len(here), LOOKUP)
+        part, left = left[:size], left[size:]
+        found = find_media((planned.ref for planned in part), part[0].sample.dataset, folders, fetcher)
+        missing: list[Planned] = []
+        for planned in part:
+            if len(here) == limit:
+                break
+            if planned.ref in found.places:
+                here.append(replace(planned, place=found.places[planned.ref]))
+            else:
+                reason = found.lost.get(planned.ref, MISSING)
+                missing += [planned] if reason == MISSING else []
+                lost += [Drop(annotation.id, reason) for annotation in planned.sample.annotations]
+        if missing and not allow_missing:
+            raise _missing(missing, len(part))
     return Plan(tuple(here), (*plan.drops, *lost))
 
 

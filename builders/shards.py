@@ -98,10 +98,10 @@ def write_shard(job: ShardJob) -> ShardResult:
 
 def finished(parts: Path, name: str) -> ShardResult | None:
     """The result of a shard that an earlier run finished, None where it did not."""
-    path = result_file(parts, name)
-    if not path.exists():
+    try:
+        shard, drops = json.loads(result_file(parts, name).read_bytes())
+    except (FileNotFoundError, ValueError):  # a machine that lost power may leave an empty file
         return None
-    shard, drops = json.loads(path.read_text(encoding="utf-8"))
     return ShardResult(Shard(**shard), tuple(Drop(**drop) for drop in drops))
 
 

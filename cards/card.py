@@ -1,20 +1,24 @@
 """The card of a dataset: the only place where a fact about a source stands, read strictly from `cards/NAME.md`."""
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from ib_data.errors import IbDataError, did_you_mean
+from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import SPLITS
+from ib_data.sample import Annotation
 from ib_data.strict import Table
 from ib_data.tasks import TASKS
 
 ROLES = ("held-in", "held-out", "extra")
+_ANY_MEDIA = r".+\.(?:jpe?g|png|gif|webp|avi|mkv|mp4|webm)"
 
 
 def place_of(url: str) -> str:
@@ -27,6 +31,7 @@ def place_of(url: str) -> str:
 class SourceFile:
     """One official file. `None` is "not known". `member` is the file inside the archive that a builder reads.
 
+    A `member` written as FOLDER/**/NAME stands for all files of that name below the folder, an object of JSON each.
     An `optional` file adds to what the others say; a `--source` that holds the others need not hold it.
     """
 
@@ -51,6 +56,12 @@ class SourceFile:
         return path if PurePosixPath(path).name == PurePosixPath(self.name).name else f"{path}/{self.name}"
 
     @property
+    def tree(self) -> tuple[str, str] | None:
+        """(folder, file name) where `member` stands for many files, None where it is one."""
+        folder, stars, name = (self.member or "").partition("/**/")
+        return (folder, name) if stars else None
+
+    @property
     def is_archive(self) -> bool:
         """Whether the file holds members."""
         return self.name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
@@ -62,6 +73,7 @@ class MediaStore:
 
     `layout` gives a member's name from an `image_id`, which may itself be a path. Stores of one `family` hold the same
     media under the same ids. `each` is the URL of one image, made from `{image_id}`; `{url}` takes it from the row.
+    `parts` are other stores of which one holds an image, where the rows do not say which.
     """
 
     name: str
@@ -72,6 +84,7 @@ class MediaStore:
     each: str | None = None
     gate: "Gate | None" = None
     num_images: int | None = None
+    parts: tuple[str, ...] = ()
 
     def member(self, image_id: int | str) -> str:
         """The official member name of an image."""
@@ -86,7 +99,9 @@ class MediaStore:
         """Whether a file of this name (without folders) could be one of the store."""
         pattern = re.escape(PurePosixPath(self.layout).name)
         pattern = pattern.replace(r"\{image_id:012d\}", r"\d{12}").replace(r"\{image_id:08d\}", r"\d{8}")
-        return re.fullmatch(pattern.replace(r"\{image_id\}", ".+"), file_name) is not None
+        pattern = pattern.replace(r"\{image_id\}", ".+")
+        # An id that is a whole name fits any file: then only what looks like an image or a clip is one of the store.
+        return re.fullmatch(_ANY_MEDIA if pattern == ".+" else pattern, file_name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,12 +194,10 @@ def load_card(name: str) -> Card:
 def parse_card(name: str, text: str) -> Card:
     """The card in `text`: YAML between two `---` lines, then prose. A view takes what it lacks from its base."""
     file = f"cards/{name}.md"
-    _, front, prose = text.split("---\n", 2)
-    # The C loader reads a card in 0.3 ms, the Python one in 2.4 ms (AMD EPYC); `ib-data list` reads all of them.
-    table = Table.of(yaml.load(front, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), name, file)
-    table.only(_CARD_KEYS)
+    front, prose = _front_matter(name, file, text)
+    table = Table.of(front, name, file).only(_CARD_KEYS)
     view_of = table.get("view_of", str, None)
-    base = load_card(view_of) if view_of else None
+    base = find_card(view_of) if view_of else None
     licence = table.table("licence").only(("annotations", "images"))
     fields = table.texts("fields")
     splits = table.table("splits").named(lambda split: _split(split, fields))
@@ -213,7 +226,52 @@ def parse_card(name: str, text: str) -> Card:
     )
     if card.name != name or card.used_split not in splits or not set(splits) <= set(SPLITS):
         raise table.error(f"name, used_split or splits do not fit the file {name}.md and the splits {SPLITS}")
+    _check(card, table)
     return card
+
+
+def _front_matter(name: str, file: str, text: str) -> tuple[Any, str]:
+    """The YAML between the first two `---` lines, and the prose behind it."""
+    begin, *rest = text.replace("\r\n", "\n").split("---\n", 2)
+    if begin or len(rest) < 2:
+        raise DataError(name, "expected YAML between two lines of ---, found none", file=file)
+    try:
+        # The C loader reads a card in 0.3 ms, the Python one in 2.4 ms (AMD EPYC); `ib-data list` reads all of them.
+        return yaml.load(rest[0], Loader=_Loader), rest[1]
+    except yaml.YAMLError as error:
+        raise DataError(name, f"the front matter is not YAML: {error}", file=file) from error
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """A safe loader that refuses a key that stands twice; YAML itself would take the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [key.value for key, _ in node.value]
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise yaml.constructor.ConstructorError(None, None, f"key {twice[0]!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _check(card: Card, table: Table) -> None:
+    """Refuse names that nothing else knows, and figures that cannot be."""
+    from ib_data.cards.media import media_stores  # which imports this module
+
+    known: dict[str, tuple[Iterable[str], Collection[str]]] = {
+        "media": (card.media, media_stores()),
+        "fields": ([f for split in card.splits.values() for f in split.fields], Annotation.__dataclass_fields__),
+        "files: split": ([file.split for file in card.files if file.split], card.splits),
+        "files: form": ([file.form for file in card.files if file.form], card.forms),
+    }
+    for key, (names, allowed) in known.items():
+        for value in names:
+            if value not in allowed:
+                raise table.error(f"{key}: unknown name {value!r}", did_you_mean(value, allowed))
+    sizes = [card.size, *(file.num_bytes for file in card.files), *(s.num_annotations for s in card.splits.values())]
+    if any(size is not None and size < 1 for size in sizes):
+        raise table.error("sizes: expected integers from 1, or no key where one is not known")
+    for file in card.files:
+        if file.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", file.sha256):
+            raise table.error(f"files: {file.name}: sha256 expected 64 hex digits, found {file.sha256!r}")
 
 
 def source_file(table: Table) -> SourceFile:

@@ -17,6 +17,7 @@ run ib-data mixture show demo --samples 400
 say "3. How the samples look as instructions"
 run ib-data show vqav2 okvqa aokvqa coco_caption vqav2_qg -n 6 --html "$home/samples.html"
 say "4. Tuning a tiny Q-Former between a frozen vision encoder and a frozen language model"
+rm -rf "$home/run"
 run ib-data train tiny --out "$home/run"
 say "5. One question about one picture"
 shard="$home/shards/vqav2/train/vqav2-train-000000.tar"

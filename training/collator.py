@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ib_data.builders.pictures import MediaError
 from ib_data.errors import DataError
 from ib_data.mixtures.stream import Example
-from ib_data.training.pictures import PictureError, pixels
+from ib_data.training.pictures import pixels
 from ib_data.training.tokens import BOS, EOS, IMAGE, PAD, Tokens, encode
 
 IGNORED = -100
@@ -136,7 +137,7 @@ def _media(example: Example) -> bytes:
 def _pixels(media: bytes, example: Example, image_px: int) -> Tensor:
     try:
         return pixels(media, image_px)
-    except PictureError as error:
+    except MediaError as error:
         remedy = f"run `ib-data check {example.dataset} --decode`"
         problem = f"the image of position {example.position} cannot be decoded: {error}"
         raise DataError(example.dataset, problem, row=example.key, remedy=remedy) from error

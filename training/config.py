@@ -1,6 +1,5 @@
 """What a training run is told: a frozen dataclass, read strictly from TOML, with `key=value` overrides."""
 
-import math
 import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -9,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.errors import IbDataError, did_you_mean, quoted
-from ib_data.strict import Table
+from ib_data.strict import Table, read_toml
 
 MODELS = ("tiny",)
+PATCH_PX = 16
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -67,7 +67,7 @@ def load_config(name_or_path: str, overrides: Iterable[str] = ()) -> TrainConfig
         path = Path(name_or_path)
         if not path.is_file():
             raise IbDataError(f"no configuration file {path}; packaged ones: {', '.join(config_names())}")
-        text, name, file = path.read_text(encoding="utf-8"), path.stem, str(path)
+        text, name, file = read_toml(path), path.stem, str(path)
     elif name_or_path in config_names():
         packaged = package_files("ib_data.training").joinpath("configs", f"{name_or_path}.toml")
         text, name, file = packaged.read_text(encoding="utf-8"), name_or_path, f"training/configs/{name_or_path}.toml"
@@ -122,8 +122,10 @@ def _check(config: TrainConfig, table: Table) -> None:
             )
     if not 0 <= config.warmup_steps < config.steps:
         raise table.error(f"'warmup_steps': expected 0 to steps - 1 = {config.steps - 1}, found {config.warmup_steps}")
-    if not (0 < config.learning_rate < math.inf and 0 <= config.weight_decay < math.inf):
-        raise table.error("'learning_rate' must be above 0 and 'weight_decay' not below 0, and both finite")
+    if not (0 < config.learning_rate <= 1 and 0 <= config.weight_decay <= 1):
+        raise table.error("'learning_rate' must lie above 0 and up to 1, 'weight_decay' between 0 and 1")
+    if config.image_px < PATCH_PX:
+        raise table.error(f"'image_px': expected at least one patch of {PATCH_PX}, found {config.image_px}")
 
 
 def _override(text: str, name: str) -> tuple[str, Any]:

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
+from ib_data.builders.pictures import MediaError
 from ib_data.errors import IbDataError
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.collator import Collator, right_padded
 from ib_data.training.model import image_features, language_inputs, soft_prompt, to_device
-from ib_data.training.pictures import PictureError, pixels
+from ib_data.training.pictures import pixels
 from ib_data.training.step import autocast
 from ib_data.training.tokens import BOS, EOS, PAD, Tokens, decode
 from ib_data.training.trainer import collator_of, find_device
@@ -55,7 +56,7 @@ def answers(trained: Trained, asked: Sequence[tuple[bytes, str]], max_new_tokens
     collator, tokens, model = trained.collator, trained.tokens, trained.model
     try:
         pictures = torch.stack([pixels(image, collator.image_px) for image, _ in asked])
-    except PictureError as error:
+    except MediaError as error:
         raise IbDataError(f"not a picture: {error}") from error
     text_ids, text_mask = right_padded([collator.qformer_ids(prompt) for _, prompt in asked], tokens.qformer_id(PAD))
     rows = [collator.prompt_ids(prompt, truncate=False)[::-1] for _, prompt in asked]

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from ib_data.keyed import keyed_bits
+from ib_data.training.config import PATCH_PX
 from ib_data.training.tokens import BOS, EOS, IMAGE, PAD, Tokens
 
 TRAINED = ("qformer.", "language_projection.", "query_tokens")
@@ -35,7 +36,7 @@ class TinyShape:
     language_words: int
     qformer_words: int
     max_qformer_tokens: int
-    patch_px: int = 16
+    patch_px: int = PATCH_PX
     vision_width: int = 64
     qformer_width: int = 64
     language_width: int = 128

@@ -8,6 +8,10 @@ class IbDataError(Exception):
     """A failure of the data, the network or a check. The command line prints it as one line, exit code 1."""
 
 
+class MissingExtraError(IbDataError):
+    """Something needs a package that is not installed; the message names the extra that brings it."""
+
+
 class DataError(IbDataError):
     """A fault in a source, a shard or a spec: where it is, what was expected, what was found, what to do.
 
@@ -55,4 +59,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?` for the nearest known name, else the list of all known names."""
     names = list(known)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    near = near or [known_name for known_name in names if len(name) > 2 and known_name.startswith(name.lower())]
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"

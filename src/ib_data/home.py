@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ib_data.errors import IbDataError
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -17,7 +19,10 @@ class Home:
     def find(cls, given: str | os.PathLike[str] | None = None) -> "Home":
         """The home given on the command line, else `IB_DATA_HOME`, else `~/ib_data`; always absolute."""
         chosen = given or os.environ.get("IB_DATA_HOME") or Path.home() / "ib_data"
-        return cls(Path(chosen).expanduser().absolute())
+        try:
+            return cls(Path(chosen).expanduser().absolute())
+        except RuntimeError as error:
+            raise IbDataError(f"--home {chosen}: {error}") from error
 
     @property
     def downloads(self) -> Path:

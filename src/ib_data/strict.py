@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
-from ib_data.errors import DataError, did_you_mean, quoted
+from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 
 T = TypeVar("T")
 _MISSING = object()
@@ -76,3 +77,11 @@ class Table:
 
     def _at(self, place: str) -> str:
         return f"{self.path}.{place}" if self.path else place
+
+
+def read_toml(path: Path) -> str:
+    """The text of a user's TOML file; IbDataError where it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise IbDataError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error

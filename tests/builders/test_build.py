@@ -10,9 +10,10 @@ import pytest
 from official import lay, lay_vqav2, photo, vqa_answer
 
 from ib_data.builders import shards
-from ib_data.builders.build import Build, Options, build_dataset
+from ib_data.builders.build import Build, build_dataset
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.manifest import read_manifest
+from ib_data.builders.options import Options
 from ib_data.builders.reader import extent_of, read_sample
 from ib_data.builders.sources import SourceFolders
 from ib_data.cards import load_card
@@ -146,7 +147,7 @@ def test_missing_photos_are_counted_and_may_be_dropped(cli, home, source) -> Non
     ("data", "what"),
     [
         (photo(5, (600, 400))[:2000], "is not a whole picture"),
-        (b"<!DOCTYPE html><html>404</html>", "is not a whole picture"),
+        (b"<!DOCTYPE html><html>404</html>", "is of no known image format"),
         (b"", "the file is empty"),
     ],
     ids=["half a JPEG", "an HTML page", "zero bytes"],
@@ -295,3 +296,55 @@ def test_text_that_no_file_can_hold_does_not_stop_a_build(home, source) -> None:
     assert (
         samples(home, "vqav2", "train")[0][0].annotations[0].question == "half \ufffd pair, \x07 bell, \U0001f600 whole"
     )
+
+
+def test_a_picture_of_a_few_pixels_builds(home, source) -> None:
+    (source / "photos" / "COCO_train2014_000000000001.jpg").write_bytes(photo(9, (3, 2)))
+    build(home, source)
+    assert [sample.media.width for sample, _ in samples(home, "vqav2", "train")] == [3, 64, 64]
+
+
+def test_another_photo_of_the_same_size_is_noticed(home, source, capsys) -> None:
+    (first,) = build(home, source)
+    path = source / "photos" / "COCO_train2014_000000000002.jpg"
+    data = bytearray(path.read_bytes())
+    data[200] ^= 1  # in the tables of the file: it still opens
+    path.write_bytes(data)
+    (second,) = build(home, source)
+    assert second.shards[0].num_bytes == first.shards[0].num_bytes
+    assert second.shards[0].sha256 != first.shards[0].sha256
+    assert "replacing the earlier build of 6 annotations (changed: plan_sha256)" in capsys.readouterr().err
+
+
+def test_the_limit_counts_images_that_are_there(home, source) -> None:
+    (source / "photos" / "COCO_train2014_000000000001.jpg").unlink()
+    (manifest,) = build(home, source, limit=1, allow_missing=True)
+    assert (manifest.num_samples, manifest.num_drops) == (1, 2)
+    assert samples(home, "vqav2", "train")[0][0].key == "vqav2-train-000000000002"
+
+
+def test_folders_that_link_to_each_other_are_read_once(home, source) -> None:
+    for name in ("one", "two"):
+        (source / name).mkdir()
+        (source / name / "up").symlink_to("..")
+        (source / name / "root").symlink_to(source)
+    (manifest,) = build(home, source)
+    assert manifest.num_samples == 3
+
+
+def test_a_mirror_that_is_no_address_is_wrong_usage(cli, home) -> None:
+    result = cli("build", "vqav2", "--mirror", "/some/folder", "--home", home.root)
+    assert result.code == 2
+    assert "expected an address that begins with file:, http: or https:" in result.err
+
+
+def test_a_damaged_manifest_is_one_line(cli, home, source) -> None:
+    build(home, source)
+    manifest = home.split("vqav2", "train") / "manifest.json"
+    for data in (b"\xff\xfe", b"{", manifest.read_bytes().replace(b'"train"', b'"test"')):
+        manifest.write_bytes(data)
+        for verb in (("list",), ("check", "vqav2"), ("build", "vqav2", "--source", source)):
+            result = cli(*verb, "--home", home.root)
+            assert result.code == 1
+            assert result.err.count("\n") == 1
+            assert "build again" in result.err

@@ -36,11 +36,18 @@ class Host:
         if handler.path != "/files/data.bin":
             handler.send_error(404)
             return
-        start = 0
+        start, asked = 0, handler.headers.get("Range")
+        if asked == f"bytes={len(self.body)}-":
+            handler.send_response(416)
+            handler.send_header("Content-Range", f"bytes */{len(self.body)}")
+            handler.end_headers()
+            return
         if handler.headers.get("Range") and handler.headers.get("If-Range") == self.tag:
             start = int(handler.headers["Range"].removeprefix("bytes=").rstrip("-"))
         handler.send_response(206 if start else 200)
         handler.send_header("ETag", self.tag)
+        if start:
+            handler.send_header("Content-Range", f"bytes {start}-{len(self.body) - 1}/{len(self.body)}")
         handler.send_header("Content-Length", str(len(self.body) - start))
         handler.end_headers()
         end = start + self.breaks.pop(0) if self.breaks else None
@@ -120,6 +127,45 @@ def test_a_file_that_changed_between_two_attempts_starts_anew(file, fetcher, hos
         fetcher.fetch(file(), "toy")
     host.body, host.tag = BODY[::-1], '"two"'
     assert fetcher.fetch(file(), "toy").read_bytes() == BODY[::-1]
+
+
+def test_a_part_that_is_whole_already_is_not_asked_for_again(file, fetcher, host) -> None:
+    place = fetcher.place(file())
+    place.parent.mkdir(parents=True)
+    place.with_name("data.bin.part").write_bytes(BODY)
+    place.with_name("data.bin.part.validator").write_text(host.tag)
+    assert fetcher.fetch(file(), "toy").read_bytes() == BODY
+    assert host.ranges == [f"bytes={len(BODY)}-"]
+
+
+def test_two_versions_never_meet_in_one_file(file, fetcher, host, monkeypatch) -> None:
+    monkeypatch.setattr(fetch, "RETRIES", fetch.RETRIES.new(total=0))
+    host.breaks = [500_000]
+    with pytest.raises(DataError):
+        fetcher.fetch(file(), "toy")
+    host.body, host.tag = BODY[::-1], '"two"'
+    monkeypatch.setattr(fetch, "_check_space", lambda *_args: (_ for _ in ()).throw(DataError("toy", "no room")))
+    with pytest.raises(DataError, match="no room"):
+        fetcher.fetch(file(), "toy")
+    monkeypatch.undo()
+    assert fetcher.fetch(file(), "toy").read_bytes() == BODY[::-1]
+
+
+def test_a_file_that_was_changed_later_has_another_checksum(file, fetcher, capsys) -> None:
+    digest = hashlib.sha256(BODY).hexdigest()
+    path = fetcher.fetch(file(sha256=digest), "toy")
+    path.write_bytes(b"changed by hand")
+    fetcher.fetch(file(sha256=digest), "toy")
+    assert "is not the official file" in capsys.readouterr().err
+    assert fetcher.sha256(file()) == hashlib.sha256(b"changed by hand").hexdigest()
+
+
+def test_a_mirror_that_was_written_anew_is_fetched_anew(file, host, tmp_path) -> None:
+    url = file().url
+    for body in (BODY, b"another version"):
+        host.body = body
+        mirrored = Fetcher(downloads=tmp_path, checksums={url: hashlib.sha256(body).hexdigest()})
+        assert mirrored.fetch(file(), "toy").read_bytes() == body
 
 
 def test_a_busy_host_is_asked_again(file, fetcher, host) -> None:

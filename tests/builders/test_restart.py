@@ -1,20 +1,24 @@
 """The same bytes for any number of workers, and after being killed at any point."""
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from official import lay_vqav2
 
-from ib_data.builders.build import Build, Options, build_dataset
+from ib_data.builders.build import Build, build_dataset
 from ib_data.builders.check import problems
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.manifest import read_manifest
+from ib_data.builders.options import Options
 from ib_data.builders.sources import SourceFolders
 from ib_data.cards import load_card
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 
 # A build that kills itself, without any clean-up, at the n-th call of a step.
@@ -46,6 +50,11 @@ def build(home: Home, source: Path, workers: int) -> None:
     build_dataset(
         load_card("vqav2"), Build(home=home, fetcher=fetcher, folders=SourceFolders((source,)), options=options)
     )
+
+
+def killed(_job: object) -> None:
+    """What the system does to a worker that takes too much memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def contents(home: Home) -> dict[str, str]:
@@ -112,12 +121,72 @@ def test_finished_shards_are_not_written_again(home, source, monkeypatch) -> Non
     command = [sys.executable, "-c", KILLED, "replace", "7", str(home.root), str(source)]
     subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True)
     written = []
-    from ib_data.builders import build as module
+    from ib_data.builders import staging as module
 
     real = module.write_shard
     monkeypatch.setattr(module, "write_shard", lambda job: written.append(job.name) or real(job))
     build(home, source, workers=1)
     assert written == ["vqav2-train-000002.tar"]
+
+
+@pytest.mark.parametrize("number", [10, 11, 12, 13])
+def test_a_rebuild_killed_at_its_end_leaves_one_whole_build(home, source, tmp_path, expected, number: int) -> None:
+    """Kills around the two renames that exchange the old build for the new one."""
+    build(home, lay_vqav2(tmp_path / "small", num_images=1), workers=1)
+    command = [sys.executable, "-c", KILLED, "replace", str(number), str(home.root), str(source)]
+    subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True)
+    build(home, source, workers=1)
+    assert contents(home) == expected
+
+
+def test_shards_of_another_recipe_are_not_used(home, source, tmp_path, expected) -> None:
+    other = lay_vqav2(tmp_path / "other", num_images=5)
+    first = other / "photos" / "COCO_train2014_000000000001.jpg"
+    first.write_bytes((other / "photos" / "COCO_train2014_000000000002.jpg").read_bytes())
+    command = [sys.executable, "-c", KILLED, "replace", "7", str(home.root), str(other)]
+    assert subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True).returncode < 0
+    build(home, source, workers=1)
+    assert contents(home) == expected
+
+
+def test_two_builds_of_one_split_take_turns(home, source, expected) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: build(home, source, workers=1), range(3)))
+    assert contents(home) == expected
+
+
+@pytest.mark.parametrize("lost", ["vqav2-train-000001.tar", "index.parquet", "drops.parquet"])
+def test_a_build_that_lost_a_file_is_built_again(home, source, expected, capsys, lost: str) -> None:
+    build(home, source, workers=1)
+    (home.split("vqav2", "train") / lost).unlink()
+    build(home, source, workers=1)
+    assert contents(home) == expected
+    assert f"{lost} is missing or damaged; building again" in capsys.readouterr().err
+
+
+def test_a_cut_shard_is_built_again(home, source, expected) -> None:
+    build(home, source, workers=1)
+    tar = home.split("vqav2", "train") / "vqav2-train-000000.tar"
+    tar.write_bytes(tar.read_bytes()[:1000])
+    build(home, source, workers=1)
+    assert contents(home) == expected
+
+
+def test_a_killed_worker_is_one_line(home, source, monkeypatch) -> None:
+    from ib_data.builders import staging
+
+    monkeypatch.setattr(staging, "write_shard", killed)
+    with pytest.raises(IbDataError, match=r"a worker process was killed; .*fewer --workers"):
+        build(home, source, workers=2)
+
+
+def test_an_empty_result_of_a_shard_is_no_result(home, source, expected) -> None:
+    command = [sys.executable, "-c", KILLED, "replace", "7", str(home.root), str(source)]
+    subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True)
+    for path in home.root.rglob("*.result.json"):
+        path.write_bytes(b"")
+    build(home, source, workers=1)
+    assert contents(home) == expected
 
 
 def test_check_finds_what_was_changed_afterwards(cli, home, source) -> None:

@@ -75,7 +75,7 @@ def build(files: Changed) -> tuple[int, int] | None:
     card = load_card(files.dataset)
     try:
         images, drops = group(files, BUILDERS[files.dataset](files), card.splits[files.split])
-        plan = make_plan(files, images, drops, None)
+        plan = make_plan(files, images, drops)
     except IbDataError as error:
         line = str(error)
         assert line.startswith(f"{files.dataset}: ")

@@ -4,10 +4,11 @@ import pytest
 import torch
 from toy_training import draw, example, toy_example, toy_tokens
 
+from ib_data.builders.pictures import MediaError
 from ib_data.errors import DataError
 from ib_data.mixtures.stream import Example
 from ib_data.training.collator import Collator, batches, right_padded
-from ib_data.training.pictures import PictureError, pixels
+from ib_data.training.pictures import pixels
 from ib_data.training.tokens import BOS, EOS, IMAGE, PAD, build_tokens, encode
 
 RED = draw("red", "circle")
@@ -110,7 +111,7 @@ def test_a_clip_is_refused() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"no picture", RED[:60], RED[:-40]], ids=["empty", "text", "header", "cut"])
 def test_a_broken_picture_is_an_error_with_its_place(data: bytes) -> None:
-    with pytest.raises(PictureError):
+    with pytest.raises(MediaError):
         pixels(data, 32)
     with pytest.raises(DataError, match="position 41 cannot be decoded"):
         collator()([asked("Caption:", "red", data, position=41)])

@@ -20,7 +20,7 @@ def test_defaults_are_the_papers() -> None:
 
 
 def test_overrides_are_typed_by_their_field() -> None:
-    given = ["steps=7", "learning_rate=3", "available=true", "betas=0.8,0.99", "mixture=other", "warmup_steps=0"]
+    given = ["steps=7", "learning_rate=1", "available=true", "betas=0.8,0.99", "mixture=other", "warmup_steps=0"]
     config = load_config("tiny", given)
     assert config.steps == 7
     assert isinstance(config.learning_rate, float)
@@ -46,7 +46,7 @@ def test_path_to_a_toml_file(tmp_path) -> None:
         (SMALL + "text_steps = -1", (), "'text_steps': expected at least 0, found -1"),
         (SMALL + 'model = "tny"', (), "did you mean 'tiny'?"),
         (SMALL + "steps = 10", (), "'warmup_steps': expected 0 to steps - 1 = 9, found 1000"),
-        (SMALL + "learning_rate = nan", (), "'learning_rate' must be above 0"),
+        (SMALL + "learning_rate = nan", (), "'learning_rate' must lie above 0"),
         ("steps = 3", (), "'mixture' is missing"),
         ("mixture = ", (), "not TOML"),
         (SMALL, ("batchsize=3",), "unknown key 'batchsize'; did you mean 'batch_size'?"),

@@ -4,9 +4,12 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
+from ib_data.console import note
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.verbs.options import home_option, split_option, stored_cards
 
@@ -51,12 +54,15 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     ib-data build vsr --no-media --source ~/downloads/vsr
     ib-data build coco_caption --source ~/coco --allow-missing
     """
-    from ib_data.builders.build import Build, Options, build_dataset
+    from ib_data.builders.build import Build, build_dataset
+    from ib_data.builders.options import Options
     from ib_data.builders.sources import SourceFolders
     from ib_data.mixtures.catalog import rebuild
 
     if mini and (mirror or chosen["sources"] or chosen["from_hub"]):
         raise click.UsageError("--mini brings its own files: leave out --source, --mirror and --from-hub")
+    if mirror and urlsplit(mirror).scheme not in ("file", "http", "https"):
+        raise click.UsageError(f"--mirror {mirror}: expected an address that begins with file:, http: or https:")
     options = Options(
         media=not chosen["no_media"],
         allow_missing=chosen["allow_missing"],
@@ -72,7 +78,10 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         for card in cards:
             for manifest in build_dataset(card, build, chosen["split"]):
                 _report(manifest, home)
-            rebuild(home)
+    try:
+        rebuild(home)
+    except IbDataError as error:  # of another dataset: what was asked for is built
+        note(f"the catalog was not made anew: {error}")
 
 
 def _fetcher(home: Home, mini: bool, mirror: str | None, mini_size: int) -> AbstractContextManager[Any]:
@@ -86,6 +95,8 @@ def _fetcher(home: Home, mini: bool, mirror: str | None, mini_size: int) -> Abst
 
 
 def _report(manifest: Any, home: Home) -> None:
+    if not manifest.num_samples:
+        note(f'{manifest.dataset}/{manifest.split}: nothing was built; see `ib-data sql "from drops"` for the reasons')
     media = "" if manifest.recipe["media"] else ", annotations only"
     num_bytes = sum(shard.num_bytes for shard in manifest.shards)
     click.echo(

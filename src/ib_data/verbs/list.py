@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ib_data.builders.manifest import Manifest, built
-from ib_data.cards import Card, card_names, load_card
+from ib_data.cards import Card, card_names, gate_of, load_card
 from ib_data.console import table
 from ib_data.home import SPLITS, Home
 from ib_data.verbs.options import home_option, json_option
@@ -39,8 +39,12 @@ def command(home: Home, as_json: bool) -> None:
 def _row(card: Card, manifests: Sequence[Manifest]) -> tuple[object, ...]:
     own = ", ".join(f"{m.split} {m.num_annotations:,}" for m in manifests if m.dataset == card.name)
     done = f"view of {card.view_of}" if card.view_of else own or None
-    gate = card.gate.kind if card.gate else None
-    return card.name, card.task, card.role, card.used_split, card.size, done, gate
+    return card.name, card.task, card.role, card.used_split, card.size, done, _by_hand(card)
+
+
+def _by_hand(card: Card) -> str | None:
+    gate = gate_of(card)
+    return gate.kind if gate else None
 
 
 def _values(card: Card, manifests: Sequence[Manifest]) -> dict[str, Any]:
@@ -52,7 +56,7 @@ def _values(card: Card, manifests: Sequence[Manifest]) -> dict[str, Any]:
         "split": card.used_split,
         "official_size": card.size,
         "view_of": card.view_of,
-        "by_hand": card.gate.kind if card.gate else None,
+        "by_hand": _by_hand(card),
     }
     counts = {
         m.split: {"samples": m.num_samples, "annotations": m.num_annotations, "drops": m.num_drops}

@@ -1,0 +1,18 @@
+"""What a person may choose about a build."""
+
+from dataclasses import dataclass
+
+SAMPLES_PER_SHARD = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of `ib-data build`. `limit` in samples a split, `max_side` in pixels."""
+
+    media: bool = True
+    allow_missing: bool = False
+    max_side: int | None = None
+    limit: int | None = None
+    workers: int = 1
+    miniature: bool = False
+    samples_per_shard: int = SAMPLES_PER_SHARD
