@@ -2,7 +2,28 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from ib_data.builders import aokvqa, coco_caption, okvqa, vqav2, vsr
+from ib_data.builders import (
+    aokvqa,
+    coco_caption,
+    flickr30k,
+    gqa,
+    hateful_memes,
+    iconqa,
+    llava_conversation,
+    llava_detail,
+    llava_reasoning,
+    nocaps,
+    ocrvqa,
+    okvqa,
+    scienceqa,
+    textcaps,
+    textvqa,
+    visdial,
+    vizwiz,
+    vqav2,
+    vsr,
+    web_capfilt,
+)
 from ib_data.builders.files import Files
 from ib_data.builders.rows import Drop, Row
 
@@ -11,7 +32,22 @@ Rows = Callable[[Files], Iterator[Row | Drop]]
 BUILDERS: Mapping[str, Rows] = {
     "aokvqa": aokvqa.rows,
     "coco_caption": coco_caption.rows,
+    "flickr30k": flickr30k.rows,
+    "gqa": gqa.rows,
+    "hateful_memes": hateful_memes.rows,
+    "iconqa": iconqa.rows,
+    "llava_conversation": llava_conversation.rows,
+    "llava_detail": llava_detail.rows,
+    "llava_reasoning": llava_reasoning.rows,
+    "nocaps": nocaps.rows,
+    "ocrvqa": ocrvqa.rows,
     "okvqa": okvqa.rows,
+    "scienceqa": scienceqa.rows,
+    "textcaps": textcaps.rows,
+    "textvqa": textvqa.rows,
+    "visdial": visdial.rows,
+    "vizwiz": vizwiz.rows,
     "vqav2": vqav2.rows,
     "vsr": vsr.rows,
+    "web_capfilt": web_capfilt.rows,
 }

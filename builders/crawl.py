@@ -1,131 +1,262 @@
 """Fetching single images by their URLs, many at a time: politely, with ceilings, and never twice.
 
-img2dataset was looked at first. It writes shards of its own (its keys, its JSON, images re-encoded by default); what is
-needed here is the bytes as the host sends them, addressed by URL, one status a row, going on after a kill. That is this
-one file over `requests` and a thread pool.
+img2dataset 1.47 was read first; it is not used, for these reasons. It counts images by their place in a list and writes
+shards of its own, 10,000 at a time; a killed run begins an unfinished shard anew. What is needed here are the bytes of
+a URL, whichever list names it, and to go on after a kill at the very next one. It reads a body with one `read()`: no
+ceiling on size, and none on time but the pause between two packets. It asks one host with all its threads (256), keeps
+errors as free texts, and requires OpenCV, albumentations, pandas, wandb and webdataset below 0.3 (we test with 1.0).
+Taken from it: one row a URL with its status, and the refusal in `X-Robots-Tag`. Like it, this reads no robots.txt.
 
-Every URL ends as a file, or as a status of a few fixed words; both are kept, so a dead link is asked once. Delete
-`downloads/crawled` to ask again.
+Every URL ends as a file under `downloads/crawled`, or as a line of `status.tsv` there; both are kept, so that a dead
+link is asked once. Delete `status.tsv` to ask them again.
 """
 
-import hashlib
+import queue
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import requests
 from tqdm import tqdm
 
+from ib_data.builders import web
+from ib_data.builders.crawled import NOT_AN_IMAGE, TOO_SMALL, Record, digest_of
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.pictures import MediaError, open_picture
+from ib_data.builders.web import DEAD, NO_ANSWER, TOO_SLOW
 from ib_data.cards import place_of
+from ib_data.errors import IbDataError, one_line
 
-THREADS = 16
+THREADS = 32  # and so at most 640 MB of images in memory
 PER_HOST = 4  # requests at a time to one host
-MAX_BYTES = 20_000_000
-MAX_SECONDS = 30.0
+MAX_SECONDS = 60.0  # for one image, from the first request to the last byte, tries and redirects included
+WATCH_S = 1.0  # how often the watch looks for a request that hangs where no ceiling of its own reaches it
+MAX_HELD = 10_000  # URLs of busy hosts that are put aside so that others can go on
 MIN_SIDE_PX = 32
-TIMEOUT_S = (5, 10)
-TRIES = 2
-DEAD, NOT_AN_IMAGE, TOO_SMALL, TOO_LARGE, TOO_SLOW = "dead link", "not an image", "too small", "too large", "too slow"
+STRIKES = 20  # so many URLs without an answer, and none with one, and a host is asked no more
+OUTAGE = 100  # so many URLs without an answer in a row are no dead links: it is the network, or a host that throttles
 
 
 def crawl(urls: Iterable[str], kind: str, fetcher: Fetcher) -> dict[str, Path | str]:
-    """The file of every URL, or the reason why there is none (one of the five words above)."""
-    wanted = sorted(set(urls))
-    folder = fetcher.downloads / "crawled"
-    known = {url: found for url in wanted if (found := _known(folder, url))}
-    hosts: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(PER_HOST))
-    for url in wanted:  # made here: the dict is only read by the threads
-        hosts[urlsplit(url).netloc]
+    """The file of every URL, or the reason why there is none (one of `crawled.REASONS`).
 
-    def one(url: str) -> tuple[str, Path | str]:
-        with hosts[urlsplit(url).netloc]:
-            return url, _fetch(folder, url, kind, fetcher)
-
-    left = [url for url in wanted if url not in known]
-    with ThreadPoolExecutor(THREADS) as pool, tqdm(total=len(left), unit="file", disable=None, leave=False) as bar:
-        for url, result in pool.map(one, left):
-            known[url] = result
+    IbDataError when nothing answers any more; what has arrived is kept, and the next call goes on from there.
+    """
+    record = Record(fetcher.downloads / "crawled")
+    known: dict[str, Path | str] = {}
+    left: list[str] = []
+    for url in set(urls):
+        found = record.known(url)
+        if found is None:
+            left.append(url)
+        else:
+            known[url] = found
+    left.sort(key=digest_of)  # in an order that mixes the hosts
+    run = _Run(left, kind, fetcher, record)
+    verdicts = _Verdicts(record, known, run.dead_hosts)
+    with closing(run.results()) as results, tqdm(total=len(left), unit="file", disable=None, leave=False) as bar:
+        for url, result in results:
+            verdicts.take(url, result)
             bar.update()
+    verdicts.close()
     return known
 
 
-def _paths(folder: Path, url: str) -> tuple[Path, Path]:
-    """Where the bytes of a URL lie, and where its status does."""
-    digest = hashlib.sha256(url.encode()).hexdigest()
-    path = folder / digest[:2] / digest[2:]
-    return path, path.with_suffix(".status")
+class _Verdicts:
+    """Tells a dead host from a dead network: what gives no answer is dead only once something else has answered."""
+
+    def __init__(self, record: Record, known: dict[str, Path | str], dead_hosts: set[str]) -> None:
+        self.record, self.known, self.dead_hosts = record, known, dead_hosts
+        self.is_alive = bool(known)
+        self.lively = {_host(url) for url, found in known.items() if isinstance(found, Path)}
+        self.silent: list[str] = []
+        self.strikes: Counter[str] = Counter()
+
+    def take(self, url: str, result: Path | str) -> None:
+        """Note one result; IbDataError after OUTAGE silent ones that are no dead hosts."""
+        host = _host(url)
+        if result != NO_ANSWER:
+            self.is_alive = True
+            self.lively.add(host)
+            self._settle()
+            self._note(url, result)
+            return
+        self.silent.append(url)
+        self.strikes[host] += 1
+        if self.lively and host not in self.lively and self.strikes[host] >= STRIKES:
+            self.dead_hosts.add(host)
+        if len(self.silent) >= OUTAGE:
+            if not self.lively or any(_host(silent) in self.lively for silent in self.silent):
+                raise self._outage()
+            self._settle()
+
+    def close(self) -> None:
+        """Settle what is left; IbDataError where there was no answer at all, now or ever."""
+        if self.silent and not self.is_alive:
+            raise self._outage()
+        self._settle()
+
+    def _settle(self) -> None:
+        for url in self.silent:
+            self._note(url, DEAD)
+        self.silent.clear()
+
+    def _note(self, url: str, result: Path | str) -> None:
+        self.known[url] = result
+        if isinstance(result, str):
+            self.record.add(url, result)
+
+    def _outage(self) -> IbDataError:
+        count = f"{len(self.silent)} URLs in a row gave no answer, last {self.silent[-1]}"
+        why = "the network is down, or the host wants fewer requests"
+        return IbDataError(one_line(f"{count}: {why}; run the same command again later, it goes on from what is there"))
 
 
-def _known(folder: Path, url: str) -> Path | str | None:
-    path, status = _paths(folder, url)
-    if path.exists():
-        return path
-    return status.read_text().strip() if status.exists() else None
+@dataclass(eq=False, slots=True)
+class _Job:
+    """A request under way, from `began` (monotonic seconds)."""
+
+    url: str
+    host: str
+    began: float = field(default_factory=time.monotonic)
 
 
-def _fetch(folder: Path, url: str, kind: str, fetcher: Fetcher) -> Path | str:
-    path, status = _paths(folder, url)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    result = _bytes(_address(url, fetcher))
-    if isinstance(result, bytes):
-        problem = _problem(result) if kind == "image" else None
-        if problem is None:
-            _write(path, result)
-            return path
-        result = problem
-    _write(status, result.encode())
-    return result
+class _Run:
+    """Threads that take URLs in turn, never more than PER_HOST of one host at a time."""
+
+    def __init__(self, urls: list[str], kind: str, fetcher: Fetcher, record: Record) -> None:
+        self.urls = iter(urls)
+        self.num_urls = len(urls)
+        self.kind, self.fetcher, self.record = kind, fetcher, record
+        self.held: dict[str, deque[str]] = {}
+        self.num_held = 0
+        self.jobs: set[_Job] = set()
+        self.busy: Counter[str] = Counter()
+        self.changed = threading.Condition()
+        self.is_over = False
+        self.dead_hosts: set[str] = set()  # filled by who judges the results
+        self.done: queue.Queue[tuple[str, Path | str] | BaseException] = queue.Queue()
+
+    def results(self) -> Generator[tuple[str, Path | str], None, None]:
+        """(URL, file or reason) of all URLs, as they come."""
+        try:
+            for _ in range(min(THREADS, self.num_urls)):
+                self._start()
+            for _ in range(self.num_urls):
+                yield self._next_result()
+        finally:
+            with self.changed:
+                self.is_over = True
+                self.changed.notify_all()
+
+    def _start(self) -> None:
+        # A daemon: a thread that hangs in a system call must not keep the program from ending.
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def _next_result(self) -> tuple[str, Path | str]:
+        while True:
+            self._give_up_what_hangs()
+            try:
+                result = self.done.get(timeout=WATCH_S)
+            except queue.Empty:
+                continue
+            if isinstance(result, BaseException):
+                raise result
+            return result
+
+    def _give_up_what_hangs(self) -> None:
+        with self.changed:
+            overdue = [job for job in self.jobs if time.monotonic() - job.began > MAX_SECONDS + WATCH_S]
+        for job in overdue:
+            if self._end(job):
+                self.done.put((job.url, TOO_SLOW))
+                self._start()  # in the place of the thread that hangs
+
+    def _work(self) -> None:
+        try:
+            with web.open_session() as session:
+                while (job := self._next_job()) is not None:
+                    result = self._bytes(session, job)
+                    if not self._end(job):
+                        return
+                    kept = self.record.keep(job.url, result) if isinstance(result, bytes) else result
+                    self.done.put((job.url, kept))
+        except BaseException as error:  # of a full disk, say: it belongs to the caller, not to this thread
+            self.done.put(error)
+
+    def _bytes(self, session: requests.Session, job: _Job) -> bytes | str:
+        if job.host in self.dead_hosts:
+            return NO_ANSWER
+        result = web.get(session, _address(job.url, self.fetcher), job.began + MAX_SECONDS)
+        return _problem(result, self.kind) or result if isinstance(result, bytes) else result
+
+    def _next_job(self) -> _Job | None:
+        """The next URL whose host has a place free; None when there are no more."""
+        with self.changed:
+            while not self.is_over:
+                url = self._choose()
+                if url is not None:
+                    job = _Job(url, _host(url))
+                    self.busy[job.host] += 1
+                    self.jobs.add(job)
+                    return job
+                if not self.num_held:
+                    return None
+                self.changed.wait()
+            return None
+
+    def _choose(self) -> str | None:
+        for host, urls in self.held.items():
+            if self.busy[host] < PER_HOST:
+                held = urls.popleft()
+                self.num_held -= 1
+                if not urls:
+                    del self.held[host]
+                return held
+        while self.num_held < MAX_HELD and (url := next(self.urls, None)) is not None:
+            if self.busy[host := _host(url)] < PER_HOST:
+                return url
+            self.held.setdefault(host, deque()).append(url)
+            self.num_held += 1
+        return None
+
+    def _end(self, job: _Job) -> bool:
+        """Free the place of a job; False where it was given up before."""
+        with self.changed:
+            if job not in self.jobs:
+                return False
+            self.jobs.remove(job)
+            self.busy[job.host] -= 1
+            if not self.busy[job.host]:
+                del self.busy[job.host]
+            self.changed.notify_all()
+            return True
 
 
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_suffix(".part")
-    part.write_bytes(data)
-    part.replace(path)
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
 
 
 def _address(url: str, fetcher: Fetcher) -> str:
     if fetcher.mirror is None:
         return url
-    return f"{fetcher.mirror.rstrip('/')}/{quote(place_of(url))}"
+    try:
+        return f"{fetcher.mirror.rstrip('/')}/{quote(place_of(url))}"
+    except ValueError:
+        return url
 
 
-def _bytes(url: str) -> bytes | str:
-    """The body of a URL, or a status."""
-    for _ in range(TRIES):
-        try:
-            with requests.get(url, stream=True, timeout=TIMEOUT_S) as response:
-                if response.status_code == 200:
-                    return _body(response)
-                if response.status_code < 500:
-                    return DEAD
-        except requests.RequestException:
-            continue
-    return DEAD
-
-
-def _body(response: requests.Response) -> bytes | str:
-    began = time.monotonic()
-    data = bytearray()
-    for chunk in _chunks(response):
-        data += chunk
-        if len(data) > MAX_BYTES:
-            return TOO_LARGE
-        if time.monotonic() - began > MAX_SECONDS:
-            return TOO_SLOW
-    return bytes(data)
-
-
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    yield from response.iter_content(64 * 1024)
-
-
-def _problem(data: bytes) -> str | None:
+def _problem(data: bytes, kind: str) -> str | None:
+    if kind != "image":
+        return None
     try:
         opened = open_picture(data)
     except MediaError:

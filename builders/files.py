@@ -2,10 +2,11 @@
 
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ib_data.cards import SourceFile
@@ -17,7 +18,10 @@ _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """An official file at hand: `member` is to be read from the archive at `path`; None reads the file itself."""
+    """An official file at hand: `member` is to be read from the archive at `path`; None reads the file itself.
+
+    Where `member` stands for many files, `path` may also be the unpacked folder of them.
+    """
 
     file: SourceFile
     path: Path
@@ -26,8 +30,17 @@ class Located:
 
     def provenance(self) -> dict[str, Any]:
         """What the manifest says of this source: no path of this machine, so that the manifest is the same anywhere."""
-        name = self.path.name
-        return {"name": name, "url": self.file.url, "sha256": self.sha256, "num_bytes": self.path.stat().st_size}
+        paths = unpacked(self.path, self.file).values() if self.path.is_dir() else (self.path,)
+        num_bytes = sum(path.stat().st_size for path in paths)
+        return {"name": self.path.name, "url": self.file.url, "sha256": self.sha256, "num_bytes": num_bytes}
+
+
+def unpacked(folder: Path, file: SourceFile) -> dict[str, Path]:
+    """The loose files that the tree of `file` stands for, below its folder: by their paths from there on, sorted."""
+    assert file.tree is not None
+    _, name = file.tree
+    found = (Path(at) / name for at, _, names in os.walk(folder, followlinks=True) if name in names)
+    return dict(sorted((path.relative_to(folder).as_posix(), path) for path in found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +104,51 @@ class Files:
                 raise self._unreadable(role, f"line {number}", error) from error
             yield Table.of(value, self.dataset, self.name(role), f"line {number}")
 
+    def tree(self, role: str) -> Iterator[tuple[PurePosixPath, Table]]:
+        """(path below the tree's folder, the JSON object in it) of every file of a tree, in the order of the paths."""
+        for path, data in self._tree(role):
+            try:
+                value = _loads(data)
+            except (ValueError, RecursionError) as error:
+                raise self._unreadable(role, path, error) from error
+            yield PurePosixPath(path), Table.of(value, self.dataset, self.name(role), path)
+
+    def keyed(self, role: str) -> Iterator[tuple[str, Table]]:
+        """(key, its table) of a file whose rows stand in one JSON object by their ids.
+
+        DataError for a key that stands twice in an object, of which JSON alone would keep the last without a word.
+        """
+        try:
+            value = _loads(self._bytes(role), object_pairs_hook=_unique)
+        except (ValueError, RecursionError) as error:
+            raise self._unreadable(role, None, error) from error
+        if not isinstance(value, dict):
+            raise self.wrong_file(role, f"expected an object of rows by their ids, found {type(value).__name__}")
+        for key, row in value.items():
+            yield key, Table.of(row, self.dataset, self.name(role), key)
+
     def wrong_file(self, role: str, problem: str) -> DataError:
         """The error for a file that reads well and is not what this dataset publishes."""
         remedy = f"is this a file of another dataset? The official one is {self.located[role].file.url}"
         return DataError(self.dataset, problem, file=self.name(role), remedy=remedy)
 
+    def _tree(self, role: str) -> Iterator[tuple[str, bytes]]:
+        found = self.located[role]
+        assert found.file.tree is not None
+        if found.path.is_dir():
+            yield from ((name, path.read_bytes()) for name, path in unpacked(found.path, found.file).items())
+            return
+        from ib_data.builders.archive import Archive
+
+        archive, (folder, name) = Archive(found.path, self.dataset), found.file.tree
+        for member in sorted(archive.members):
+            if member.startswith(f"{folder}/") and member.endswith(f"/{name}"):
+                yield member.removeprefix(f"{folder}/"), archive.read(member)
+
     def _bytes(self, role: str) -> bytes:
         found = self.located[role]
+        if found.file.tree:
+            return b"\n".join(data for _, data in self._tree(role))
         if found.member is None:
             return found.path.read_bytes()
         # Imported here: `tarfile` and `zipfile` would cost `ib-data list` 12 of its 73 ms.
@@ -112,10 +163,18 @@ class Files:
         )
 
 
-def _loads(data: bytes) -> Any:
+def _loads(data: bytes, **how: Any) -> Any:
     """The JSON value in `data`. Half a surrogate pair, which no file can hold, becomes U+FFFD."""
-    value = json.loads(data)
+    value = json.loads(data, **how)
     return _whole(value) if _HALF_PAIR.search(data) else value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if any(key == earlier for earlier, _ in pairs[:i]))
+        raise ValueError(f"the key {twice!r} stands twice")
+    return value
 
 
 def _whole(value: Any) -> Any:

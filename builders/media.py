@@ -1,5 +1,6 @@
 """Finding the images and clips that rows refer to: in `--source` folders, in archives, or one by one on the web."""
 
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,11 +17,23 @@ from ib_data.cards import MediaStore, family, media_stores
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the bytes of an image or clip lie: a member of an archive, or a loose file (`member` None)."""
+    """Where the bytes of an image or clip lie: a member of an archive, or a loose file (`member` None).
+
+    `is_fixed` is true of a file that nothing but its crawl ever wrote.
+    """
 
     path: Path
     member: str | None
     num_bytes: int
+    is_fixed: bool = False
+
+    def version(self, dataset: str) -> str:
+        """Size and CRC-32: what tells that these bytes were exchanged for others. Reads a loose file."""
+        if self.is_fixed:
+            return str(self.num_bytes)
+        if self.member is None:
+            return f"{self.num_bytes} {zlib.crc32(self.path.read_bytes())}"
+        return f"{self.num_bytes} {_archive(self.path, dataset).checksum(self.member)}"
 
     def read(self, dataset: str) -> bytes:
         """The bytes as the source has them."""
@@ -64,8 +77,8 @@ def find_media(refs: Iterable[MediaRef], dataset: str, folders: SourceFolders, f
     names = sorted({ref.store for ref in wanted})
     for store, path in _archives_at_hand(names, dataset, folders, fetcher):
         _add(places, wanted, store, path, dataset)
-    for name in names:
-        store = media_stores()[name]
+    for name, part in ((whole, part) for whole in names for part in media_stores()[whole].parts or (whole,)):
+        store = media_stores()[part]
         missing = sorted(
             (ref for ref in wanted - places.keys() if ref.store == name), key=lambda ref: str(ref.image_id)
         )
@@ -74,7 +87,7 @@ def find_media(refs: Iterable[MediaRef], dataset: str, folders: SourceFolders, f
         if store.each is not None:
             _crawl(places, lost, store, missing, fetcher)
         elif store.file is not None:
-            if store.gate and not fetcher.place(store.file).exists():
+            if store.gate and not fetcher.reaches(store.file):
                 raise gate_error(dataset, store.gate, store.file, fetcher)
             _add(places, wanted, store, fetcher.fetch(store.file, dataset), dataset)
     return Found(places, lost)
@@ -119,6 +132,6 @@ def _crawl(
     for ref, url in urls.items():
         result = results[url]
         if isinstance(result, Path):
-            places[ref] = Place(result, None, result.stat().st_size)
+            places[ref] = Place(result, None, result.stat().st_size, is_fixed=True)
         else:
             lost[ref] = result

@@ -18,6 +18,10 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Nothing: requests of our own are no news."""
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with the usual 5, a connection of a crawl now and then waits a second for its turn
+
+
 @contextmanager
 def miniature_fetcher(home: Home, num_images: int = 40) -> Iterator[Fetcher]:
     """A fetcher whose mirror is the miniature of that size, written into `home` first where it is not there yet."""
@@ -30,7 +34,7 @@ def miniature_fetcher(home: Home, num_images: int = 40) -> Iterator[Fetcher]:
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
     """The address of a web server for the files under `folder`, on this machine only."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+    with _Server(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:

@@ -22,7 +22,8 @@ from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 MISSING = "media missing"
 UNREADABLE = "media unreadable"
 LOOKUP = 32  # a handful of links alone could all be dead; the crawl would take it for a network that is down
-_FIELDS = tuple(name for name in Annotation.__dataclass_fields__ if name not in ("id", "answer_index", "extra"))
+# An option may be an empty text, as one of A-OKVQA's is: its place must stay.
+_FIELDS = tuple(n for n in Annotation.__dataclass_fields__ if n not in ("id", "options", "answer_index", "extra"))
 
 
 class EmptySplitError(DataError):
@@ -138,8 +139,8 @@ def with_media(
 ) -> Plan:
     """The plan with the place of every image and clip, of the first `limit` samples that have one.
 
-    Samples whose media are nowhere become drops, or a DataError; those whose link is dead are always drops. With a limit
-    the samples are looked up that many at a time (or LOOKUP), so that little more is fetched than is needed.
+    Samples whose media are nowhere become drops, or a DataError; those whose link is dead are always drops. With a
+    limit the samples are looked up that many at a time (or LOOKUP), so that little more is fetched than is needed.
     """
     here: list[Planned] = []
     lost: list[Drop] = []

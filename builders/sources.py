@@ -5,13 +5,15 @@ are used as they are: one whose checksum is not the official one is named once, 
 manifest.
 """
 
+import filecmp
+import hashlib
 import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from ib_data.builders.fetch import Fetcher, sha256_of
-from ib_data.builders.files import Files, Located
+from ib_data.builders.files import Files, Located, unpacked
 from ib_data.cards import Card, Gate, MediaStore, SourceFile
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError
@@ -45,7 +47,7 @@ class SourceFolders:
             return paths[0] if paths else None
         ranked = sorted(paths, key=lambda path: self._rank(path, parts))
         first, second = ranked[:2]
-        if self._rank(first, parts) == self._rank(second, parts) and first.read_bytes() != second.read_bytes():
+        if self._rank(first, parts) == self._rank(second, parts) and not _same(first, second):
             problem = f"two different files of this name: {first} and {second}"
             raise DataError(dataset, problem, file=parts[-1], remedy="name the right folder or file with --source")
         return first
@@ -58,10 +60,14 @@ class SourceFolders:
                 return path
         return None
 
-    def tree(self, top: str) -> Iterator[Path]:
-        """The files below every folder called `top` (as unpacked from an archive), in the order of their paths."""
-        paths = (path for paths in self._by_name.values() for path in paths)
-        return (path for path in sorted(paths) if top in path.parts[:-1])
+    def tree(self, file: SourceFile) -> Path | None:
+        """The unpacked folder that holds the loose files of the tree of `file`: the first one of its name."""
+        assert file.tree is not None
+        top, name = PurePosixPath(file.tree[0]).name, file.tree[1]
+        for path in self._by_name.get(name, []):
+            if top in path.parent.parts:
+                return next(folder for folder in path.parents if folder.name == top)
+        return None
 
     def holds_media_of(self, store: MediaStore) -> bool:
         """Whether the archive of `store`, or any loose file named as one of its media, lies here."""
@@ -78,22 +84,33 @@ class SourceFolders:
         return -same, root
 
 
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths hold the same bytes; compared in pieces, since they may be archives."""
+    return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
+
+
 def _walk(root: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(root, followlinks=True):
-        for name in names:
-            yield Path(folder) / name
+    """The files below `root`, links followed; a folder that a link leads back to is entered once."""
+    visited = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        stat = Path(folder).stat()
+        if (stat.st_dev, stat.st_ino) in visited:
+            folders.clear()
+            continue
+        visited.add((stat.st_dev, stat.st_ino))
+        yield from (Path(folder) / name for name in names)
 
 
 def locate(card: Card, file: SourceFile, folders: SourceFolders, fetcher: Fetcher) -> Located:
     """The file in a `--source` folder, else fetched; DataError where a person must fetch it first."""
     path, member = find_in_folders(card, file, folders)
     if path is None:
-        if card.gate and not fetcher.place(file).exists():
+        if card.gate and not fetcher.reaches(file):
             raise gate_error(card.name, card.gate, file, fetcher)
         path = fetcher.fetch(file, card.name)
         return Located(file=file, path=path, member=file.member, sha256=fetcher.sha256(file))
-    digest = sha256_of(path)
-    if member == file.member and file.sha256 not in (None, digest):
+    digest = sha256_of(path) if path.is_file() else _sha256_of_tree(unpacked(path, file))
+    if path.is_file() and member == file.member and file.sha256 not in (None, digest):
         note(f"{card.name}: {path} is not the official file (sha256 {digest}, official {file.sha256}); used as it is")
     return Located(file=file, path=path, member=member, sha256=digest)
 
@@ -104,8 +121,15 @@ def find_in_folders(card: Card, file: SourceFile, folders: SourceFolders) -> tup
     path = folders.find(str(url_path.with_name(PurePosixPath(file.name).name)), card.name)
     if path is not None:
         return path, file.member
+    if file.tree:
+        return folders.tree(file), file.member
     bare = folders.find(file.member, card.name) if file.member else None
     return bare, None
+
+
+def _sha256_of_tree(files: dict[str, Path]) -> str:
+    lines = (f"{sha256_of(path)}  {name}\n" for name, path in files.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def gate_error(dataset: str, gate: Gate, file: SourceFile, fetcher: Fetcher) -> DataError:

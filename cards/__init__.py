@@ -12,7 +12,7 @@ from ib_data.cards.card import (
     load_card,
     place_of,
 )
-from ib_data.cards.media import family, media_stores
+from ib_data.cards.media import family, gate_of, media_stores
 
 __all__ = [
     "Card",
@@ -24,6 +24,7 @@ __all__ = [
     "card_names",
     "family",
     "find_card",
+    "gate_of",
     "load_card",
     "media_stores",
     "place_of",

@@ -4,12 +4,12 @@ import tomllib
 from functools import cache
 from importlib.resources import files as package_files
 
-from ib_data.cards.card import MediaStore, SourceFile, read_gate
+from ib_data.cards.card import Card, Gate, MediaStore, SourceFile, read_gate
 from ib_data.errors import did_you_mean
 from ib_data.sample import MEDIA_KINDS
 from ib_data.strict import Table
 
-_KEYS = ("kind", "name", "url", "bytes", "sha256", "md5", "family", "layout", "images", "each", "gate")
+_KEYS = ("kind", "name", "url", "bytes", "sha256", "md5", "family", "layout", "images", "each", "gate", "parts")
 
 
 @cache
@@ -24,6 +24,12 @@ def family(store: str) -> list[MediaStore]:
     stores = media_stores()
     own = stores[store]
     return [own, *(s for s in stores.values() if s.family == own.family and s is not own)]
+
+
+def gate_of(card: Card) -> Gate | None:
+    """What a person must fetch for a dataset: its annotations, or the media of one of its stores."""
+    gates = (card.gate, *(media_stores()[name].gate for name in card.media))
+    return next((gate for gate in gates if gate), None)
 
 
 def _store(table: Table) -> MediaStore:
@@ -48,4 +54,5 @@ def _store(table: Table) -> MediaStore:
         each=table.get("each", str, None),
         gate=read_gate(table),
         num_images=table.get("images", int, None),
+        parts=table.texts("parts"),
     )

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ib_data.cards.card import Card, MediaStore, SourceFile
-from ib_data.cards.media import media_stores
+from ib_data.cards.media import gate_of, media_stores
 from ib_data.tasks import TASKS
 
 
@@ -56,8 +56,9 @@ def card_markdown(card: Card, built: Mapping[str, BuiltSplit]) -> str:
 def _media(stores: Iterable[MediaStore]) -> str:
     """The archives, then the stores that are fetched one by one."""
     archives, singles = [], []
-    for store in stores:
-        if store.file:
+    whole = (media_stores()[name] for store in stores for name in store.parts or (store.name,))
+    for store in whole:
+        if store.file and not store.each:
             archives.append(store.file)
         else:
             singles.append(f"one by one from {'the URLs of the rows' if store.each == '{url}' else f'<{store.each}>'}")
@@ -88,8 +89,8 @@ def _facts(card: Card) -> list[tuple[object, ...]]:
         rows.append(("view of", f"`{card.view_of}`"))
     if card.forms:
         rows.append(("forms, best first", ", ".join(card.forms)))
-    if card.gate:
-        rows.append(("by hand", f"{card.gate.kind}: {card.gate.where}; lay down {card.gate.lay_down}"))
+    if gate := gate_of(card):
+        rows.append(("by hand", f"{gate.kind}: {gate.where}; lay down {gate.lay_down}"))
     return rows
 
 

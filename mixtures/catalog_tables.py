@@ -138,7 +138,9 @@ def _datasets(built: Sequence[Manifest]) -> pa.Table:
         found = {m.split: m for m in _built_of(name, card, built)}
         for split in card.splits.values():
             counts = _counts(card, found.get(split.name))
-            head = (name, card.title, card.task, card.role, split.name, split.num_annotations)
+            # Of the used split the size is known even where the number of annotations (turns of conversations) is not.
+            size = card.size if split.name == card.used_split else split.num_annotations
+            head = (name, card.title, card.task, card.role, split.name, size)
             rows.append((*head, *counts, __version__))
     return _table(columns, rows)
 

@@ -85,7 +85,7 @@ def changed(path: tuple[str | int, ...], value: object) -> str:
         (("annotations", 0, "question"), None, r"annotations\[0\].question: expected a non-empty text, found None"),
         (("annotations", 0, "question"), "", "expected a non-empty text, found ''"),
         (("annotations", 0, "options"), [], "expected a non-empty list"),
-        (("annotations", 0, "options"), ["a", 3], r"options\[1\]: expected a non-empty text, found 3"),
+        (("annotations", 0, "options"), ["a", 3], r"options\[1\]: expected a text, found 3"),
         (("annotations", 0, "answers"), [{"text": "a"}], r"answers\[0\]: key 'count' is missing"),
         (("annotations", 0, "answer_index"), True, "expected an integer from 0, found True"),
         (("annotations", 0, "extra"), {"a": None}, "object without nulls"),

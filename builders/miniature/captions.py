@@ -33,11 +33,12 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 def captions(population: Population, image_id: int) -> list[tuple[int, str]]:
     """(caption id, text) of a photo: five true sentences, now and then six; ids are unique over all photos."""
     ordinal = population.ordinals[image_id]
-    texts = _odd(_sentences(population.scene(image_id), population), ordinal % _ODD_CYCLE)
+    texts = _odd(sentences(population.scene(image_id), population), ordinal % _ODD_CYCLE)
     return [(ordinal * 10 + i + 1, text) for i, text in enumerate(texts)]
 
 
-def _sentences(scene: Scene, population: Population) -> list[str]:
+def sentences(scene: Scene, population: Population) -> list[str]:
+    """Five true sentences about a scene."""
     shapes, pattern = scene.shapes, "striped" if scene.is_textured else "plain"
     names = [with_article(shape.name) for shape in shapes]
     first, last = shapes[0], shapes[-1]

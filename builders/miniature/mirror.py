@@ -6,18 +6,34 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock
 
-from ib_data.builders.miniature import captions, knowledge, questions, spatial
+from ib_data.builders.miniature import (
+    captions,
+    covers,
+    described,
+    dialogs,
+    graphs,
+    instructions,
+    knowledge,
+    links,
+    memes,
+    questions,
+    school,
+    signs,
+    snapshots,
+    spatial,
+)
 from ib_data.builders.miniature.archives import add_member, write_archive
 from ib_data.builders.miniature.photos import draw
 from ib_data.builders.miniature.population import Population
 from ib_data.cards import Card, SourceFile, load_card, media_stores, place_of
 
 # Raised by every change to the miniature's bytes, so that a mirror of an older version is written anew.
-VERSION = 1
+VERSION = 2
 RECORD = "miniature.json"
 # Dataset -> the members of one of its official files.
 DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] = {
@@ -26,9 +42,36 @@ DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] 
     "okvqa": knowledge.okvqa_members,
     "aokvqa": knowledge.aokvqa_members,
     "vsr": spatial.members,
+    "nocaps": described.nocaps_members,
+    "flickr30k": described.flickr30k_members,
+    "iconqa": school.iconqa_members,
+    "scienceqa": school.scienceqa_members,
+    "llava_conversation": instructions.members,
+    "llava_detail": instructions.members,
+    "llava_reasoning": instructions.members,
+    "gqa": graphs.members,
+    "vizwiz": snapshots.members,
+    "visdial": dialogs.members,
+    "hateful_memes": memes.members,
+    "textcaps": signs.textcaps_members,
+    "textvqa": signs.textvqa_members,
+    "ocrvqa": covers.members,
+    "web_capfilt": links.members,
 }
 # Media store -> (member name, bytes) of its archive, or (URL, bytes) of single files; COCO's photos are drawn below.
-MEDIA: dict[str, Callable[[Population], Iterable[tuple[str, bytes]]]] = {}
+MEDIA: dict[str, Callable[[Population], Iterable[tuple[str, bytes]]]] = {
+    "openimages_nocaps": described.nocaps_photos,
+    "flickr30k_images": described.flickr30k_photos,
+    **school.ICONQA_PICTURES,
+    **school.SCIENCEQA_PICTURES,
+    "gqa_images": graphs.photos,
+    **{store: partial(snapshots.photos, split) for split, store in snapshots.STORES.items()},
+    **{store: partial(dialogs.photos, split) for split, store in dialogs.STORES.items()},
+    "hateful_memes_images": memes.pictures,
+    **signs.PHOTOS,
+    "ocrvqa_covers": covers.pictures,
+    "web_capfilt_images": links.pictures,
+}
 
 
 def write_mirror(folder: Path, *, seed: int = 0, num_images: int = 40) -> dict[str, str]:
@@ -58,10 +101,15 @@ def write_mirror(folder: Path, *, seed: int = 0, num_images: int = 40) -> dict[s
 
 
 def official_files() -> list[SourceFile]:
-    """Every file that the miniature mirrors, archives of media included, as the cards name them (once a member)."""
+    """Every file that the miniature mirrors, archives of media included, as the cards name them (once a member).
+
+    Of a store whose media are fetched one by one, the single files are mirrored and not its archive.
+    """
     cards = [load_card(name) for name in DATASETS]
     stores = [media_stores()[name] for name in dict.fromkeys(store for card in cards for store in card.media)]
-    return [file for card in cards for file in card.files] + [store.file for store in stores if store.file]
+    return [file for card in cards for file in card.files] + [
+        store.file for store in stores if store.file and not store.each
+    ]
 
 
 def _recorded(folder: Path, recipe: dict[str, int]) -> dict[str, str] | None:
@@ -88,7 +136,7 @@ def _write(folder: Path, population: Population) -> dict[str, str]:
             contents.setdefault(file.url, {}).update(members(population, card, file))
     for name, media in MEDIA.items():
         store = media_stores()[name]
-        if store.file:
+        if store.file and not store.each:
             contents.setdefault(store.file.url, {}).update(media(population))
         else:
             for url, data in media(population):

@@ -1,4 +1,4 @@
-"""A scene as a JPEG. Integer coordinates only; the bytes still depend on the version of the JPEG encoder."""
+"""A scene as a JPEG or a PNG. Integer coordinates only; the bytes still depend on the version of the encoder."""
 
 import io
 
@@ -28,6 +28,20 @@ _RADIUS_PERCENT = {"small": 24, "large": 44}
 
 def draw(scene: Scene) -> bytes:
     """The JPEG file of a scene: RGB, or one channel for a greyscale scene."""
+    out = io.BytesIO()
+    paint(scene).save(out, "JPEG", quality=JPEG_QUALITY)
+    return out.getvalue()
+
+
+def draw_png(scene: Scene, *, has_alpha: bool = False) -> bytes:
+    """The PNG file of a scene, for sources of diagrams; with an alpha channel where asked for."""
+    out = io.BytesIO()
+    (paint(scene).convert("RGBA") if has_alpha else paint(scene)).save(out, "PNG")
+    return out.getvalue()
+
+
+def paint(scene: Scene) -> Image.Image:
+    """The picture of a scene: RGB, or one channel for a greyscale scene."""
     background = ALL_COLOURS[scene.background]
     image = Image.new("RGB", (scene.width, scene.height), background)
     pen = ImageDraw.Draw(image)
@@ -35,9 +49,7 @@ def draw(scene: Scene) -> bytes:
         _stripe(pen, scene)
     for shape in scene.shapes:
         _draw_shape(pen, shape, scene)
-    out = io.BytesIO()
-    (image.convert("L") if scene.is_greyscale else image).save(out, "JPEG", quality=JPEG_QUALITY)
-    return out.getvalue()
+    return image.convert("L") if scene.is_greyscale else image
 
 
 def _stripe(pen: ImageDraw.ImageDraw, scene: Scene) -> None:

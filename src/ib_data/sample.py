@@ -1,7 +1,7 @@
 """A sample: one image or clip with all of its annotations, and the strict reading and writing of its JSON.
 
 The JSON names are fixed (they stand in every shard). Absent means absent: a field that the source does not give is
-`None` or `()` here and has no key in the JSON; nulls and empty texts are refused in both directions.
+`None` or `()` here and has no key in the JSON; nulls and empty texts are refused when it is read, and never built.
 """
 
 import json
@@ -53,7 +53,8 @@ class Annotation:
     """One training or test example. `id` is unique within dataset and split; the task decides which fields are set.
 
     `answers` are in first-seen order. `answer_index` points into `options`, which may hold equal texts: never find
-    the right option by its text. `label` is a word (VSR: `true` or `false`). `extra` holds what else the source said.
+    the right option by its text. An option may be an empty text where the source has one, so that the others keep
+    their places. `label` is a word (VSR: `true` or `false`). `extra` holds what else the source said.
     """
 
     id: str
@@ -116,6 +117,12 @@ def _text(value: object, path: str) -> str:
     return value
 
 
+def _option(value: object, path: str) -> str:
+    if not isinstance(value, str):
+        raise SampleError(f"{path}: expected a text, found {quoted(value)}")
+    return value
+
+
 def _integer(value: object, path: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise SampleError(f"{path}: expected an integer from 0, found {quoted(value)}")
@@ -150,7 +157,7 @@ _READERS: dict[type[Any], dict[str, Callable[[object, str], Any]]] = {
         "question": _text,
         "answers": _list_of(_object(Answer)),
         "caption": _text,
-        "options": _list_of(_text),
+        "options": _list_of(_option),
         "answer_index": _integer,
         "context": _text,
         "ocr_tokens": _list_of(_text),

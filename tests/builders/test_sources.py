@@ -30,6 +30,16 @@ def test_a_gated_file_says_where_to_ask_and_what_to_lay_where(home) -> None:
     assert locate(card, card.files[0], SourceFolders(), Fetcher(downloads=home.downloads)).path == place
 
 
+def test_a_mirror_may_serve_a_gated_file(home, tmp_path) -> None:
+    gate = Gate(kind="a form", where="https://example.org/request", lay_down="the archive")
+    card = dataclasses.replace(load_card("vqav2"), gate=gate)
+    file = dataclasses.replace(card.files[0], sha256=None)
+    (tmp_path / "mirror" / file.place).parent.mkdir(parents=True)
+    (tmp_path / "mirror" / file.place).write_bytes(b"served by a mirror")
+    fetcher = Fetcher(downloads=home.downloads, mirror=(tmp_path / "mirror").as_uri())
+    assert locate(card, file, SourceFolders(), fetcher).path.read_bytes() == b"served by a mirror"
+
+
 def test_a_source_that_is_not_there_is_one_line(home, tmp_path) -> None:
     with pytest.raises(IbDataError, match=r"--source .*/nowhere: there is no such folder or file"):
         build(home, tmp_path / "nowhere")

@@ -11,32 +11,6 @@ from ib_data.builders.reader import extent_of, read_sample
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture
-def build(cli, home, real):
-    """Builds through the command line from folders under the official files; returns the printed lines."""
-
-    def run(name: str, *sources: str, more: tuple[str, ...] = ()):
-        given = [part for source in sources for part in ("--source", real / source)]
-        result = cli("build", name, *given, *more, "--home", home.root)
-        assert result.code == 0, result.err
-        return result
-
-    return run
-
-
-@pytest.fixture
-def rows(home):
-    """The index rows of a built split, by annotation id."""
-
-    def read(name: str, split: str) -> dict[str, dict]:
-        table = pq.read_table(home.split(name, split) / "index.parquet").to_pylist()
-        found = {row["id"]: row for row in table}
-        assert len(found) == len(table)
-        return found
-
-    return read
-
-
 def drops(home, name: str, split: str) -> list[dict]:
     return pq.read_table(home.split(name, split) / "drops.parquet").to_pylist()
 
@@ -72,6 +46,12 @@ def test_aokvqa_validation(build, rows) -> None:
     doubled = found["5z9Zmf4GRKoCa7igqv4Ef7"]
     assert doubled["options"][0] == doubled["options"][2]
     assert len(doubled["options"]) == 4
+
+
+def test_an_empty_choice_of_aokvqa_keeps_its_place(cli, home, build, rows) -> None:
+    build("aokvqa", "aokvqa", more=("--split", "validation", "--no-media"))
+    assert rows("aokvqa", "validation")["iTeGLgJNuQjkRqeTmKwWLs"]["options"] == ["s", "", "b", "f"]
+    assert cli("check", "aokvqa", "--decode", "--home", home.root).code == 0
 
 
 def test_aokvqa_keeps_the_index_as_the_file_has_it(real, build, rows) -> None:

@@ -1,0 +1,70 @@
+"""LLaVA-Instruct-150K: conversations about COCO photos, of which every turn becomes an annotation with its history."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from ib_data.builders.files import Files
+from ib_data.builders.rows import Drop, MediaRef, Row, coco
+from ib_data.sample import Annotation, Answer, Turn
+from ib_data.strict import Table
+
+SPEAKERS = ["human", "gpt"]
+# The marker goes with the line break between it and the text; a break on its other side is the text's own.
+_MARKER = re.compile(r"<image>\n|\n?<image>")
+_PHOTO = re.compile(r"(?:COCO_[a-z]+\d{4}_)?(\d{12})\.jpg")
+
+
+def turn_rows(files: Files) -> Iterator[Row | Drop]:
+    """A row a turn, `RECORD-0` being the first of a record; texts stay as they are but for the marker `<image>`.
+
+    The id of a record is that of its photo, and nothing in the format forbids a second record on one photo: its turns
+    are `RECORD.2-0` and so on.
+    """
+    seen: Counter[str] = Counter()
+    for record in files.rows("annotations"):
+        record_id = record.get("id", str)
+        seen[record_id] += 1
+        number = seen[record_id]
+        yield from _turns(record, record_id if number == 1 else f"{record_id}.{number}")
+
+
+def _turns(record: Table, name: str) -> Iterator[Row | Drop]:
+    media = _photo(record)
+    record.get("conversations", list)
+    said = record.tables("conversations")
+    if not said:
+        yield Drop(name, "no conversation")
+    history: list[Turn] = []
+    is_whole = True  # until a turn is faulty: what comes after it has no true history
+    for start in range(0, len(said), 2):
+        row_id, pair = f"{name}-{start // 2}", said[start : start + 2]
+        texts = [_text(half) for half in pair]
+        if not is_whole:
+            yield Drop(row_id, "after a faulty turn")
+        elif [half.get("from", str) for half in pair] != SPEAKERS:
+            is_whole = False
+            yield Drop(row_id, "no pair of human and gpt")
+        elif not all(text.strip() for text in texts):
+            is_whole = False
+            yield Drop(row_id, "empty turn")
+        else:
+            question, answer = texts
+            answers = (Answer(answer, 1),)
+            yield Row(media, Annotation(id=row_id, question=question, answers=answers, history=tuple(history)))
+            history.append(Turn(question, answer))
+
+
+def _text(half: Table) -> str:
+    text = half.get("value", str)
+    # Blanks between the marker and the text belong to the marker.
+    return _MARKER.sub("", text).strip() if "<image>" in text else text
+
+
+def _photo(record: Table) -> MediaRef:
+    image = record.get("image", str)
+    match = _PHOTO.fullmatch(PurePosixPath(image).name)
+    if match is None:
+        raise record.error(f"'image': expected the name of a COCO photo such as 000000100002.jpg, found {image!r}")
+    return coco("train2017", int(match[1]))

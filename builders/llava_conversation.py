@@ -1,0 +1,12 @@
+"""LLaVA-Instruct-150K, conversations: several turns about a COCO photo, each with the turns before it."""
+
+from collections.abc import Iterator
+
+from ib_data.builders.conversations import turn_rows
+from ib_data.builders.files import Files
+from ib_data.builders.rows import Drop, Row
+
+
+def rows(files: Files) -> Iterator[Row | Drop]:
+    """An annotation a turn."""
+    return turn_rows(files)

@@ -1,0 +1,32 @@
+"""What TextVQA and TextCaps share: one set of photos, one form of file, and the tokens that Rosetta read."""
+
+from ib_data.builders.files import Files
+from ib_data.builders.rows import MediaRef, clean
+from ib_data.strict import Table
+
+# The photos of train and validation lie in one archive, in a folder named for train.
+_STORES = {"train": "textvqa_train_val", "validation": "textvqa_train_val", "test": "textvqa_test"}
+_SET_NAMES = {"train": "train", "validation": "val", "test": "test"}
+
+
+def rows_of(files: Files, dataset: str) -> list[Table]:
+    """The rows under the key `data`; DataError where the file or a row names another dataset or split."""
+    expected = _SET_NAMES[files.split]
+    rows = files.rows("annotations", "data", dataset_name=dataset, dataset_type=expected)
+    for row in rows:
+        if (found := row.get("set_name", str, expected)) != expected:
+            raise row.error(f"set_name: expected {expected!r}, found {found!r}", "is this the file of another split?")
+    return rows
+
+
+def photo(files: Files, row: Table) -> MediaRef:
+    """The photo of a row."""
+    return MediaRef(_STORES[files.split], row.get("image_id", str))
+
+
+def read_tokens(files: Files) -> dict[str, tuple[str, ...]]:
+    """Rosetta's tokens by image id, in its order; empty where its file was left out."""
+    if "ocr" not in files.located:
+        return {}
+    rows = files.rows("ocr", "data")
+    return {row.get("image_id", str): tuple(filter(None, map(clean, row.texts("ocr_tokens")))) for row in rows}

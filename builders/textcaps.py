@@ -1,0 +1,28 @@
+"""TextCaps v0.1: captions that need the words in the photo, on TextVQA's photos and with the tokens read there."""
+
+from collections.abc import Iterator
+
+from ib_data.builders.files import Files
+from ib_data.builders.rows import Drop, Row, clean, extra
+from ib_data.builders.scene_text import photo, read_tokens, rows_of
+from ib_data.sample import Annotation
+from ib_data.strict import Table
+
+
+def rows(files: Files) -> Iterator[Row | Drop]:
+    """An annotation a caption."""
+    tokens = read_tokens(files)
+    for row in rows_of(files, "textcaps"):
+        yield Row(photo(files, row), _annotation(row, tokens.get(row.get("image_id", str), ())))
+
+
+def _annotation(row: Table, ocr_tokens: tuple[str, ...]) -> Annotation:
+    return Annotation(
+        id=str(row.get("caption_id", int)),
+        caption=clean(row.get("caption_str", str)),
+        ocr_tokens=ocr_tokens,
+        extra=extra(
+            image_classes=list(row.texts("image_classes")),
+            flickr_original_url=row.get("flickr_original_url", str, None),
+        ),
+    )

@@ -1,0 +1,51 @@
+"""VizWiz-VQA: spoken questions of blind people about their own photos, ten answers each, many of them unanswerable."""
+
+import re
+from collections.abc import Iterator
+
+from ib_data.builders.files import Files
+from ib_data.builders.rows import Drop, MediaRef, Row, clean, count_answers, extra
+from ib_data.sample import Annotation
+from ib_data.strict import Table
+
+LABELS = {0: "unanswerable", 1: "answerable"}
+_IMAGE = re.compile(r"(VizWiz_(train|val|test)_(\d{8}))\.jpg")
+
+
+def rows(files: Files) -> Iterator[Row | Drop]:
+    """An annotation a photo, whose name is its id; answers of the test split stand in a file of their own."""
+    published = _published(files) if "published_answers" in files.located else {}
+    questions = files.rows("annotations")
+    names = {question.get("image", str) for question in questions}
+    if published and not names & published.keys():
+        raise files.wrong_file("published_answers", f"no photo of {files.name('annotations')} stands here")
+    for question in questions:
+        image = question.get("image", str)
+        match = _IMAGE.fullmatch(image)
+        if match is None:
+            raise question.error(f"'image': expected VizWiz_SPLIT_NUMBER.jpg with eight digits, found {image!r}")
+        media = MediaRef(f"vizwiz_{match[2]}", int(match[3]))
+        yield Row(media, _annotation(match[1], question, published.get(image, question)))
+
+
+def _annotation(name: str, question: Table, answered: Table) -> Annotation:
+    number = answered.get("answerable", int, None)
+    if number is not None and number not in LABELS:
+        raise answered.error(f"'answerable': expected 0 or 1, found {number}")
+    return Annotation(
+        id=name,
+        question=clean(question.get("question", str)),
+        answers=count_answers(answer.get("answer", str) for answer in answered.tables("answers")),
+        label=None if number is None else LABELS[number],
+        extra=extra(answer_type=answered.get("answer_type", str, None)),
+    )
+
+
+def _published(files: Files) -> dict[str, Table]:
+    records: dict[str, Table] = {}
+    for record in files.rows("published_answers"):
+        image = record.get("image", str)
+        if image in records:
+            raise record.error(f"image {image!r} stands twice", "fetch the official file again")
+        records[image] = record
+    return records
