@@ -246,6 +246,7 @@ def _host(url: str) -> str:
 
 
 def _address(url: str, fetcher: Fetcher) -> str:
+    """Where to ask: a mirror has it at HOST/PATH, without the query."""
     if fetcher.mirror is None:
         return url
     try:
