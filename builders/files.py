@@ -1,9 +1,11 @@
 """The official files of one split, read row by row; every error says the dataset, the file and the row."""
 
+import csv
 import io
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -104,6 +106,42 @@ class Files:
                 raise self._unreadable(role, f"line {number}", error) from error
             yield Table.of(value, self.dataset, self.name(role), f"line {number}")
 
+    def csv(
+        self, role: str, columns: tuple[str, ...], *, delimiter: str = ",", has_header: bool = True
+    ) -> Iterator[Table]:
+        """The rows of a CSV file, a table of texts a row, by the names in its first row.
+
+        `columns` must be there, in any order and among others; without a header they are the names, and every row has
+        them. A byte order mark, any line ends and quoted line breaks are read; blank lines are skipped. DataError for
+        another header, a row with too few or too many cells, a quote that does not end, and text that is no UTF-8.
+        """
+        names = None if has_header else list(columns)
+        # newline="": the module is to see line breaks inside quotes as they are.
+        text = io.StringIO(self._text(role), newline="")
+        # A module-wide limit, 131,072 characters where nobody raises it; what a cell may hold is for others to say.
+        csv.field_size_limit(sys.maxsize)
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        while True:
+            at = f"line {reader.line_num + 1}"
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                raise self._unreadable(role, at, error, "CSV") from error
+            if row is None:
+                break
+            if not row:
+                continue
+            if names is None:
+                names = self._header(role, row, columns)
+                continue
+            if len(row) != len(names):
+                problem = f"expected {len(names)} cells, found {len(row)}"
+                remedy = "the file is cut short or is not this file: fetch it again"
+                raise DataError(self.dataset, problem, file=self.name(role), row=at, remedy=remedy)
+            yield Table.of(dict(zip(names, row, strict=True)), self.dataset, self.name(role), at)
+        if names is None:
+            raise self.wrong_file(role, f"expected a header with {', '.join(columns)}, found an empty file")
+
     def tree(self, role: str) -> Iterator[tuple[PurePosixPath, Table]]:
         """(path below the tree's folder, the JSON object in it) of every file of a tree, in the order of the paths."""
         for path, data in self._tree(role):
@@ -132,6 +170,19 @@ class Files:
         remedy = f"is this a file of another dataset? The official one is {self.located[role].file.url}"
         return DataError(self.dataset, problem, file=self.name(role), remedy=remedy)
 
+    def _header(self, role: str, row: list[str], columns: tuple[str, ...]) -> list[str]:
+        missing = [name for name in columns if name not in row]
+        if missing or len(set(row)) < len(row):
+            what = f"no column {missing[0]!r}" if missing else "a column twice"
+            raise self.wrong_file(role, f"{what} in the header {quoted(','.join(row), 120)}")
+        return row
+
+    def _text(self, role: str) -> str:
+        try:
+            return self._bytes(role).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise self._unreadable(role, None, error, "UTF-8") from error
+
     def _tree(self, role: str) -> Iterator[tuple[str, bytes]]:
         found = self.located[role]
         assert found.file.tree is not None
@@ -156,10 +207,10 @@ class Files:
 
         return Archive(found.path, self.dataset).read(found.member)
 
-    def _unreadable(self, role: str, row: str | None, error: Exception) -> DataError:
+    def _unreadable(self, role: str, row: str | None, error: Exception, form: str = "JSON") -> DataError:
         remedy = "the file is cut short or is not this file: fetch it again"
         return DataError(
-            self.dataset, f"cannot be read as JSON ({error})", file=self.name(role), row=row, remedy=remedy
+            self.dataset, f"cannot be read as {form} ({error})", file=self.name(role), row=row, remedy=remedy
         )
 
 

@@ -69,7 +69,8 @@ def find_media(refs: Iterable[MediaRef], dataset: str, folders: SourceFolders, f
     """The places of all media that are at hand; archives and single files are fetched for those that are not.
 
     A photo counts under its id in any store of its family (COCO's 2014 and 2017 archives hold the same photos).
-    Where `--source` holds media of the family, none are downloaded: the folder was meant to have them.
+    Where `--source` holds media of the family, none are downloaded: the folder was meant to have them. What is gated is
+    asked of a mirror only.
     """
     wanted = set(refs)
     places = {ref: place for ref in wanted if (place := _loose(ref, folders))}
@@ -85,6 +86,8 @@ def find_media(refs: Iterable[MediaRef], dataset: str, folders: SourceFolders, f
         if not missing or any(folders.holds_media_of(other) for other in family(name)):
             continue
         if store.each is not None:
+            if store.gate and fetcher.mirror is None:
+                raise gate_error(dataset, store.gate, None, fetcher)
             _crawl(places, lost, store, missing, fetcher)
         elif store.file is not None:
             if store.gate and not fetcher.reaches(store.file):
@@ -97,9 +100,10 @@ def _loose(ref: MediaRef, folders: SourceFolders) -> Place | None:
     if not folders.roots:
         return None
     for store in family(ref.store):
-        path = folders.ending(store.tail(ref.image_id))
-        if path is not None:
-            return Place(path, None, path.stat().st_size)
+        for tail in store.tails(ref.image_id):
+            path = folders.ending(tail)
+            if path is not None:
+                return Place(path, None, path.stat().st_size)
     return None
 
 

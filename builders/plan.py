@@ -17,6 +17,7 @@ from ib_data.builders.rows import Drop, MediaRef, Row
 from ib_data.builders.sources import SourceFolders
 from ib_data.cards import Split, media_stores
 from ib_data.errors import DataError
+from ib_data.frames import need_pyav
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 
 MISSING = "media missing"
@@ -141,7 +142,10 @@ def with_media(
 
     Samples whose media are nowhere become drops, or a DataError; those whose link is dead are always drops. With a
     limit the samples are looked up that many at a time (or LOOKUP), so that little more is fetched than is needed.
+    MissingExtraError, before anything is fetched, where there are clips and nothing that opens them.
     """
+    if any(planned.sample.media.kind == "video" for planned in plan.samples[:1]):
+        need_pyav()
     here: list[Planned] = []
     lost: list[Drop] = []
     left = list(plan.samples)

@@ -132,11 +132,13 @@ def _sha256_of_tree(files: dict[str, Path]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def gate_error(dataset: str, gate: Gate, file: SourceFile, fetcher: Fetcher) -> DataError:
-    """What to ask for, where, and where to lay it down."""
+def gate_error(dataset: str, gate: Gate, file: SourceFile | None, fetcher: Fetcher) -> DataError:
+    """What to ask for, where, and where to lay it down; `file` is None for media that are single files."""
     problem = f"must be fetched by hand ({gate.kind}): {gate.where}"
-    remedy = f"lay {gate.lay_down} into a folder and name it with --source, or put this file at {fetcher.place(file)}"
-    return DataError(dataset, problem, file=file.name, remedy=remedy)
+    remedy = f"lay {gate.lay_down} into a folder and name it with --source"
+    if file is None:
+        return DataError(dataset, problem, remedy=f"{remedy} (or build with --no-media)")
+    return DataError(dataset, problem, file=file.name, remedy=f"{remedy}, or put this file at {fetcher.place(file)}")
 
 
 def files_of(card: Card, split: str, form: str | None) -> list[SourceFile]:

@@ -73,7 +73,8 @@ class MediaStore:
 
     `layout` gives a member's name from an `image_id`, which may itself be a path. Stores of one `family` hold the same
     media under the same ids. `each` is the URL of one image, made from `{image_id}`; `{url}` takes it from the row.
-    `parts` are other stores of which one holds an image, where the rows do not say which.
+    `parts` are other stores of which one holds an image, where the rows do not say which. `extensions` are others under
+    which a loose file counts too: many copies of a clip are encoded anew.
     """
 
     name: str
@@ -85,6 +86,7 @@ class MediaStore:
     gate: "Gate | None" = None
     num_images: int | None = None
     parts: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
 
     def member(self, image_id: int | str) -> str:
         """The official member name of an image."""
@@ -95,9 +97,17 @@ class MediaStore:
         fixed = self.layout[: self.layout.index("{image_id")].rpartition("/")[0]
         return self.member(image_id).removeprefix(f"{fixed}/" if fixed else "")
 
+    def tails(self, image_id: int | str) -> tuple[str, ...]:
+        """`tail`, and the same under the other extensions that count."""
+        tail = self.tail(image_id)
+        return (tail, *(f"{tail.rpartition('.')[0]}.{extension}" for extension in self.extensions))
+
     def names(self, file_name: str) -> bool:
         """Whether a file of this name (without folders) could be one of the store."""
-        pattern = re.escape(PurePosixPath(self.layout).name)
+        stem, dot, extension = PurePosixPath(self.layout).name.rpartition(".")
+        if dot and file_name.rpartition(".")[2] in self.extensions:
+            file_name = f"{file_name.rpartition('.')[0]}.{extension}"
+        pattern = re.escape(f"{stem}{dot}{extension}")
         pattern = pattern.replace(r"\{image_id:012d\}", r"\d{12}").replace(r"\{image_id:08d\}", r"\d{8}")
         pattern = pattern.replace(r"\{image_id\}", ".+")
         # An id that is a whole name fits any file: then only what looks like an image or a clip is one of the store.

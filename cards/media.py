@@ -9,7 +9,10 @@ from ib_data.errors import did_you_mean
 from ib_data.sample import MEDIA_KINDS
 from ib_data.strict import Table
 
-_KEYS = ("kind", "name", "url", "bytes", "sha256", "md5", "family", "layout", "images", "each", "gate", "parts")
+_KEYS = (
+    "kind", "name", "url", "bytes", "sha256", "md5", "family", "layout", "images", "each", "gate", "parts",
+    "extensions",
+)  # fmt: skip
 
 
 @cache
@@ -55,4 +58,5 @@ def _store(table: Table) -> MediaStore:
         gate=read_gate(table),
         num_images=table.get("images", int, None),
         parts=table.texts("parts"),
+        extensions=table.texts("extensions"),
     )

@@ -20,6 +20,8 @@ import jinja2
 from markupsafe import Markup, escape
 from PIL import Image, UnidentifiedImageError
 
+from ib_data.errors import IbDataError
+from ib_data.frames import frames, has_pyav
 from ib_data.templates.preview import Entry
 from ib_data.templates.render import MARK_END, MARK_START
 
@@ -57,7 +59,16 @@ def thumbnail(data: bytes) -> str:
     """A JPEG data URI of the picture, at most THUMBNAIL_PX on a side; raises OSError or ValueError if not a picture."""
     with Image.open(io.BytesIO(data)) as picture:
         picture.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
-        small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+        return _small(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
+
+
+def middle_frame(data: bytes) -> str:
+    """A JPEG data URI, as `thumbnail`, of the frame in the middle of a clip; raises ClipError for a broken one."""
+    (frame,) = frames(data, 1)
+    return _small(Image.fromarray(frame))
+
+
+def _small(small: Image.Image) -> str:
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     if small.mode == "RGBA":
         white = Image.new("RGBA", small.size, "white")
@@ -117,11 +128,12 @@ def _picture(entry: Entry) -> tuple[str | None, str]:
     """A data URI, or None and the reason why there is no picture."""
     if entry.media is None:
         return None, "built without media"
-    if entry.sample.media.kind != "image":
+    is_clip = entry.sample.media.kind != "image"
+    if is_clip and not has_pyav():
         return None, f"{entry.sample.media.kind} of {len(entry.media):,} bytes"
     try:
-        return thumbnail(entry.media), ""
+        return middle_frame(entry.media) if is_clip else thumbnail(entry.media), ""
     except UnidentifiedImageError:  # its own message holds a memory address, and so would the page
         return None, "cannot be decoded: not a known picture format"
-    except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (IbDataError, OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return None, clean(f"cannot be decoded: {error}")

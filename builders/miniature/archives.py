@@ -37,11 +37,13 @@ def add_member(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def write_archive(name: str, members: Mapping[str, bytes], out: IO[bytes]) -> None:
-    """Write `members` as the kind of file that `name` says: zip, tar.gz, or the bytes of the only member."""
+    """Write `members` as the kind of file that `name` says: zip, tar, tar.gz, or the bytes of the only member."""
     if name.endswith(".zip"):
         with zipfile.ZipFile(out, "w") as archive:
             for member, data in members.items():
                 add_member(archive, member, data)
+    elif name.endswith(".tar"):
+        out.write(_tar(members))
     elif name.endswith(".tar.gz"):
         out.write(_gzip(_tar(members)))
     else:

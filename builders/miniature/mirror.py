@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from ib_data.builders.miniature import (
     captions,
+    clips,
     covers,
     described,
     dialogs,
@@ -30,10 +31,11 @@ from ib_data.builders.miniature import (
 from ib_data.builders.miniature.archives import add_member, write_archive
 from ib_data.builders.miniature.photos import draw
 from ib_data.builders.miniature.population import Population
-from ib_data.cards import Card, SourceFile, load_card, media_stores, place_of
+from ib_data.cards import Card, MediaStore, SourceFile, load_card, media_stores, place_of
+from ib_data.frames import has_pyav
 
 # Raised by every change to the miniature's bytes, so that a mirror of an older version is written anew.
-VERSION = 2
+VERSION = 3
 RECORD = "miniature.json"
 # Dataset -> the members of one of its official files.
 DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] = {
@@ -57,6 +59,9 @@ DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] 
     "textvqa": signs.textvqa_members,
     "ocrvqa": covers.members,
     "web_capfilt": links.members,
+    "msvd_qa": clips.msvd_members,
+    "msrvtt_qa": clips.msrvtt_members,
+    "ivqa": clips.ivqa_members,
 }
 # Media store -> (member name, bytes) of its archive, or (URL, bytes) of single files; COCO's photos are drawn below.
 MEDIA: dict[str, Callable[[Population], Iterable[tuple[str, bytes]]]] = {
@@ -71,6 +76,9 @@ MEDIA: dict[str, Callable[[Population], Iterable[tuple[str, bytes]]]] = {
     **signs.PHOTOS,
     "ocrvqa_covers": covers.pictures,
     "web_capfilt_images": links.pictures,
+    "msvd_videos": clips.msvd_clips,
+    "msrvtt_videos": clips.msrvtt_clips,
+    "ivqa_clips": clips.ivqa_clips,
 }
 
 
@@ -78,9 +86,9 @@ def write_mirror(folder: Path, *, seed: int = 0, num_images: int = 40) -> dict[s
     """The SHA-256 of every file of the mirror in `folder`, by official URL; writes the mirror unless it is there.
 
     `num_images` is the number of photos in COCO's train2014; the other archives have fewer, in proportion. The bytes
-    depend on `seed` and `num_images` alone, those of photos also on the version of the JPEG encoder. `folder` gets its
-    name when all is written, and what lay there under another seed, size or version is replaced. Raises ValueError
-    for fewer than one photo, or more than six digits can number.
+    depend on `seed` and `num_images` alone, those of photos and clips also on the version of their encoders. `folder`
+    gets its name when all is written, and what lay there under another seed, size or version is replaced. Raises
+    ValueError for fewer than one photo, or more than six digits can number.
     """
     if num_images < 1:
         raise ValueError(f"num_images: expected at least 1, found {num_images}")
@@ -103,13 +111,18 @@ def write_mirror(folder: Path, *, seed: int = 0, num_images: int = 40) -> dict[s
 def official_files() -> list[SourceFile]:
     """Every file that the miniature mirrors, archives of media included, as the cards name them (once a member).
 
-    Of a store whose media are fetched one by one, the single files are mirrored and not its archive.
+    Of a store whose media are fetched one by one, the single files are mirrored and not its archive. Clips are left out
+    where nothing here can make them.
     """
     cards = [load_card(name) for name in DATASETS]
     stores = [media_stores()[name] for name in dict.fromkeys(store for card in cards for store in card.media)]
     return [file for card in cards for file in card.files] + [
-        store.file for store in stores if store.file and not store.each
+        store.file for store in stores if store.file and not store.each and _is_made(store)
     ]
+
+
+def _is_made(store: MediaStore) -> bool:
+    return store.kind == "image" or has_pyav()
 
 
 def _recorded(folder: Path, recipe: dict[str, int]) -> dict[str, str] | None:
@@ -136,6 +149,8 @@ def _write(folder: Path, population: Population) -> dict[str, str]:
             contents.setdefault(file.url, {}).update(members(population, card, file))
     for name, media in MEDIA.items():
         store = media_stores()[name]
+        if not _is_made(store):
+            continue
         if store.file and not store.each:
             contents.setdefault(store.file.url, {}).update(media(population))
         else:

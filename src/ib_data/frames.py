@@ -1,16 +1,21 @@
 """Frames of a clip, spread evenly over it: the same ones whichever of two decoders reads them.
 
 A clip is cut into equal segments and the middle frame of each is taken, counted in frames and not in seconds, so that
-a variable frame rate changes nothing. What the frames are is defined by FFmpeg decoding the clip from its start, which
-PyAV does. decord is up to twice as fast on H.264 (0.17 s instead of 0.37 s for 828 frames of 480 x 360, one core of an
-AMD EPYC), but decord 0.6.0 gives other frames, or none, where it meets AVI, HEVC, AV1, more than 8 bits, a quarter
-turn or an edit list; so it is asked only where both agree (`tests/test_frames.py` compares them).
+a variable frame rate changes nothing. What the frames are is defined by FFmpeg decoding the clip from its start.
+
+decord decodes where it is installed and knows the kind of clip, PyAV elsewhere. decord 0.6.0 gives other frames, or
+none, of AVI, HEVC, AV1, more than 8 bits, quarter turns and edit lists, and now and then after a seek; so it is asked
+for the rest only, and reads from the start. That makes it the slower one: 0.37 s for 4 of 828 frames of 480 x 360,
+where PyAV, whose seeks are exact, takes 0.16 s and, from the start, 0.31 s (two cores of an AMD EPYC).
 """
 
+import bisect
 import io
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ib_data.errors import IbDataError, MissingExtraError
@@ -23,8 +28,9 @@ NUM_FRAMES = 4  # a clip, in the paper (arXiv 2305.06500)
 MAX_PIXELS = 40_000_000  # a frame; 8K is 33 million
 # A clip that holds less than this part of the time it announces is cut short.
 _WHOLE = Fraction(9, 10)
-# Where decord 0.6.0 and PyAV give the same frames.
-_DECORD_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+# Containers whose packets all have a time, by which a frame is found again after a seek.
+_TIMED_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+# Where, in a timed container, decord 0.6.0 and PyAV give the same frames.
 _DECORD_CODECS = ("h264", "vp8", "vp9")
 _DECORD_FORMATS = ("yuv420p", "yuvj420p")
 
@@ -38,15 +44,24 @@ class Clip:
     """What a clip is: FFmpeg's names of container, codec and pixel format, and the number of coded frames.
 
     `width` and `height` in pixels as shown; `quarter_turns` are those that the player makes, counterclockwise, 0 to 3.
+    `times` are those of the frames, rising, in the container's own unit, and `key_frames` the numbers (from 0) of those
+    at which decoding may begin; both are empty where it may not begin just anywhere.
     """
 
     container: str
     codec: str
     pixel_format: str
     num_frames: int
+    times: tuple[int, ...]
+    key_frames: tuple[int, ...]
     width: int
     height: int
     quarter_turns: int
+
+
+def has_pyav() -> bool:
+    """Whether PyAV is installed; it is not imported for that."""
+    return find_spec("av") is not None
 
 
 def need_pyav() -> Any:
@@ -90,7 +105,7 @@ def inspect(data: bytes) -> Clip:
         turns = round(first.rotation / 90) % 4
         size = (first.width, first.height) if turns % 2 == 0 else (first.height, first.width)
         with av.open(io.BytesIO(data)) as container:
-            num_frames = _count_packets(container)
+            num_frames, times, key_frames = _read_packets(container)
     except av.error.FFmpegError as error:
         raise ClipError(f"is not a whole clip ({error.strerror or error})") from error
     return Clip(
@@ -98,6 +113,8 @@ def inspect(data: bytes) -> Clip:
         codec=codec,
         pixel_format=first.format.name,
         num_frames=num_frames,
+        times=times,
+        key_frames=key_frames,
         width=size[0],
         height=size[1],
         quarter_turns=turns,
@@ -110,29 +127,38 @@ def middles(num_frames: int, count: int) -> list[int]:
 
 
 def by_pyav(data: bytes, clip: Clip, count: int) -> "NDArray[np.uint8]":
-    """The frames by PyAV, which decodes from the start: seeking is not exact in every container."""
+    """The frames by PyAV: from the key frame before each where that is exact, else from the start."""
     import numpy as np
 
     wanted = middles(clip.num_frames, count)
-    num_decoded, taken = _take(data, clip, wanted)
-    if num_decoded != clip.num_frames:  # packets without a picture of their own, as in old AVI files, or damaged ones
-        wanted = middles(num_decoded, count)
-        _, taken = _take(data, clip, wanted)
+    taken = _seek(data, clip, wanted)
+    if taken is None:
+        num_decoded, taken = _take(data, clip, wanted)
+        if num_decoded != clip.num_frames:  # packets without a picture, as in old AVI files, or damaged ones
+            wanted = middles(num_decoded, count)
+            _, taken = _take(data, clip, wanted)
     return np.stack([np.rot90(taken[i], clip.quarter_turns) for i in wanted])
 
 
 def _by_decord(data: bytes, clip: Clip, count: int) -> "NDArray[np.uint8]":
-    """The frames by decord; by PyAV where the two count differently or decord fails."""
+    """The frames by decord; by PyAV where the two count differently, or decord fails or gives no RGB."""
     import decord
     import numpy as np
 
     decord.logging.set_level(decord.logging.QUIET)
+    wanted = middles(clip.num_frames, count)
     try:
         reader = decord.VideoReader(io.BytesIO(data), num_threads=1)
         if len(reader) == clip.num_frames:
-            found: NDArray[np.uint8] = reader.get_batch(middles(clip.num_frames, count)).asnumpy()
-            return found
-    except (RuntimeError, decord.DECORDError):
+            taken = {}
+            for number in range(wanted[-1] + 1):
+                frame = reader.next()
+                if number in wanted:
+                    taken[number] = frame.asnumpy()
+            # Of some widths, as 72, it gives four channels, and they hold no picture.
+            if all(frame.shape == (clip.height, clip.width, 3) for frame in taken.values()):
+                return np.stack([taken[i] for i in wanted])
+    except (RuntimeError, StopIteration, decord.DECORDError):
         # PyAV decodes what decord cannot, or says better why it cannot.
         return by_pyav(data, clip, count)
     return by_pyav(data, clip, count)
@@ -145,7 +171,7 @@ def _decord_agrees(clip: Clip) -> bool:
     except (ImportError, OSError):  # OSError: a wheel of another platform
         return False
     return (
-        clip.container in _DECORD_CONTAINERS
+        clip.container in _TIMED_CONTAINERS
         and clip.codec in _DECORD_CODECS
         and clip.pixel_format in _DECORD_FORMATS
         and clip.quarter_turns == 0
@@ -170,34 +196,81 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
         yield from found
 
 
-def _count_packets(container: Any) -> int:
-    """The number of packets of a picture; ClipError where they end long before the time that the clip announces."""
+def _read_packets(container: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """The number of packets of a picture, their times, and the numbers of the key frames, as `Clip` has them.
+
+    ClipError where the packets end long before the time that the clip announces.
+    """
     stream = _stream(container)
-    packets = [(p.pts, p.duration or 0) for p in container.demux(stream) if p.size and not p.is_discard]
-    times = sorted(packet for packet in packets if packet[0] is not None)
+    packets = [p for p in container.demux(stream) if p.size and not p.is_discard]
+    times = sorted(p.pts for p in packets if p.pts is not None)
     announced = stream.duration
     if announced is None and len(container.streams) == 1 and container.duration and stream.time_base:
         announced = Fraction(container.duration, 1_000_000) / stream.time_base
     if announced and times:
-        # The last frame may not say how long it stands: no longer than the longest before it.
-        gaps = [later[0] - earlier[0] for earlier, later in zip(times, times[1:], strict=False)]
-        held = times[-1][0] - times[0][0] + (times[-1][1] or max(gaps, default=announced))
+        # The last frame stands for as long as it says, or else no longer than the longest before it.
+        last = next(p.duration for p in packets if p.pts == times[-1])
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        held = times[-1] - times[0] + (last or max(gaps, default=announced))
         if held < _WHOLE * announced:
             raise ClipError(f"is cut short: it holds {float(held / Fraction(announced)):.0%} of the time it announces")
-    return len(packets)
+    if container.format.name not in _TIMED_CONTAINERS or len(set(times)) < len(packets):
+        return len(packets), (), ()
+    # A picture that follows a key frame and is shown before it leans on the pictures before that key frame.
+    keys: list[int | None] = []
+    for packet in packets:
+        keys.append(packet.pts if packet.is_keyframe else keys[-1] if keys else None)
+    if any(key is None or packet.pts < key for packet, key in zip(packets, keys, strict=True)):
+        return len(packets), (), ()
+    return (
+        len(packets),
+        tuple(times),
+        tuple(times.index(key) for key in sorted({key for key in keys if key is not None})),
+    )
+
+
+def _seek(data: bytes, clip: Clip, wanted: Sequence[int]) -> "dict[int, NDArray[np.uint8]] | None":
+    """The frames of the wanted numbers (rising), as `_take`; None where one of them cannot be found in this way."""
+    av = need_pyav()
+    if not clip.key_frames:
+        return None
+    taken: dict[int, NDArray[np.uint8]] = {}
+    at = -1  # the last frame that was read
+    try:
+        with av.open(io.BytesIO(data)) as container:
+            stream = _stream(container)
+            decoded: Iterator[Any] = iter(())
+            for number in dict.fromkeys(wanted):
+                key = clip.key_frames[bisect.bisect_right(clip.key_frames, number) - 1]
+                if at < 0 or key > at:
+                    container.seek(clip.times[key], stream=stream)
+                    decoded = _decoded(container, stream)
+                frame = next((frame for frame in decoded if frame.pts == clip.times[number]), None)
+                if frame is None:
+                    return None
+                taken[number], at = _pixels(frame, clip), number
+    except av.error.FFmpegError:
+        return None  # reading from the start finds what there is, or says what is wrong
+    return taken
 
 
 def _take(data: bytes, clip: Clip, wanted: Sequence[int]) -> "tuple[int, dict[int, NDArray[np.uint8]]]":
     """The number of frames that decode, and those of the wanted numbers as RGB arrays of the first frame's size."""
     av = need_pyav()
-    width, height = (clip.width, clip.height) if clip.quarter_turns % 2 == 0 else (clip.height, clip.width)
     taken: dict[int, NDArray[np.uint8]] = {}
     number = -1
     try:
         with av.open(io.BytesIO(data)) as container:
             for number, frame in enumerate(_decoded(container, _stream(container))):
                 if number in wanted:
-                    taken[number] = frame.to_ndarray(format="rgb24", width=width, height=height)
+                    taken[number] = _pixels(frame, clip)
     except av.error.FFmpegError as error:
         raise ClipError(f"is not a whole clip ({error.strerror or error})") from error
     return number + 1, taken
+
+
+def _pixels(frame: Any, clip: Clip) -> "NDArray[np.uint8]":
+    """The frame as RGB, not turned, of the size of the first one: in some clips the size changes."""
+    width, height = (clip.width, clip.height) if clip.quarter_turns % 2 == 0 else (clip.height, clip.width)
+    pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24", width=width, height=height)
+    return pixels

@@ -27,7 +27,7 @@ def content(folder, dataset, split=None, role="annotations", form=None):
     """The bytes that a card's file entry points at."""
     files = [f for f in load_card(dataset).files if (f.split, f.role, f.form) == (split, role, form)]
     (file,) = files
-    path = place(folder, file.url)
+    path = folder / file.place
     if file.member is None:
         return path.read_bytes()
     if path.name.endswith(".zip"):

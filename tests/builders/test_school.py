@@ -133,7 +133,6 @@ def test_a_problem_of_iconqa_cut_at_any_byte_is_named(home, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"choices": ["one", " "], "answer": 0}, "empty text in options"),
         ({"answer": 3}, "answer index out of range"),
         ({"question": "\n"}, "no question"),
         ({"choices": []}, "no options"),

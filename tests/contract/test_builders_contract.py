@@ -18,6 +18,7 @@ from ib_data.builders.options import Options
 from ib_data.builders.reader import extent_of, read_sample
 from ib_data.builders.sources import SourceFolders
 from ib_data.cards import card_names, load_card
+from ib_data.frames import frames
 from ib_data.home import Home
 from ib_data.mixtures import catalog
 from ib_data.sample import Sample
@@ -26,8 +27,8 @@ STORED = [name for name in card_names() if load_card(name).view_of is None]
 SPLITS = [(name, split) for name in STORED for split in load_card(name).splits]
 
 
-def build_all(home: Home, workers: int) -> None:
-    options = Options(miniature=True, workers=workers, samples_per_shard=8)
+def build_all(home: Home) -> None:
+    options = Options(miniature=True, samples_per_shard=8)
     with miniature_fetcher(home) as fetcher:
         build = Build(home=home, fetcher=fetcher, folders=SourceFolders(), options=options)
         for name, split in SPLITS:
@@ -38,7 +39,7 @@ def build_all(home: Home, workers: int) -> None:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("miniature"))
-    build_all(home, workers=1)
+    build_all(home)
     catalog.rebuild(home)
     return home
 
@@ -86,11 +87,14 @@ def test_the_json_has_no_null_and_no_empty_text(case) -> None:
         assert Sample.from_json(sample.to_json()) == sample
 
 
-def test_every_picture_opens_and_is_what_the_sample_says(case) -> None:
+def test_every_picture_and_clip_opens_and_is_what_the_sample_says(case) -> None:
     for sample, data in samples_of(case[2]):
-        image = Image.open(io.BytesIO(data))
-        image.load()
-        assert image.size == (sample.media.width, sample.media.height)
+        if sample.media.kind == "video":
+            assert frames(data).shape == (4, sample.media.height, sample.media.width, 3)
+        else:
+            image = Image.open(io.BytesIO(data))
+            image.load()
+            assert image.size == (sample.media.width, sample.media.height)
         assert hashlib.sha256(data).hexdigest() == sample.media.sha256
 
 
@@ -131,9 +135,9 @@ def test_no_annotation_stands_in_two_splits(built: Home, name: str) -> None:
 
 
 def test_another_machine_gets_the_same_bytes(built: Home, tmp_path: Path) -> None:
-    """Another folder and other workers stand for another machine; the manifest, too, names nothing of this one."""
+    """Another folder stands for another machine; the manifest, too, names nothing of this one."""
     home = Home(tmp_path / "other")
-    build_all(home, workers=2)
+    build_all(home)
 
     def contents(root: Path) -> dict[str, str]:
         files = (path for path in (root / "shards").rglob("*") if path.is_file())

@@ -4,10 +4,12 @@ import base64
 import hashlib
 import io
 import re
+import sys
 from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
+from toy_clips import STEP, clip
 
 from ib_data.cards import load_card
 from ib_data.errors import DataError, IbDataError
@@ -169,6 +171,22 @@ def test_absent_and_broken_pictures_and_clips_leave_a_note(build):
     assert text.count("cannot be decoded") == 2
     assert "0x" not in text
     home = build("vqav2", "validation", [(answer, b"clip bytes")], kind="video")
+    assert "cannot be decoded: is not a whole clip" in sheet_of(home, "vqav2", split="validation")
+
+
+def test_a_clip_is_shown_by_its_middle_frame(build):
+    answer = (Annotation(id="1", question="What?", answers=(Answer("it", 1),)),)
+    home = build("vqav2", "validation", [(answer, clip(9))], kind="video")
+    (picture,) = [attrs["src"] for tag, attrs in Page(sheet_of(home, "vqav2")).elements if tag == "img"]
+    with Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2]))) as image:
+        assert image.size == (96, 72)
+        assert image.getpixel((48, 45))[0] == pytest.approx(4 * STEP, abs=4)
+
+
+def test_without_pyav_a_clip_leaves_a_note(build, monkeypatch):
+    answer = (Annotation(id="1", question="What?", answers=(Answer("it", 1),)),)
+    home = build("vqav2", "validation", [(answer, b"clip bytes")], kind="video")
+    monkeypatch.setitem(sys.modules, "av", None)
     assert "video of 10 bytes" in sheet_of(home, "vqav2", split="validation")
 
 

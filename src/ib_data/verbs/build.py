@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from ib_data.cards import load_card, media_stores
 from ib_data.console import note
-from ib_data.errors import IbDataError
+from ib_data.errors import IbDataError, MissingExtraError
 from ib_data.home import Home
 from ib_data.verbs.options import home_option, split_option, stored_cards
 
@@ -75,13 +76,19 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     cards = stored_cards(names)
     with _fetcher(home, mini, mirror, chosen["mini_size"]) as fetcher:
         build = Build(home=home, fetcher=fetcher, folders=folders, options=options, from_hub=chosen["from_hub"])
+        lacking: dict[str, str] = {}
         for card in cards:
-            for manifest in build_dataset(card, build, chosen["split"]):
-                _report(manifest, home)
+            try:
+                for manifest in build_dataset(card, build, chosen["split"]):
+                    _report(manifest, home)
+            except MissingExtraError as error:  # the others need it not
+                lacking[card.name] = str(error)
     try:
         rebuild(home)
     except IbDataError as error:  # of another dataset: what was asked for is built
         note(f"the catalog was not made anew: {error}")
+    if lacking:
+        raise IbDataError(f"not built: {', '.join(lacking)}: {next(iter(lacking.values()))}")
 
 
 def _fetcher(home: Home, mini: bool, mirror: str | None, mini_size: int) -> AbstractContextManager[Any]:
@@ -98,9 +105,11 @@ def _report(manifest: Any, home: Home) -> None:
     if not manifest.num_samples:
         note(f'{manifest.dataset}/{manifest.split}: nothing was built; see `ib-data sql "from drops"` for the reasons')
     media = "" if manifest.recipe["media"] else ", annotations only"
+    kind = media_stores()[load_card(manifest.dataset).media[0]].kind
+    kind = "clip" if kind == "video" else kind
     num_bytes = sum(shard.num_bytes for shard in manifest.shards)
     click.echo(
         f"{manifest.dataset}/{manifest.split}: {manifest.num_annotations:,} annotations on {manifest.num_samples:,} "
-        f"images{media}, {manifest.num_drops:,} dropped, {len(manifest.shards)} shards, {num_bytes / 1e6:,.1f} MB in "
+        f"{kind}s{media}, {manifest.num_drops:,} dropped, {len(manifest.shards)} shards, {num_bytes / 1e6:,.1f} MB in "
         f"{home.split(manifest.dataset, manifest.split)}"
     )

@@ -11,7 +11,9 @@ from ib_data.verbs.options import home_option, json_option, stored_cards
 
 @click.command(name="check")
 @click.argument("names", nargs=-1, required=True)
-@click.option("--decode", is_flag=True, help="Also read every sample by its byte range and open every picture.")
+@click.option(
+    "--decode", is_flag=True, help="Also read every sample by its byte range and open every picture and clip."
+)
 @home_option
 @json_option
 def command(names: tuple[str, ...], decode: bool, home: Home, as_json: bool) -> None:

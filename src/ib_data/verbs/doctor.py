@@ -21,6 +21,7 @@ PACKAGES = {
     "pillow": ("pictures", None),
     "torch": ("`train` and `generate`", "train"),
     "transformers": ("`train` and `generate`", "train"),
+    "av": ("clips: the three video datasets", "video"),
     "webdataset": ("reading shards in your own run", None),
 }
 

@@ -1,0 +1,202 @@
+"""MSVD-QA, MSRVTT-QA and iVQA of the miniature: films of a few frames, in which one shape moves or changes its colour.
+
+The odd cases are among them: a film of one frame, an upright one, a film that nobody asked about, one question with
+several answers, an answer that is no word (MSVD-QA); an empty answer and a comma inside a question (iVQA).
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from ib_data.builders.miniature.archives import json_bytes
+from ib_data.builders.miniature.films import encode
+from ib_data.builders.miniature.population import Population
+from ib_data.builders.miniature.world import COLOURS, KINDS, Scene, Shape
+from ib_data.cards import Card, SourceFile, media_stores
+from ib_data.keyed import keyed_bits
+
+# Dataset -> the first number of its scenes.
+_SCENES = {"msvd_qa": 16_000_000, "msrvtt_qa": 17_000_000, "ivqa": 18_000_000}
+_MIN_FILMS = 16
+_SIZE_PX, _UPRIGHT_PX = (96, 72), (72, 96)
+_MIN_FRAMES, _MAX_FRAMES = 8, 16
+# Of 20 neighbouring films of a split: one frame only, upright, without a question.
+_CYCLE = 20
+_STILL, _UPRIGHT, _UNASKED = 1, 2, 3
+_MOVES = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_NUM_CATEGORIES = 20
+_COLUMNS = ("video_id", "start", "end", "question", *(f"answer{i}" for i in range(1, 6)))
+_VOTES = ((0, 0, 0, 0, 0), (0, 0, 0, 0, 1), (0, 0, 0, 1, None), (0, 0, 1, 1, 0))  # None: an empty answer
+
+Question = tuple[str, tuple[str, ...]]
+
+
+def msvd_members(population: Population, card: Card, file: SourceFile) -> dict[str, bytes]:
+    """The only member of one official file of MSVD-QA."""
+    if file.split is None:
+        numbers = sorted(range(_count(population)), key=partial(_clip_name, population, "msvd_qa"))
+        lines = (f"{_clip_name(population, 'msvd_qa', number)} vid{number + 1}\n" for number in numbers)
+        return {file.name: "".join(lines).encode("ascii")}
+    asked = enumerate(_asked(population, "msvd_qa"))
+    rows = [
+        {"id": row_id, "video_id": number + 1, "question": text, "answer": answer}
+        for row_id, (number, text, answer) in asked
+        if number in _numbers(population, file.split)
+    ]
+    return {file.name: json_bytes(rows)}
+
+
+def msrvtt_members(population: Population, card: Card, file: SourceFile) -> dict[str, bytes]:
+    """The only member of one official file of MSRVTT-QA."""
+    rows = [
+        {
+            "answer": answer,
+            "category_id": population.below(_NUM_CATEGORIES, "msrvtt_qa.category", number),
+            "id": row_id,
+            "question": text,
+            "video_id": number,
+        }
+        for row_id, (number, text, answer) in enumerate(_asked(population, "msrvtt_qa"))
+        if number in _numbers(population, str(file.split))
+    ]
+    return {file.name: json_bytes(rows)}
+
+
+def ivqa_members(population: Population, card: Card, file: SourceFile) -> dict[str, bytes]:
+    """The only member of one official file of iVQA."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for number in _numbers(population, str(file.split)):
+        video, start, end = _clip_name(population, "ivqa", number).rsplit("_", 2)
+        writer.writerow([video, start, end, *_five_answers(population, number)])
+    return {file.name: out.getvalue().encode("utf-8")}
+
+
+def msvd_clips(population: Population) -> Iterator[tuple[str, bytes]]:
+    """(member name, AVI) of every film of MSVD."""
+    store = media_stores()["msvd_videos"]
+    for number in range(_count(population)):
+        name = store.member(_clip_name(population, "msvd_qa", number))
+        yield name, encode(film(population, "msvd_qa", number), "avi")
+
+
+def msrvtt_clips(population: Population) -> Iterator[tuple[str, bytes]]:
+    """(member name, MP4) of every film of MSR-VTT."""
+    store = media_stores()["msrvtt_videos"]
+    for number in range(_count(population)):
+        yield store.member(number), encode(film(population, "msrvtt_qa", number), "mp4")
+
+
+def ivqa_clips(population: Population) -> Iterator[tuple[str, bytes]]:
+    """(URL, MP4) of every film of iVQA."""
+    each = str(media_stores()["ivqa_clips"].each)
+    for number in range(_count(population)):
+        url = each.format(image_id=_clip_name(population, "ivqa", number))
+        yield url, encode(film(population, "ivqa", number), "mp4")
+
+
+def film(population: Population, dataset: str, number: int) -> list[Scene]:
+    """The frames of a film as scenes: a shape that crosses the picture, or changes its colour half-way."""
+    turn = _turn(population, number)
+    width, height = _UPRIGHT_PX if turn == _UPRIGHT else _SIZE_PX
+    scene = population.scene(_SCENES[dataset] + number)
+    ground = replace(scene, width=width, height=height, is_greyscale=False, is_textured=False)
+    first, last = _ends(population, dataset, number)
+    if turn == _STILL:
+        return [replace(ground, shapes=(first,))]
+    num_frames = _MIN_FRAMES + population.below(_MAX_FRAMES - _MIN_FRAMES + 1, f"{dataset}.frames", number)
+    middle = replace(first, column=(first.column + last.column) // 2, row=(first.row + last.row) // 2)
+    thirds = (first, middle, last) if first.colour == last.colour else (first, last)
+    shapes = (thirds[i * len(thirds) // num_frames] for i in range(num_frames))
+    return [replace(ground, shapes=(shape,)) for shape in shapes]
+
+
+def questions(population: Population, dataset: str, number: int) -> list[Question]:
+    """(question, right answers with the best first) about a film; none about one that nobody asked about."""
+    first, last = _ends(population, dataset, number)
+    colour: Question = (f"what color is the {first.kind} at first?", (first.colour, f"{first.colour} color"))
+    count: Question = ("how many shapes are there?", ("one", "1"))
+    if _turn(population, number) == _STILL:
+        return [colour, count]
+    if first.colour != last.colour:
+        after = (f"what color does the {first.kind} turn?", (last.colour, f"{last.colour} color"))
+        return [after, colour, count, ("what is changing its color?", (first.kind, first.name))]
+    way = next(name for name, step in _MOVES.items() if _sign(first, last) == step)
+    where = f"to the {way}" if way in ("left", "right") else way
+    moving: Question = (f"what is moving {where}?", (first.kind, first.name, "shape"))
+    return [moving, (f"where is the {first.kind} going?", (way, f"to the {way}")), colour, count]
+
+
+def _asked(population: Population, dataset: str) -> Iterator[tuple[int, str, str]]:
+    """(film, question, answer) of every row of a dataset, in the order of its ids."""
+    for number in range(_count(population)):
+        turn = _turn(population, number)
+        if turn != _UNASKED:
+            for place, (text, answers) in enumerate(questions(population, dataset, number)):
+                yield number, text, answers[0]
+                if turn == _UPRIGHT and place == 0:
+                    # A program made the answers: others to the same question, and half a word.
+                    yield from ((number, text, answer) for answer in (*answers[1:], answers[0][:-2]))
+
+
+def _five_answers(population: Population, number: int) -> list[str]:
+    """The question of a row of iVQA and its five answers."""
+    found = questions(population, "ivqa", number)
+    text, answers = found[population.below(len(found), "ivqa.question", number)]
+    votes = _VOTES[number % len(_VOTES)]
+    start = "in the film, " if number % 2 else ""
+    return [f"{start}{text}", *("" if vote is None else answers[vote] for vote in votes)]
+
+
+def _ends(population: Population, dataset: str, number: int) -> tuple[Shape, Shape]:
+    """The shape of a film as it is at first and at last."""
+    below = population.below
+    scene = population.scene(_SCENES[dataset] + number)
+    colours = [colour for colour in COLOURS if colour != scene.background]
+    start = below(len(colours), f"{dataset}.colour", number)
+    kind = KINDS[below(len(KINDS), f"{dataset}.kind", number)]
+    shape = Shape(kind=kind, colour=colours[start], size="large", column=1, row=1)
+    way = below(len(_MOVES) + 1, f"{dataset}.way", number)
+    if way == len(_MOVES):
+        other = (start + 1 + below(len(colours) - 1, f"{dataset}.other", number)) % len(colours)
+        return shape, replace(shape, colour=colours[other])
+    right, down = list(_MOVES.values())[way]
+    return replace(shape, column=1 - right, row=1 - down), replace(shape, column=1 + right, row=1 + down)
+
+
+def _sign(first: Shape, last: Shape) -> tuple[int, int]:
+    return (last.column - first.column) // 2, (last.row - first.row) // 2
+
+
+def _count(population: Population) -> int:
+    return max(_MIN_FILMS, population.num_images)
+
+
+def _numbers(population: Population, split: str) -> range:
+    """The films of a split: a half, a quarter and a quarter, one after the other."""
+    count = _count(population)
+    half, three_quarters = count // 2, count * 3 // 4
+    parts = {
+        "train": range(half),
+        "validation": range(half, three_quarters),
+        "test": range(three_quarters, count),
+    }
+    return parts[split]
+
+
+def _turn(population: Population, number: int) -> int:
+    """The place of a film among its neighbours in the split, which decides its traits."""
+    split = next(s for s in ("train", "validation", "test") if number in _numbers(population, s))
+    return (number - _numbers(population, split).start) % _CYCLE
+
+
+def _clip_name(population: Population, dataset: str, number: int) -> str:
+    """A video id of YouTube's form, start and end in seconds."""
+    bits = keyed_bits(population.seed, f"miniature.{dataset}.name", number)
+    video = "".join(_LETTERS[bits >> (5 * i) & 63] for i in range(11))
+    start = population.below(200, f"{dataset}.start", number)
+    return f"{video}_{start}_{start + 1 + population.below(20, f'{dataset}.seconds', number)}"
