@@ -12,7 +12,7 @@ from ib_data.strict import Table
 
 SPEAKERS = ["human", "gpt"]
 # The marker goes with the line break between it and the text; a break on its other side is the text's own.
-_MARKER = re.compile(r"<image>\n|\n?<image>")
+_MARKER = re.compile(r"<image>\r?\n|(?:\r?\n)?<image>")
 _PHOTO = re.compile(r"(?:COCO_[a-z]+\d{4}_)?(\d{12})\.jpg")
 
 
@@ -43,7 +43,7 @@ def _turns(record: Table, name: str) -> Iterator[Row | Drop]:
         texts = [_text(half) for half in pair]
         if not is_whole:
             yield Drop(row_id, "after a faulty turn")
-        elif [half.get("from", str) for half in pair] != SPEAKERS:
+        elif [half.values["from"] for half in pair] != SPEAKERS:
             is_whole = False
             yield Drop(row_id, "no pair of human and gpt")
         elif not all(text.strip() for text in texts):
@@ -57,9 +57,9 @@ def _turns(record: Table, name: str) -> Iterator[Row | Drop]:
 
 
 def _text(half: Table) -> str:
+    """What is said, to the character; a human's turn without the marker, which no reply has as a marker."""
     text = half.get("value", str)
-    # Blanks between the marker and the text belong to the marker.
-    return _MARKER.sub("", text).strip() if "<image>" in text else text
+    return _MARKER.sub("", text) if half.get("from", str) == SPEAKERS[0] else text
 
 
 def _photo(record: Table) -> MediaRef:

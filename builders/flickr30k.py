@@ -2,21 +2,20 @@
 
 from collections.abc import Iterator
 
+from ib_data.builders.coco_caption import karpathy_rows, karpathy_split
 from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, MediaRef, Row, clean
-from ib_data.sample import Annotation
+from ib_data.builders.rows import Drop, MediaRef, Row
 
-SPLITS = {"train": "train", "validation": "val", "test": "test"}
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a caption of the split."""
     for image in files.rows("annotations", "images", dataset="flickr30k"):
-        if image.get("split", str) != SPLITS[files.split]:
+        if karpathy_split(image, SPLITS) != files.split:
             continue
         stem, dot, ending = image.get("filename", str).rpartition(".")
         if not stem or ending != "jpg":
             raise image.error(f"'filename': expected NAME.jpg, found {stem + dot + ending!r}")
-        for sentence in image.tables("sentences"):
-            annotation = Annotation(id=str(sentence.get("sentid", int)), caption=clean(sentence.get("raw", str)))
-            yield Row(MediaRef("flickr30k_images", stem), annotation)
+        # The whole name: without its ending it may be the id of a sentence.
+        yield from karpathy_rows(image, MediaRef("flickr30k_images", stem), f"{stem}.jpg")

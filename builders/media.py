@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ib_data.builders.archive import Archive
 from ib_data.builders.crawl import crawl
@@ -73,17 +73,19 @@ def find_media(refs: Iterable[MediaRef], dataset: str, folders: SourceFolders, f
     asked of a mirror only.
     """
     wanted = set(refs)
-    places = {ref: place for ref in wanted if (place := _loose(ref, folders))}
+    places = {ref: place for ref in wanted if (place := _loose(ref, dataset, folders))}
     lost: dict[MediaRef, str] = {}
     names = sorted({ref.store for ref in wanted})
-    for store, path in _archives_at_hand(names, dataset, folders, fetcher):
-        _add(places, wanted, store, path, dataset)
+    for store, path in _archives_at_hand(names, folders, fetcher):
+        if any(media_stores()[ref.store].family == store.family for ref in wanted - places.keys()):
+            _add(places, wanted, store, path, dataset)
+    from_source = {ref.store for ref, place in places.items() if folders.holds(place.path)}
     for name, part in ((whole, part) for whole in names for part in media_stores()[whole].parts or (whole,)):
         store = media_stores()[part]
         missing = sorted(
             (ref for ref in wanted - places.keys() if ref.store == name), key=lambda ref: str(ref.image_id)
         )
-        if not missing or any(folders.holds_media_of(other) for other in family(name)):
+        if not missing or name in from_source or any(folders.holds_media_of(other) for other in family(name)):
             continue
         if store.each is not None:
             if store.gate and fetcher.mirror is None:
@@ -96,26 +98,28 @@ def find_media(refs: Iterable[MediaRef], dataset: str, folders: SourceFolders, f
     return Found(places, lost)
 
 
-def _loose(ref: MediaRef, folders: SourceFolders) -> Place | None:
+def _loose(ref: MediaRef, dataset: str, folders: SourceFolders) -> Place | None:
     if not folders.roots:
         return None
     for store in family(ref.store):
         for tail in store.tails(ref.image_id):
-            path = folders.ending(tail)
+            path = folders.ending(tail, store.member(ref.image_id), dataset)
             if path is not None:
                 return Place(path, None, path.stat().st_size)
     return None
 
 
 def _archives_at_hand(
-    names: Iterable[str], dataset: str, folders: SourceFolders, fetcher: Fetcher
+    names: Iterable[str], folders: SourceFolders, fetcher: Fetcher
 ) -> Iterator[tuple[MediaStore, Path]]:
-    """The archives that need no download, of every store in the families of `names`, in a fixed order."""
+    """The archives that need no download, of every store in the families of `names`, in a fixed order.
+
+    All files of an archive's name are among them: what they hold tells whose they are.
+    """
     for store in {store.name: store for name in names for store in family(name)}.values():
         if store.file is not None:
-            path = folders.find(store.file.name, dataset) or fetcher.place(store.file)
-            if path.exists():
-                yield store, path
+            at_hand = [*folders.named(PurePosixPath(store.file.name).name), fetcher.place(store.file)]
+            yield from ((store, path) for path in at_hand if path.exists())
 
 
 def _add(places: dict[MediaRef, Place], wanted: set[MediaRef], store: MediaStore, path: Path, dataset: str) -> None:

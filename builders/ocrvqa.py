@@ -50,5 +50,6 @@ def _covers(books: dict[str, Table]) -> dict[str, MediaRef]:
 
 
 def _extension(url: str) -> str:
-    suffix = PurePosixPath(url.partition("?")[0]).suffix.lower()
-    return suffix if suffix in _EXTENSIONS else ".jpg"
+    # Capitals stay: the authors' script names its files by the URL's own ending.
+    suffix = PurePosixPath(url.partition("?")[0]).suffix
+    return suffix if suffix.lower() in _EXTENSIONS else ".jpg"

@@ -53,7 +53,9 @@ def open_picture(data: bytes, max_side: int | None = None) -> Opened:
         image.load()
     except UnidentifiedImageError as error:  # whose own message holds an address in memory
         raise MediaError("is of no known image format") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except MediaError:
+        raise
+    except Exception as error:  # what Pillow raises for damaged data has no common class: UnboundLocalError was seen
         raise MediaError(f"is not a whole picture ({error})") from error
     return Opened(data, extension, width, height, hashlib.sha256(data).hexdigest())
 

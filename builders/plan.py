@@ -20,6 +20,7 @@ from ib_data.errors import DataError
 from ib_data.frames import need_pyav
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 
+MAX_ID_LENGTH = 48  # with dataset, split and extension a member's name stays below the 100 that a tar header holds
 MISSING = "media missing"
 UNREADABLE = "media unreadable"
 LOOKUP = 32  # a handful of links alone could all be dead; the crawl would take it for a network that is down
@@ -131,7 +132,9 @@ def _sample(files: Files, ref: MediaRef, annotations: list[Annotation]) -> Plann
 
 
 def _slug(image_id: str) -> str:
-    """An id that is safe in a WebDataset key, where a dot would begin the extension."""
+    """An id that is safe in a WebDataset key, where a dot would begin the extension, and short enough for a tar."""
+    if len(image_id) > MAX_ID_LENGTH:
+        return hashlib.sha256(image_id.encode()).hexdigest()[:MAX_ID_LENGTH]
     return re.sub(r"[^A-Za-z0-9_-]", "_", image_id)
 
 

@@ -2,6 +2,7 @@
 
 from ib_data.builders.files import Files
 from ib_data.builders.rows import MediaRef, clean
+from ib_data.errors import quoted
 from ib_data.strict import Table
 
 # The photos of train and validation lie in one archive, in a folder named for train.
@@ -24,9 +25,20 @@ def photo(files: Files, row: Table) -> MediaRef:
     return MediaRef(_STORES[files.split], row.get("image_id", str))
 
 
-def read_tokens(files: Files) -> dict[str, tuple[str, ...]]:
-    """Rosetta's tokens by image id, in its order; empty where its file was left out."""
+def read_tokens(files: Files, rows: list[Table]) -> dict[str, tuple[str, ...]]:
+    """Rosetta's tokens by image id, in its order; empty where its file was left out.
+
+    DataError for a photo that stands there twice, and where none is a photo of `rows`, those of the split.
+    """
     if "ocr" not in files.located:
         return {}
-    rows = files.rows("ocr", "data")
-    return {row.get("image_id", str): tuple(filter(None, map(clean, row.texts("ocr_tokens")))) for row in rows}
+    tokens: dict[str, tuple[str, ...]] = {}
+    for read in files.rows("ocr", "data"):
+        image_id = read.get("image_id", str)
+        if image_id in tokens:
+            raise read.error(f"image_id {quoted(image_id)} stands twice", "fetch the official file again")
+        read.get("ocr_tokens", list)
+        tokens[image_id] = tuple(filter(None, map(clean, read.texts("ocr_tokens"))))
+    if rows and not any(row.get("image_id", str) in tokens for row in rows):
+        raise files.wrong_file("ocr", f"no photo of {files.name('annotations')} stands here")
+    return tokens

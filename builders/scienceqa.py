@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ib_data.builders.files import Files
 from ib_data.builders.rows import Drop, MediaRef, Row, extra
+from ib_data.errors import quoted
 from ib_data.sample import Annotation
 from ib_data.strict import Table
 
@@ -15,19 +16,30 @@ _KEPT = ("task", "grade", "subject", "topic", "category", "skill", "lecture", "s
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a problem of the split, whose texts stay as they are: their line breaks carry meaning."""
     folder = FOLDERS[files.split]
-    problems = Table.of(files.json("annotations"), files.dataset, files.name("annotations"))
+    problems = dict(files.keyed("annotations"))
     splits = Table.of(files.json("splits"), files.dataset, files.name("splits"))
     splits.get(folder, list)
-    for pid in splits.texts(folder):
-        if pid not in problems.values:
+    listed = splits.texts(folder)
+    _agree(problems, set(listed), folder, files.name("splits"))
+    for pid in listed:
+        problem = problems.get(pid)
+        if problem is None:
             yield Drop(pid, "listed without a problem")
             continue
-        problem = problems.table(pid)
         image = "" if problem.values.get("image", "") is None else problem.get("image", str)
         if not image:
             yield Drop(pid, "no image")
         else:
             yield Row(MediaRef(f"scienceqa_{folder}", f"{folder}/{pid}/{image}"), _annotation(problem, pid))
+
+
+def _agree(problems: dict[str, Table], listed: set[str], folder: str, list_name: str) -> None:
+    """DataError for a problem of the list that says that it is of another split, or of the split and not listed."""
+    for pid, problem in problems.items():
+        own = problem.get("split", str, None)
+        if own is not None and (own == folder) != (pid in listed):
+            found = f"{list_name} lists it under {folder!r}" if pid in listed else f"{list_name} does not list it there"
+            raise problem.error(f"'split' is {quoted(own)}, but {found}", "fetch both files again")
 
 
 def _annotation(problem: Table, pid: str) -> Annotation:

@@ -41,24 +41,27 @@ class SourceFolders:
         Of several, the one that shares most of the official path's last parts is taken, then the one of an earlier
         `--source`; DataError when that does not decide.
         """
-        parts = PurePosixPath(official).parts
-        paths = self._by_name.get(parts[-1], []) if parts else []
+        return self._best(self.named(PurePosixPath(official).name), official, dataset)
+
+    def named(self, name: str) -> list[Path]:
+        """Every file of this name; different datasets publish files of one name (`test.zip`, `train.jsonl`)."""
+        return self._by_name.get(name, [])
+
+    def ending(self, tail: str, official: str, dataset: str) -> Path | None:
+        """A loose file whose path ends in `tail` (a name, or folders and a name); of several as `find` does."""
+        parts = PurePosixPath(tail).parts
+        paths = [path for path in self.named(parts[-1]) if path.parts[-len(parts) :] == parts]
+        return self._best(paths, official, dataset)
+
+    def _best(self, paths: list[Path], official: str, dataset: str) -> Path | None:
         if len(paths) < 2:
             return paths[0] if paths else None
-        ranked = sorted(paths, key=lambda path: self._rank(path, parts))
-        first, second = ranked[:2]
+        parts = PurePosixPath(official).parts
+        first, second = sorted(paths, key=lambda path: self._rank(path, parts))[:2]
         if self._rank(first, parts) == self._rank(second, parts) and not _same(first, second):
             problem = f"two different files of this name: {first} and {second}"
             raise DataError(dataset, problem, file=parts[-1], remedy="name the right folder or file with --source")
         return first
-
-    def ending(self, tail: str) -> Path | None:
-        """A loose file whose path ends in `tail` (a name, or folders and a name), of the first `--source` with one."""
-        parts = PurePosixPath(tail).parts
-        for path in self._by_name.get(parts[-1], []):
-            if path.parts[-len(parts) :] == parts:
-                return path
-        return None
 
     def tree(self, file: SourceFile) -> Path | None:
         """The unpacked folder that holds the loose files of the tree of `file`: the first one of its name."""
@@ -70,9 +73,12 @@ class SourceFolders:
         return None
 
     def holds_media_of(self, store: MediaStore) -> bool:
-        """Whether the archive of `store`, or any loose file named as one of its media, lies here."""
-        archive = store.file.name if store.file else None
-        return archive in self._by_name or any(map(store.names, self._by_name))
+        """Whether any loose file lies here that is named as one of the media of `store`."""
+        return any(store.names(path) for paths in self._by_name.values() for path in paths)
+
+    def holds(self, path: Path) -> bool:
+        """Whether `path` is one of these files."""
+        return any(path == root or root in path.parents for root in self.roots)
 
     def _rank(self, path: Path, parts: tuple[str, ...]) -> tuple[int, int]:
         same = 0

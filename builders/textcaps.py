@@ -11,8 +11,9 @@ from ib_data.strict import Table
 
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a caption."""
-    tokens = read_tokens(files)
-    for row in rows_of(files, "textcaps"):
+    found = rows_of(files, "textcaps")
+    tokens = read_tokens(files, found)
+    for row in found:
         yield Row(photo(files, row), _annotation(row, tokens.get(row.get("image_id", str), ())))
 
 

@@ -15,8 +15,9 @@ _KEPT = ("flickr_original_url",)
 
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a question; those of the test split have no answers."""
-    tokens = read_tokens(files)
-    for row in rows_of(files, "textvqa"):
+    found = rows_of(files, "textvqa")
+    tokens = read_tokens(files, found)
+    for row in found:
         yield Row(photo(files, row), _annotation(row, tokens.get(row.get("image_id", str), ())))
 
 

@@ -12,7 +12,8 @@ STORES = {"train": "coco_trainval2014", "validation": "visdial_val2018", "test":
 
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a round, `IMAGEID-ROUND`; of the test split the last round only, whose answer is hidden."""
-    dialogs, relevance = read_dialogs(files), read_relevance(files)
+    dialogs = read_dialogs(files)
+    relevance = read_relevance(files, dialogs)
     is_test = files.split == "test"
     for dialog in dialogs.tables:
         image_id = dialog.get("image_id", int)

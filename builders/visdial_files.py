@@ -59,13 +59,23 @@ def read_dialogs(files: Files) -> Dialogs:
     return Dialogs(data.tables("dialogs"), questions, answers)
 
 
-def read_relevance(files: Files) -> dict[tuple[int, int], list[float]]:
-    """(image id, round) -> the relevance of each candidate, from 0 to 1; empty without the file of it."""
+def read_relevance(files: Files, dialogs: Dialogs) -> dict[tuple[int, int], list[float]]:
+    """(image id, round) -> the relevance of each candidate, from 0 to 1; empty without the file of it.
+
+    DataError for values of a round that `dialogs` do not have.
+    """
     if "relevance" not in files.located:
         return {}
     found: dict[tuple[int, int], list[float]] = {}
-    for row in files.rows("relevance"):
+    rounds = {d.get("image_id", int): len(d.tables("dialog")) for d in dialogs.tables}
+    rows = files.rows("relevance")
+    if rounds and not any(row.get("image_id", int) in rounds for row in rows):
+        raise files.wrong_file("relevance", f"no image of {files.name('annotations')} stands here")
+    for row in rows:
         key = (row.get("image_id", int), row.get("round_id", int))
+        if not 1 <= key[1] <= rounds.get(key[0], 0):
+            problem = f"image {key[0]} has no round {key[1]} in {files.name('annotations')}"
+            raise row.error(problem, "fetch both files again")
         values = row.get("gt_relevance", list)
         if len(values) != NUM_CANDIDATES or not all(map(_is_share, values)):
             raise row.error(f"'gt_relevance': expected {NUM_CANDIDATES} numbers from 0 to 1")

@@ -8,6 +8,7 @@ from ib_data.builders.rows import Drop, MediaRef, Row, clean, count_answers, ext
 from ib_data.sample import Annotation
 from ib_data.strict import Table
 
+SPLITS = {"train": "train", "validation": "val", "test": "test"}
 LABELS = {0: "unanswerable", 1: "answerable"}
 _IMAGE = re.compile(r"(VizWiz_(train|val|test)_(\d{8}))\.jpg")
 
@@ -17,15 +18,20 @@ def rows(files: Files) -> Iterator[Row | Drop]:
     published = _published(files) if "published_answers" in files.located else {}
     questions = files.rows("annotations")
     names = {question.get("image", str) for question in questions}
-    if published and not names & published.keys():
+    if questions and "published_answers" in files.located and not names & published.keys():
         raise files.wrong_file("published_answers", f"no photo of {files.name('annotations')} stands here")
     for question in questions:
         image = question.get("image", str)
         match = _IMAGE.fullmatch(image)
         if match is None:
             raise question.error(f"'image': expected VizWiz_SPLIT_NUMBER.jpg with eight digits, found {image!r}")
-        media = MediaRef(f"vizwiz_{match[2]}", int(match[3]))
-        yield Row(media, _annotation(match[1], question, published.get(image, question)))
+        if match[2] != SPLITS[files.split]:
+            raise question.error(f"{image!r} is no photo of split {files.split}", "is this the file of another split?")
+        answered = published.get(image, question)
+        if "published_answers" in files.located and not (image in published and answered.tables("answers")):
+            yield Drop(match[1], "no published answers")
+        else:
+            yield Row(MediaRef(f"vizwiz_{match[2]}", int(match[3])), _annotation(match[1], question, answered))
 
 
 def _annotation(name: str, question: Table, answered: Table) -> Annotation:

@@ -1,17 +1,7 @@
 """One card a dataset (`NAME.md`), and the code that reads them."""
 
-from ib_data.cards.card import (
-    Card,
-    Gate,
-    HubMirror,
-    MediaStore,
-    SourceFile,
-    Split,
-    card_names,
-    find_card,
-    load_card,
-    place_of,
-)
+from ib_data.cards.card import Card, card_names, find_card, load_card
+from ib_data.cards.facts import Gate, HubMirror, MediaStore, SourceFile, Split, place_of
 from ib_data.cards.media import family, gate_of, media_stores
 
 __all__ = [

@@ -5,12 +5,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
-from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import yaml
 
+from ib_data.cards.facts import Gate, HubMirror, SourceFile, Split
 from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import SPLITS
 from ib_data.sample import Annotation
@@ -18,129 +17,6 @@ from ib_data.strict import Table
 from ib_data.tasks import TASKS
 
 ROLES = ("held-in", "held-out", "extra")
-_ANY_MEDIA = r".+\.(?:jpe?g|png|gif|webp|avi|mkv|mp4|webm)"
-
-
-def place_of(url: str) -> str:
-    """HOST/PATH of a URL, without its query."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'unknown'}{unquote(parts.path)}".rstrip("/")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
-    """One official file. `None` is "not known". `member` is the file inside the archive that a builder reads.
-
-    A `member` written as FOLDER/**/NAME stands for all files of that name below the folder, an object of JSON each.
-    An `optional` file adds to what the others say; a `--source` that holds the others need not hold it.
-    """
-
-    name: str
-    url: str
-    role: str
-    split: str | None = None
-    form: str | None = None
-    member: str | None = None
-    num_bytes: int | None = None
-    sha256: str | None = None
-    md5: str | None = None
-    optional: bool = False
-
-    @property
-    def place(self) -> str:
-        """HOST/PATH of the URL: where the file lies under `downloads`, and under a mirror.
-
-        Where the path does not end in the file's name (a share that tells files apart by its query) the name follows.
-        """
-        path = place_of(self.url)
-        return path if PurePosixPath(path).name == PurePosixPath(self.name).name else f"{path}/{self.name}"
-
-    @property
-    def tree(self) -> tuple[str, str] | None:
-        """(folder, file name) where `member` stands for many files, None where it is one."""
-        folder, stars, name = (self.member or "").partition("/**/")
-        return (folder, name) if stars else None
-
-    @property
-    def is_archive(self) -> bool:
-        """Whether the file holds members."""
-        return self.name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaStore:
-    """Images or clips that datasets share: an archive (`file`), or single files on the web (`each`).
-
-    `layout` gives a member's name from an `image_id`, which may itself be a path. Stores of one `family` hold the same
-    media under the same ids. `each` is the URL of one image, made from `{image_id}`; `{url}` takes it from the row.
-    `parts` are other stores of which one holds an image, where the rows do not say which. `extensions` are others under
-    which a loose file counts too: many copies of a clip are encoded anew.
-    """
-
-    name: str
-    kind: str
-    family: str
-    layout: str
-    file: SourceFile | None = None
-    each: str | None = None
-    gate: "Gate | None" = None
-    num_images: int | None = None
-    parts: tuple[str, ...] = ()
-    extensions: tuple[str, ...] = ()
-
-    def member(self, image_id: int | str) -> str:
-        """The official member name of an image."""
-        return self.layout.format(image_id=image_id)
-
-    def tail(self, image_id: int | str) -> str:
-        """The end of the member name from the id on: how a file laid down by hand must end."""
-        fixed = self.layout[: self.layout.index("{image_id")].rpartition("/")[0]
-        return self.member(image_id).removeprefix(f"{fixed}/" if fixed else "")
-
-    def tails(self, image_id: int | str) -> tuple[str, ...]:
-        """`tail`, and the same under the other extensions that count."""
-        tail = self.tail(image_id)
-        return (tail, *(f"{tail.rpartition('.')[0]}.{extension}" for extension in self.extensions))
-
-    def names(self, file_name: str) -> bool:
-        """Whether a file of this name (without folders) could be one of the store."""
-        stem, dot, extension = PurePosixPath(self.layout).name.rpartition(".")
-        if dot and file_name.rpartition(".")[2] in self.extensions:
-            file_name = f"{file_name.rpartition('.')[0]}.{extension}"
-        pattern = re.escape(f"{stem}{dot}{extension}")
-        pattern = pattern.replace(r"\{image_id:012d\}", r"\d{12}").replace(r"\{image_id:08d\}", r"\d{8}")
-        pattern = pattern.replace(r"\{image_id\}", ".+")
-        # An id that is a whole name fits any file: then only what looks like an image or a clip is one of the store.
-        return re.fullmatch(_ANY_MEDIA if pattern == ".+" else pattern, file_name) is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """One split: what the source calls it, its official size, and the fields an annotation must have."""
-
-    name: str
-    source_name: str
-    num_annotations: int | None
-    num_images: int | None
-    default: bool
-    fields: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """What a person must do before the source can be had."""
-
-    kind: str
-    where: str
-    lay_down: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubMirror:
-    """A repository on the Hugging Face hub whose rows keep the official keys; `splits` are its names by ours."""
-
-    id: str
-    splits: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ import tomllib
 from functools import cache
 from importlib.resources import files as package_files
 
-from ib_data.cards.card import Card, Gate, MediaStore, SourceFile, read_gate
+from ib_data.cards.card import Card, read_gate
+from ib_data.cards.facts import Gate, MediaStore, SourceFile
 from ib_data.errors import did_you_mean
 from ib_data.sample import MEDIA_KINDS
 from ib_data.strict import Table

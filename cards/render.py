@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ib_data.cards.card import Card, MediaStore, SourceFile
+from ib_data.cards.card import Card
+from ib_data.cards.facts import MediaStore, SourceFile
 from ib_data.cards.media import gate_of, media_stores
 from ib_data.tasks import TASKS
 

@@ -4,6 +4,7 @@ No real file holds nocaps' human captions, and of Flickr30k's split file one rea
 """
 
 import io
+import json
 import tarfile
 
 import pytest
@@ -18,6 +19,7 @@ from ib_data.builders.sources import SourceFolders
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 
+EMPTY = {"imgid": 5, "split": "test", "sentids": []}
 NAMES = ("00a1b2c3d4e5f607", "0123456789012345")
 DOMAINS = ("near-domain", "out-domain")
 
@@ -169,6 +171,7 @@ def test_a_split_file_of_another_dataset_is_not_taken_for_flickr30k(home, tmp_pa
         ({"filename": "100022.png"}, r"images\[2\]: 'filename': expected NAME\.jpg, found '100022\.png'"),
         ({"filename": 5}, r"images\[2\]: 'filename': expected a text, found 5"),
         ({"split": None}, r"images\[0\]: 'split': expected a text, found None"),
+        ({"split": "tset"}, r"images\[0\]: 'split': expected train, val, test, found 'tset'"),
         ({"sentences": [{"raw": "A."}]}, r"images\[2\]\.sentences\[0\]: key 'sentid' is missing"),
         ({"sentences": "A."}, r"images\[2\]: 'sentences': expected a list"),
     ],
@@ -177,6 +180,44 @@ def test_a_faulty_entry_of_flickr30k_is_named(home, tmp_path, change, what) -> N
     lay_flickr30k(tmp_path, **change)
     with pytest.raises(DataError, match=rf"^flickr30k: dataset_flickr30k\.json: {what}"):
         build(home, tmp_path, name="flickr30k", media=False)
+
+
+def test_a_photo_of_flickr30k_without_sentences_is_a_drop_and_without_a_list_an_error(home, tmp_path) -> None:
+    path = lay_flickr30k(tmp_path) / "dataset_flickr30k.json"
+    value = json.loads(path.read_text())
+    # Its stem is the id of a sentence: the drop must not be taken for that one.
+    lay(tmp_path, path.name, {**value, "images": [*value["images"], {**EMPTY, "filename": "10.jpg", "sentences": []}]})
+    (manifest,) = build(home, tmp_path, name="flickr30k", media=False)
+    assert (manifest.num_annotations, drops(home, "flickr30k", "test")) == (5, [("10.jpg", "no sentence")])
+    lay(tmp_path, path.name, {**value, "images": [{**EMPTY, "filename": "10.jpg"}]})
+    with pytest.raises(DataError, match=r"images\[0\]: key 'sentences' is missing"):
+        build(home, tmp_path, name="flickr30k", media=False)
+
+
+def lay_coco(folder, **change):
+    """Two photos of one caption each in Karpathy's file; the second is changed."""
+    one = {"filepath": "val2014", "cocoid": 7, "split": "train", "sentences": [{"raw": "A star.", "sentid": 9}]}
+    two = {**one, "filepath": "train2014", "cocoid": 9, "sentences": [{"raw": "A dot.", "sentid": 7}], **change}
+    images = [one, {key: value for key, value in two.items() if value is not ...}]
+    return lay(folder, "dataset_coco.json", {"images": images, "dataset": "coco"}).parent
+
+
+def test_a_photo_of_karpathys_coco_without_sentences_is_a_drop(home, tmp_path) -> None:
+    build(home, lay_coco(tmp_path, sentences=[]), name="coco_caption", split="train", media=False)
+    assert drops(home, "coco_caption", "train") == [("train2014/9", "no sentence")]
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"split": "rest"}, "'split': expected train, restval, val, test, found 'rest'"),
+        ({"sentences": ...}, "key 'sentences' is missing"),
+        ({"filepath": "train2017"}, "'filepath': expected train2014 or val2014, found 'train2017'"),
+    ],
+)
+def test_a_faulty_photo_of_karpathys_coco_is_named(home, tmp_path, change, what) -> None:
+    with pytest.raises(DataError, match=rf"^coco_caption: dataset_coco\.json: images\[1\]: {what}"):
+        build(home, lay_coco(tmp_path, **change), name="coco_caption", split="train", media=False)
 
 
 def test_flickr30k_says_where_to_ask_for_its_photos(home, tmp_path) -> None:

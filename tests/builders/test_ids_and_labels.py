@@ -134,9 +134,24 @@ def test_vizwiz_test_has_answers_only_where_the_published_file_lies_beside_it(ho
         build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
 
 
+def test_a_test_question_of_vizwiz_without_published_answers_is_a_drop(home, tmp_path) -> None:
+    rows = [vizwiz_row(n, "test") for n in (1, 2, 3)]
+    lay(tmp_path / "s", "test.json", [{"image": row["image"], "question": row["question"]} for row in rows])
+    lay(tmp_path / "s", "VQA_test.json", [rows[0], {**rows[2], "answers": []}])
+    build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
+    assert list(annotations(home, "vizwiz", "test")) == ["VizWiz_test_00000001"]
+    assert drops(home, "vizwiz", "test") == [
+        (f"VizWiz_test_0000000{number}", "no published answers") for number in (2, 3)
+    ]  # fmt: skip
+    lay(tmp_path / "s", "VQA_test.json", [])
+    with pytest.raises(DataError, match=r"no photo of test\.json stands here"):
+        build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [
+        ({"image": "VizWiz_test_00000016.jpg"}, "'VizWiz_test_00000016.jpg' is no photo of split validation"),
         ({"image": "16.jpg"}, "'image': expected VizWiz_SPLIT_NUMBER.jpg"),
         ({"answerable": 2}, "'answerable': expected 0 or 1, found 2"),
         ({"answerable": "1"}, "'answerable': expected an integer"),

@@ -62,15 +62,15 @@ def test_books_of_one_url_are_one_image_named_by_the_smallest_id(home, tmp_path)
     books = {"9": book(one), "30": book(one), "4": book(two), "5": book(one, 3), "6": book(" ")}
     build(home, lay_books(tmp_path / "s", books), "ocrvqa", media=False)
     found = {sample.key: sample for sample, _ in samples(home, "ocrvqa", "train")}
-    assert set(found) == {"ocrvqa-train-30_gif", "ocrvqa-train-4_jpg"}
-    assert [a.id for a in found["ocrvqa-train-30_gif"].annotations] == ["9-0", "9-1", "30-0", "30-1"]
-    assert found["ocrvqa-train-30_gif"].media.source_name == one
+    assert set(found) == {"ocrvqa-train-30_GIF", "ocrvqa-train-4_jpg"}
+    assert [a.id for a in found["ocrvqa-train-30_GIF"].annotations] == ["9-0", "9-1", "30-0", "30-1"]
+    assert found["ocrvqa-train-30_GIF"].media.source_name == one
     assert drops(home, "ocrvqa", "train") == [("6-0", "no URL"), ("6-1", "no URL")]
 
 
 def test_covers_that_the_authors_script_laid_down_are_found(home, tmp_path) -> None:
-    source = lay_books(tmp_path / "s", {"7": book("http://x.org/I/a.png"), "8": book("http://x.org/I/b.gif")})
-    for name in ("7.png", "8.gif"):
+    source = lay_books(tmp_path / "s", {"7": book("http://x.org/I/a.PNG"), "8": book("http://x.org/I/b.gif")})
+    for name in ("7.PNG", "8.gif"):
         (source / "images").mkdir(exist_ok=True)
         Image.new("RGB", (40, 60), (9, 9, 90)).save(source / "images" / name)
     (manifest,) = build(home, source, "ocrvqa")

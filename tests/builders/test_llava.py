@@ -44,7 +44,10 @@ def test_every_turn_is_an_annotation_with_the_turns_before_it(home, tmp_path) ->
     [
         ("<image>\nWhat IS it?", "What IS it?"),
         ("What IS it?\n<image>", "What IS it?"),
-        ("<image> What?", "What?"),
+        ("<image> What?", " What?"),
+        ("  What?\n\n<image>", "  What?\n"),
+        ("<image>\n\tWhat?\n", "\tWhat?\n"),
+        ("<image>\r\nWhat?", "What?"),
         ("What?<image>", "What?"),
         ("One.\n<image>\nTwo.", "One.\nTwo."),
         ("One.\n\nTwo  blanks ", "One.\n\nTwo  blanks "),
@@ -54,6 +57,11 @@ def test_every_turn_is_an_annotation_with_the_turns_before_it(home, tmp_path) ->
 def test_only_the_marker_goes(home, tmp_path, asked: str, expected: str) -> None:
     (found,) = annotations(home, tmp_path, record(9, asked, "Yes."))
     assert found.question == expected
+
+
+def test_a_reply_keeps_every_character_even_what_looks_like_the_marker(home, tmp_path) -> None:
+    (found,) = annotations(home, tmp_path, record(9, "<image>\nQ", " Write <image>\nfirst. \n"))
+    assert found.answers[0].text == " Write <image>\nfirst. \n"
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -202,7 +202,8 @@ def test_scienceqa_problems_without_an_image_are_drops_even_where_their_choices_
 
 def test_the_list_of_splits_decides_the_split_of_scienceqa(home, tmp_path) -> None:
     lists = {"train": ["1"], "val": ["2"], "test": ["3", "404"], "trainval": ["1", "2"], "minitest": ["3"]}
-    lay_scienceqa(tmp_path, dict.fromkeys(("1", "2", "3", "4"), SCIENCE), **lists)
+    problems = {pid: {**SCIENCE, "split": split} for pid, split in (("1", "train"), ("2", "val"), ("3", "test"))}
+    lay_scienceqa(tmp_path, {**problems, "4": {k: v for k, v in SCIENCE.items() if k != "split"}}, **lists)
     for split, row_id in (("train", "1"), ("validation", "2"), ("test", "3")):
         build(home, tmp_path, name="scienceqa", split=split, media=False)
         ((sample, _),) = samples(home, "scienceqa", split)
@@ -210,11 +211,32 @@ def test_the_list_of_splits_decides_the_split_of_scienceqa(home, tmp_path) -> No
     assert drops(home, "scienceqa", "test") == [("404", "listed without a problem")]
 
 
+@pytest.mark.parametrize(
+    ("listed", "what"),
+    [
+        (["1", "2"], r"2: 'split' is 'val', but pid_splits\.json lists it under 'test'"),
+        ([], r"1: 'split' is 'test', but pid_splits\.json does not list it there"),
+    ],
+)
+def test_a_problem_of_scienceqa_whose_split_is_not_that_of_the_list_is_an_error(home, tmp_path, listed, what) -> None:
+    lay_scienceqa(tmp_path, {"1": SCIENCE, "2": {**SCIENCE, "split": "val"}}, test=listed)
+    with pytest.raises(DataError, match=rf"^scienceqa: problems\.json: {what}"):
+        build(home, tmp_path, name="scienceqa", media=False)
+
+
+def test_a_problem_of_scienceqa_that_stands_twice_is_an_error(home, tmp_path) -> None:
+    lay_scienceqa(tmp_path, {"5": SCIENCE})
+    one = json.dumps(SCIENCE)
+    (tmp_path / "problems.json").write_text(f'{{"5": {one}, "5": {one}}}')
+    with pytest.raises(DataError, match=r"problems\.json: cannot be read as JSON \(the key '5' stands twice\)"):
+        build(home, tmp_path, name="scienceqa", media=False)
+
+
 def test_an_image_of_iconqa_is_never_taken_for_one_of_scienceqa(home, tmp_path) -> None:
     """Both call their pictures PID/image.png; the folder before it tells them apart."""
     lay_scienceqa(tmp_path, {"7": SCIENCE})
     lay_unpacked(tmp_path, icon_files(choose_txt__7=ICON))
-    with pytest.raises(DataError, match=r"1 of 1 images are missing \(1 annotations\), first test/7/image\.png"):
+    with pytest.raises(DataError, match=r"images/test\.zip: the mirror has no such file"):
         build(home, tmp_path, name="scienceqa")
     (manifest,) = build(home, tmp_path, name="iconqa")
     assert manifest.num_annotations == 1
@@ -252,10 +274,10 @@ def test_lists_of_another_dataset_are_not_taken_for_those_of_scienceqa(home, tmp
 
 
 def test_annotations_alone_are_no_images_so_the_archive_is_fetched(home, tmp_path) -> None:
-    """An image's id is its whole path, which any file's name would fit: only what looks like an image counts."""
+    """An image's id is its whole path, which any file's name would fit: only a picture that is wanted counts."""
     lay_scienceqa(tmp_path, {"5": SCIENCE})
     with pytest.raises(DataError, match=r"scienceqa\.s3\..*/images/test\.zip: the mirror has no such file"):
         build(home, tmp_path, name="scienceqa")
     (tmp_path / "other.png").write_bytes(photo())
-    with pytest.raises(DataError, match="1 of 1 images are missing"):
+    with pytest.raises(DataError, match="the mirror has no such file"):
         build(home, tmp_path, name="scienceqa")

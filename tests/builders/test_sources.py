@@ -11,7 +11,7 @@ from test_build import build, samples
 
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.sources import SourceFolders, locate
-from ib_data.cards import Gate, load_card
+from ib_data.cards import Gate, load_card, media_stores
 from ib_data.errors import DataError, IbDataError
 
 
@@ -147,3 +147,43 @@ def test_a_photo_of_a_folder_is_not_looked_up_on_the_network(home, tmp_path) -> 
     (source / "COCO_train2014_000000000099.jpg").write_bytes(photo())
     with pytest.raises(DataError, match="3 of 3 images are missing"):
         build(home, source)
+
+
+def test_a_photo_of_another_datasets_folder_is_not_taken(home, tmp_path) -> None:
+    """GQA's and Flickr30K's photos are both called by a bare number."""
+    source = tmp_path / "source"
+    for folder, shade in (("flickr30k-images", 10), ("gqa/images", 200)):
+        (source / folder).mkdir(parents=True)
+        (source / folder / "2407890.jpg").write_bytes(photo(shade))
+    row = {"imageId": "2407890", "question": "Is it?", "answer": "yes", "isBalanced": True}
+    lay(source, "testdev_balanced_questions.json", {"07": row})
+    build(home, source, name="gqa", split="test")
+    assert samples(home, "gqa", "test")[0][1] == photo(200)
+
+
+def test_any_photo_in_the_folder_does_not_stop_a_download(home, tmp_path) -> None:
+    """Only what is named as a dataset's own photos says that the others should be there."""
+    store = media_stores()["gqa_images"]
+    assert not store.names(tmp_path / "notes" / "holiday.jpg")
+    assert store.names(tmp_path / "gqa" / "images" / "1.jpg")
+    assert media_stores()["coco_val2014"].names(tmp_path / "anywhere" / "COCO_val2014_000000000001.jpg")
+
+
+def test_one_failing_dataset_does_not_stop_the_others(cli, home, tmp_path) -> None:
+    lay_vqav2(tmp_path / "source")
+    result = cli(
+        "build", "okvqa", "vqav2", "--source", tmp_path / "source", "--mirror", "file:///none", "--home", home.root
+    )
+    assert result.code == 1
+    assert "vqav2/train: 6 annotations" in result.out
+    assert "not built: okvqa: " in result.err
+    assert result.err.endswith("ib-data: 1 of 2 datasets were not built: okvqa\n")
+
+
+def test_an_id_too_long_for_a_tar_gets_a_short_key(home, tmp_path) -> None:
+    row = {"imageId": "x" * 300, "question": "Is it?", "answer": "yes", "isBalanced": True}
+    lay(tmp_path / "s", "testdev_balanced_questions.json", {"07": row})
+    build(home, tmp_path / "s", name="gqa", split="test", media=False)
+    ((sample, _),) = samples(home, "gqa", "test")
+    assert len(sample.key) < 80
+    assert sample.media.source_name == f"images/{'x' * 300}.jpg"

@@ -78,11 +78,23 @@ def test_dense_relevance_is_kept_where_it_is_given(home, tmp_path) -> None:
         ({"gt_relevance": [2.0] * 100}, "'gt_relevance': expected 100 numbers from 0 to 1"),
         ({"gt_relevance": [float("nan")] * 100}, "'gt_relevance': expected 100 numbers from 0 to 1"),
         ({"round_id": "2"}, "'round_id': expected an integer"),
+        ({"round_id": 0}, r"image 9 has no round 0 in visdial_1\.0_val\.json"),
+        ({"round_id": 11}, r"image 9 has no round 11 in visdial_1\.0_val\.json"),
     ],
 )
 def test_faulty_relevance_is_named(home, tmp_path, row: dict, what: str) -> None:
     lay(tmp_path / "s", DENSE, [{"image_id": 9, "round_id": 2, "gt_relevance": [0.0] * 100, **row}])
     with pytest.raises(DataError, match=rf"{DENSE}: row\[0\]: {what}"):
+        annotations(home, tmp_path, dialogs(dialog(*ten())))
+
+
+def test_relevance_of_images_that_are_not_there_is_recognised(home, tmp_path) -> None:
+    known, other = ({"image_id": image, "round_id": 2, "gt_relevance": [0.0] * 100} for image in (9, 10))
+    lay(tmp_path / "s", DENSE, [known, other])
+    with pytest.raises(DataError, match=rf"{DENSE}: row\[1\]: image 10 has no round 2"):
+        annotations(home, tmp_path, dialogs(dialog(*ten())))
+    lay(tmp_path / "s", DENSE, [other])
+    with pytest.raises(DataError, match=rf"{DENSE}: no image of visdial_1\.0_val\.json stands here; is this a file"):
         annotations(home, tmp_path, dialogs(dialog(*ten())))
 
 

@@ -6,6 +6,7 @@ AVI files. Nothing real was found of MSRVTT-QA and iVQA.
 """
 
 import json
+import shutil
 import sys
 from collections import Counter
 
@@ -68,13 +69,14 @@ def test_a_video_that_the_mapping_does_not_name_is_a_counted_drop(real, home, cl
     assert len(rows("msvd_qa", "validation")) == 6415 - len(lost)
 
 
-def test_the_three_clips_are_of_no_video_of_the_validation_split(cli, home, real) -> None:
+def test_the_three_clips_are_of_no_video_of_the_validation_split(cli, home, real, tmp_path) -> None:
     """What the mapping gives: it names none of them (they belong to other splits), so every sample is missing."""
     names = {path.stem for path in (real / "media" / "video" / "msvd").iterdir()}
     mapping = {line.split()[0] for line in (real / MSVD / "youtube_mapping.txt").read_text().splitlines()}
     assert len(names) == 3
     assert not names & mapping
-    sources = ("--source", real / MSVD, "--source", real / "media" / "video" / "msvd")
+    shutil.copytree(real / "media" / "video" / "msvd", tmp_path / "YouTubeClips")
+    sources = ("--source", real / MSVD, "--source", tmp_path)
     refused = cli("build", "msvd_qa", *sources, *VALIDATION, "--home", home.root)
     assert refused.code == 1
     assert "245 of 245 videos are missing (6,415 annotations)" in refused.err

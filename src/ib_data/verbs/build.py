@@ -10,7 +10,7 @@ import click
 
 from ib_data.cards import load_card, media_stores
 from ib_data.console import note
-from ib_data.errors import IbDataError, MissingExtraError
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.verbs.options import home_option, split_option, stored_cards
 
@@ -76,19 +76,24 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     cards = stored_cards(names)
     with _fetcher(home, mini, mirror, chosen["mini_size"]) as fetcher:
         build = Build(home=home, fetcher=fetcher, folders=folders, options=options, from_hub=chosen["from_hub"])
-        lacking: dict[str, str] = {}
+        failed: dict[str, IbDataError] = {}
         for card in cards:
             try:
                 for manifest in build_dataset(card, build, chosen["split"]):
                     _report(manifest, home)
-            except MissingExtraError as error:  # the others need it not
-                lacking[card.name] = str(error)
+            except IbDataError as error:  # a gate, a missing extra: the others are built all the same
+                failed[card.name] = error
+                if len(cards) > 1:
+                    note(f"not built: {error}")
     try:
         rebuild(home)
     except IbDataError as error:  # of another dataset: what was asked for is built
-        note(f"the catalog was not made anew: {error}")
-    if lacking:
-        raise IbDataError(f"not built: {', '.join(lacking)}: {next(iter(lacking.values()))}")
+        if not failed:
+            note(f"the catalog was not made anew: {error}")
+    if len(cards) == 1 and failed:
+        raise next(iter(failed.values()))
+    if failed:
+        raise IbDataError(f"{len(failed)} of {len(cards)} datasets were not built: {', '.join(failed)}")
 
 
 def _fetcher(home: Home, mini: bool, mirror: str | None, mini_size: int) -> AbstractContextManager[Any]:
