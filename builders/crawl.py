@@ -8,7 +8,8 @@ errors as free texts, and requires OpenCV, albumentations, pandas, wandb and web
 Taken from it: one row a URL with its status, and the refusal in `X-Robots-Tag`. Like it, this reads no robots.txt.
 
 Every URL ends as a file under `downloads/crawled`, or as a line of `status.tsv` there; both are kept, so that a dead
-link is asked once. Delete `status.tsv` to ask them again.
+link is asked once. Delete `status.tsv` to ask them again. "Come back later" and the silence of a host that has answered
+before are neither: the run ends in an error that says so, and the next one asks again.
 """
 
 import queue
@@ -18,17 +19,19 @@ from collections import Counter, deque
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
 import requests
 from tqdm import tqdm
 
 from ib_data.builders import web
-from ib_data.builders.crawled import NOT_AN_IMAGE, TOO_SMALL, Record, digest_of
+from ib_data.builders.crawled import NOT_AN_IMAGE, TOO_SMALL, Record, Verdicts, digest_of
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.pictures import MediaError, open_picture
-from ib_data.builders.web import DEAD, NO_ANSWER, TOO_SLOW
+from ib_data.builders.web import NO_ADDRESS, TOO_SLOW, Unsettled
 from ib_data.cards import place_of
 from ib_data.errors import IbDataError, one_line
 
@@ -38,83 +41,39 @@ MAX_SECONDS = 60.0  # for one image, from the first request to the last byte, tr
 WATCH_S = 1.0  # how often the watch looks for a request that hangs where no ceiling of its own reaches it
 MAX_HELD = 10_000  # URLs of busy hosts that are put aside so that others can go on
 MIN_SIDE_PX = 32
-STRIKES = 20  # so many URLs without an answer, and none with one, and a host is asked no more
-OUTAGE = 100  # so many URLs without an answer in a row are no dead links: it is the network, or a host that throttles
+
+Result: TypeAlias = Path | str | Unsettled
 
 
-def crawl(urls: Iterable[str], kind: str, fetcher: Fetcher) -> dict[str, Path | str]:
+def crawl(urls: Iterable[str], kind: str, fetcher: Fetcher, allow_missing: bool = False) -> dict[str, Path | str]:
     """The file of every URL, or the reason why there is none (one of `crawled.REASONS`).
 
-    IbDataError when nothing answers any more; what has arrived is kept, and the next call goes on from there.
+    IbDataError when URLs are to be asked again later; what has arrived is kept, and the next call goes on from there.
+    With `allow_missing` those URLs are simply not in the result, and nothing is recorded of them.
+    IbDataError too when the mirror cannot tell two of them apart.
     """
+    urls = set(urls)
     record = Record(fetcher.downloads / "crawled")
     known: dict[str, Path | str] = {}
     left: list[str] = []
-    for url in set(urls):
+    for url in urls:
         found = record.known(url)
         if found is None:
             left.append(url)
         else:
             known[url] = found
     left.sort(key=digest_of)  # in an order that mixes the hosts
+    if left and fetcher.mirror is not None:
+        _check_places(urls)
     run = _Run(left, kind, fetcher, record)
-    verdicts = _Verdicts(record, known, run.dead_hosts)
+    verdicts = Verdicts(record, known, run.answered, partial(_address, fetcher=fetcher), _has_answer)
+    run.resting = verdicts.resting
     with closing(run.results()) as results, tqdm(total=len(left), unit="file", disable=None, leave=False) as bar:
-        for url, result in results:
-            verdicts.take(url, result)
+        for num, (url, result) in enumerate(results, start=1):
+            verdicts.take(url, result, len(left) - num)
             bar.update()
-    verdicts.close()
+    verdicts.close(allow_missing)
     return known
-
-
-class _Verdicts:
-    """Tells a dead host from a dead network: what gives no answer is dead only once something else has answered."""
-
-    def __init__(self, record: Record, known: dict[str, Path | str], dead_hosts: set[str]) -> None:
-        self.record, self.known, self.dead_hosts = record, known, dead_hosts
-        self.is_alive = bool(known)
-        self.lively = {_host(url) for url, found in known.items() if isinstance(found, Path)}
-        self.silent: list[str] = []
-        self.strikes: Counter[str] = Counter()
-
-    def take(self, url: str, result: Path | str) -> None:
-        """Note one result; IbDataError after OUTAGE silent ones that are no dead hosts."""
-        host = _host(url)
-        if result != NO_ANSWER:
-            self.is_alive = True
-            self.lively.add(host)
-            self._settle()
-            self._note(url, result)
-            return
-        self.silent.append(url)
-        self.strikes[host] += 1
-        if self.lively and host not in self.lively and self.strikes[host] >= STRIKES:
-            self.dead_hosts.add(host)
-        if len(self.silent) >= OUTAGE:
-            if not self.lively or any(_host(silent) in self.lively for silent in self.silent):
-                raise self._outage()
-            self._settle()
-
-    def close(self) -> None:
-        """Settle what is left; IbDataError where there was no answer at all, now or ever."""
-        if self.silent and not self.is_alive:
-            raise self._outage()
-        self._settle()
-
-    def _settle(self) -> None:
-        for url in self.silent:
-            self._note(url, DEAD)
-        self.silent.clear()
-
-    def _note(self, url: str, result: Path | str) -> None:
-        self.known[url] = result
-        if isinstance(result, str):
-            self.record.add(url, result)
-
-    def _outage(self) -> IbDataError:
-        count = f"{len(self.silent)} URLs in a row gave no answer, last {self.silent[-1]}"
-        why = "the network is down, or the host wants fewer requests"
-        return IbDataError(one_line(f"{count}: {why}; run the same command again later, it goes on from what is there"))
 
 
 @dataclass(eq=False, slots=True)
@@ -139,11 +98,12 @@ class _Run:
         self.busy: Counter[str] = Counter()
         self.changed = threading.Condition()
         self.is_over = False
-        self.dead_hosts: set[str] = set()  # filled by who judges the results
-        self.done: queue.Queue[tuple[str, Path | str] | BaseException] = queue.Queue()
+        self.answered = set() if fetcher.mirror else set(record.servers)
+        self.resting: set[str] = set()  # filled by who judges the results
+        self.done: queue.Queue[tuple[str, Result] | BaseException] = queue.Queue()
 
-    def results(self) -> Generator[tuple[str, Path | str], None, None]:
-        """(URL, file or reason) of all URLs, as they come."""
+    def results(self) -> Generator[tuple[str, Result], None, None]:
+        """(URL, file, reason or Unsettled) of all URLs, as they come."""
         try:
             for _ in range(min(THREADS, self.num_urls)):
                 self._start()
@@ -158,7 +118,7 @@ class _Run:
         # A daemon: a thread that hangs in a system call must not keep the program from ending.
         threading.Thread(target=self._work, daemon=True).start()
 
-    def _next_result(self) -> tuple[str, Path | str]:
+    def _next_result(self) -> tuple[str, Result]:
         while True:
             self._give_up_what_hangs()
             try:
@@ -179,7 +139,7 @@ class _Run:
 
     def _work(self) -> None:
         try:
-            with web.open_session() as session:
+            with web.open_session(self.answered) as session:
                 while (job := self._next_job()) is not None:
                     result = self._bytes(session, job)
                     if not self._end(job):
@@ -189,10 +149,11 @@ class _Run:
         except BaseException as error:  # of a full disk, say: it belongs to the caller, not to this thread
             self.done.put(error)
 
-    def _bytes(self, session: requests.Session, job: _Job) -> bytes | str:
-        if job.host in self.dead_hosts:
-            return NO_ANSWER
-        result = web.get(session, _address(job.url, self.fetcher), job.began + MAX_SECONDS)
+    def _bytes(self, session: requests.Session, job: _Job) -> bytes | str | Unsettled:
+        address = _address(job.url, self.fetcher)
+        if (server := web.server_of(address)) in self.resting:
+            return Unsettled(server, is_silent=True, was_asked=False)
+        result = web.get(session, address, job.began + MAX_SECONDS)
         return _problem(result, self.kind) or result if isinstance(result, bytes) else result
 
     def _next_job(self) -> _Job | None:
@@ -253,6 +214,26 @@ def _address(url: str, fetcher: Fetcher) -> str:
         return f"{fetcher.mirror.rstrip('/')}/{quote(place_of(url))}"
     except ValueError:
         return url
+
+
+def _has_answer(address: str) -> bool:
+    with web.open_session() as session:
+        result = web.get(session, address, time.monotonic() + MAX_SECONDS)
+    return not isinstance(result, Unsettled) and result not in (NO_ADDRESS, TOO_SLOW)
+
+
+def _check_places(urls: Iterable[str]) -> None:
+    """IbDataError where two URLs differ in the query only: a mirror has one file for both."""
+    queries: dict[str, tuple[str, str]] = {}
+    for url in sorted(urls):
+        try:
+            place, query = place_of(url), urlsplit(url).query
+        except ValueError:
+            continue
+        first, other = queries.setdefault(place, (url, query))
+        if other != query:
+            problem = f"{place}: a mirror keeps one file there, and cannot tell {first} from {url}"
+            raise IbDataError(one_line(f"{problem}; build without --mirror"))
 
 
 def _problem(data: bytes, kind: str) -> str | None:

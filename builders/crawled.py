@@ -1,13 +1,19 @@
-"""What became of every URL that was ever crawled: the folder `downloads/crawled`."""
+"""What became of every URL that was ever crawled: the folder `downloads/crawled`, and what is written into it when."""
 
 import hashlib
 import os
+from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 
-from ib_data.builders.web import DEAD, REFUSED, TOO_LARGE, TOO_SLOW
+from ib_data.builders.web import DEAD, NO_ADDRESS, REFUSED, TOO_LARGE, TOO_SLOW, Unsettled, server_of
+from ib_data.errors import IbDataError, one_line
 
 NOT_AN_IMAGE, TOO_SMALL = "not an image", "too small"
 REASONS = (DEAD, NOT_AN_IMAGE, TOO_SMALL, TOO_LARGE, TOO_SLOW, REFUSED)
+STRIKES = 20  # so many URLs without a verdict, and none with one between, and a server is asked no more in this run
+OUTAGE = 100  # after so many in a row, of whatever servers, see whether the network is there at all
+_WITNESSES = 3  # URLs that answered, to be asked again for that
 
 
 def digest_of(url: str) -> str:
@@ -21,7 +27,11 @@ class Record:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "status.tsv"
+        self.servers_log = folder / "servers.txt"
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.servers: set[str] = set()  # that ever answered
+        if self.servers_log.exists():
+            self.servers.update(self.servers_log.read_text(encoding="utf-8", errors="replace").splitlines())
         self.failed: dict[bytes, str] = {}
         if self.log.exists():
             for line in self.log.read_text(encoding="ascii", errors="replace").splitlines():
@@ -44,6 +54,13 @@ class Record:
         with self.log.open("a", encoding="ascii") as log:
             log.write(f"{digest_of(url)}\t{reason}\n")
 
+    def add_server(self, server: str) -> None:
+        """Note that a server has answered."""
+        if server not in self.servers:
+            self.servers.add(server)
+            with self.servers_log.open("a", encoding="utf-8", errors="replace") as log:
+                log.write(f"{server}\n")
+
     def keep(self, url: str, data: bytes) -> Path:
         """Write the bytes of a URL; one rename makes them its file."""
         path = self.path(digest_of(url))
@@ -52,3 +69,109 @@ class Record:
         part.write_bytes(data)
         part.replace(path)
         return path
+
+
+class Verdicts:
+    """Tells a dead server from one that is silent for now, and from a dead network; fills `known` and the record.
+
+    What gives no answer is a dead link only if its server never answered, and another one answers afterwards. All else
+    without a verdict is to be asked again, and not recorded. `answered` are the servers that answered so far;
+    `address` says where a URL is asked, `has_answer` whether an address gives an answer now.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        known: dict[str, Path | str],
+        answered: set[str],
+        address: Callable[[str], str],
+        has_answer: Callable[[str], bool],
+    ) -> None:
+        self.record, self.known, self.answered = record, known, answered
+        self.address, self.has_answer = address, has_answer
+        self.resting: set[str] = set()  # servers to be asked no more in this run
+        self.silent: list[str] = []
+        self.silent_servers: list[str] = []
+        self.again: list[str] = []
+        self.num_in_a_row = 0
+        self.strikes: Counter[str] = Counter()
+        self.witnesses: deque[str] = deque(maxlen=_WITNESSES)
+        for url, found in known.items():
+            if isinstance(found, Path):
+                self.answered.add(server_of(address(url)))
+                self.witnesses.append(url)
+
+    def take(self, url: str, result: Path | str | Unsettled, num_left: int) -> None:
+        """Note one result, with `num_left` URLs to come; IbDataError when nothing answers any more."""
+        if isinstance(result, Unsettled):
+            self._put_aside(url, result)
+            if self.num_in_a_row >= OUTAGE:
+                if not self._is_network_there():
+                    raise self._again_later(num_left)
+                self._settle()
+        elif result == NO_ADDRESS:
+            self._note(url, DEAD)
+        else:
+            if result != TOO_SLOW:
+                self._hear(url)
+            self._note(url, result)
+
+    def close(self, allow_missing: bool) -> None:
+        """Settle what is left; IbDataError where URLs are to be asked again, unless they may be missing."""
+        if self.silent and self._is_network_there():
+            self._settle()
+        if (self.silent or self.again) and not allow_missing:
+            raise self._again_later(0)
+
+    def _put_aside(self, url: str, result: Unsettled) -> None:
+        if result.is_silent and result.server not in self.answered:
+            self.silent.append(url)
+            self.silent_servers.append(result.server)
+        else:
+            self.again.append(url)
+        if result.was_asked:
+            self.num_in_a_row += 1
+            self.strikes[result.server] += 1
+            # Silence with no answer of anybody else in between says nothing of the server.
+            is_its_own = not result.is_silent or self.num_in_a_row < STRIKES
+            if is_its_own and self.strikes[result.server] >= STRIKES:
+                self.resting.add(result.server)
+
+    def _hear(self, url: str) -> None:
+        server = server_of(self.address(url))
+        self.answered.add(server)
+        if self.address(url) == url:  # a mirror comes and goes, and has no other beside it that could answer
+            self.record.add_server(server)
+        self.strikes.pop(server, None)
+        self.witnesses.append(url)
+        self._settle()
+
+    def _is_network_there(self) -> bool:
+        return any(self.has_answer(self.address(url)) for url in self.witnesses)
+
+    def _settle(self) -> None:
+        """What was silent before an answer came is dead, but for servers that are known to live."""
+        self.num_in_a_row = 0
+        for url, server in zip(self.silent, self.silent_servers, strict=True):
+            if server in self.answered:
+                self.again.append(url)
+            else:
+                self._note(url, DEAD)
+        self.silent.clear()
+        self.silent_servers.clear()
+
+    def _note(self, url: str, result: Path | str) -> None:
+        self.known[url] = result
+        if isinstance(result, str):
+            self.record.add(url, result)
+
+    def _again_later(self, num_left: int) -> IbDataError:
+        waiting = [*self.again, *self.silent]
+        num = len(waiting) + num_left
+        count = f"{num} URL{' is' if num == 1 else 's are'} to be asked again later, last {waiting[-1]}"
+        why = "the network is down, or hosts want fewer requests"
+        remedy = (
+            "run the same command again then, it goes on from what is there; or go without them, counted, with "
+            "--allow-missing, or build fewer with --limit"
+        )
+        return IbDataError(one_line(f"{count}: {why}; {remedy}"))

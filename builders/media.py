@@ -65,7 +65,9 @@ def _archive(path: Path, dataset: str) -> Archive:
     return Archive(path, dataset)
 
 
-def find_media(refs: Iterable[MediaRef], dataset: str, folders: SourceFolders, fetcher: Fetcher) -> Found:
+def find_media(
+    refs: Iterable[MediaRef], dataset: str, folders: SourceFolders, fetcher: Fetcher, allow_missing: bool = False
+) -> Found:
     """The places of all media that are at hand; archives and single files are fetched for those that are not.
 
     A photo counts under its id in any store of its family (COCO's 2014 and 2017 archives hold the same photos).
@@ -90,7 +92,7 @@ def find_media(refs: Iterable[MediaRef], dataset: str, folders: SourceFolders, f
         if store.each is not None:
             if store.gate and fetcher.mirror is None:
                 raise gate_error(dataset, store.gate, None, fetcher)
-            _crawl(places, lost, store, missing, fetcher)
+            _crawl(places, lost, store, missing, fetcher, allow_missing)
         elif store.file is not None:
             if store.gate and not fetcher.reaches(store.file):
                 raise gate_error(dataset, store.gate, store.file, fetcher)
@@ -132,14 +134,19 @@ def _add(places: dict[MediaRef, Place], wanted: set[MediaRef], store: MediaStore
 
 
 def _crawl(
-    places: dict[MediaRef, Place], lost: dict[MediaRef, str], store: MediaStore, refs: list[MediaRef], fetcher: Fetcher
+    places: dict[MediaRef, Place],
+    lost: dict[MediaRef, str],
+    store: MediaStore,
+    refs: list[MediaRef],
+    fetcher: Fetcher,
+    allow_missing: bool,
 ) -> None:
     assert store.each is not None
     urls = {ref: store.each.format(image_id=ref.image_id, url=ref.url) for ref in refs}
-    results = crawl(urls.values(), store.kind, fetcher)
+    results = crawl(urls.values(), store.kind, fetcher, allow_missing)
     for ref, url in urls.items():
-        result = results[url]
+        result = results.get(url)
         if isinstance(result, Path):
             places[ref] = Place(result, None, result.stat().st_size, is_fixed=True)
-        else:
+        elif result is not None:
             lost[ref] = result

@@ -155,7 +155,8 @@ def with_media(
     while left and (limit is None or len(here) < limit):
         size = len(left) if limit is None else max(limit - len(here), LOOKUP)
         part, left = left[:size], left[size:]
-        found = find_media((planned.ref for planned in part), part[0].sample.dataset, folders, fetcher)
+        dataset = part[0].sample.dataset
+        found = find_media((planned.ref for planned in part), dataset, folders, fetcher, allow_missing)
         missing: list[Planned] = []
         for planned in part:
             if len(here) == limit:

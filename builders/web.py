@@ -1,6 +1,7 @@
 """One file from the web: a GET with ceilings on size and time, that asks a host politely and obeys its refusal."""
 
 import time
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from threading import Event
@@ -9,73 +10,130 @@ from urllib.request import url2pathname
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.util import Retry
 
 from ib_data import __version__
 
 MAX_BYTES = 20_000_000
 TIMEOUT_S = (5.0, 10.0)  # to connect, and between two packets
-TRIES = 2
-PAUSE_S = 2.0  # before another try; while it lasts, the place at the host stays taken
+TRIES, LATER_TRIES = 2, 4  # of a host that is silent or breaks off, and of one that says "come back later"
+PAUSE_S = 2.0  # before the second try, and twice as long before each other; the place at the host stays taken
 MAX_REDIRECTS = 5
 CHUNK_BYTES = 64 * 1024
 DEAD, TOO_LARGE, TOO_SLOW, REFUSED = "dead link", "too large", "too slow", "refused by its host"
-NO_ANSWER = "no answer"  # the host, or the network; said of one try
+NO_ADDRESS = "no address"  # a dead link that nobody was asked for
+_CUT = "cut off"  # said of one try
 # What a host may say in `X-Robots-Tag` of a file that data sets shall not take (the four that img2dataset obeys).
 _REFUSALS = {"noai", "noimageai", "noindex", "noimageindex"}
 _FAULTS = (requests.RequestException, HTTPError, OSError, ValueError)  # ValueError: addresses that cannot be parsed
 
 
-def open_session() -> requests.Session:
-    """A session that keeps connections and no cookies, and says who asks."""
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """No verdict on a URL: `server` gave no answer at all, or (not `is_silent`) said "come back later" (429, 5xx).
+
+    `wait_s` (seconds) is what its Retry-After asked for. `was_asked` is False where the server was spared.
+    """
+
+    server: str
+    is_silent: bool
+    wait_s: float = 0.0
+    was_asked: bool = True
+
+
+def open_session(answered: set[str] | None = None) -> requests.Session:
+    """A session that keeps connections and no cookies, and says who asks.
+
+    The servers that give any HTTP answer at all, a redirect among them, are added to `answered`.
+    """
     session = requests.Session()
     session.max_redirects = MAX_REDIRECTS
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update({"User-Agent": f"ib-data/{__version__} (data set builder)", "Accept-Encoding": "identity"})
+    if answered is not None:
+        session.hooks["response"].append(lambda response, **_: answered.add(server_of(response.url)))
     return session
 
 
-def get(session: requests.Session, url: str, deadline: float) -> bytes | str:
-    """The bytes at `url`, or a word that says why there are none.
+def server_of(url: str) -> str:
+    """SCHEME://HOST:PORT of a URL, "" where it has none. http and https of one host may fail apart: they are two."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}" if parts.scheme else ""
 
-    `deadline` is a moment of `time.monotonic()`. NO_ANSWER is the host's silence or its "come back later" (5xx, 429)
-    in every try; DEAD is its word that there is nothing. `file:` addresses (a mirror in a folder) are read.
+
+def wait(seconds: float) -> None:
+    """Let `seconds` pass."""
+    Event().wait(seconds)
+
+
+def get(session: requests.Session, url: str, deadline: float) -> bytes | str | Unsettled:
+    """The bytes at `url`, a word that says why there are none, or Unsettled where it must be asked another time.
+
+    `deadline` is a moment of `time.monotonic()`; a host that asks for a longer pause is not asked again. DEAD is the
+    host's word that there is nothing. `file:` addresses (a mirror in a folder) are read.
     """
     try:
         scheme = urlsplit(url).scheme
     except ValueError:
-        return DEAD
+        return NO_ADDRESS
     if scheme == "file":
         path = Path(url2pathname(urlsplit(url).path))
         return path.read_bytes() if path.is_file() else DEAD
-    result: bytes | str = DEAD
-    for attempt in range(TRIES if scheme in ("http", "https") else 0):
-        left = deadline - time.monotonic()
-        if attempt and (left <= 0 or Event().wait(min(PAUSE_S, left))):
-            break
+    if scheme not in ("http", "https"):
+        return NO_ADDRESS
+    # A try that outlasts its timeouts hung in the look-up of the host; another one would meet the deadline there.
+    most = sum(TIMEOUT_S)
+    hangs_at = time.monotonic() + most
+    later: Unsettled | None = None
+    for attempt in range(LATER_TRIES):
         result = _try(session, url, deadline)
-        if result != NO_ANSWER:
+        if result != _CUT and not isinstance(result, Unsettled):
             break
-    return result
+        pause = PAUSE_S * 2**attempt
+        if isinstance(result, Unsettled) and not result.is_silent:
+            later, pause = result, max(pause, result.wait_s)
+            is_last = attempt + 1 == LATER_TRIES
+        else:
+            is_last = attempt + 1 >= TRIES or time.monotonic() > hangs_at
+        if is_last or time.monotonic() + pause + most > deadline:
+            break
+        wait(pause)
+    if later and result == TOO_SLOW:  # for the time that was left after the pauses
+        return later
+    return DEAD if result == _CUT else result
 
 
-def _try(session: requests.Session, url: str, deadline: float) -> bytes | str:
+def _try(session: requests.Session, url: str, deadline: float) -> bytes | str | Unsettled:
     try:
         with session.get(url, stream=True, timeout=TIMEOUT_S) as response:
             if response.status_code >= 500 or response.status_code == 429:
-                return NO_ANSWER
+                pause = _seconds(response.headers.get("Retry-After", ""))
+                return Unsettled(server_of(response.url), is_silent=False, wait_s=pause)
             if response.status_code != 200:
                 return DEAD
             if _is_refused(response.headers.get("X-Robots-Tag", "")):
                 return REFUSED
-            if int(response.headers.get("Content-Length") or 0) > MAX_BYTES:
-                return TOO_LARGE
             return _body(response, deadline)
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.TooManyRedirects):
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
+        return NO_ADDRESS
+    except requests.TooManyRedirects:
         return DEAD
-    except ReadTimeoutError:  # of the body: the host answered, then fell silent
-        return TOO_SLOW
-    except _FAULTS:
-        return NO_ANSWER
+    except _FAULTS as error:  # the one who is silent may be where the host has sent us
+        request = getattr(error, "request", None)
+        return Unsettled(server_of(getattr(request, "url", None) or url), is_silent=True)
+
+
+def _seconds(retry_after: str) -> float:
+    """What a Retry-After asks for, in seconds (it may be a date); 0.0 where it says nothing that can be understood."""
+    try:
+        return float(Retry().parse_retry_after(retry_after)) if retry_after else 0.0
+    except OverflowError:
+        return float("inf")
+    except (HTTPError, ValueError):
+        return 0.0
 
 
 def _is_refused(header: str) -> bool:
@@ -86,10 +144,17 @@ def _is_refused(header: str) -> bool:
 def _body(response: requests.Response, deadline: float) -> bytes | str:
     """The body. `read1` returns what has arrived, so that a host that sends a byte a second meets the deadline."""
     data = bytearray()
-    while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
-        data += chunk
-        if len(data) > MAX_BYTES:
+    try:
+        if int(response.headers.get("Content-Length") or 0) > MAX_BYTES:
             return TOO_LARGE
-        if time.monotonic() > deadline:
-            return TOO_SLOW
+        while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+            data += chunk
+            if len(data) > MAX_BYTES:
+                return TOO_LARGE
+            if time.monotonic() > deadline:
+                return TOO_SLOW
+    except ReadTimeoutError:  # the host answered, then fell silent
+        return TOO_SLOW
+    except _FAULTS:
+        return _CUT
     return bytes(data)

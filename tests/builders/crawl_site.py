@@ -22,11 +22,17 @@ class Site:
         self.lock = threading.Lock()
         self.release = threading.Event()  # what hangs, hangs until then
         self.release_when = self.late = 0
+        self.down_after: int | None = None  # so many requests get an answer, and no other does
+        self.is_busy = True
+        self.retry_after = ""
         self.url = ""
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         kind = handler.path.split("?")[0].strip("/").split("/")[0]
         with self.lock:
+            if self.down_after is not None and self.asked.total() >= self.down_after:
+                handler.close_connection = True
+                return
             self.asked[handler.path] += 1
             self.agents.add(handler.headers["User-Agent"])
             self.at_once += 1
@@ -74,6 +80,15 @@ class Site:
 
     def do_broken(self, handler: BaseHTTPRequestHandler) -> None:
         self.send(handler, b"", 500)
+
+    def do_busy(self, handler: BaseHTTPRequestHandler) -> None:
+        """Too many requests, as long as the site is busy."""
+        headers = {"Retry_After": self.retry_after} if self.retry_after else {}
+        self.send(handler, b"", 429, **headers) if self.is_busy else self.do_ok(handler)
+
+    def do_mute(self, handler: BaseHTTPRequestHandler) -> None:
+        """Hang up without a word."""
+        handler.close_connection = True
 
     def do_once(self, handler: BaseHTTPRequestHandler) -> None:
         self.send(handler, b"", 503) if self.asked[handler.path] == 1 else self.do_ok(handler)
@@ -132,6 +147,10 @@ class Site:
 
     def do_loop(self, handler: BaseHTTPRequestHandler) -> None:
         self.send(handler, b"", 302, Location="/loop")
+
+    def do_away(self, handler: BaseHTTPRequestHandler) -> None:
+        """To a host where nobody is."""
+        self.send(handler, b"", 302, Location="http://127.0.0.1:9/new")
 
     def do_moved(self, handler: BaseHTTPRequestHandler) -> None:
         self.send(handler, b"", 301, Location="/ok/new")

@@ -13,7 +13,7 @@ from official import photo
 from PIL import Image
 
 from ib_data.builders import crawl as crawling
-from ib_data.builders import web
+from ib_data.builders import crawled, web
 from ib_data.builders.crawl import crawl
 from ib_data.builders.fetch import Fetcher
 from ib_data.errors import IbDataError
@@ -21,7 +21,7 @@ from ib_data.errors import IbDataError
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(web, "PAUSE_S", 0)
+    monkeypatch.setattr(web, "wait", lambda seconds: None)
     with served() as state:
         yield state
 
@@ -36,7 +36,7 @@ def test_every_url_ends_as_a_file_or_as_a_word(site, fetcher, monkeypatch) -> No
     monkeypatch.setattr(web, "TIMEOUT_S", (5, 1))
     expected = {
         "ok/1?size=2": None, "once/1": None, "moved/1": None, "another/1": None,
-        "gone/1": "dead link", "broken/1": "dead link", "cut/1": "dead link", "loop/1": "dead link",
+        "gone/1": "dead link", "cut/1": "dead link", "loop/1": "dead link",
         "page/1": "not an image", "tiny/1": "too small", "huge/1": "too large", "endless/1": "too large",
         "stall/1": "too slow", "refuse/1": "refused by its host",
     }  # fmt: skip
@@ -44,7 +44,7 @@ def test_every_url_ends_as_a_file_or_as_a_word(site, fetcher, monkeypatch) -> No
     for path, reason in expected.items():
         result = found[f"{site.url}/{path}"]
         assert isinstance(result, Path) if reason is None else result == reason, (path, result)
-    assert (site.asked["/gone/1"], site.asked["/broken/1"], site.asked["/stall/1"]) == (1, 2, 1)
+    assert [site.asked[f"/{kind}/1"] for kind in ("gone", "cut", "stall")] == [1, 2, 1]
     assert found[f"{site.url}/ok/1?size=2"].read_bytes() == photo(len("/ok/1?size=2"))
     assert all(agent.startswith("ib-data/") for agent in site.agents)
     assert not list(fetcher.downloads.rglob("*.part"))
@@ -148,31 +148,132 @@ def test_a_busy_host_does_not_hold_up_the_others(site, fetcher, monkeypatch) -> 
     assert not site.late
 
 
-def test_a_network_that_is_down_is_no_dead_link(fetcher, site, monkeypatch) -> None:
-    nobody = "http://127.0.0.1:9"
-    with pytest.raises(
-        IbDataError, match=r"3 URLs in a row gave no answer, last http.*run the same command again later"
-    ):
-        crawl([f"{nobody}/{i}" for i in range(3)], "image", fetcher)
-    assert not (fetcher.downloads / "crawled" / "status.tsv").exists()
-    found = crawl([f"{nobody}/1", f"{site.url}/ok/1"], "image", fetcher)
-    assert found[f"{nobody}/1"] == "dead link"
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every URL that is asked for, whether or not anybody is there."""
+    urls: list[str] = []
+    get = web.get
+    monkeypatch.setattr(web, "get", lambda session, url, deadline: urls.append(url) or get(session, url, deadline))
+    return urls
 
 
-def test_a_host_that_falls_silent_stops_the_crawl_and_a_dead_one_does_not(fetcher, site, monkeypatch) -> None:
-    monkeypatch.setattr(crawling, "OUTAGE", 10)
-    monkeypatch.setattr(crawling, "STRIKES", 5)
+NOBODY = "http://127.0.0.1:9"
+
+
+def recorded(fetcher: Fetcher) -> list[str]:
+    """Why URLs are held to have no file."""
+    log = fetcher.downloads / "crawled" / "status.tsv"
+    return [line.split("\t")[1] for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def test_a_network_that_is_down_is_no_dead_link(fetcher, site) -> None:
+    urls = ["no address", "http:///a.jpg", *(f"{NOBODY}/{i}" for i in range(3))]
+    with pytest.raises(IbDataError, match=r"^3 URLs are to be asked again later, last http.*same command.*--limit"):
+        crawl(urls, "image", fetcher)
+    assert recorded(fetcher) == ["dead link"] * 2
+    assert crawl([f"{NOBODY}/1", f"{site.url}/ok/1"], "image", fetcher)[f"{NOBODY}/1"] == "dead link"
+
+
+@pytest.mark.parametrize("status", ["busy", "broken"])
+def test_come_back_later_is_no_dead_link(site, fetcher, status: str) -> None:
+    later = [f"{site.url}/{status}/{i}" for i in range(24)]
+    urls = [*later, f"{site.url}/gone/1", *(f"{site.url}/ok/{i}" for i in range(16))]
+    with pytest.raises(IbDataError, match=r"^24 URLs are to be asked again later"):
+        crawl(urls, "image", fetcher)
+    assert recorded(fetcher) == ["dead link"]
+    without = crawl(urls, "image", fetcher, allow_missing=True)
+    assert set(urls) - set(without) == set(later)
+    assert recorded(fetcher) == ["dead link"]
+    site.is_busy = False
+    site.do_broken = site.do_ok  # type: ignore[method-assign]
+    found = crawl(urls, "image", fetcher)
+    assert Counter(isinstance(result, Path) for result in found.values()) == {True: 40, False: 1}
+    assert {site.asked[f"/ok/{i}"] for i in range(16)} == {1}
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pauses"),
+    [
+        *((text, [2, 4, 8]) for text in ("", "soon", "-1", "Wed, 21 Oct 2015 07:28:00 GMT")),
+        ("7", [7, 7, 8]),
+        *((text, []) for text in ("50", "3600", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT")),
+    ],
+)
+def test_a_host_is_asked_again_no_sooner_than_it_says(site, monkeypatch, retry_after: str, pauses: list[int]) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(web, "wait", waited.append)
+    site.retry_after = retry_after
+    with web.open_session() as session:
+        result = web.get(session, f"{site.url}/busy/1", time.monotonic() + 60)
+    assert result == web.Unsettled(site.url, is_silent=False, wait_s=result.wait_s)
+    assert waited == pauses
+    assert site.asked["/busy/1"] == len(pauses) + 1
+
+
+def test_a_network_that_goes_down_after_an_earlier_run_is_no_dead_link(site, fetcher) -> None:
+    urls = [f"{site.url}/ok/{i}" for i in range(90)] + [f"{NOBODY}/{i}" for i in range(5)]
+    crawl(urls[:10], "image", fetcher)
+    site.down_after = 0
+    with pytest.raises(IbDataError, match=r"^85 URLs are to be asked again later"):
+        crawl(urls, "image", fetcher)
+    assert not recorded(fetcher)
+    site.down_after = None
+    found = crawl(urls, "image", fetcher)
+    assert recorded(fetcher) == ["dead link"] * 5
+    assert all(isinstance(found[url], Path) for url in urls[:90])
+
+
+def test_a_network_that_goes_down_in_the_middle_is_no_dead_link(site, fetcher) -> None:
+    site.down_after = 10
+    urls = [f"{host}/ok/{i}" for host in (site.url, site.url.replace("127.0.0.1", "localhost")) for i in range(20)]
+    with pytest.raises(IbDataError, match=r"^30 URLs are to be asked again later"):
+        crawl([*urls, "no address"], "image", fetcher)
+    assert recorded(fetcher) == ["dead link"]  # the address that is none
+    assert len(list((fetcher.downloads / "crawled").glob("???/*"))) == 10
+
+
+def test_a_host_that_answered_once_is_not_dead_when_it_falls_silent(site, fetcher) -> None:
+    crawl([f"{site.url}/ok/1"], "image", fetcher)
+    other = site.url.replace("127.0.0.1", "localhost")
+    with pytest.raises(IbDataError, match=r"^1 URL is to be asked again later"):
+        crawl([f"{site.url}/mute/1", *(f"{other}/ok/{i}" for i in range(20))], "image", fetcher)
+    assert not recorded(fetcher)
+
+
+def test_what_is_left_of_a_dead_host_is_dead_while_another_answers(fetcher, site) -> None:
+    crawl([f"{site.url}/ok/1"], "image", fetcher)
+    left = [f"{NOBODY}/1", f"{site.url}/away/1"]  # the second leads to the first
+    found = crawl([f"{site.url}/ok/1", *left], "image", fetcher)
+    assert [found[url] for url in left] == ["dead link"] * 2
+    assert site.asked["/ok/1"] == 2  # the second time to learn whether the network is there
+
+
+def test_an_outage_stops_the_crawl(fetcher, site, tried, monkeypatch) -> None:
+    monkeypatch.setattr(crawled, "OUTAGE", 10)
     monkeypatch.setattr(crawling, "THREADS", 2)
     crawl([f"{site.url}/ok/1"], "image", fetcher)
-    throttled = [f"{site.url}/ok/1"] + [f"{site.url}/broken/{i}" for i in range(15)]
-    with pytest.raises(IbDataError, match="10 URLs in a row gave no answer"):
-        crawl(throttled, "image", fetcher)
-    dead = site.url.replace("127.0.0.1", "localhost")
-    urls = [f"{site.url}/ok/1"] + [f"{dead}/broken/{i}" for i in range(60)]
-    found = crawl(urls, "image", fetcher)
-    assert Counter(found.values())["dead link"] == 60
-    asked = sum("/broken/" in path for path in site.asked)
-    assert asked <= 15 + 10  # five strikes, and what was under way
+    site.down_after = 0
+    tried.clear()
+    with pytest.raises(IbDataError, match=r"^50 URLs are to be asked again later"):
+        crawl([f"{site.url}/ok/1", *(f"{site.url}/ok/new{i}" for i in range(50))], "image", fetcher)
+    assert len(tried) < 20
+
+
+def test_a_host_that_throttles_or_is_dead_is_soon_asked_no_more(fetcher, site, tried, monkeypatch) -> None:
+    monkeypatch.setattr(crawled, "STRIKES", 5)
+    monkeypatch.setattr(crawled, "OUTAGE", 10)
+    monkeypatch.setattr(crawling, "THREADS", 2)
+    other = site.url.replace("127.0.0.1", "localhost")
+    fine = [f"{other}/ok/{i}" for i in range(20)]
+    with pytest.raises(IbDataError, match=r"^60 URLs are to be asked again later"):
+        crawl([*fine, *(f"{site.url}/busy/{i}" for i in range(60))], "image", fetcher)
+    # The strikes, and what was under way while a busy machine took note of them.
+    assert sum("/busy/" in path for path in site.asked) < 60
+    assert sum("/ok/" in path for path in site.asked) == 20
+    tried.clear()
+    found = crawl([*fine, *(f"{NOBODY}/{i}" for i in range(60))], "image", fetcher)
+    assert Counter(str(result) for result in found.values())["dead link"] == 60
+    assert len(tried) < 60
 
 
 def test_a_mirror_is_asked_at_host_and_path(site, tmp_path) -> None:
@@ -200,4 +301,4 @@ def test_a_picture_that_is_a_size_bomb_is_not_an_image(fetcher, site, monkeypatc
     out = io.BytesIO()
     Image.new("1", (10_000, 10_000)).save(out, "PNG")
     site.do_bomb = lambda handler: site.send(handler, out.getvalue())  # type: ignore[attr-defined]
-    assert crawl([f"{site.url}/bomb/1"], "image", fetcher) == {f"{site.url}/bomb/1": "not an image"}
+    assert list(crawl([f"{site.url}/bomb/1"], "image", fetcher).values()) == ["not an image"]

@@ -15,13 +15,14 @@ from PIL import Image
 from test_build import build, drops, samples
 
 from ib_data.builders.build import Build, Options, build_dataset
+from ib_data.builders.crawl import crawl
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.miniature import covers, links
 from ib_data.builders.miniature.photos import paint
 from ib_data.builders.mirror import miniature_fetcher
 from ib_data.builders.sources import SourceFolders
 from ib_data.cards import load_card
-from ib_data.errors import DataError
+from ib_data.errors import DataError, IbDataError
 
 
 def annotations(home, name: str, split: str) -> dict:
@@ -130,6 +131,19 @@ def test_rows_of_one_url_are_one_sample_and_lost_links_are_drops(home, tmp_path)
         ("00000003", "no URL"): 1, ("00000004", "no caption"): 1, ("00000001", "dead link"): 1,
     }  # fmt: skip
     assert build_dataset(load_card("web_capfilt"), job) == [manifest]
+
+
+def test_a_mirror_cannot_tell_apart_what_differs_in_the_query(tmp_path) -> None:
+    folder = tmp_path / "mirror" / "x.org"
+    folder.mkdir(parents=True)
+    (folder / "image.php").write_bytes(photo())
+    one, two = "http://x.org/image.php?id=1", "http://x.org/image.php?id=2"
+    fetcher = Fetcher(downloads=tmp_path / "one", mirror=folder.parent.as_uri())
+    with pytest.raises(IbDataError, match=r"x\.org/image\.php.*id=1.*id=2.*without --mirror"):
+        crawl([one, two], "image", fetcher)
+    assert isinstance(crawl([one, one.replace("http:", "https:")], "image", fetcher)[one], Path)
+    with pytest.raises(IbDataError, match="without --mirror"):
+        crawl([one, two], "image", fetcher)
 
 
 def test_another_list_in_the_source_is_another_form(home, tmp_path) -> None:
