@@ -5,8 +5,10 @@ import io
 import json
 from pathlib import Path
 
+import datasets
 import pyarrow.parquet as pq
 import pytest
+import webdataset
 from PIL import Image
 
 from ib_data.builders import BUILDERS
@@ -23,6 +25,8 @@ from ib_data.home import Home
 from ib_data.mixtures import catalog
 from ib_data.sample import Sample
 
+# Both libraries leave the files they read to the garbage collector.
+other_readers = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 STORED = [name for name in card_names() if load_card(name).view_of is None]
 SPLITS = [(name, split) for name in STORED for split in load_card(name).splits]
 
@@ -145,3 +149,30 @@ def test_another_machine_gets_the_same_bytes(built: Home, tmp_path: Path) -> Non
 
     assert contents(home.root) == contents(built.root)
     assert str(built.root) not in "".join(path.read_text() for path in built.root.glob("shards/*/*/manifest.json"))
+
+
+@other_readers
+def test_webdataset_reads_the_shards(case) -> None:
+    folder = case[2]
+    shards = sorted(map(str, folder.glob("*.tar")))
+    read = {s["__key__"]: s for s in webdataset.WebDataset(shards, shardshuffle=False, empty_check=False)}
+    ours = {sample.key: (sample, data) for sample, data in samples_of(folder)}
+    assert read.keys() == ours.keys()
+    for key, (sample, data) in ours.items():
+        assert Sample.from_json(read[key]["json"]) == sample
+        assert data in read[key].values()
+
+
+@other_readers
+def test_datasets_reads_the_shards(case, tmp_path: Path) -> None:
+    """Where all images of a split are of one kind: `datasets` wants one set of columns, and cannot open clips here."""
+    rows = rows_of(case[2])
+    kinds = {row["media_extension"] for row in rows}
+    if len(kinds) > 1 or rows[0]["media_kind"] == "video":
+        return
+    (column,) = kinds
+    shards = sorted(map(str, case[2].glob("*.tar")))
+    found = datasets.load_dataset("webdataset", data_files={"train": shards}, split="train", streaming=True)
+    found = found.cast_column(column, datasets.Image(decode=False))
+    expected = [(sample.key, data) for sample, data in samples_of(case[2])]
+    assert [(row["__key__"], row[column]["bytes"]) for row in found] == expected
