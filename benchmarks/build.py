@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hardware import report
 
-from ib_data.builders import BUILDERS
+from ib_data.builders.all import BUILDERS
 from ib_data.builders.build import Build, build_dataset
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.miniature import write_mirror

@@ -14,7 +14,7 @@ import pyarrow
 from filelock import FileLock, Timeout
 
 from ib_data import __version__
-from ib_data.builders import BUILDERS
+from ib_data.builders.all import BUILDERS
 from ib_data.builders.fetch import Fetcher, sha256_of
 from ib_data.builders.files import Files
 from ib_data.builders.hub import hub_files

@@ -34,7 +34,7 @@ def test_the_page_that_adds_a_dataset_works_to_the_letter(blocks: dict[str, list
     builder, entry = blocks["python"]
     assert len(builder.splitlines()) <= 60
     (package / "builders" / "birds.py").write_text(builder)
-    table = package / "builders" / "__init__.py"
+    table = package / "builders" / "all.py"
     text = table.read_text().replace("from ib_data.builders import (", "from ib_data.builders import (\n    birds,", 1)
     text = text.replace("from ib_data.builders import aokvqa,", "from ib_data.builders import aokvqa, birds,", 1)
     table.write_text(text.replace('    "aokvqa": aokvqa.rows,\n', f'    "aokvqa": aokvqa.rows,\n{entry}'))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from ib_data.builders import BUILDERS
+from ib_data.builders.all import BUILDERS
 from ib_data.builders.files import Files
 from ib_data.builders.plan import Plan, group, make_plan
 from ib_data.cards import card_names, load_card

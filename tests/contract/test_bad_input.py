@@ -25,7 +25,7 @@ from bad_sources import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ib_data.builders import BUILDERS
+from ib_data.builders.all import BUILDERS
 from ib_data.builders.plan import EmptySplitError, group
 from ib_data.cards import load_card
 

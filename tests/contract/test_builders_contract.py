@@ -11,7 +11,7 @@ import pytest
 import webdataset
 from PIL import Image
 
-from ib_data.builders import BUILDERS
+from ib_data.builders.all import BUILDERS
 from ib_data.builders.build import Build, build_split
 from ib_data.builders.index import SCHEMA
 from ib_data.builders.manifest import read_manifest
