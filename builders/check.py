@@ -36,9 +36,9 @@ def problems(card: Card, manifest: Manifest, folder: Path, decode: bool = False)
     if index.num_rows != manifest.num_annotations:
         yield f"{INDEX}: {index.num_rows:,} rows, the manifest says {manifest.num_annotations:,}"
     official = card.splits[manifest.split].num_annotations
-    rows = manifest.num_annotations + manifest.num_drops
-    if official is not None and rows > official:
-        yield f"holds {rows:,} source rows, the card says {official:,}"
+    # Drops are not counted: ScienceQA's card counts the problems with an image, IconQA's those of one kind.
+    if official is not None and manifest.num_annotations > official:
+        yield f"holds {manifest.num_annotations:,} annotations, the card says {official:,}"
     if decode:
         yield from _sample_problems(index.to_pylist(), folder)
 

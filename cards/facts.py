@@ -46,11 +46,6 @@ class SourceFile:
         folder, stars, name = (self.member or "").partition("/**/")
         return (folder, name) if stars else None
 
-    @property
-    def is_archive(self) -> bool:
-        """Whether the file holds members."""
-        return self.name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaStore:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,15 @@ def test_check_finds_what_was_changed_afterwards(cli, home, source) -> None:
         cli("check", "okvqa", "--home", home.root).err
         == "ib-data: okvqa is not built here; run `ib-data build okvqa`\n"
     )
+
+
+def test_check_counts_annotations_and_not_what_was_left_out_by_design(home, source) -> None:
+    """ScienceQA's card counts problems with an image; the others of the split are drops, and no fault."""
+    build(home, source, workers=1)
+    folder, card = home.split("vqav2", "train"), load_card("vqav2")
+    manifest = read_manifest(folder, "vqav2")
+    many = replace(manifest, num_drops=10**9)
+    assert list(problems(card, many, folder)) == []
+    official = replace(card.splits["train"], num_annotations=manifest.num_annotations - 1)
+    small = replace(card, splits={**card.splits, "train": official})
+    assert list(problems(small, manifest, folder)) == ["holds 10 annotations, the card says 9"]

@@ -176,3 +176,16 @@ def test_datasets_reads_the_shards(case, tmp_path: Path) -> None:
     found = found.cast_column(column, datasets.Image(decode=False))
     expected = [(sample.key, data) for sample, data in samples_of(case[2])]
     assert [(row["__key__"], row[column]["bytes"]) for row in found] == expected
+
+
+@pytest.mark.parametrize("name", ["iconqa", "msvd_qa", "web_capfilt"])
+def test_the_number_of_workers_changes_no_byte(built: Home, tmp_path: Path, name: str) -> None:
+    """A picture archive, a tar of clips, and crawled files, read by two processes."""
+    card, home = load_card(name), Home(tmp_path / "other")
+    options = Options(miniature=True, samples_per_shard=8, workers=2)
+    with miniature_fetcher(home) as fetcher:
+        build = Build(home=home, fetcher=fetcher, folders=SourceFolders(), options=options)
+        build_split(card, card.used_split, card.forms[0] if card.forms else None, build)
+    one, two = (root.split(name, card.used_split) for root in (built, home))
+    assert len(list(two.glob("*.tar"))) > 1
+    assert {p.name: p.read_bytes() for p in one.iterdir()} == {p.name: p.read_bytes() for p in two.iterdir()}
