@@ -44,6 +44,21 @@ class Home:
         """One folder a training run."""
         return self.root / "runs"
 
+    @property
+    def cache(self) -> Path:
+        """What is made anew when it is gone: mapped indices, and shards fetched from an object store."""
+        return self.root / "cache"
+
+    @property
+    def quarantine(self) -> Path:
+        """Samples that could not be used while streaming, a JSON line each."""
+        return self.root / "quarantine.jsonl"
+
+    @property
+    def draws(self) -> Path:
+        """Drawn sequences that were kept, as Parquet."""
+        return self.root / "draws"
+
     def split(self, dataset: str, split: str) -> Path:
         """The finished shards of one split, with their index, drops and manifest."""
         return self.root / "shards" / dataset / split

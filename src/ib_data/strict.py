@@ -55,6 +55,13 @@ class Table:
             raise self.error(f"{key!r}: expected {_WORDS.get(kind, kind.__name__)}, found {quoted(value)}")
         return value
 
+    def one_of(self, key: str, allowed: Collection[str]) -> str:
+        """The text at `key`, which must be one of `allowed`."""
+        value = self.get(key, str)
+        if value not in allowed:
+            raise self.error(f"{key!r}: unknown value {value!r}", did_you_mean(value, allowed))
+        return value
+
     def texts(self, key: str) -> tuple[str, ...]:
         """The list of texts at `key`; empty where absent."""
         items: list[object] = self.get(key, list, [])
