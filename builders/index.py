@@ -5,7 +5,7 @@ members with their headers and padding): one read gets everything.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ib_data.sample import Annotation, Sample, plain
+from ib_data.sample import Annotation, Answer, Sample, Turn, plain
 
 SCHEMA = pa.schema(
     [
@@ -87,6 +87,22 @@ def index_rows(sample: Sample, shard: str, extent: Extent) -> list[dict[str, Any
 def _columns(annotation: Annotation) -> dict[str, Any]:
     extra = json.dumps(annotation.extra, ensure_ascii=False) if annotation.extra else None
     return {**plain(annotation), "extra": extra}
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "answers": lambda items: tuple(Answer(**item) for item in items),
+    "history": lambda items: tuple(Turn(**item) for item in items),
+    "options": tuple,
+    "ocr_tokens": tuple,
+    "rationales": tuple,
+    "extra": json.loads,
+}
+
+
+def annotation_of(row: Mapping[str, Any]) -> Annotation:
+    """The annotation in a row of the index, a mapping with columns of SCHEMA; a column that was not read is absent."""
+    given = {name: row[name] for name in Annotation.__dataclass_fields__ if row.get(name) is not None}
+    return Annotation(**{name: _READ[name](value) if name in _READ else value for name, value in given.items()})
 
 
 def write_table(rows: Iterable[dict[str, Any]], schema: pa.Schema, path: Path) -> None:

@@ -8,6 +8,15 @@ from ib_data.builders.index import Extent
 from ib_data.errors import DataError
 from ib_data.sample import Sample, SampleError
 
+# Where a USTAR header keeps the name of its member and, in octal digits, the size.
+_HEADER_BYTES = 512
+_NAME = slice(0, 100)
+_SIZE = slice(124, 136)
+
+
+class _OtherContentError(Exception):
+    """What stands at a place of a shard instead of the member that the index names."""
+
 
 def read_sample(shard: Path, extent: Extent) -> tuple[Sample, bytes | None]:
     """The sample at `extent` and the bytes of its image or clip (None in a build without media), in one read.
@@ -23,14 +32,27 @@ def read_sample(shard: Path, extent: Extent) -> tuple[Sample, bytes | None]:
             os.close(descriptor)
     except FileNotFoundError as error:
         raise DataError(dataset, "shard is missing", file=str(shard), remedy=f"build {dataset} again") from error
+    return parse_sample(dataset, shard, extent, data)
+
+
+def parse_sample(dataset: str, shard: Path | str, extent: Extent, data: bytes) -> tuple[Sample, bytes | None]:
+    """The sample in `data`, the bytes of `extent`, and those of its image or clip (None in a build without media).
+
+    Raises DataError where the bytes end too early, where the tar headers name members of another size, and where the
+    names of the two members and the key in the JSON differ.
+    """
     try:
-        sample = Sample.from_json(_part(data, extent.offset, extent.json_offset, extent.json_bytes))
-    except SampleError as error:
-        remedy = f"run `ib-data check {dataset}`"
+        name, text = _member(data, extent.json_offset - extent.offset, extent.json_bytes)
+        sample = Sample.from_json(text)
+        _expect_key(name, sample.key)
+        if extent.media_offset is None or extent.media_bytes is None:
+            return sample, None
+        name, media = _member(data, extent.media_offset - extent.offset, extent.media_bytes)
+        _expect_key(name, sample.key)
+        return sample, media
+    except (_OtherContentError, SampleError) as error:
+        remedy = f"the shard is damaged or of another build: build {dataset} again"
         raise DataError(dataset, str(error), file=str(shard), row=f"byte {extent.offset}", remedy=remedy) from error
-    if extent.media_offset is None or extent.media_bytes is None:
-        return sample, None
-    return sample, _part(data, extent.offset, extent.media_offset, extent.media_bytes)
 
 
 def extent_of(row: dict[str, Any]) -> Extent:
@@ -38,5 +60,18 @@ def extent_of(row: dict[str, Any]) -> Extent:
     return Extent(**{name: row[name] for name in Extent.__dataclass_fields__})
 
 
-def _part(data: bytes, start: int, offset: int, num_bytes: int) -> bytes:
-    return data[offset - start : offset - start + num_bytes]
+def _member(data: bytes, start: int, num_bytes: int) -> tuple[bytes, bytes]:
+    """The name in the header before `start`, and the member's bytes."""
+    end = start + num_bytes
+    if start < _HEADER_BYTES or end > len(data):
+        raise _OtherContentError(f"expected {end:,} bytes, the shard ends after {len(data):,}")
+    header = data[start - _HEADER_BYTES : start]
+    # The digits are compared as they are written: 0.3 microseconds less than reading them as a number.
+    if header[_SIZE] != b"%011o\0" % num_bytes:
+        raise _OtherContentError(f"expected a member of {num_bytes:,} bytes, found another one")
+    return header[_NAME].rstrip(b"\0"), data[start:end]
+
+
+def _expect_key(name: bytes, key: str) -> None:
+    if name.rpartition(b".")[0] != key.encode():
+        raise _OtherContentError(f"expected a member of sample {key!r}, found {name.decode(errors='replace')!r}")

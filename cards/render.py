@@ -11,14 +11,28 @@ from ib_data.tasks import TASKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Something counted over a built split: `about` it, a table for people, and the same as JSON values."""
+
+    about: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltSplit:
-    """What stands in the home of one split. A view counts the shards of its base."""
+    """What stands in the home of one split. A view counts the shards of its base.
+
+    `templates` is what `ib-data templates stats` counted; None where it was not run.
+    """
 
     num_samples: int
     num_annotations: int
     num_drops: int
     num_shards: int
     num_bytes: int
+    templates: Counted | None = None
 
 
 def card_values(card: Card, built: Mapping[str, BuiltSplit]) -> dict[str, Any]:
@@ -26,7 +40,7 @@ def card_values(card: Card, built: Mapping[str, BuiltSplit]) -> dict[str, Any]:
     facts: dict[str, Any] = _known(asdict(card))
     stores = media_stores()
     facts["media_files"] = {name: _known(asdict(stores[name])) for name in card.media}
-    facts["built"] = {split: asdict(counts) for split, counts in built.items()}
+    facts["built"] = {split: _built_values(counts) for split, counts in built.items()}
     return facts
 
 
@@ -122,6 +136,11 @@ def _file(file: SourceFile) -> str:
     return f"- `{file.name}` ({use}){member}\n  <{file.url}>\n  {size}, {checksums}"
 
 
+def _built_values(counts: BuiltSplit) -> dict[str, Any]:
+    values = {name: value for name, value in asdict(counts).items() if name != "templates"}
+    return {**values, "templates": counts.templates.values} if counts.templates else values
+
+
 def _built(card: Card, built: Mapping[str, BuiltSplit]) -> str:
     if not built:
         return f"Nothing. `ib-data build {card.stored_as}` builds it."
@@ -129,7 +148,11 @@ def _built(card: Card, built: Mapping[str, BuiltSplit]) -> str:
         (split, b.num_samples, b.num_annotations, b.num_drops, b.num_shards, b.num_bytes) for split, b in built.items()
     ]
     table = _table(("split", "samples", "annotations", "drops", "shards", "bytes"), rows)
-    return f"Counted over the shards of `{card.view_of}`.\n\n{table}" if card.view_of else table
+    parts = [f"Counted over the shards of `{card.view_of}`.", table] if card.view_of else [table]
+    counted = [(split, b.templates) for split, b in built.items() if b.templates]
+    for split, found in counted:
+        parts += [f"### Rendered: {split}", found.about, *([_table(found.header, found.rows)] if found.rows else [])]
+    return "\n\n".join(parts)
 
 
 def _bullets(texts: Sequence[str]) -> str:

@@ -21,7 +21,9 @@ def sections(command: click.Command, path: str) -> Iterator[str]:
     context = click.Context(command, info_name=path, terminal_width=100, help_option_names=["-h", "--help"])
     yield f"## {path}\n\n```\n{command.get_help(context).strip()}\n```\n"
     if isinstance(command, click.Group):
-        for name, child in command.commands.items():
+        for name in command.list_commands(context):  # some groups import a subcommand only when it is asked for
+            child = command.get_command(context, name)
+            assert child is not None
             yield from sections(child, f"{path} {name}")
 
 

@@ -1,148 +1,82 @@
-"""What the catalog shows: rows of its small tables, and the SQL of its views over the Parquet indices.
+"""The rows of the catalog's small tables: all but what is read from Parquet files where they stand."""
 
-Names and columns are a contract with every query that users keep: they may be added to, never renamed.
-"""
-
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from ib_data import __version__
-from ib_data.builders.manifest import DROPS, INDEX, Manifest
+from ib_data.builders.manifest import Manifest
 from ib_data.cards import Card, card_names, load_card
+from ib_data.errors import DataError
 from ib_data.home import Home
-from ib_data.mixtures.spec import load_mixture, mixture_names
+from ib_data.mixtures.catalog_relations import FLAG, NUMBER, RELATIONS, TEXT, WHOLE
+from ib_data.mixtures.spec import Mixture, load_mixture, mixture_names
 from ib_data.mixtures.weights import weights
+from ib_data.strict import Table
 from ib_data.tasks import TASKS
 from ib_data.templates.library import load_task
+from ib_data.templates.stats import RenderLengths, read_stats
 
-_TEXT, _INTEGER, _NUMBER = pa.string(), pa.int64(), pa.float64()
-_ANNOTATION = {
-    "question": "VARCHAR",
-    "answers": 'STRUCT("text" VARCHAR, "count" INTEGER)[]',
-    "caption": "VARCHAR",
-    "options": "VARCHAR[]",
-    "answer_index": "INTEGER",
-    "context": "VARCHAR",
-    "ocr_tokens": "VARCHAR[]",
-    "statement": "VARCHAR",
-    "label": "VARCHAR",
-    "history": 'STRUCT(question VARCHAR, "answer" VARCHAR)[]',
-    "rationales": "VARCHAR[]",
-    "extra": "VARCHAR",
-}
-VIEWS: dict[str, dict[str, str]] = {
-    "samples": {
-        "dataset": "VARCHAR",
-        "split": "VARCHAR",
-        "key": "VARCHAR",
-        "shard": "VARCHAR",
-        "media_kind": "VARCHAR",
-        "width": "INTEGER",
-        "height": "INTEGER",
-        "media_bytes": "BIGINT",
-        "media_sha256": "VARCHAR",
-        "num_annotations": "BIGINT",
-    },
-    "annotations": dict.fromkeys(("dataset", "split", "key", "id", "task"), "VARCHAR") | _ANNOTATION,
-    "drops": dict.fromkeys(("dataset", "split", "source_id", "reason"), "VARCHAR"),
-}
+_ARROW = {TEXT: pa.string(), WHOLE: pa.int64(), NUMBER: pa.float64(), FLAG: pa.bool_()}
+Row = tuple[Any, ...]
 
 
-def tables(built: Sequence[Manifest]) -> dict[str, pa.Table]:
-    """The small tables, each by its name."""
-    return {
-        "datasets": _datasets(built),
-        "shards": _table(
-            {
-                "dataset": _TEXT,
-                "split": _TEXT,
-                "shard": _TEXT,
-                "num_samples": _INTEGER,
-                "num_bytes": _INTEGER,
-                "sha256": _TEXT,
-            },
-            ((m.dataset, m.split, s.name, s.num_samples, s.num_bytes, s.sha256) for m in built for s in m.shards),
-        ),
-        "templates": _table(
-            dict.fromkeys(("task", "template", "kind", "text", "sha256"), _TEXT),
-            ((t.task, t.name, t.kind, t.text, t.sha256) for task in TASKS for t in load_task(task)),
-        ),
-        "mixture_members": _table(
-            {"mixture": _TEXT, "dataset": _TEXT, "size": _INTEGER, "scale": _NUMBER, "weight": _NUMBER},
-            _mixture_members(),
-        ),
-    }
+def arrow_table(name: str, rows: Iterable[Row]) -> pa.Table:
+    """The table `name` of these rows; DataError for a value that its column cannot hold."""
+    columns = RELATIONS[name].columns
+    schema = pa.schema([(column, _ARROW[kind]) for column, kind in columns.items()])
+    records = [dict(zip(columns, row, strict=True)) for row in rows]
+    try:
+        return pa.Table.from_pylist(records, schema=schema)
+    except (pa.ArrowException, OverflowError, UnicodeError) as error:
+        raise DataError(name, f"a value does not fit: {error}") from error
 
 
-def views(home: Home, built: Sequence[Manifest]) -> dict[str, str]:
-    """The SELECT of each view, by its name; over nothing built, an empty relation of the same columns and types."""
-    indices = [home.split(m.dataset, m.split) / INDEX for m in built]
-    drops = [home.split(m.dataset, m.split) / DROPS for m in built]
-    samples = (
-        "SELECT dataset, split, key, any_value(shard) AS shard, any_value(media_kind) AS media_kind, "
-        "any_value(width) AS width, any_value(height) AS height, any_value(media_bytes) AS media_bytes, "
-        "any_value(media_sha256) AS media_sha256, count(*) AS num_annotations "
-        f"FROM {_parquet(indices)} GROUP BY dataset, split, key"
-    )
-    selects = {
-        "samples": [samples] if built else [],
-        "annotations": list(_annotations(home, built)),
-        "drops": [f"SELECT dataset, split, source_id, reason FROM {_parquet(drops)}"] if built else [],
-    }
-    return {name: " UNION ALL ".join(parts) or _empty(VIEWS[name]) for name, parts in selects.items()}
-
-
-def glob_escaped(path: Path) -> str:
-    """`path` as the glob pattern that matches it alone: DuckDB takes every file name for a pattern."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
-
-
-def literal(text: str) -> str:
-    """`text` as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _annotations(home: Home, built: Sequence[Manifest]) -> Iterable[str]:
-    """A SELECT for each dataset with something built; a view reads its base under its own name and task."""
-    columns = ", ".join(f'"{name}"' for name in _ANNOTATION)
-    known = {name: load_card(name) for name in card_names()}
-    unknown = {m.dataset for m in built} - set(known)
-    for name, card in [*known.items(), *((name, None) for name in sorted(unknown))]:
-        found = _built_of(name, card, built)
-        if not found:
-            continue
-        source = _parquet([home.split(m.dataset, m.split) / INDEX for m in found])
-        task = literal(card.task) if card else "NULL"
-        yield f"SELECT {literal(name)} AS dataset, split, key, id, {task} AS task, {columns} FROM {source}"
-
-
-def _built_of(name: str, card: Card | None, built: Sequence[Manifest]) -> list[Manifest]:
+def built_of(name: str, card: Card | None, built: Sequence[Manifest]) -> list[Manifest]:
     """The manifests of a dataset; of a view, those of its base's splits that the view has too."""
     if card is None or card.view_of is None:
         return [m for m in built if m.dataset == name]
     return [m for m in built if m.dataset == card.view_of and m.split in card.splits]
 
 
-def _datasets(built: Sequence[Manifest]) -> pa.Table:
-    columns = (
-        dict.fromkeys(("name", "title", "task", "role", "split"), _TEXT)
-        | dict.fromkeys(("official_size", "num_samples", "num_annotations", "num_shards", "num_bytes"), _INTEGER)
-        | {"version": _TEXT}
-    )
-    rows = []
+def stats_files(split: Path) -> list[Path]:
+    """What `ib-data templates stats` wrote beside the shards of a built split."""
+    return sorted(split.glob("templates-*.json"))
+
+
+def member_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
+    """The rows of `mixture_members`; the weights are those that the sampler uses."""
+    tasks = {name: load_card(name).task for name in card_names()}
+    for mixture in mixtures:
+        share = weights(mixture)
+        for m in mixture.members:
+            head = (mixture.name, m.dataset, m.size, m.scale, share[m.name], m.name, m.split)
+            yield (*head, m.task or tasks.get(m.dataset), mixture.rule, mixture.exponent, m.cap, m.weight)
+
+
+def stage_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
+    """The rows of `mixture_stages`; a mixture without stages has one, from position 0 on."""
+    for mixture in mixtures:
+        for start, end in zip(mixture.starts, (*mixture.starts[1:], None), strict=True):
+            stage = mixture.at(start)
+            for m in stage.members:
+                yield (mixture.name, start, end, m.name, stage.rule, stage.exponent, m.scale)
+
+
+def _datasets(_home: Home, built: Sequence[Manifest]) -> Iterator[Row]:
     for name in card_names():
         card = load_card(name)
-        found = {m.split: m for m in _built_of(name, card, built)}
+        found = {m.split: m for m in built_of(name, card, built)}
         for split in card.splits.values():
             counts = _counts(card, found.get(split.name))
             # Of the used split the size is known even where the number of annotations (turns of conversations) is not.
-            size = card.size if split.name == card.used_split else split.num_annotations
-            head = (name, card.title, card.task, card.role, split.name, size)
-            rows.append((*head, *counts, __version__))
-    return _table(columns, rows)
+            used = split.name == card.used_split
+            size = card.size if used else split.num_annotations
+            yield (name, card.title, card.task, card.role, split.name, size, *counts, __version__, used)
 
 
 def _counts(card: Card, manifest: Manifest | None) -> tuple[int | None, ...]:
@@ -153,22 +87,71 @@ def _counts(card: Card, manifest: Manifest | None) -> tuple[int | None, ...]:
     return manifest.num_samples, manifest.num_annotations, len(stored), sum(s.num_bytes for s in stored)
 
 
-def _mixture_members() -> Iterable[tuple[Any, ...]]:
-    for name in mixture_names():
-        mixture = load_mixture(name)
-        share = weights(mixture)
-        yield from ((name, m.dataset, m.size, m.scale, share[m.dataset]) for m in mixture.members)
+def _shards(_home: Home, built: Sequence[Manifest]) -> Iterator[Row]:
+    for m in built:
+        yield from ((m.dataset, m.split, s.name, s.num_samples, s.num_bytes, s.sha256) for s in m.shards)
 
 
-def _table(columns: dict[str, pa.DataType], rows: Iterable[Sequence[Any]]) -> pa.Table:
-    records = [dict(zip(columns, row, strict=True)) for row in rows]
-    return pa.Table.from_pylist(records, schema=pa.schema(list(columns.items())))
+def _templates(_home: Home, _built: Sequence[Manifest]) -> Iterator[Row]:
+    for task in TASKS:
+        yield from ((t.task, t.name, t.kind, t.text, t.sha256) for t in load_task(task))
 
 
-def _parquet(paths: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(literal(glob_escaped(path)) for path in paths)}])"
+def _mixture_members(_home: Home, _built: Sequence[Manifest]) -> Iterator[Row]:
+    return member_rows(map(load_mixture, mixture_names()))
 
 
-def _empty(columns: dict[str, str]) -> str:
-    nulls = (f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in columns.items())
-    return f"SELECT {', '.join(nulls)} WHERE false"
+def _mixture_stages(_home: Home, _built: Sequence[Manifest]) -> Iterator[Row]:
+    return stage_rows(map(load_mixture, mixture_names()))
+
+
+def _template_stats(home: Home, built: Sequence[Manifest]) -> Iterator[Row]:
+    for manifest in built:
+        for path in stats_files(home.split(manifest.dataset, manifest.split)):
+            stats = read_stats(path.parent, path.stem.removeprefix("templates-"))
+            assert stats is not None
+            is_current = stats.index_sha256 == manifest.index_sha256
+            for row in stats.templates:
+                head = (stats.dataset, stats.split, row.template, row.lengths.num_renders)
+                yield (*head, *_lengths(row.lengths), row.sha256, is_current)
+
+
+def _lengths(lengths: RenderLengths) -> Row:
+    """The lengths of instructions, those of targets, and how many texts are cut, None where no one counted tokens."""
+    parts = (lengths.instruction, lengths.target)
+    quantiles = ((part.characters.p50, part.characters.p95, part.characters.max) for part in parts)
+    cut = [part.num_cut for part in parts if part.num_cut is not None]
+    return (*chain(*quantiles), *((sum(cut), *cut) if cut else (None, None, None)))
+
+
+def _quarantine(home: Home, _built: Sequence[Manifest]) -> Iterator[Row]:
+    try:
+        lines = home.quarantine.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return
+    # The last piece is empty, or what a killed process left of its line.
+    for number, line in enumerate(lines[:-1], 1):
+        if line.strip():
+            yield _bad_sample(home.quarantine, number, line)
+
+
+def _bad_sample(file: Path, number: int, line: bytes) -> Row:
+    place = f"line {number}"
+    columns = RELATIONS["quarantine"].columns
+    try:
+        table = Table.of(json.loads(line), "quarantine", str(file), place).only(columns)
+        return tuple(table.get(name, str if kind == TEXT else int) for name, kind in columns.items())
+    except (ValueError, RecursionError) as error:
+        problem, remedy = f"is not JSON: {error}", "delete the line, or the file: it is only a log"
+        raise DataError("quarantine", problem, file=str(file), row=place, remedy=remedy) from error
+
+
+TABLES: Mapping[str, Callable[[Home, Sequence[Manifest]], Iterator[Row]]] = {
+    "datasets": _datasets,
+    "shards": _shards,
+    "templates": _templates,
+    "template_stats": _template_stats,
+    "mixture_members": _mixture_members,
+    "mixture_stages": _mixture_stages,
+    "quarantine": _quarantine,
+}

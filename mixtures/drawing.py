@@ -1,51 +1,94 @@
-"""The drawn sequence of a mixture as rows, whether its members are built or not."""
+"""The drawn sequence of a mixture as a table, whether its members are built or not."""
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures.rows import Rows
 from ib_data.mixtures.schedule import Schedule
-from ib_data.mixtures.sources import Source, sources
-from ib_data.mixtures.spec import load_mixture
-from ib_data.mixtures.weights import quotas
+from ib_data.mixtures.sources import Source, refuse_unknown, sources
+from ib_data.mixtures.spec import Mixture
+from ib_data.mixtures.weights import stage_quotas
 
 
 def drawn(
-    home: Home, spec: str, count: int, *, seed: int = 0, start: int = 0, available: bool = False
-) -> list[dict[str, Any]]:
-    """A row for each position from `start` on: position, member, rank, epoch, index, and key and id where built.
+    home: Home, mixture: Mixture, count: int, *, seed: int = 0, start: int = 0, available: bool = False
+) -> pa.Table:
+    """A row for each of `count` positions from `start` on: position, member, dataset, rank, epoch, index, key, id.
 
-    With `available` the weights are shared among the built members; IbDataError where there are none.
+    `key` and `id` are null where the member is not built. With `available` the weights are shared among the built
+    members; IbDataError where there are none.
     """
-    mixture = load_mixture(spec)
+    refuse_unknown(mixture)
     found = sources(home, mixture)
     if available:
         mixture = mixture.only(name for name, source in found.items() if source.num_built)
         if not mixture.members:
             raise IbDataError(f"mixture {mixture.name}: none of its members is built; leave out --available")
-    sizes = {name: found[name].size for name in mixture.datasets}
-    rows = {name: _rows(found[name]) for name in mixture.datasets}
-    schedule = Schedule(quotas(mixture), sizes, seed)
-    draws = schedule.slice(start, count)
-    result = []
-    for i in range(count):
-        member, index = schedule.names[draws.member[i]], int(draws.index[i])
-        of_member = rows[member]
-        key, annotation_id = of_member.ids(index) if of_member else (None, None)
-        result.append(
-            {
-                "position": int(draws.position[i]),
-                "member": member,
-                "rank": int(draws.rank[i]),
-                "epoch": int(draws.epoch[i]),
-                "index": index,
-                "key": key,
-                "id": annotation_id,
-            }
-        )
-    return result
+    is_chat = mixture.render.turns == "chat"
+    rows = {name: _rows(home, found[name]) for name in mixture.names}
+    sizes = {name: _num_units(rows[name], is_chat) or found[name].size for name in mixture.names}
+    draws = Schedule(stage_quotas(mixture), sizes, seed).slice(start, count)
+    keys, ids = (np.full(count, None, dtype=object) for _ in range(2))
+    for number, name in enumerate(mixture.names):
+        places = np.flatnonzero(draws.member == number)
+        if (of_member := rows[name]) and len(places):
+            of_places = draws.index[places]
+            keys[places], ids[places] = of_member.take_ids(of_member.last_turns[of_places] if is_chat else of_places)
+    return pa.table(
+        {
+            "position": draws.position,
+            "member": _texts(mixture.names, draws.member),
+            "dataset": _texts([member.dataset for member in mixture.members], draws.member),
+            "rank": draws.rank,
+            "epoch": draws.epoch,
+            "index": draws.index,
+            "key": pa.array(keys, type=pa.string()),
+            "id": pa.array(ids, type=pa.string()),
+        }
+    )
 
 
-def _rows(source: Source) -> Rows | None:
-    return Rows(source.folder, source.manifest) if source.folder and source.num_built and source.manifest else None
+def keep(home: Home, mixture: Mixture, seed: int, table: pa.Table) -> Path:
+    """Write a drawn sequence to `home.draws` for the catalog, whole or not at all; where it stands.
+
+    Before its columns stand `mixture` and `seed`. One of the same mixture, seed and positions is replaced. IbDataError
+    for a seed that no integer column holds.
+    """
+    if not -(2**63) <= seed < 2**63:
+        raise IbDataError(f"seed {seed} cannot be kept: expected -2**63 to 2**63 - 1")
+    table = table.add_column(0, "seed", pa.array(np.full(len(table), seed, dtype=np.int64)))
+    table = table.add_column(0, "mixture", _texts([mixture.name], np.zeros(len(table), dtype=np.int16)))
+    first = table.column("position")[0].as_py()
+    path = home.draws / f"{mixture.name}-seed{seed}-{first}-{len(table)}.parquet"
+    home.draws.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=home.draws, prefix=".") as folder:
+        whole = Path(folder) / path.name
+        pq.write_table(table, whole, compression="zstd")
+        whole.replace(path)
+    return path
+
+
+def _rows(home: Home, source: Source) -> Rows | None:
+    if source.folder and source.num_built and source.manifest:
+        return Rows(source.folder, source.manifest, home.cache)
+    return None
+
+
+def _num_units(rows: Rows | None, is_chat: bool) -> int:
+    """How many annotations an epoch visits, or conversations where each is one chat; 0 where nothing is built."""
+    if rows is None:
+        return 0
+    return len(rows.last_turns) if is_chat else rows.count
+
+
+def _texts(names: Sequence[str], numbers: NDArray[np.int16]) -> pa.Array:
+    """The name of each number."""
+    return pa.array(names, type=pa.string()).take(pa.array(numbers))

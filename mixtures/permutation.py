@@ -6,6 +6,8 @@ splitmix64; values at or above N walk the cycle until they fall below it, fewer 
 promised to stay the same across versions. Changing anything here changes every order: the tests pin values.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,9 +41,9 @@ def subkey(key: int, counter: int) -> int:
     return mix(key ^ mix((counter + _GOLDEN) & _MASK))
 
 
-def subkeys(key: int, counters: Int64s) -> UInt64s:
-    """`subkey` of each counter; uint64, the shape of `counters` (at least one dimension)."""
-    return mix_array(np.uint64(key) ^ mix_array(counters.astype(np.uint64) + np.uint64(_GOLDEN)))
+def subkeys(key: int | UInt64s, counters: Int64s) -> UInt64s:
+    """`subkey` of each counter, or of each key and counter; uint64, the shape to which they broadcast (1-D or more)."""
+    return mix_array(np.asarray(key, dtype=np.uint64) ^ mix_array(counters.astype(np.uint64) + np.uint64(_GOLDEN)))
 
 
 def permute(index: int, size: int, key: int) -> int:
@@ -49,7 +51,7 @@ def permute(index: int, size: int, key: int) -> int:
     if not 0 <= index < size:
         raise ValueError(f"index {index} lies outside [0, {size})")
     bits = (size - 1).bit_length()
-    round_keys = [mix((key + (i + 1) * _GOLDEN) & _MASK) for i in range(_rounds(bits))]
+    round_keys = _round_keys(key, bits)
     while True:
         left_bits, right_bits = bits // 2, bits - bits // 2
         left, right = index >> right_bits, index & ((1 << right_bits) - 1)
@@ -61,16 +63,45 @@ def permute(index: int, size: int, key: int) -> int:
             return index
 
 
+def unpermute(place: int, size: int, key: int) -> int:
+    """The index that `permute` sends to `place`, at the same cost."""
+    if not 0 <= place < size:
+        raise ValueError(f"place {place} lies outside [0, {size})")
+    bits = (size - 1).bit_length()
+    round_keys = _round_keys(key, bits)[::-1]
+    while True:
+        left_bits, right_bits = bits // 2, bits - bits // 2
+        left, right = place >> right_bits, place & ((1 << right_bits) - 1)
+        for round_key in round_keys:
+            left, right = right ^ (mix(left ^ round_key) & ((1 << right_bits) - 1)), left
+            left_bits, right_bits = right_bits, left_bits
+        place = (left << right_bits) | right
+        if place < size:
+            return place
+
+
 def permute_array(indices: Int64s, size: int, keys: UInt64s) -> Int64s:
     """`permute` of each index; int64. `keys` (uint64) has one element or a shape that broadcasts with `indices`.
 
     0.04 microseconds an index for one key. All `indices` must lie in [0, size): this is not checked.
     """
+    return _walk(_feistel, indices, size, keys)
+
+
+def unpermute_array(places: Int64s, size: int, keys: UInt64s) -> Int64s:
+    """`unpermute` of each place; shapes, limits and cost as those of `permute_array`."""
+    return _walk(_feistel_back, places, size, keys)
+
+
+def _walk(step: Callable[[UInt64s, int, UInt64s], UInt64s], start: Int64s, size: int, keys: UInt64s) -> Int64s:
+    """`step` of each value, again and again while it lies outside [0, size)."""
+    if size == 1:
+        return np.zeros(start.shape, dtype=np.int64)
     bits = (size - 1).bit_length()
-    values = _feistel(indices.astype(np.uint64), bits, keys)
+    values = step(start.astype(np.uint64), bits, keys)
     while (outside := values >= np.uint64(size)).any():
         some = keys.reshape(1) if keys.size == 1 else np.broadcast_to(keys, values.shape)[outside]
-        values[outside] = _feistel(values[outside], bits, some)
+        values[outside] = step(values[outside], bits, some)
     return values.astype(np.int64)
 
 
@@ -82,6 +113,20 @@ def _feistel(values: UInt64s, bits: int, keys: UInt64s) -> UInt64s:
         left, right = right, left ^ (mix_array(right ^ round_keys) & np.uint64((1 << left_bits) - 1))
         left_bits, right_bits = right_bits, left_bits
     return (left << np.uint64(right_bits)) | right
+
+
+def _feistel_back(values: UInt64s, bits: int, keys: UInt64s) -> UInt64s:
+    left_bits, right_bits = bits // 2, bits - bits // 2
+    left, right = values >> np.uint64(right_bits), values & np.uint64((1 << right_bits) - 1)
+    for i in reversed(range(_rounds(bits))):
+        round_keys = mix_array(keys + np.uint64((i + 1) * _GOLDEN & _MASK))
+        left, right = right ^ (mix_array(left ^ round_keys) & np.uint64((1 << right_bits) - 1)), left
+        left_bits, right_bits = right_bits, left_bits
+    return (left << np.uint64(right_bits)) | right
+
+
+def _round_keys(key: int, bits: int) -> list[int]:
+    return [mix((key + (i + 1) * _GOLDEN) & _MASK) for i in range(_rounds(bits))]
 
 
 def _rounds(bits: int) -> int:

@@ -4,16 +4,20 @@ A master table of M slots holds each member exactly as often as its quota, so ev
 within 1 of quota * k / M. It repeats for ever. Inside each block of B slots the labels are permuted by a key of (seed,
 number of the block), so that the order has no period that a world size could fall in step with. Ranks are counted in
 the permuted order: 0, 1, 2, ... for each member without a gap. An epoch is `size` ranks, each its own permutation.
+
+A mixture of several stages has a table for each, which begins anew where its stage begins; ranks go on, so that no
+member starts its epoch over.
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ib_data.keyed import keyed_bits
+from ib_data.mixtures.order import Locality, local_order, local_order_array
 from ib_data.mixtures.permutation import Int64s, permute, permute_array, subkey, subkeys
 
 ALGORITHM = 1  # part of every fingerprint: raised when the same (quotas, sizes, seed) would give another order
@@ -48,33 +52,47 @@ class Draws:
     def __len__(self) -> int:
         return len(self.position)
 
+    def part(self, start: int, count: int) -> "Draws":
+        """The draws number start, start + 1, ... (`count` of them) of these; nothing is copied."""
+        kept = slice(start, start + count)
+        return Draws(self.position[kept], self.member[kept], self.rank[kept], self.epoch[kept], self.index[kept])
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """From the position `start` on, each member's slots in the master table, in the order of the spec."""
+
+    start: int
+    quotas: Mapping[str, int]
+
 
 class Schedule:
-    """The order of one mixture under one seed: a pure function of (quotas, sizes, seed, block, position).
+    """The order of one mixture under one seed: a pure function of (stages, sizes, seed, locality, block, position).
 
-    `quotas` gives, in the order of the spec, each member's slots in the master table; their sum must be a multiple of
-    `block`. `sizes` gives the annotations that an epoch of each member visits (what is built). ValueError where a
-    member with a quota has no size, or the block does not divide the table.
+    The quotas of a stage must sum to a multiple of `block`, and starts must be multiples of it that rise from 0. A
+    member with quota 0 is not drawn there. `sizes` gives the annotations that an epoch of each member visits (what is
+    built). `locality` makes each epoch visit its rows a few blocks at a time. ValueError where a member with a quota
+    has no size, the block does not divide a table, or stages name other members or begin at other places.
     """
 
-    def __init__(self, quotas: Mapping[str, int], sizes: Mapping[str, int], seed: int, block: int = BLOCK) -> None:
-        total = sum(quotas.values())
-        if block < 1 or total < 1 or total % block or min(quotas.values()) < 0:
-            raise ValueError(f"a table of {total} slots cannot be cut into blocks of {block}")
-        if len(quotas) > 2**15:
-            raise ValueError(f"{len(quotas)} members are more than the 32768 that a label can number")
-        empty = [name for name, quota in quotas.items() if quota and sizes.get(name, 0) < 1]
-        if empty:
-            raise ValueError(f"members without annotations: {', '.join(empty)}")
-        self.names = tuple(quotas)
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        sizes: Mapping[str, int],
+        seed: int,
+        *,
+        locality: Locality | None = None,
+        block: int = BLOCK,
+    ) -> None:
+        _check_stages(stages, sizes, block)
+        self.names = tuple(stages[0].quotas)
         self.seed = seed
         self.block = block
-        self._quotas = np.array(list(quotas.values()), dtype=np.int64)
-        self._sizes = tuple(sizes.get(name, 0) for name in quotas)
-        self._labels = master_table(list(quotas.values())).reshape(-1, block)
-        self._base = _counts_before(self._labels, len(quotas))
+        self.locality = locality
+        self._sizes = tuple(sizes.get(name, 0) for name in self.names)
+        self._tables = _Tables.of(stages, block)
         self._block_key = keyed_bits(seed, "mixture/block") & _BITS
-        self._member_keys = tuple(keyed_bits(seed, f"mixture/epoch/{name}") & _BITS for name in quotas)
+        self._member_keys = tuple(keyed_bits(seed, f"mixture/epoch/{name}") & _BITS for name in self.names)
 
     def at(self, position: int) -> Draw:
         """The draw of one position, 0 to 2**62; computes one block, 0.2 ms wherever the position lies."""
@@ -84,7 +102,8 @@ class Schedule:
         member, rank = int(labels[0, slot]), int(ranks[0, slot])
         size = self._sizes[member]
         epoch, place = divmod(rank, size)
-        index = permute(place, size, subkey(self._member_keys[member], epoch))
+        key = subkey(self._member_keys[member], epoch)
+        index = local_order(place, size, key, self.locality) if self.locality else permute(place, size, key)
         return Draw(self.names[member], rank, epoch, index)
 
     def slice(self, start: int, count: int, step: int = 1) -> Draws:
@@ -112,26 +131,77 @@ class Schedule:
             # A rank never falls along the positions, so equal ends mean one epoch and one key.
             epochs = epoch[of_member]
             keys = subkeys(self._member_keys[number], epochs[:1] if epochs[0] == epochs[-1] else epochs)
-            index[of_member] = permute_array(places, size, keys)
+            if self.locality:
+                index[of_member] = local_order_array(places, size, keys, self.locality)
+            else:
+                index[of_member] = permute_array(places, size, keys)
         return Draws(positions, member, rank, epoch, index)
 
     def _blocks(self, numbers: Int64s) -> tuple[NDArray[np.int16], Int64s]:
         """Labels and ranks of whole blocks, each of shape (blocks, block), in the order of the stream."""
-        cycles, rows = np.divmod(numbers, len(self._labels))
+        rows, before = self._tables.find(numbers)
         keys = subkeys(self._block_key, numbers)[:, None]
         slots = np.broadcast_to(np.arange(self.block, dtype=np.int64), (len(numbers), self.block))
         order = permute_array(slots, self.block, keys)
-        labels = np.take_along_axis(self._labels[rows], order, axis=1)
+        labels = np.take_along_axis(self._tables.labels[rows], order, axis=1)
         # Sorting labels stably lists each member's slots in the order of the stream; minus where its run begins, that
         # is a slot's place among the block's slots of the same member.
         by_label = np.argsort(labels, axis=1, kind="stable")
-        counts = self._base[rows + 1] - self._base[rows]
-        first = np.cumsum(counts, axis=1) - counts
-        offset = cycles[:, None] * self._quotas + self._base[rows] - first
+        counts = self._tables.counts[rows]
+        offset = before - (np.cumsum(counts, axis=1) - counts)
         ranks = np.empty(labels.shape, dtype=np.int64)
         places = np.broadcast_to(np.arange(self.block, dtype=np.int64), labels.shape)
         np.put_along_axis(ranks, by_label, places, axis=1)
         return labels, ranks + np.take_along_axis(offset, labels.astype(np.int64), axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """The master tables of all stages one under the other, a row for each block; the other arrays go with them.
+
+    Shapes: `labels` (rows, block); `counts` and `before`, how often each member stands in a row and in the rows of its
+    table above it, (rows, members); `starts` (the number of a stage's first block), `first_rows` and `num_rows`
+    (stages,); `quotas` and `base`, the ranks given out before a stage begins, (stages, members).
+    """
+
+    labels: NDArray[np.int16]
+    counts: Int64s
+    before: Int64s
+    starts: Int64s
+    first_rows: Int64s
+    num_rows: Int64s
+    quotas: Int64s
+    base: Int64s
+
+    @classmethod
+    def of(cls, stages: Sequence[Stage], block: int) -> "_Tables":
+        quotas = [list(stage.quotas.values()) for stage in stages]
+        labels = [master_table(of_stage).reshape(-1, block) for of_stage in quotas]
+        num_rows = np.array([len(table) for table in labels], dtype=np.int64)
+        counts = [np.stack([np.bincount(row, minlength=len(quotas[0])) for row in table]) for table in labels]
+        tables = cls(
+            labels=np.concatenate(labels),
+            counts=np.concatenate(counts),
+            before=np.concatenate([np.cumsum(of_table, axis=0) - of_table for of_table in counts]),
+            starts=np.array([stage.start // block for stage in stages], dtype=np.int64),
+            first_rows=np.cumsum(num_rows) - num_rows,
+            num_rows=num_rows,
+            quotas=np.array(quotas, dtype=np.int64),
+            base=np.zeros((len(stages), len(quotas[0])), dtype=np.int64),
+        )
+        for later in range(1, len(stages)):
+            tables.base[later] = tables.ranks_before(later - 1, tables.starts[later : later + 1])[1]
+        return tables
+
+    def find(self, numbers: Int64s) -> tuple[Int64s, Int64s]:
+        """The row of each block, and the ranks given out before it: shapes (blocks,) and (blocks, members)."""
+        return self.ranks_before(np.searchsorted(self.starts, numbers, side="right") - 1, numbers)
+
+    def ranks_before(self, stages: Int64s | int, numbers: Int64s) -> tuple[Int64s, Int64s]:
+        """As `find`, for blocks taken to lie in the given stages."""
+        cycles, rows = np.divmod(numbers - self.starts[stages], self.num_rows[stages])
+        rows += self.first_rows[stages]
+        return rows, self.base[stages] + cycles[:, None] * self.quotas[stages] + self.before[rows]
 
 
 def master_table(quotas: list[int]) -> NDArray[np.int16]:
@@ -162,10 +232,23 @@ def master_table(quotas: list[int]) -> NDArray[np.int16]:
     return (np.array(table, dtype=np.int64) % len(quotas)).astype(np.int16)
 
 
-def _counts_before(labels: NDArray[np.int16], num_members: int) -> Int64s:
-    """How often each member stands before each block, and in the whole table: shape (blocks + 1, members)."""
-    counts = np.stack([np.bincount(row, minlength=num_members) for row in labels])
-    return np.concatenate([np.zeros((1, num_members), dtype=np.int64), np.cumsum(counts, axis=0)])
+def _check_stages(stages: Sequence[Stage], sizes: Mapping[str, int], block: int) -> None:
+    if not stages or stages[0].start != 0:
+        raise ValueError("the first stage must start at position 0")
+    names = tuple(stages[0].quotas)
+    if len(names) > 2**15:
+        raise ValueError(f"{len(names)} members are more than the 32768 that a label can number")
+    for before, stage in zip((None, *stages), stages, strict=False):
+        total = sum(stage.quotas.values())
+        if block < 1 or total < 1 or total % block or min(stage.quotas.values()) < 0:
+            raise ValueError(f"a table of {total} slots cannot be cut into blocks of {block}")
+        if tuple(stage.quotas) != names:
+            raise ValueError(f"the stage at {stage.start} has other members, or another order of them, than the first")
+        if before and (stage.start % block or stage.start <= before.start):
+            raise ValueError(f"a stage cannot start at {stage.start}: starts rise in multiples of {block}")
+        empty = [name for name, quota in stage.quotas.items() if quota and sizes.get(name, 0) < 1]
+        if empty:
+            raise ValueError(f"members without annotations: {', '.join(empty)}")
 
 
 def _check_range(start: int, end: int) -> None:

@@ -1,20 +1,27 @@
 """What a home holds of each member of a mixture."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ib_data.builders.manifest import Manifest, read_manifest
 from ib_data.cards import Card, card_names, load_card
 from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import Home
-from ib_data.mixtures.spec import Member, Mixture, load_mixture
+from ib_data.mixtures.spec import Member, Mixture
+from ib_data.mixtures.store import LocalStore, Store
+from ib_data.tasks import TASKS
+from ib_data.templates.render import eligible
+
+# What templates call the fields of an annotation, where the name is another one.
+_TEXTS = {"options": "options_text", "ocr_tokens": "ocr_text", "history": "history_text"}
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A member, its card, and the folder and manifest of the split that holds it; None where there is none.
 
-    A view (such as `vqav2_qg`) stands on the shards of its base.
+    A view (such as `vqav2_qg`) stands on the shards of its base. The card's task is the one that the member asks for.
     """
 
     member: Member
@@ -33,32 +40,50 @@ class Source:
         return self.num_built or self.member.size
 
 
-def sources(home: Home, mixture: Mixture) -> dict[str, Source]:
-    """The source of each member, by the member's name, in the order of the spec."""
-    return {member.dataset: _source(home, member) for member in mixture.members}
+def sources(place: Home | Store, mixture: Mixture) -> dict[str, Source]:
+    """The source of each member in a home or an object store, by the member's name, in the order of the spec."""
+    store = LocalStore(place) if isinstance(place, Home) else place
+    return {member.name: _source(store, member) for member in mixture.members}
 
 
 def refuse_unknown(mixture: Mixture) -> None:
-    """Raise IbDataError for a member that no one knows, or one whose card has no such split.
-
-    The paper's held-in datasets are known before they have a card: they count as not built.
-    """
-    known = {*card_names(), *load_mixture("instructblip").datasets}
+    """Raise IbDataError for a member that no one knows, whose card has no such split, or that its task cannot use."""
     for member in mixture.members:
-        if member.dataset in known - set(card_names()):
-            continue
-        if member.dataset not in known:
-            near = did_you_mean(member.dataset, sorted(known))
+        if member.dataset not in card_names():
+            near = did_you_mean(member.dataset, card_names())
             raise IbDataError(f"mixture {mixture.name}: unknown dataset {member.dataset!r}; {near}")
-        splits = load_card(member.dataset).splits
-        if member.split not in splits:
+        card = load_card(member.dataset)
+        if member.split not in card.splits:
             problem = f"mixture {mixture.name}: there is no split {member.split!r}"
-            raise DataError(member.dataset, problem, remedy=f"known: {', '.join(splits)}")
+            raise DataError(member.dataset, problem, remedy=f"known: {', '.join(card.splits)}")
+        if member.task:
+            _refuse_unfit(mixture, member, card)
 
 
-def _source(home: Home, member: Member) -> Source:
+def _refuse_unfit(mixture: Mixture, member: Member, card: Card) -> None:
+    """Raise DataError where no template of the member's task can do with what the card promises of every annotation."""
+    fields = card.splits[member.split].fields
+    assert member.task is not None
+    if not _serves(fields, member.task):
+        usable = [task for task in TASKS if _serves(fields, task)]
+        problem = f"mixture {mixture.name}: task {member.task!r} cannot be rendered from {', '.join(fields)}"
+        remedy = f"of the {member.split} split that is enough for: {', '.join(usable) or 'no task'}"
+        raise DataError(member.dataset, problem, remedy=remedy)
+
+
+def _serves(fields: Sequence[str], task: str) -> bool:
+    """Whether a training template of the task fits annotations that are sure to have `fields`."""
+    shared = {_TEXTS.get(field, field) for field in fields if field not in ("answers", "answer_index")}
+    right = {"answer", "answer_letter"} if "answer_index" in fields else set()
+    drawn = {"answer"} if "answers" in fields else set()
+    return bool(eligible(task, None, frozenset(shared | drawn), frozenset(shared | right)))
+
+
+def _source(store: Store, member: Member) -> Source:
     if member.dataset not in card_names():
         return Source(member, None, None, None)
     card = load_card(member.dataset)
-    folder = home.split(card.stored_as, member.split)
+    if member.task:
+        card = replace(card, task=member.task)
+    folder = store.folder(card.stored_as, member.split)
     return Source(member, card, folder, read_manifest(folder, card.stored_as))

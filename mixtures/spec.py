@@ -1,29 +1,23 @@
-"""A mixture spec: members with pinned sizes and a rule, read strictly from `mixtures/NAME.toml` or any .toml file.
+"""A mixture spec: members with pinned sizes, a rule and stages, from `mixtures/NAME.toml` or any .toml file.
 
 What a weight counts: positions of the stream, that is annotations, not images and not batches.
 """
 
-import math
-import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from ib_data.errors import DataError, IbDataError, did_you_mean
-from ib_data.home import SPLITS
-from ib_data.strict import Table, read_toml
-
-RULES = ("sqrt", "proportional", "uniform", "temperature", "fixed")
-# Sizes stay exact in a float up to here, and ranks over any run stay inside 64 bits.
-_MAX_SIZE = 2**53
+from ib_data.templates.options import RenderOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One dataset of a mixture. `size` is the pinned number of annotations, whatever was downloaded.
 
-    `scale` multiplies what the rule gives; 0 switches the member off. `weight` is set under the rule `fixed` alone.
+    `scale` multiplies what the rule gives; 0 switches the member off. `weight` is used under the rule `fixed` alone.
+    At most `cap` of `size` counts for the weight (the limit of examples-proportional mixing in T5, arXiv 1910.10683,
+    section 3.5.2). `task` makes the member a view: the annotations of `dataset` with the templates of that task.
     """
 
     dataset: str
@@ -31,26 +25,83 @@ class Member:
     size: int
     scale: float = 1.0
     weight: float | None = None
+    cap: int | None = None
+    task: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the member is called in its mixture: its dataset, or DATASET/TASK where it is a view."""
+        return f"{self.dataset}/{self.task}" if self.task else self.dataset
+
+    @property
+    def counted_size(self) -> int:
+        """The size that counts for the weight."""
+        return self.size if self.cap is None else min(self.size, self.cap)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSpec:
+    """What changes from the position `start` on, for good or until a later stage changes it again.
+
+    None keeps the rule (or the exponent) that was in force before; members that `scales` does not name keep theirs.
+    """
+
+    start: int
+    rule: str | None = None
+    exponent: float | None = None
+    scales: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixture:
-    """Members in the order of the spec. `exponent` is set under the rule `temperature` alone."""
+    """Members in the order of the spec. `exponent` is set under the rule `temperature` alone.
+
+    Rule, exponent and scales are those before the first of `stages`, which rise by their start.
+    """
 
     name: str
     rule: str
     members: tuple[Member, ...]
     exponent: float | None = None
+    render: RenderOptions = field(default_factory=RenderOptions)
+    stages: tuple[StageSpec, ...] = ()
 
     @property
-    def datasets(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """The members' names, in the order of the spec."""
-        return tuple(member.dataset for member in self.members)
+        return tuple(member.name for member in self.members)
 
-    def only(self, datasets: Iterable[str]) -> "Mixture":
-        """This mixture over some of its members; their weights are shared out anew by the same rule."""
-        kept = set(datasets)
-        return replace(self, members=tuple(m for m in self.members if m.dataset in kept))
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Where each stage begins; the first is 0, the spec's head."""
+        return (0, *(stage.start for stage in self.stages))
+
+    def only(self, names: Iterable[str]) -> "Mixture":
+        """This mixture over some of its members; their weights are shared out anew by the same rules."""
+        kept = set(names)
+        stages = tuple(
+            replace(stage, scales={name: scale for name, scale in stage.scales.items() if name in kept})
+            for stage in self.stages
+        )
+        return replace(self, members=tuple(m for m in self.members if m.name in kept), stages=stages)
+
+    def at(self, position: int) -> "Mixture":
+        """The mixture in force at a position: one without stages."""
+        found = replace(self, stages=())
+        for stage in self.stages:
+            if stage.start <= position:
+                found = found._after(stage)
+        return found
+
+    def _after(self, stage: StageSpec) -> "Mixture":
+        members = tuple(replace(m, scale=stage.scales.get(m.name, m.scale)) for m in self.members)
+        exponent = None if stage.rule else self.exponent
+        return replace(
+            self,
+            rule=stage.rule or self.rule,
+            exponent=exponent if stage.exponent is None else stage.exponent,
+            members=members,
+        )
 
 
 def mixture_names() -> tuple[str, ...]:
@@ -63,72 +114,6 @@ def load_mixture(name_or_path: str | Path) -> Mixture:
 
     Raises DataError for a spec that is not of the form, IbDataError for a name or a file that is not there.
     """
-    name = str(name_or_path)
-    if name in mixture_names():
-        text = package_files("ib_data.mixtures").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-        return parse_mixture(name, text, f"mixtures/{name}.toml")
-    path = Path(name)
-    if path.suffix != ".toml":
-        remedy = f"{did_you_mean(name, mixture_names())} (or give a .toml file)"
-        raise IbDataError(f"unknown mixture {name!r}; {remedy}")
-    try:
-        return parse_mixture(path.stem, read_toml(path), name)
-    except FileNotFoundError as error:
-        raise IbDataError(f"mixture file {name} is not there; packaged: {', '.join(mixture_names())}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(path.stem, f"is not UTF-8 text: {error}", file=name) from error
+    from ib_data.mixtures.spec_file import read_mixture  # which imports this module
 
-
-def parse_mixture(name: str, text: str, file: str) -> Mixture:
-    """The mixture in the TOML `text`; `file` is for messages. DataError for anything that is not of the form."""
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(name, f"is not TOML: {error}", file=file) from error
-    table = Table.of(values, name, file).only(("rule", "exponent", "members"))
-    rule = table.get("rule", str)
-    if rule not in RULES:
-        raise table.error(f"unknown rule {rule!r}", did_you_mean(rule, RULES))
-    exponent = None
-    if rule == "temperature":
-        exponent = _at_least_zero(table, "exponent", table.get("exponent", float))
-    elif "exponent" in table.values:
-        raise table.error(
-            f"'exponent' has no meaning under the rule {rule!r}", "remove it, or use rule = 'temperature'"
-        )
-    members: dict[str, Member] = {}
-    for row in table.tables("members"):
-        member = _member(row, rule)
-        if member.dataset in members:
-            raise row.error(f"member {member.dataset!r} stands twice", "merge the two entries")
-        members[member.dataset] = member
-    if not members:
-        raise table.error("a mixture needs members", "add a [[members]] table with dataset, split and size")
-    if not any(m.scale and (m.weight is None or m.weight) for m in members.values()):
-        raise table.error("all weights are 0", "give at least one member a scale and weight above 0")
-    return Mixture(name=name, rule=rule, exponent=exponent, members=tuple(members.values()))
-
-
-def _member(row: Table, rule: str) -> Member:
-    row.only(("dataset", "split", "size", "scale", "weight"))
-    size = row.get("size", int)
-    dataset = row.get("dataset", str)
-    if not 1 <= size <= _MAX_SIZE:
-        raise row.error(f"member {dataset!r}: 'size' expected an integer from 1 to 2**53, found {size}")
-    split = row.get("split", str)
-    if split not in SPLITS:
-        raise row.error(f"member {dataset!r}: unknown split {split!r}", did_you_mean(split, SPLITS))
-    weight = None
-    if rule == "fixed":
-        weight = _at_least_zero(row, "weight", row.get("weight", float))
-    elif "weight" in row.values:
-        remedy = "remove it, or use rule = 'fixed'; 'scale' multiplies what a rule gives"
-        raise row.error(f"member {dataset!r}: 'weight' has no meaning under the rule {rule!r}", remedy)
-    scale = _at_least_zero(row, "scale", row.get("scale", float, 1.0))
-    return Member(dataset=dataset, split=split, size=size, scale=scale, weight=weight)
-
-
-def _at_least_zero(table: Table, key: str, value: float) -> float:
-    if not math.isfinite(value) or not 0 <= value <= 1e6:
-        raise table.error(f"{key!r}: expected a number from 0 to 1e6, found {value}")
-    return value
+    return read_mixture(str(name_or_path))

@@ -5,33 +5,57 @@ from dataclasses import replace
 from decimal import Decimal, localcontext
 
 from ib_data.errors import DataError
+from ib_data.mixtures.schedule import Stage
 from ib_data.mixtures.spec import Member, Mixture
 
 # Slots of the master table. A quota is off by less than one slot: 0.1 % of the smallest share of 26 sqrt-weighted sets.
 TOTAL_QUOTA = 65_536
 
 
-def weights(mixture: Mixture) -> dict[str, float]:
-    """Each member's share of the positions, by its name, from pinned sizes alone; the shares sum to 1.
+def weights(mixture: Mixture, position: int = 0) -> dict[str, float]:
+    """Each member's share of the positions in the stage at `position`, by its name; the shares sum to 1.
 
-    The default rule is p_d = sqrt(S_d) / sum of sqrt(S_i) (arXiv 2305.06500, section 2.3), times the written scale.
+    Pinned sizes alone decide. The default rule is p_d = sqrt(S_d) / sum of sqrt(S_i) (arXiv 2305.06500, section 2.3),
+    times the written scale.
     """
-    return {name: float(share) for name, share in _shares(mixture).items()}
+    return {name: float(share) for name, share in _shares(mixture.at(position)).items()}
 
 
 def weights_under(mixture: Mixture, rule: str) -> dict[str, float]:
-    """The shares that the same sizes would have under `sqrt`, `proportional` or `uniform`, all scales being 1."""
-    members = tuple(replace(member, scale=1.0, weight=None) for member in mixture.members)
-    return weights(replace(mixture, rule=rule, exponent=None, members=members))
+    """The shares of the pinned sizes under `sqrt`, `proportional` or `uniform`, without scales and caps."""
+    members = tuple(replace(member, scale=1.0, weight=None, cap=None) for member in mixture.members)
+    return weights(replace(mixture, rule=rule, exponent=None, members=members, stages=()))
+
+
+def expected_samples(mixture: Mixture, num_samples: int) -> dict[str, float]:
+    """How many of the first `num_samples` positions each member is expected to fill, summed over the stages."""
+    found = dict.fromkeys(mixture.names, 0.0)
+    ends = (*mixture.starts[1:], num_samples)
+    for start, end in zip(mixture.starts, ends, strict=True):
+        length = max(min(end, num_samples) - start, 0)
+        for name, share in weights(mixture, start).items():
+            found[name] += share * length
+    return found
+
+
+def stage_quotas(mixture: Mixture) -> tuple[Stage, ...]:
+    """Where each stage starts and its quotas, as the schedule takes them; the first starts at 0."""
+    return tuple(Stage(start, quotas(mixture.at(start))) for start in mixture.starts)
+
+
+def drawn_names(mixture: Mixture) -> tuple[str, ...]:
+    """The members that some stage draws from; nobody needs to build the others."""
+    stages = [mixture.at(start) for start in mixture.starts]
+    return tuple(name for name in mixture.names if any(_shares(stage)[name] for stage in stages))
 
 
 def quotas(mixture: Mixture, total: int = TOTAL_QUOTA) -> dict[str, int]:
-    """Each member's slots among `total`, by largest remainder; at least 1, or 0 for a member of weight 0.
+    """Each member's slots among `total` in the head of the spec, by largest remainder; 0 for a member of weight 0.
 
-    The arithmetic is decimal with 40 digits, so that no processor's rounding can change the order of a stream.
-    Raises DataError where `total` is smaller than the number of members.
+    A member of a smaller weight than a slot gets one. The arithmetic is decimal with 40 digits, so that no processor's
+    rounding can change the order of a stream. Raises DataError where `total` is smaller than the number of members.
     """
-    shares = {name: share for name, share in _shares(mixture).items() if share}
+    shares = {name: share for name, share in _shares(mixture.at(0)).items() if share}
     if len(shares) > total:
         raise DataError(mixture.name, f"{len(shares)} members do not fit into {total} slots")
     small: set[str] = set()
@@ -46,7 +70,7 @@ def quotas(mixture: Mixture, total: int = TOTAL_QUOTA) -> dict[str, int]:
         if not too_small:
             break
         small |= too_small
-    found = {**dict.fromkeys(mixture.datasets, 0), **dict.fromkeys(small, 1), **_largest_remainder(ideal, left)}
+    found = {**dict.fromkeys(mixture.names, 0), **dict.fromkeys(small, 1), **_largest_remainder(ideal, left)}
     assert sum(found.values()) == total
     return found
 
@@ -62,7 +86,7 @@ def _largest_remainder(ideal: Mapping[str, Decimal], total: int) -> dict[str, in
 
 def _shares(mixture: Mixture) -> dict[str, Decimal]:
     with localcontext(prec=40):
-        raw = {member.dataset: _by_rule(mixture, member) * Decimal(member.scale) for member in mixture.members}
+        raw = {member.name: _by_rule(mixture, member) * Decimal(member.scale) for member in mixture.members}
         total = sum(raw.values(), Decimal(0))
         if not total:
             raise DataError(mixture.name, "all weights are 0", remedy="give a member a scale and weight above 0")
@@ -70,7 +94,7 @@ def _shares(mixture: Mixture) -> dict[str, Decimal]:
 
 
 def _by_rule(mixture: Mixture, member: Member) -> Decimal:
-    size = Decimal(member.size)
+    size = Decimal(member.counted_size)
     if mixture.rule == "sqrt":
         return size.sqrt()
     if mixture.rule == "proportional":

@@ -1,25 +1,24 @@
 """The templates of each task, read strictly from `templates/TASK.toml` or from a user's folder of such files.
 
 A file holds `target`, a `[train]` table with a line a template, a `[zero_shot]` table keyed by dataset, and `[targets]`
-keyed by template where one wants a target of its own.
+keyed by template where one wants a target of its own. `unused` lists fields that its templates leave out on purpose.
 """
 
 import re
 import tomllib
-from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files as package_files
+from itertools import pairwise
 from pathlib import Path
-
-import jinja2
 
 from ib_data.cards import Card, card_names
 from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 from ib_data.strict import Table
 from ib_data.tasks import TASKS
-from ib_data.templates.language import TemplateTextError, compiled, names_tested, names_used
+from ib_data.templates.language import TemplateTextError, names_tested, names_used, render_text
 
 # What `render.field_values` can give; a template that uses any other name is refused when it is read.
 KNOWN_FIELDS = (
@@ -85,6 +84,42 @@ class Template:
         return min((frozenset((self.needs | target.needs) - has) for target in self.targets), key=len)
 
 
+class TemplateFileError(DataError):
+    """A fault in a template file: its `line` (from 1), the `name` of the template or key, and the `problem`."""
+
+    def __init__(self, file: str, line: int | None, place: str, problem: str, remedy: str | None = None) -> None:
+        row = place if line is None else f"line {line}, {place}"
+        super().__init__("templates", problem, file=file, row=row, remedy=remedy)
+        self.line = line or 1
+        self.name = place.removeprefix("template ").replace("'", "")
+        self.problem = f"{problem}; {remedy}" if remedy else problem
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFile:
+    """The template file of one task, as far as it can be used.
+
+    `faults` are what cannot be used, most of them a TemplateFileError; `unused` the fields that the file leaves out on
+    purpose. `packaged` is the file that comes along.
+    """
+
+    task: str
+    file: str
+    source: str
+    packaged: bool = False
+    templates: tuple[Template, ...] = ()
+    unused: tuple[str, ...] = ()
+    faults: tuple[DataError, ...] = ()
+
+    def line_of(self, name: str, section: str | None = None) -> int:
+        """The line (from 1) where a key of a section stands; 1 where it is not written as a line of its own."""
+        return _line_of(self.source, name, section) or 1
+
+    def line_of_target(self, name: str) -> int:
+        """The line of a template's own target, else of the one that all share."""
+        return _line_of(self.source, name, "targets") or self.line_of("target")
+
+
 @cache
 def load_task(task: str, folder: Path | None = None) -> tuple[Template, ...]:
     """All templates of a task, in the order of their file; one in `folder` takes the place of the one that comes along.
@@ -92,13 +127,26 @@ def load_task(task: str, folder: Path | None = None) -> tuple[Template, ...]:
     Raises IbDataError for an unknown task and for a `folder` that holds no template file or one that is named after no
     task, DataError (file, line and template named) for a key, a field or a text that cannot be used.
     """
+    found = load_file(task, folder)
+    if found.faults:
+        raise found.faults[0]
+    return found.templates
+
+
+def load_file(task: str, folder: Path | None = None) -> TemplateFile:
+    """The template file of a task with all its faults. Raises IbDataError as `load_task` does, but for faults."""
     if task not in TASKS:
         raise IbDataError(f"unknown task {task!r}; {did_you_mean(task, TASKS)}")
     if folder and task in _user_files(folder):
         path = folder / f"{task}.toml"
-        return parse_templates(task, _read_text(path), str(path))
+        try:
+            return parse_file(task, path.read_text(encoding="utf-8"), str(path))
+        except UnicodeDecodeError as error:
+            fault = TemplateFileError(str(path), None, "file", f"not UTF-8: {error}", "save it as UTF-8")
+            return TemplateFile(task, str(path), "", faults=(fault,))
     source = package_files("ib_data.templates").joinpath(f"{task}.toml")
-    return parse_templates(task, source.read_text(encoding="utf-8"), f"templates/{task}.toml")
+    found = parse_file(task, source.read_text(encoding="utf-8"), f"templates/{task}.toml")
+    return replace(found, packaged=True)
 
 
 def zero_shot(card: Card, folder: Path | None = None) -> Template | None:
@@ -106,15 +154,31 @@ def zero_shot(card: Card, folder: Path | None = None) -> Template | None:
     return next((t for t in load_task(card.task, folder) if t.kind == "zero_shot" and t.name == card.name), None)
 
 
-def parse_templates(task: str, text: str, file: str) -> tuple[Template, ...]:
-    """The templates in the text of one file; DataError as `load_task` says."""
+def parse_file(task: str, source: str, file: str) -> TemplateFile:
+    """The templates in the text of one file, and its faults: all of its templates', or the first of the file itself."""
     try:
-        table = Table.of(tomllib.loads(text), "templates", file).only(("target", "targets", *KINDS))
+        table = Table.of(tomllib.loads(source), "templates", file).only(("target", "targets", "unused", *KINDS))
+        table.table("zero_shot").only({*card_names(), *PAPER_HELD_OUT})
+        table.table("targets").only([name for kind in KINDS for name in table.table(kind).values])
+        shared = _shared_targets(table, source)
+        unused = table.texts("unused")
+        _refuse_unknown(unused, table, _line_of(source, "unused"), "unused")
     except tomllib.TOMLDecodeError as error:
-        raise DataError("templates", f"not TOML: {error}", file=file) from error
-    templates = list(_templates(task, table, text))
-    _refuse_repeats(templates, table)
-    return tuple(templates)
+        found = re.search(r"at line (\d+)", str(error))
+        fault = TemplateFileError(file, int(found[1]) if found else None, "file", f"not TOML: {error}")
+        return TemplateFile(task, file, source, faults=(fault,))
+    except DataError as error:
+        return TemplateFile(task, file, source, faults=(error,))
+    templates: list[Template] = []
+    faults: list[DataError] = []
+    for kind in KINDS:
+        for name in table.table(kind).values:
+            try:
+                templates.append(_template(task, name, kind, shared, table, source))
+            except DataError as error:
+                faults.append(error)
+    faults += _repeats(templates, file, source)
+    return TemplateFile(task, file, source, templates=tuple(templates), unused=unused, faults=tuple(faults))
 
 
 def _user_files(folder: Path) -> tuple[str, ...]:
@@ -127,32 +191,20 @@ def _user_files(folder: Path) -> tuple[str, ...]:
     return tasks
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError("templates", f"not UTF-8: {error}", file=str(path), remedy="save it as UTF-8") from error
-
-
-def _templates(task: str, table: Table, source: str) -> Iterator[Template]:
-    shared = _shared_targets(table, source)
-    table.table("zero_shot").only({*card_names(), *PAPER_HELD_OUT})
-    own = table.table("targets").only([name for kind in KINDS for name in table.table(kind).values])
-    for kind in KINDS:
-        entries = table.table(kind)
-        for name in entries.values:
-            text = entries.get(name, str)
-            line = _line_of(source, name, kind)
-            fields = _checked(text, table, line, f"template {name!r}")
-            targets = shared
-            if name in own.values:
-                place = _line_of(source, name, "targets")
-                targets = (_target(own.get(name, str), table, place, f"target of {name!r}"),)
-            if leaked := fields & frozenset().union(*(target.needs for target in targets)):
-                raise _error(table, line, f"template {name!r}", f"the instruction shows the target {sorted(leaked)}")
-            needs = fields - names_tested(text) - frozenset(EMPTY_SLOTS if kind == "zero_shot" else ())
-            digest = sha256(text.encode()).hexdigest()
-            yield Template(task, name, kind, text, digest, fields, needs, targets)
+def _template(task: str, name: str, kind: str, shared: tuple[Target, ...], table: Table, source: str) -> Template:
+    """The template `name` of the table `kind`; DataError where it cannot be used."""
+    text = table.table(kind).get(name, str)
+    line = _line_of(source, name, kind)
+    fields = _checked(text, table, line, f"template {name!r}")
+    targets = shared
+    own = table.table("targets")
+    if name in own.values:
+        targets = (_target(own.get(name, str), table, _line_of(source, name, "targets"), f"target of {name!r}"),)
+    if leaked := fields & frozenset().union(*(target.needs for target in targets)):
+        problem = f"the instruction shows the target {sorted(leaked)}"
+        raise TemplateFileError(table.file, line, f"template {name!r}", problem)
+    needs = fields - names_tested(text) - frozenset(EMPTY_SLOTS if kind == "zero_shot" else ())
+    return Template(task, name, kind, text, sha256(text.encode()).hexdigest(), fields, needs, targets)
 
 
 def _shared_targets(table: Table, source: str) -> tuple[Target, ...]:
@@ -171,42 +223,51 @@ def _target(text: str, table: Table, line: int | None, place: str) -> Target:
 def _checked(text: str, table: Table, line: int | None, place: str) -> frozenset[str]:
     """The fields of a usable text; rendered once with every field set, since some faults show only then."""
     if text != text.strip() or not text:
-        raise _error(table, line, place, f"expected a text without blanks at its ends, found {quoted(text)}")
+        problem = f"expected a text without blanks at its ends, found {quoted(text)}"
+        raise TemplateFileError(table.file, line, place, problem)
     try:
         fields = names_used(text)
+        _refuse_unknown(sorted(fields), table, line, place)
+        render_text(text, dict.fromkeys(KNOWN_FIELDS, "x"))
     except TemplateTextError as error:
         shift = None if line is None else line + error.line - 1
-        raise _error(table, shift, place, str(error)) from error
-    for name in sorted(fields - set(KNOWN_FIELDS)):
-        raise _error(table, line, place, f"unknown field {name!r}", did_you_mean(name, KNOWN_FIELDS))
-    try:
-        compiled(text).render(dict.fromkeys(KNOWN_FIELDS, "x"))
-    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-        raise _error(table, line, place, f"cannot be rendered: {error}") from error
+        raise TemplateFileError(table.file, shift, place, str(error)) from error
     return fields
 
 
-def _refuse_repeats(templates: list[Template], table: Table) -> None:
+def _refuse_unknown(fields: Iterable[str], table: Table, line: int | None, place: str) -> None:
+    for name in fields:
+        if name not in KNOWN_FIELDS:
+            nearest = did_you_mean(name, KNOWN_FIELDS)
+            raise TemplateFileError(table.file, line, place, f"unknown field {name!r}", nearest)
+
+
+def _repeats(templates: list[Template], file: str, source: str) -> Iterator[TemplateFileError]:
+    """A fault for every name under both kinds, and every training text that stands twice."""
     names: dict[str, Template] = {}
-    texts: dict[tuple[str, str], Template] = {}
+    texts: dict[str, Template] = {}
     for template in templates:
+        line = _line_of(source, template.name, template.kind)
+        place = f"template {template.name!r}"
         if template.name in names:
-            raise table.error(f"the name {template.name!r} stands under both [train] and [zero_shot]", "rename one")
+            problem = f"the name {template.name!r} stands under both [train] and [zero_shot]"
+            yield TemplateFileError(file, line, place, problem, "rename one")
         # A held-out prompt may be shared by several datasets; a training text twice would be drawn twice as often.
-        if template.kind == "train" and (first := texts.get((template.kind, template.text))):
-            raise table.error(f"templates {first.name!r} and {template.name!r} have the same text", "delete one")
-        names[template.name] = texts[template.kind, template.text] = template
-
-
-def _error(table: Table, line: int | None, place: str, problem: str, remedy: str | None = None) -> DataError:
-    row = place if line is None else f"line {line}, {place}"
-    return DataError(table.owner, problem, file=table.file, row=row, remedy=remedy)
+        if template.kind == "train" and (first := texts.get(template.text)):
+            problem = f"templates {first.name!r} and {template.name!r} have the same text"
+            yield TemplateFileError(file, line, place, problem, "delete one")
+        names[template.name] = texts[template.text] = template
 
 
 def _line_of(source: str, key: str, section: str | None = None) -> int | None:
-    """The line (from 1) where `key =` stands, after `[section]`; None for a way of writing it that is not a line."""
-    start = re.search(rf"^\s*\[{section}\]", source, re.MULTILINE) if section else None
-    found = re.compile(rf"^[ \t]*[\"']?{re.escape(key)}[\"']?[ \t]*=", re.MULTILINE).search(
-        source, start.end() if start else 0
-    )
-    return source.count("\n", 0, found.start()) + 1 if found else None
+    """The line (from 1) where `key =` stands, in `[section]` or before the first section; None where there is none.
+
+    A table may be written inline or with dots: then there is none either.
+    """
+    heads = [(found[1], found.start()) for found in re.finditer(r"^[ \t]*\[([\w ]+)\]", source, re.MULTILINE)]
+    bounds = [(None, 0), *heads, (None, len(source))]
+    for (name, start), (_, end) in pairwise(bounds):
+        if name == section:
+            found = re.search(rf"^[ \t]*[\"']?{re.escape(key)}[\"']?[ \t]*=", source[start:end], re.MULTILINE)
+            return source.count("\n", 0, start + found.start()) + 1 if found else None
+    return None

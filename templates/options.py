@@ -32,3 +32,4 @@ class RenderOptions:
 
 
 _ALLOWED = {"answers": ANSWERS, "option_order": OPTION_ORDERS, "choice_targets": CHOICE_TARGETS, "turns": TURNS}
+DEFAULT_OPTIONS = RenderOptions()

@@ -1,6 +1,6 @@
 """Built samples with their instructions, as the terminal and the contact sheet show them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -11,20 +11,22 @@ from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Sample
 from ib_data.templates.library import Template, load_task, zero_shot
+from ib_data.templates.options import DEFAULT_OPTIONS, RenderOptions
 from ib_data.templates.pick import built_split, first_samples
-from ib_data.templates.render import Rendered, marked, render
+from ib_data.templates.render import Rendered, marked, render, render_all, template_of
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One annotation as rendered. `marked` is the instruction with its substituted parts between marks.
+    """One annotation as rendered by `template`. `marked` is the instruction with its substituted parts between marks.
 
-    Where nothing can be rendered (the split hides its answers) `rendered` is None and `problem` says why.
+    Where nothing can be rendered (the split hides its answers) there is neither, and `problem` says why.
     """
 
     annotation: Annotation
-    rendered: Rendered | None
-    marked: str
+    rendered: Rendered | None = None
+    template: Template | None = None
+    marked: str = ""
     problem: str | None = None
 
 
@@ -52,20 +54,26 @@ def preview(
     seed: int = 0,
     per_sample: int = 3,
     folder: Path | None = None,
+    options: RenderOptions = DEFAULT_OPTIONS,
+    max_annotations: int | None = None,
+    all_templates: bool = False,
 ) -> list[Entry]:
     """The first `n` samples of a built split, `per_sample` annotations of each rendered at positions 0, 1, 2, ...
 
-    A held-out dataset is rendered with its zero-shot prompt, any other with drawn training templates.
+    No more than `max_annotations` are rendered in all; samples beyond that are left out. A held-out dataset is rendered
+    with its zero-shot prompt, any other with drawn training templates, and with `all_templates` through all that fit.
     Raises what `built_split` and `first_samples` raise.
     """
     manifest = built_split(home, card, split)
-    template = fixed_template(card, folder)
     load_task(card.task, folder)  # a faulty template file is one error, not a note under every annotation
-    positions = count()
+    one_by_one = _Examples(card, seed, folder, options, all_templates)
+    positions = iter(range(max_annotations)) if max_annotations is not None else count()
     entries = []
     for sample, media in first_samples(home, card, manifest.split, n):
-        shown = sample.annotations[:per_sample]
-        examples = tuple(_examples(card, shown, positions, seed, template, folder))
+        shown = list(zip(sample.annotations[:per_sample], positions, strict=False))
+        if not shown:
+            break
+        examples = tuple(example for annotation, position in shown for example in one_by_one.at(annotation, position))
         entries.append(Entry(card, manifest, sample, media, examples, len(sample.annotations) - len(shown)))
     return entries
 
@@ -75,18 +83,31 @@ def fixed_template(card: Card, folder: Path | None = None) -> Template | None:
     return zero_shot(card, folder) if card.role == "held-out" else None
 
 
-def _examples(
-    card: Card,
-    annotations: tuple[Annotation, ...],
-    positions: Iterator[int],
-    seed: int,
-    template: Template | None,
-    folder: Path | None,
-) -> Iterator[Example]:
-    for annotation, position in zip(annotations, positions, strict=False):
+@dataclass(frozen=True, slots=True)
+class _Examples:
+    """How annotations become examples."""
+
+    card: Card
+    seed: int
+    folder: Path | None
+    options: RenderOptions
+    all_templates: bool
+
+    def at(self, annotation: Annotation, position: int) -> Iterable[Example]:
+        """One example, or one for each template; or one that says why there is none."""
         try:
-            rendered = render(card, annotation, seed=seed, position=position, template=template, folder=folder)
+            found = self._rendered(annotation, position)
         except DataError as error:
-            yield Example(annotation, None, "", str(error))
-        else:
-            yield Example(annotation, rendered, marked(card, annotation, rendered, folder))
+            return (Example(annotation, problem=str(error)),)
+        return [self._example(annotation, rendered) for rendered in found]
+
+    def _rendered(self, annotation: Annotation, position: int) -> list[Rendered]:
+        card, seed, folder, options = self.card, self.seed, self.folder, self.options
+        if self.all_templates:
+            return render_all(card, annotation, seed=seed, position=position, folder=folder, options=options)
+        fixed = fixed_template(card, folder)
+        return [render(card, annotation, seed=seed, position=position, template=fixed, folder=folder, options=options)]
+
+    def _example(self, annotation: Annotation, rendered: Rendered) -> Example:
+        shown = marked(self.card, annotation, rendered, self.folder, self.options)
+        return Example(annotation, rendered, template_of(rendered, self.folder), shown)

@@ -114,6 +114,11 @@ def _sample(entry: Entry) -> dict[str, Any]:
                 "id": clean(example.annotation.id),
                 "instruction": highlight(example.marked),
                 "rendered": example.rendered,
+                "kind": example.template.kind.replace("_", "-") if example.template else None,
+                "earlier": [
+                    (clean(turn.question), clean(turn.answer))
+                    for turn in (example.rendered.earlier if example.rendered else ())
+                ],
                 "target": clean(example.rendered.target) if example.rendered else None,
                 "problem": clean(example.problem or ""),
             }

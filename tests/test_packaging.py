@@ -27,5 +27,5 @@ def test_every_dependency_is_pinned_within_its_bounds() -> None:
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
     names = [*project["dependencies"], *(name for extra in project["optional-dependencies"].values() for name in extra)]
     for requirement in names:
-        name = requirement.split(">=")[0].lower()
+        name = requirement.split(">=")[0].split("[")[0].lower()
         assert name in {pinned.lower() for pinned in pins}, f"{name} is not pinned in constraints.txt"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.errors import IbDataError, did_you_mean, quoted
+from ib_data.mixtures.images import AUGMENTS, DECODES
 from ib_data.strict import Table, read_toml
 
 MODELS = ("tiny",)
@@ -22,8 +23,10 @@ class TrainConfig:
     `batch_size` counts annotations a step. `warmup_steps` rise linearly to `learning_rate`, the rest falls as a cosine
     to 0. Instructions keep their last `max_instruction_tokens`, targets their first `max_target_tokens`; both limits
     count the special tokens. `text_steps`: steps of reading the texts alone, for a tiny language model before it is
-    frozen; 0 leaves it random. `available` draws only from the members of the mixture that are built. `cpu_threads` is
-    torch's number of threads, 0 its own choice.
+    frozen; 0 leaves it random. `available` draws only from the members of the mixture that are built. `augment` and
+    `decode` are those of ImageOptions; the paper does not say how it crops, "mild" is X-InstructBLIP's way. `workers`
+    are processes that load (0: this one). With `annotations_per_image` above 1 `batch_size` counts images.
+    `cpu_threads` is torch's number of threads, 0 its own choice.
     """
 
     mixture: str
@@ -42,6 +45,10 @@ class TrainConfig:
     max_target_tokens: int = 256
     save_every: int = 3000
     available: bool = False
+    augment: str = "mild"
+    decode: str = "exact"
+    annotations_per_image: int = 1
+    workers: int = 0
     device: str = "auto"
     cpu_threads: int = 0
 
@@ -49,6 +56,7 @@ class TrainConfig:
 _KINDS: dict[str, Any] = {f.name: list if f.name == "betas" else f.type for f in fields(TrainConfig)}
 _AT_LEAST_ONE = (
     "steps", "batch_size", "image_px", "num_query_tokens", "max_instruction_tokens", "max_target_tokens", "save_every",
+    "annotations_per_image",
 )  # fmt: skip
 
 
@@ -112,10 +120,10 @@ def _check(config: TrainConfig, table: Table) -> None:
     for key in _AT_LEAST_ONE:
         if getattr(config, key) < 1:
             raise table.error(f"{key!r}: expected at least 1, found {getattr(config, key)}")
-    for key in ("text_steps", "cpu_threads"):
+    for key in ("text_steps", "cpu_threads", "workers"):
         if getattr(config, key) < 0:
             raise table.error(f"{key!r}: expected at least 0, found {getattr(config, key)}")
-    for key, known in (("model", MODELS), ("device", DEVICES)):
+    for key, known in (("model", MODELS), ("device", DEVICES), ("augment", AUGMENTS), ("decode", DECODES)):
         if getattr(config, key) not in known:
             raise table.error(
                 f"{key!r}: unknown value {getattr(config, key)!r}", did_you_mean(getattr(config, key), known)

@@ -26,6 +26,7 @@ class Trained:
     model: Any
     tokens: Tokens
     collator: Collator
+    image_px: int
     device: torch.device
 
 
@@ -37,7 +38,9 @@ def load(folder: Path, device: str = "auto") -> Trained:
     place = find_device(device)
     to_device(model, place)
     model.eval()
-    return Trained(model=model, tokens=tokens, collator=collator_of(checkpoint.config, tokens), device=place)
+    config = checkpoint.config
+    collator = collator_of(config, tokens)
+    return Trained(model=model, tokens=tokens, collator=collator, image_px=config.image_px, device=place)
 
 
 def answer(trained: Trained, image: bytes, prompt: str, max_new_tokens: int = 30) -> str:
@@ -55,7 +58,7 @@ def answers(trained: Trained, asked: Sequence[tuple[bytes, str]], max_new_tokens
     """
     collator, tokens, model = trained.collator, trained.tokens, trained.model
     try:
-        pictures = torch.stack([pixels(image, collator.image_px) for image, _ in asked])
+        pictures = torch.stack([pixels(image, trained.image_px) for image, _ in asked])
     except MediaError as error:
         raise IbDataError(f"not a picture: {error}") from error
     text_ids, text_mask = right_padded([collator.qformer_ids(prompt) for _, prompt in asked], tokens.qformer_id(PAD))

@@ -16,9 +16,12 @@ from tqdm import tqdm
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.keyed import keyed_bits
-from ib_data.mixtures.stream import Example, Stream, open_stream
+from ib_data.mixtures.images import ImageOptions
+from ib_data.mixtures.loader import StreamLoader
+from ib_data.mixtures.options import StreamOptions
+from ib_data.mixtures.stream import Stream, open_stream
 from ib_data.training import checkpoint as checkpoints
-from ib_data.training.collator import Collator, batches
+from ib_data.training.collator import Batch, Collator
 from ib_data.training.config import TrainConfig
 from ib_data.training.language import read_texts
 from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_model, to_device, trained_parameters
@@ -27,8 +30,8 @@ from ib_data.training.tokens import PAD, Tokens, build_tokens
 
 VOCABULARY_EXAMPLES = 2048
 LOG = "log.jsonl"
-# What a resumed run may say differently: neither decides a loss (a device only its last bits).
-_FREE = ("save_every", "device")
+# What a resumed run may say differently: none decides a loss (a device only its last bits).
+_FREE = ("save_every", "device", "workers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +59,13 @@ def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None]
     """Train on the mixture of `config` from what is built under `home`, into the run folder `out`.
 
     The same call goes on from the newest whole checkpoint in `out`. Raises IbDataError where that checkpoint was
-    written by another configuration or over other data, and DataError for a picture that is missing or broken.
+    written by another configuration or over other data, DataError for samples built without pictures.
     """
-    stream = open_stream(home, config.mixture, seed=config.seed, available=config.available)
+    options = StreamOptions(
+        annotations_per_image=config.annotations_per_image,
+        images=ImageOptions(image_px=config.image_px, decode=config.decode, augment=config.augment),
+    )
+    stream = open_stream(home, config.mixture, seed=config.seed, available=config.available, options=options)
     return train_on(config, stream, out, say)
 
 
@@ -99,7 +106,6 @@ def collator_of(config: TrainConfig, tokens: Tokens) -> Collator:
     return Collator(
         tokens=tokens,
         num_query_tokens=config.num_query_tokens,
-        image_px=config.image_px,
         max_instruction_tokens=config.max_instruction_tokens,
         max_target_tokens=config.max_target_tokens,
     )
@@ -107,8 +113,8 @@ def collator_of(config: TrainConfig, tokens: Tokens) -> Collator:
 
 def _fresh(config: TrainConfig, stream: Stream, device: torch.device) -> _Run:
     count = min(config.steps * config.batch_size, VOCABULARY_EXAMPLES)
-    texts = [(e.rendered.instruction, e.rendered.target) for e in stream.examples(0, count)]
-    tokens = build_tokens(text for pair in texts for text in pair)
+    read = [example.rendered for example in stream.examples(0, count, with_pixels=False)]
+    tokens = build_tokens(text for rendered in read for text, _ in rendered.segments)
     shape = TinyShape(
         seed=config.seed,
         image_px=config.image_px,
@@ -121,7 +127,7 @@ def _fresh(config: TrainConfig, stream: Stream, device: torch.device) -> _Run:
     language: dict[str, Tensor] = {}
     if config.text_steps:
         collator = collator_of(config, tokens)
-        rows = [collator.text_ids(*pair) for pair in texts]
+        rows = [collator.text_ids(rendered) for rendered in read]
         read_texts(model.language_model, rows, tokens.language_id(PAD), config.text_steps)
         language = checkpoints.language_values(model)
     freeze(model)
@@ -182,17 +188,18 @@ def _steps(
     if run.step == config.steps:
         return
     run.model.train()
-    collate = collator_of(config, run.tokens)
     size = config.batch_size
-    examples = stream.examples(run.step * size, (config.steps - run.step) * size)
+    loader = StreamLoader(stream, size, collator_of(config, run.tokens), workers=config.workers)
+    loader.position = run.step * size
     bar = tqdm(total=config.steps, initial=run.step, unit="step", disable=not sys.stderr.isatty())
     with (out / LOG).open("a", encoding="utf-8") as log, bar:
         before = time.perf_counter()
-        for step, group in enumerate(batches(examples, size), start=run.step):
+        for step, batch in zip(range(run.step, config.steps), loader, strict=False):
             rate = learning_rate_at(step, config)
-            loss = _step(config, run, collate, group, step, rate, device)
+            loss = _step(config, run, batch, step, rate, device)
             after = time.perf_counter()
-            row = {"step": step, "loss": loss, "learning_rate": rate, "samples_per_s": size / (after - before)}
+            speed = {"samples_per_s": size / (after - before), "wait_s": loader.meter.take().wait_s}
+            row = {"step": step, "loss": loss, "learning_rate": rate, **speed}
             before = after
             print(json.dumps(row), file=log, flush=True)
             bar.update()
@@ -206,8 +213,7 @@ def _steps(
 def _step(
     config: TrainConfig,
     run: _Run,
-    collate: Collator,
-    group: list[Example],
+    batch: Batch,
     step: int,
     rate: float,
     device: torch.device,
@@ -216,7 +222,7 @@ def _step(
     torch.manual_seed(keyed_bits(config.seed, "training.dropout", step) % 2**63)
     for parameters in run.optimizer.param_groups:
         parameters["lr"] = rate
-    batch = collate(group).to(device)
+    batch = batch.to(device)
     with autocast(device):
         loss = batch_loss(run.model, batch)
     run.optimizer.zero_grad(set_to_none=True)
@@ -224,7 +230,7 @@ def _step(
     run.optimizer.step()
     value = loss.item()
     if value != value:
-        places = f"positions {group[0].position} to {group[-1].position}"
+        places = f"positions {step * config.batch_size} to {(step + 1) * config.batch_size - 1}"
         raise IbDataError(f"the loss of step {step} ({places}) is not a number; lower learning_rate and begin anew")
     return value
 

@@ -15,3 +15,8 @@ def keyed_bits(seed: int, stream: str, *counters: int) -> int:
 def keyed_below(bound: int, seed: int, stream: str, *counters: int) -> int:
     """A uniform integer in [0, bound); the bias is below bound / 2**128."""
     return keyed_bits(seed, stream, *counters) % bound
+
+
+def keyed_unit(seed: int, stream: str, *counters: int) -> float:
+    """A uniform number in [0, 1), one of 2**53 that floating point holds exactly."""
+    return (keyed_bits(seed, stream, *counters) >> 75) / (1 << 53)

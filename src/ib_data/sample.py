@@ -6,7 +6,7 @@ The JSON names are fixed (they stand in every shard). Absent means absent: a fie
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from ib_data.errors import IbDataError, did_you_mean, quoted
@@ -95,9 +95,12 @@ class Sample:
         """
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SampleError(f"a sample's JSON cannot be read: {error}") from error
-        sample: Sample = _read(cls, value, "sample")
+        try:
+            sample: Sample = _SAMPLE(value)
+        except _FaultError as fault:
+            raise SampleError(f"sample{fault.path}: {fault.problem}") from fault
         return sample
 
 
@@ -105,93 +108,111 @@ def plain(value: Any) -> Any:
     """A sample, or a part of one, as nested dicts and lists without absent fields: what its JSON says."""
     if isinstance(value, tuple):
         return [plain(item) for item in value]
-    if type(value) not in _READERS:
+    if type(value) not in _NAMES:
         return value
-    pairs = ((name, getattr(value, name)) for name in _READERS[type(value)])
+    pairs = ((name, getattr(value, name)) for name in _NAMES[type(value)])
     return {name: plain(item) for name, item in pairs if item is not None and item != () and item != {}}
 
 
-def _text(value: object, path: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise SampleError(f"{path}: expected a non-empty text, found {quoted(value)}")
+class _FaultError(Exception):
+    """What is wrong with a value, and where: the path grows from the inside out, so that good values need none."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        self.path = ""
+
+    def inside(self, step: str) -> "_FaultError":
+        self.path = step + self.path
+        return self
+
+
+_Reader = Callable[[Any], Any]
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str or not value:
+        raise _FaultError(f"expected a non-empty text, found {quoted(value)}")
     return value
 
 
-def _option(value: object, path: str) -> str:
-    if not isinstance(value, str):
-        raise SampleError(f"{path}: expected a text, found {quoted(value)}")
+def _option(value: Any) -> str:
+    if type(value) is not str:
+        raise _FaultError(f"expected a text, found {quoted(value)}")
     return value
 
 
-def _integer(value: object, path: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise SampleError(f"{path}: expected an integer from 0, found {quoted(value)}")
+def _integer(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise _FaultError(f"expected an integer from 0, found {quoted(value)}")
     return value
 
 
-def _list_of(read: Callable[[object, str], Any]) -> Callable[[object, str], tuple[Any, ...]]:
-    def read_list(value: object, path: str) -> tuple[Any, ...]:
-        if not isinstance(value, list) or not value:
-            raise SampleError(f"{path}: expected a non-empty list, found {quoted(value)}")
-        return tuple(read(item, f"{path}[{i}]") for i, item in enumerate(value))
+def _list_of(read: _Reader) -> Callable[[Any], tuple[Any, ...]]:
+    def read_list(value: Any) -> tuple[Any, ...]:
+        if type(value) is not list or not value:
+            raise _FaultError(f"expected a non-empty list, found {quoted(value)}")
+        found: list[Any] = []  # not a comprehension: its length tells the place of a fault
+        try:
+            for item in value:
+                found.append(read(item))
+        except _FaultError as fault:
+            raise fault.inside(f"[{len(found)}]") from None
+        return tuple(found)
 
     return read_list
 
 
-def _extra(value: object, path: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or not value or any(item is None for item in value.values()):
-        raise SampleError(f"{path}: expected a non-empty object without nulls, found {quoted(value)}")
+def _extra(value: Any) -> Mapping[str, Any]:
+    if type(value) is not dict or not value or None in value.values():
+        raise _FaultError(f"expected a non-empty object without nulls, found {quoted(value)}")
     return value
 
 
-def _object(cls: type[Any]) -> Callable[[object, str], Any]:
-    return lambda value, path: _read(cls, value, path)
+def _object(cls: type[Any], readers: Mapping[str, _Reader]) -> _Reader:
+    """A reader of JSON objects of `cls`, in place: the value is a fresh one of json, whose types have no subclasses."""
+    required = [item.name for item in fields(cls) if item.default is item.default_factory is MISSING]
+
+    def read_object(value: Any) -> Any:
+        if type(value) is not dict:
+            raise _FaultError(f"expected an object, found {quoted(value)}")
+        try:
+            for key, item in value.items():
+                value[key] = readers[key](item)
+        except _FaultError as fault:
+            raise fault.inside(f".{key}") from None
+        except KeyError:
+            raise _FaultError(f"unknown key {key!r}; {did_you_mean(key, readers)}") from None
+        for key in required:
+            if key not in value:
+                raise _FaultError(f"key {key!r} is missing")
+        return cls(**value)
+
+    return read_object
 
 
-_READERS: dict[type[Any], dict[str, Callable[[object, str], Any]]] = {
-    Answer: {"text": _text, "count": _integer},
-    Turn: {"question": _text, "answer": _text},
-    Media: {"kind": _text, "source_name": _text, "width": _integer, "height": _integer, "sha256": _text},
-    Annotation: {
+_ANSWER = _object(Answer, {"text": _text, "count": _integer})
+_TURN = _object(Turn, {"question": _text, "answer": _text})
+_MEDIA = _object(Media, {"kind": _text, "source_name": _text, "width": _integer, "height": _integer, "sha256": _text})
+_ANNOTATION = _object(
+    Annotation,
+    {
         "id": _text,
         "question": _text,
-        "answers": _list_of(_object(Answer)),
+        "answers": _list_of(_ANSWER),
         "caption": _text,
         "options": _list_of(_option),
         "answer_index": _integer,
         "context": _text,
         "ocr_tokens": _list_of(_text),
-        "history": _list_of(_object(Turn)),
+        "history": _list_of(_TURN),
         "statement": _text,
         "label": _text,
         "rationales": _list_of(_text),
         "extra": _extra,
     },
-    Sample: {
-        "key": _text,
-        "dataset": _text,
-        "split": _text,
-        "media": _object(Media),
-        "annotations": _list_of(_object(Annotation)),
-    },
-}
-_REQUIRED: dict[type[Any], tuple[str, ...]] = {
-    Answer: ("text", "count"),
-    Turn: ("question", "answer"),
-    Media: ("kind", "source_name"),
-    Annotation: ("id",),
-    Sample: ("key", "dataset", "split", "media", "annotations"),
-}
-
-
-def _read(cls: type[Any], value: object, path: str) -> Any:
-    if not isinstance(value, dict):
-        raise SampleError(f"{path}: expected an object, found {quoted(value)}")
-    readers = _READERS[cls]
-    for key in value:
-        if key not in readers:
-            raise SampleError(f"{path}: unknown key {key!r}; {did_you_mean(key, readers)}")
-    for key in _REQUIRED[cls]:
-        if key not in value:
-            raise SampleError(f"{path}: key {key!r} is missing")
-    return cls(**{key: readers[key](item, f"{path}.{key}") for key, item in value.items()})
+)
+_SAMPLE = _object(
+    Sample,
+    {"key": _text, "dataset": _text, "split": _text, "media": _MEDIA, "annotations": _list_of(_ANNOTATION)},
+)
+_NAMES = {cls: [item.name for item in fields(cls)] for cls in (Answer, Turn, Media, Annotation, Sample)}

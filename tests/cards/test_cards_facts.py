@@ -17,7 +17,7 @@ CARDS = [load_card(name) for name in card_names()]
 STORED = [card for card in CARDS if card.view_of is None]
 VIEWS = [card for card in CARDS if card.view_of is not None]
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-HELD_IN = set(load_mixture("instructblip").datasets)
+HELD_IN = set(load_mixture("instructblip").names)
 MINIMAL = """---
 name: toy
 title: Toy

@@ -1,12 +1,14 @@
 """A tiny home: vqav2, okvqa and coco_caption, built by the project's own writers without any official file."""
 
 import io
+import logging
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, Extent, index_rows, write_table
 from ib_data.builders.manifest import DROPS, INDEX, Manifest, Shard
@@ -29,14 +31,37 @@ def _annotations(dataset: str, number: int) -> tuple[Annotation, ...]:
     return tuple(Annotation(id=i, question=f"what colour is {i}?", answers=ANSWERS) for i in ids)
 
 
-def _sample(dataset: str, split: str, number: int) -> tuple[Sample, bytes]:
-    image = b"\xff\xd8" + f"{dataset} {number}".encode() * 5
+Picture = Callable[[str, int], bytes]
+
+
+def no_picture(dataset: str, number: int) -> bytes:
+    """Bytes that begin as a JPEG does and tell which they are."""
+    return b"\xff\xd8" + f"{dataset} {number}".encode() * 5
+
+
+def jpeg(dataset: str, number: int) -> bytes:
+    """A JPEG of one colour, another for each dataset and number."""
+    colour = tuple(sha256(f"{dataset} {number}".encode()).digest()[:3])
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(out, "JPEG")
+    return out.getvalue()
+
+
+def _sample(dataset: str, split: str, number: int, picture: Picture) -> tuple[Sample, bytes]:
+    image = picture(dataset, number)
     media = Media(kind="image", source_name=f"{number}.jpg", width=8, height=6, sha256=sha256(image).hexdigest())
     key = f"{dataset}-{split}-{number:06d}"
     return Sample(key=key, dataset=dataset, split=split, media=media, annotations=_annotations(dataset, number)), image
 
 
-def build(home: Home, dataset: str, num_samples: int, split: str = "train", shard_samples: int = 8) -> Path:
+def build(
+    home: Home,
+    dataset: str,
+    num_samples: int,
+    split: str = "train",
+    shard_samples: int = 8,
+    picture: Picture = no_picture,
+) -> Path:
     """Two annotations a sample; the media member stands first. Written anew where it was built before."""
     folder = home.split(dataset, split)
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +71,7 @@ def build(home: Home, dataset: str, num_samples: int, split: str = "train", shar
         numbers = range(first, min(first + shard_samples, num_samples))
         with tarfile.open(folder / name, "w", format=tarfile.USTAR_FORMAT) as tar:
             for number in numbers:
-                sample, image = _sample(dataset, split, number)
+                sample, image = _sample(dataset, split, number, picture)
                 text, start = sample.to_json().encode(), tar.offset
                 for extension, data in (("jpg", image), ("json", text)):
                     member = tarfile.TarInfo(f"{sample.key}.{extension}")
@@ -92,6 +117,12 @@ def build_split() -> Build:
 
 
 @pytest.fixture(scope="session")
+def jpeg_of() -> Picture:
+    """`jpeg`, as a fixture."""
+    return jpeg
+
+
+@pytest.fixture(scope="session")
 def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home with 20 samples of vqav2, 3 of okvqa and 9 of coco_caption, for tests that only read it."""
     home = Home(tmp_path_factory.mktemp("home"))
@@ -101,7 +132,57 @@ def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
+@pytest.fixture(scope="session")
+def picture_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """As `tiny_home`, with pictures that decode; for tests that only read it."""
+    home = Home(tmp_path_factory.mktemp("pictures"))
+    for dataset, num_samples in (("vqav2", 20), ("okvqa", 3), ("coco_caption", 9)):
+        build(home, dataset, num_samples, picture=jpeg)
+    return home
+
+
 @pytest.fixture
 def empty_home(tmp_path: Path) -> Home:
     """A home where nothing is built."""
     return Home(tmp_path / "empty")
+
+
+@pytest.fixture(scope="module")
+def bucket(tiny_home: Home) -> Iterator[str]:
+    """The URL of a folder with the shards of `tiny_home`, in an S3 server of this machine."""
+    # Here, since processes that a test spawns need none of it: a second of imports.
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "NO_PROXY": "127.0.0.1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        remote = s3fs.S3FileSystem()
+        remote.mkdir("ib-data")
+        shards = tiny_home.root / "shards"
+        for path in sorted(shards.glob("*/*/*")):
+            remote.pipe_file(f"ib-data/run/shards/{path.relative_to(shards)}", path.read_bytes())
+        yield "s3://ib-data/run/shards"
+        s3fs.S3FileSystem.clear_instance_cache()  # the next server has another port
+    server.stop()
+
+
+@pytest.fixture(params=["simplejpeg", "Pillow"])
+def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both decoders of JPEG files in turn; the first is left out where it is not installed."""
+    if request.param == "Pillow":
+        monkeypatch.setattr("ib_data.mixtures.images.simplejpeg", None)
+    else:
+        pytest.importorskip("simplejpeg")
+    return str(request.param)

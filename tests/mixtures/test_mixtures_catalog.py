@@ -1,5 +1,6 @@
 """The catalog: fixed views, read-only queries, and nothing else within reach."""
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,20 +16,28 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog import query, rebuild
+from ib_data.mixtures.catalog_relations import RELATIONS
 from ib_data.tasks import TASKS
 from ib_data.templates.library import load_task
 
 Build = Callable[..., Path]
 COLUMNS = {
-    "datasets": "name title task role split official_size num_samples num_annotations num_shards num_bytes version",
+    "datasets": "name title task role split official_size num_samples num_annotations num_shards num_bytes version "
+    "used",
     "shards": "dataset split shard num_samples num_bytes sha256",
-    "samples": "dataset split key shard media_kind width height media_bytes media_sha256 num_annotations",
+    "samples": "dataset split key shard media_kind width height media_bytes media_sha256 num_annotations media_name",
     "annotations": "dataset split key id task question answers caption options answer_index context ocr_tokens "
     "statement label history rationales extra",
     "drops": "dataset split source_id reason",
     "templates": "task template kind text sha256",
-    "mixture_members": "mixture dataset size scale weight",
+    "template_stats": "dataset split template renders instruction_p50 instruction_p95 instruction_max target_p50 "
+    "target_p95 target_max truncated instructions_truncated targets_truncated sha256 is_current",
+    "mixture_members": "mixture dataset size scale weight member split task rule exponent cap fixed_weight",
+    "mixture_stages": "mixture start_position end_position member rule exponent scale",
+    "draws": "mixture seed position member dataset rank epoch index key id",
+    "quarantine": "dataset split key annotation_id position reason",
 }
+EMPTY_WITHOUT_LOGS = ("template_stats", "draws", "quarantine")
 
 
 def rows(home: Home, sql: str) -> list[tuple[Any, ...]]:
@@ -39,7 +48,7 @@ def test_relations_have_their_fixed_columns_built_or_not(tiny_home: Home, empty_
     for name, columns in COLUMNS.items():
         built = query(tiny_home, f"FROM {name}")
         assert built[0] == columns.split()
-        assert built[1]
+        assert bool(built[1]) == (name not in EMPTY_WITHOUT_LOGS)
         assert query(empty_home, f"FROM {name}")[0] == columns.split()
         assert rows(empty_home, f"DESCRIBE {name}") == rows(tiny_home, f"DESCRIBE {name}")  # the same types
 
@@ -71,8 +80,8 @@ def test_datasets_say_what_is_official_and_what_is_built(tiny_home: Home) -> Non
     size = load_card("vqav2").splits["train"].num_annotations
     num_bytes = rows(tiny_home, "SELECT sum(num_bytes) FROM shards WHERE dataset = 'vqav2'")[0][0]
     assert rows(tiny_home, sql) == [
-        ("vqav2", "question_answering", "held-in", "train", size, 20, 40, 3, num_bytes, __version__),
-        ("vqav2_qg", "question_generation", "held-in", "train", size, 20, 40, 0, 0, __version__),
+        ("vqav2", "question_answering", "held-in", "train", size, 20, 40, 3, num_bytes, __version__, True),
+        ("vqav2_qg", "question_generation", "held-in", "train", size, 20, 40, 0, 0, __version__, True),
     ]
     assert rows(tiny_home, "SELECT num_samples, num_bytes FROM datasets WHERE name = 'aokvqa'")[0] == (None, None)
 
@@ -90,7 +99,7 @@ def test_weights_in_sql_are_those_of_the_sampler(empty_home: Home) -> None:
     expected = []
     for name in mixture_names():
         share = weights(load_mixture(name))
-        expected += [(name, m.dataset, m.size, m.scale, share[m.dataset]) for m in load_mixture(name).members]
+        expected += [(name, m.dataset, m.size, m.scale, share[m.name]) for m in load_mixture(name).members]
     assert found == expected
 
 
@@ -205,6 +214,25 @@ def test_what_is_not_one_select_is_refused_in_one_line(tiny_home: Home, tmp_path
 
 
 @pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("FROM sample", "sql: there is no relation 'sample'; did you mean 'samples'?"),
+        ("FROM main.anotations", "sql: there is no relation 'anotations'; did you mean 'annotations'?"),
+        ("FROM mixture_weight('demo')", "sql: there is no relation 'mixture_weight'; did you mean 'mixture_weights'?"),
+        ("SELECT quesion FROM annotations", 'Candidate bindings: "question"'),
+        ("SELECT s.sha FROM samples AS s", "sql: there is no column 'sha'; did you mean 'shard'?"),
+        ("FROM mixture_weights()", "Candidate macros: mixture_weights(mixture_name, at_position := 0)"),
+        ("SELEC 1", 'syntax error at or near "SELEC"'),
+    ],
+)
+def test_a_mistake_is_answered_with_the_nearest_name(empty_home: Home, sql: str, message: str) -> None:
+    with pytest.raises(IbDataError) as error:
+        query(empty_home, sql)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
     "sql", ["SUMMARIZE shards", "SHOW TABLES", "DESCRIBE samples", "VALUES (1)", "SELECT 1;", "/* c */ SELECT 1 -- d"]
 )
 def test_reading_statements_run(tiny_home: Home, sql: str) -> None:
@@ -222,3 +250,25 @@ def test_a_file_that_is_no_catalog_is_made_anew(empty_home: Home) -> None:
     empty_home.root.mkdir()
     empty_home.catalog.write_text("not a database, but long enough to be taken for one" * 100)
     assert query(empty_home, "SELECT 1")[1] == [(1,)]
+
+
+def test_without_a_query_the_relations_are_listed(cli: Callable[..., Any], home: Home) -> None:
+    listed = cli("sql", "--home", home.root)
+    assert listed.code == 0
+    assert "samples: an image or a clip" in listed.out
+    assert "mixture_weights(mixture_name, at_position := 0): " in listed.out
+    assert not home.root.exists()
+    found = json.loads(cli("sql", "--format", "json", "--home", home.root).out)
+    columns = [row["column"] for row in found if row["relation"] == "drops"]
+    assert columns == COLUMNS["drops"].split()
+    assert {row["relation"] for row in found} > set(COLUMNS)
+
+
+def test_the_plain_program_sees_what_a_relation_is(tiny_home: Home) -> None:
+    rebuild(tiny_home)
+    with duckdb.connect(str(tiny_home.catalog), read_only=True) as connection:
+        found = connection.execute(
+            "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'main' "
+            "UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+    assert dict(found) == {name: relation.about for name, relation in RELATIONS.items()}

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ib_data.mixtures.permutation import mix, mix_array, permute, permute_array, subkey, subkeys
+from ib_data.mixtures.permutation import (
+    mix,
+    mix_array,
+    permute,
+    permute_array,
+    subkey,
+    subkeys,
+    unpermute,
+    unpermute_array,
+)
 
 KEY = 0x0123456789ABCDEF
 
@@ -38,6 +47,19 @@ def test_scalar_and_vectorised_agree_and_stay_inside(size: int, key: int, data: 
     scalar = [permute(i, size, key) for i in indices]
     assert permute_array(np.array(indices), size, one_key(key)).tolist() == scalar
     assert all(0 <= value < size for value in scalar)
+
+
+@given(st.integers(1, 2**50), st.integers(0, 2**64 - 1), st.data())
+def test_unpermute_undoes_permute_in_both_forms(size: int, key: int, data: st.DataObject) -> None:
+    indices = data.draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=5))
+    places = [permute(i, size, key) for i in indices]
+    assert [unpermute(place, size, key) for place in places] == indices
+    assert unpermute_array(np.array(places), size, one_key(key)).tolist() == indices
+
+
+def test_unpermute_undoes_every_place_of_small_sizes() -> None:
+    for size in range(1, 200):
+        assert np.array_equal(unpermute_array(whole(size, KEY), size, one_key(KEY)), np.arange(size)), size
 
 
 def test_a_key_for_each_index_is_as_one_key_at_a_time() -> None:
@@ -87,5 +109,6 @@ def test_neighbours_and_epochs_are_unrelated(size: int) -> None:
 
 
 def test_an_index_outside_is_refused() -> None:
-    with pytest.raises(ValueError, match="outside"):
-        permute(5, 5, KEY)
+    for function in (permute, unpermute):
+        with pytest.raises(ValueError, match="outside"):
+            function(5, 5, KEY)

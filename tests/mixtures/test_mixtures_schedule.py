@@ -6,19 +6,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ib_data.mixtures import load_mixture, quotas
-from ib_data.mixtures.schedule import Draw, Draws, Schedule, master_table
+from ib_data.mixtures.schedule import Draw, Draws, Schedule, Stage, master_table
 
 SMALL_QUOTAS = {"a": 500, "b": 499, "c": 24, "d": 1}
 SMALL_SIZES = {"a": 700, "b": 33, "c": 5, "d": 1}
 
 
+def one_stage(table: dict[str, int]) -> list[Stage]:
+    return [Stage(0, table)]
+
+
 def small(seed: int = 0, block: int = 256) -> Schedule:
-    return Schedule(SMALL_QUOTAS, SMALL_SIZES, seed, block)
+    return Schedule(one_stage(SMALL_QUOTAS), SMALL_SIZES, seed, block=block)
 
 
 def instructblip(seed: int = 0) -> Schedule:
     mixture = load_mixture("instructblip")
-    return Schedule(quotas(mixture), {m.dataset: m.size for m in mixture.members}, seed)
+    return Schedule(one_stage(quotas(mixture)), {m.name: m.size for m in mixture.members}, seed)
 
 
 def draw_of(schedule: Schedule, draws: Draws, i: int) -> Draw:
@@ -74,7 +78,7 @@ def test_epochs_and_seeds_have_other_orders() -> None:
 
 
 def test_equal_members_do_not_run_in_step() -> None:
-    schedule = Schedule({"a": 512, "b": 512}, {"a": 500, "b": 500}, 0, 256)
+    schedule = Schedule(one_stage({"a": 512, "b": 512}), {"a": 500, "b": 500}, 0, block=256)
     draws = schedule.slice(0, 1000)
     first, second = (draws.index[draws.member == number][:400] for number in (0, 1))
     assert (first == second).mean() < 0.05
@@ -91,7 +95,7 @@ def test_at_is_slice_whatever_start_and_step(start: int, count: int, step: int, 
 
 
 def test_blocks_mix_their_members() -> None:
-    schedule = Schedule({"a": 512, "b": 512}, {"a": 9, "b": 9}, 0, 256)
+    schedule = Schedule(one_stage({"a": 512, "b": 512}), {"a": 9, "b": 9}, 0, block=256)
     member = schedule.slice(0, 1024).member
     runs = 1 + int((member[1:] != member[:-1]).sum())
     assert 400 < runs < 620  # 513 for a fair coin; the bare table alternates without end
@@ -124,7 +128,7 @@ def test_far_positions() -> None:
 
 
 def test_a_member_without_slots_is_never_drawn() -> None:
-    schedule = Schedule({"a": 0, "b": 64}, {"b": 3}, 0, 32)
+    schedule = Schedule(one_stage({"a": 0, "b": 64}), {"b": 3}, 0, block=32)
     assert set(schedule.slice(0, 300).member.tolist()) == {1}
 
 
@@ -140,4 +144,4 @@ def test_a_member_without_slots_is_never_drawn() -> None:
 )
 def test_a_schedule_that_cannot_be_is_refused(table: dict[str, int], sizes: dict[str, int], block: int) -> None:
     with pytest.raises(ValueError, match=r"slots|without annotations"):
-        Schedule(table, sizes, 0, block)
+        Schedule(one_stage(table), sizes, 0, block=block)

@@ -6,6 +6,7 @@ import pytest
 
 from ib_data.errors import IbDataError
 from ib_data.mixtures import load_mixture, mixture_names, quotas, weights
+from ib_data.mixtures.sources import refuse_unknown
 
 HELD_IN = {
     "coco_caption": 566_747,
@@ -37,9 +38,9 @@ def member(dataset: str = "vqav2", split: str = "train", size: object = 10, more
 def test_instructblip_has_the_13_held_in_sets_with_their_pinned_sizes() -> None:
     mixture = load_mixture("instructblip")
     assert mixture.rule == "sqrt"
-    assert {m.dataset: m.size for m in mixture.members} == HELD_IN
+    assert {m.name: m.size for m in mixture.members} == HELD_IN
     assert {m.split for m in mixture.members} == {"train"}
-    scaled = {m.dataset: m.scale for m in mixture.members if m.scale != 1}
+    scaled = {m.name: m.scale for m in mixture.members if m.scale != 1}
     assert scaled.keys() == {"okvqa", "aokvqa"}
     assert scaled["aokvqa"] < 1 < scaled["okvqa"]
 
@@ -89,6 +90,166 @@ def test_a_faulty_spec_is_refused_in_one_line(tmp_path: Path, text: str, says: s
         load_mixture(path)
     assert says in str(error.value)
     assert path in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_dataset_may_stand_twice_under_two_tasks(tmp_path: Path) -> None:
+    text = 'rule = "sqrt"\n' + member() + member(more='task = "question_generation"') + member("okvqa")
+    mixture = load_mixture(spec(tmp_path, text))
+    assert mixture.names == ("vqav2", "vqav2/question_generation", "okvqa")
+    assert mixture.only(["vqav2/question_generation"]).members[0].task == "question_generation"
+    refuse_unknown(mixture)
+
+
+def test_a_cap_and_render_options_are_read(tmp_path: Path) -> None:
+    text = 'rule = "proportional"\n' + member(more="cap = 4") + '[render]\nturns = "chat"\nanswers = "majority"\n'
+    mixture = load_mixture(spec(tmp_path, text))
+    assert (mixture.members[0].cap, mixture.members[0].counted_size) == (4, 4)
+    assert (mixture.render.turns, mixture.render.answers, mixture.render.option_order) == ("chat", "majority", "source")
+
+
+STAGED = 'rule = "sqrt"\n' + member() + member("okvqa", more="scale = 0")
+
+
+def stage(start: object = 1024, more: str = 'rule = "uniform"') -> str:
+    return f"[[stages]]\nstart = {start}\n{more}\n"
+
+
+def test_stages_are_read_and_change_only_what_they_name(tmp_path: Path) -> None:
+    text = STAGED + stage(more="scales = { okvqa = 2 }") + stage(4096, 'rule = "temperature"\nexponent = 0.3')
+    mixture = load_mixture(spec(tmp_path, text + stage(5120, "exponent = 0.1")))
+    assert mixture.starts == (0, 1024, 4096, 5120)
+    assert [m.scale for m in mixture.at(1023).members] == [1.0, 0.0]
+    assert [m.scale for m in mixture.at(10**9).members] == [1.0, 2.0]
+    found = [(mixture.at(p).rule, mixture.at(p).exponent) for p in (0, 1024, 4096, 5120)]
+    assert found == [("sqrt", None), ("sqrt", None), ("temperature", 0.3), ("temperature", 0.1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (STAGED + stage(1025), "stages[0]: 'start' expected a multiple of 1024, found 1025; the next one is 2048"),
+        (STAGED + stage(0), "a stage that starts in the past"),
+        (STAGED + stage(-1024), "a stage that starts in the past"),
+        (STAGED + stage(2048) + stage(2048), "stages[1]: 'start' 2048 does not lie after 2048"),
+        (STAGED + stage(2048) + stage(1024), "stages[1]: 'start' 1024 does not lie after 2048"),
+        (STAGED + stage('"1024"'), "'start': expected an integer"),
+        (STAGED + stage(2**62 + 1024), "'start' expected"),
+        (STAGED + "[[stages]]\nstart = 1024\n", "a stage that changes nothing"),
+        (STAGED + stage(more='rule = "unifrom"'), "unknown value 'unifrom'; did you mean 'uniform'?"),
+        (STAGED + stage(more="scale = 1"), "stages[0]: unknown key 'scale'; did you mean 'scales'?"),
+        (STAGED + stage(more="exponent = 0.5"), "'exponent' has no meaning under the rule 'sqrt'"),
+        (STAGED + stage(more='rule = "temperature"'), "key 'exponent' is missing"),
+        (
+            STAGED + stage(more="scales = { okvq = 1 }"),
+            "stages[0].scales: there is no member 'okvq'; did you mean 'okvqa'?",
+        ),
+        (STAGED + stage(more="scales = { okvqa = -1 }"), "expected a number from 0"),
+        (STAGED + stage(more="scales = { vqav2 = 0 }"), "stages[0]: all weights are 0 from position 1024 on"),
+        (STAGED + stage(more='rule = "fixed"'), "members[0]: key 'weight' is missing"),
+        ('rule = "sqrt"\n' + member(more='task = "question_generatoin"'), "did you mean 'question_generation'?"),
+        ('rule = "sqrt"\n' + member(more='task = "llava"') * 2, "'vqav2/llava' stands twice"),
+        ('rule = "sqrt"\n' + member(more="cap = 0"), "'cap' expected an integer from 1"),
+        ('rule = "uniform"\n' + member(more="cap = 5"), "'cap' has no meaning under the rule 'uniform'"),
+        (
+            'rule = "sqrt"\nrender = { answer = "majority" }\n' + member(),
+            "unknown key 'answer'; did you mean 'answers'?",
+        ),
+        ('rule = "sqrt"\nwithout = ["vqav2"]\n' + member(), "'without' has no meaning without 'base'"),
+    ],
+)
+def test_faulty_stages_views_and_caps_are_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+    test_a_faulty_spec_is_refused_in_one_line(tmp_path, text, says)
+
+
+def test_a_spec_on_a_base_takes_what_it_does_not_write(tmp_path: Path) -> None:
+    text = 'base = "instructblip"\nonly = ["okvqa", "aokvqa", "vqav2"]\nscales = { aokvqa = 2 }\n'
+    mixture = load_mixture(spec(tmp_path, text + member("vsr")))
+    assert (mixture.name, mixture.rule) == ("mine", "sqrt")
+    assert [(m.name, m.size, m.scale) for m in mixture.members] == [
+        ("okvqa", 9_009, 1.5),
+        ("aokvqa", 17_056, 2.0),
+        ("vqav2", 443_757, 1.0),
+        ("vsr", 10, 1.0),
+    ]
+    assert load_mixture(spec(tmp_path, 'base = "instructblip"\nrule = "uniform"\n')).rule == "uniform"
+
+
+def test_a_base_may_be_a_file_beside_the_spec_and_hands_on_its_stages(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(STAGED + stage(more="scales = { okvqa = 2 }") + '[render]\nturns = "chat"\n')
+    mixture = load_mixture(spec(tmp_path, 'base = "base.toml"\n'))
+    assert mixture.starts == (0, 1024)
+    assert mixture.render.turns == "chat"
+    assert load_mixture(spec(tmp_path, 'base = "base.toml"\n' + stage(2048))).starts == (0, 2048)
+    with pytest.raises(IbDataError, match="all weights are 0"):
+        load_mixture(spec(tmp_path, 'base = "base.toml"\nonly = ["okvqa"]\n'))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('base = "instructblib"\n', "unknown mixture 'instructblib'; did you mean 'instructblip'"),
+        ('base = "gone.toml"\n', "gone.toml is not there"),
+        ('base = "mine.toml"\n', "'mine.toml' is this spec itself"),
+        ('base = "demo"\n', "'demo' has a base of its own"),
+        ('base = "instructblip"\nwithout = ["okvqa"]\nonly = ["vqav2"]\n', "'without' and 'only' both stand there"),
+        (
+            'base = "instructblip"\nwithout = ["okvq"]\n',
+            "'without': instructblip has no member 'okvq'; did you mean 'okvqa'?",
+        ),
+        (
+            'base = "instructblip"\nonly = ["vqa2"]\n',
+            "'only': instructblip has no member 'vqa2'; did you mean 'vqav2'?",
+        ),
+        ('base = "instructblip"\nonly = ["vqav2", "vqav2"]\n', "'vqav2' stands twice"),
+        ('base = "instructblip"\nonly = []\n', "a mixture needs members; keep at least one of its base"),
+        ('base = "instructblip"\nwithout = ["okvqa"]\nscales = { okvqa = 2 }\n', "scales: there is no member 'okvqa'"),
+        ('base = "instructblip"\nscales = { okvqa = nan }\n', "expected a number from 0"),
+        ('base = "instructblip"\nrule = "fixed"\n', "key 'weight' is missing"),
+        ('base = "instructblip"\nexponent = 0.5\n', "'exponent' has no meaning under the rule 'sqrt'"),
+        ('base = "instructblip"\n' + member("okvqa"), "members[0]: member 'okvqa' stands twice"),
+        ('base = "instructblip"\nwithuot = []\n', "unknown key 'withuot'; did you mean 'without'?"),
+        ("base = 3\n", "'base': expected a text"),
+    ],
+)
+def test_a_faulty_derived_spec_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+    test_a_faulty_spec_is_refused_in_one_line(tmp_path, text, says)
+
+
+def test_the_packaged_mixtures_are_what_they_say() -> None:
+    assert set(mixture_names()) >= {"captions", "held-in-available", "instructblip-no-balance", "proportional", "demo"}
+    for name in mixture_names():
+        mixture = load_mixture(name)
+        refuse_unknown(mixture)
+        assert {m.name: m.size for m in mixture.members}.items() <= HELD_IN.items()  # one place for every size
+    for name, rule in (("instructblip-no-balance", "uniform"), ("proportional", "proportional")):
+        mixture = load_mixture(name)
+        assert (mixture.rule, mixture.names) == (rule, tuple(HELD_IN))
+        assert {m.scale for m in mixture.members} == {1.0}
+    available = load_mixture("held-in-available")
+    assert available.names == tuple(name for name in HELD_IN if name != "web_capfilt")
+    assert available.members[3].scale == load_mixture("instructblip").members[4].scale == 1.5
+    assert load_mixture("captions").names == ("coco_caption", "textcaps")
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (member("vqa2"), "unknown dataset 'vqa2'; did you mean 'vqav2'?"),
+        (
+            member("vsr", more='task = "llava"'),
+            "vsr: mixture mine: task 'llava' cannot be rendered from statement, label",
+        ),
+        (member("coco_caption", more='task = "visual_dialogue"'), "enough for: captioning, captioning_scene_text"),
+        (member("vqav2", split="test", more='task = "question_generation"'), "enough for: no task"),
+        (member("coco_caption", split="test") + member("llava_detail", split="test"), "there is no split 'test'"),
+    ],
+)
+def test_members_that_no_card_can_serve_are_refused_in_one_line(tmp_path: Path, row: str, says: str) -> None:
+    mixture = load_mixture(spec(tmp_path, 'rule = "sqrt"\n' + row))
+    with pytest.raises(IbDataError) as error:
+        refuse_unknown(mixture)
+    assert says in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -1,5 +1,6 @@
 """The stream over shards: sliced, resumed, partly built, damaged."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -10,12 +11,17 @@ from pathlib import Path
 
 import pytest
 
-import ib_data.mixtures.stream as stream_module
+import ib_data.mixtures.reading as reading_module
 from ib_data.builders.manifest import INDEX, MANIFEST
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
-from ib_data.mixtures.stream import Example, Stream, open_stream
+from ib_data.mixtures.example import Example
+from ib_data.mixtures.options import StreamOptions
+from ib_data.mixtures.order import Locality
+from ib_data.mixtures.spec import StageSpec
+from ib_data.mixtures.stream import Stream, open_stream
+from ib_data.templates.options import RenderOptions
 
 Build = Callable[..., Path]
 
@@ -47,7 +53,7 @@ def test_an_example_is_what_its_names_say(tiny_home: Home) -> None:
         assert example.media == b"\xff\xd8" + f"{base} {number}".encode() * 5
         assert (example.split, example.media_kind) == ("train", "image")
         assert (example.rendered.position, example.rendered.dataset) == (example.position, example.dataset)
-    assert seen.keys() == set(BUILT.datasets)
+    assert seen.keys() == set(BUILT.names)
     question = seen["vqav2_qg"].annotation.question
     assert seen["vqav2_qg"].rendered.target == question  # the view asks for the question, its base for the answer
     assert seen["vqav2"].rendered.target in ("red", "orange")
@@ -61,8 +67,8 @@ def test_at_is_examples_and_ids_agree_without_reading_a_shard(tiny_home: Home, m
     def forbidden(*_arguments: object, **_options: object) -> None:
         raise AssertionError("ids read nothing but the index")
 
-    monkeypatch.setattr(stream_module, "read_sample", forbidden)
-    monkeypatch.setattr(stream_module, "render", forbidden)
+    monkeypatch.setattr(reading_module, "parse_sample", forbidden)
+    monkeypatch.setattr(reading_module, "render", forbidden)
     listed = [(i.position, i.dataset, i.key, i.annotation_id, i.template) for i in stream.ids(start=77, count=300)]
     assert listed == ids(examples)
 
@@ -73,6 +79,16 @@ def test_ranks_together_give_the_one_order(tiny_home: Home, world: int) -> None:
     whole = list(stream.ids(start=11, count=240))
     ranks = [list(stream.ids(start=11, count=240 // world, world=world, rank=rank)) for rank in range(world)]
     assert [row for rows in zip(*ranks, strict=True) for row in rows] == whole
+
+
+def test_ranks_take_equal_slices_of_each_batch(tiny_home: Home) -> None:
+    stream = open_stream(tiny_home, BUILT)
+    whole = list(stream.ids(start=5, count=96))
+    ranks = [list(stream.ids(start=5, count=32, world=3, rank=rank, share=8)) for rank in range(3)]
+    together = [row for t in range(4) for rank in ranks for row in rank[8 * t : 8 * t + 8]]
+    assert together == whole
+    uneven = list(stream.ids(start=5, count=11, world=3, rank=1, share=8))
+    assert uneven == ranks[1][:11]
 
 
 def test_the_order_goes_on_over_the_pieces_it_is_computed_in(tiny_home: Home) -> None:
@@ -140,6 +156,72 @@ def test_a_state_that_is_none_is_refused(tiny_home: Home, change: dict[str, obje
         stream.check_state({**stream.state(5), **change})
 
 
+def test_a_state_under_other_options_is_refused(tiny_home: Home) -> None:
+    state = open_stream(tiny_home, BUILT).state(5)
+    for options, says in (
+        (StreamOptions(annotations_per_image=2), "annotations_per_image was 1, is 2"),
+        (StreamOptions(locality=Locality(2, 2)), "locality was None, is"),
+    ):
+        with pytest.raises(IbDataError, match=says):
+            open_stream(tiny_home, BUILT, options=options).check_state(state)
+    majority = dataclasses.replace(BUILT, render=RenderOptions(answers="majority"))
+    with pytest.raises(IbDataError, match="answers was frequency, is majority"):
+        open_stream(tiny_home, majority).check_state(state)
+
+
+def test_a_state_with_other_templates_is_refused(tiny_home: Home, tmp_path: Path) -> None:
+    state = open_stream(tiny_home, BUILT).state(5)
+    texts = "target = '{{ caption }}'\n[train]\n" + "\n".join(f"t{i} = 'Caption number {i}:'" for i in range(10))
+    (tmp_path / "captioning.toml").write_text(texts)
+    stream = open_stream(tiny_home, BUILT, options=StreamOptions(templates=tmp_path))
+    assert "Caption number" in next(e for e in stream.examples() if e.dataset == "coco_caption").rendered.instruction
+    with pytest.raises(IbDataError, match="coco_caption: templates_sha256 was"):
+        stream.check_state(state)
+
+
+def test_what_is_still_to_come_may_change_and_the_past_may_not(tiny_home: Home) -> None:
+    stage = StageSpec(start=1024, rule="uniform", scales={"okvqa": 0.0})
+    plain, staged = open_stream(tiny_home, BUILT), open_stream(tiny_home, dataclasses.replace(BUILT, stages=(stage,)))
+    assert staged.check_state(plain.state(1024)) == 1024
+    assert plain.check_state(staged.state(1024)) == 1024
+    assert list(plain.ids(0, 1024)) == list(staged.ids(0, 1024))
+    assert "okvqa" not in {row.dataset for row in staged.ids(1024, 1024)}
+    with pytest.raises(IbDataError, match="the stage from position 1024 is new and lies in the past"):
+        staged.check_state(plain.state(1025))
+    with pytest.raises(IbDataError, match="the stage from position 1024 is gone"):
+        plain.check_state(staged.state(1025))
+
+
+def test_a_member_may_join_later_without_being_part_of_the_past(tiny_home: Home) -> None:
+    head = mixture(("vqav2", 40), ("okvqa", 6))
+    later = Member(dataset="coco_caption", split="train", size=18, scale=0.0)
+    stage = StageSpec(start=1024, scales={"coco_caption": 1.0})
+    joined = dataclasses.replace(head, members=(*head.members, later), stages=(stage,))
+    first, second = open_stream(tiny_home, head), open_stream(tiny_home, joined)
+    assert second.check_state(first.state(700)) == 700
+    assert list(first.ids(0, 1024)) == list(second.ids(0, 1024))
+    assert "coco_caption" in {row.dataset for row in second.ids(1024, 100)}
+
+
+def test_a_visit_shows_each_annotation_once_in_one_order(tiny_home: Home) -> None:
+    stream = open_stream(tiny_home, BUILT)
+    whole = stream.visit()
+    assert len(whole) == stream.num_visits == 104
+    assert len({(e.dataset, e.annotation_id) for e in whole}) == 104
+    ranks = [stream.visit(world=3, rank=rank) for rank in range(3)]
+    assert sorted((e.position, e.key) for rank in ranks for e in rank) == [(e.position, e.key) for e in whole]
+    assert [e.key for e in stream.visit(100, 50)] == [e.key for e in whole[100:]]
+
+
+def test_a_local_order_visits_the_same_things(tiny_home: Home) -> None:
+    far = open_stream(tiny_home, mixture(("vqav2", 40)), options=StreamOptions(locality=Locality(4, 2)))
+    near = [row.annotation_id for row in far.ids(count=40)]
+    assert len(set(near)) == 40
+    assert near != [row.annotation_id for row in open_stream(tiny_home, mixture(("vqav2", 40))).ids(count=40)]
+    window = {annotation_id.split("-")[0] for annotation_id in near[:8]}
+    assert len(window) == 4  # two blocks of four rows, two rows a sample
+
+
 def test_the_seed_is_not_part_of_the_fingerprint(tiny_home: Home) -> None:
     first, second = open_stream(tiny_home, BUILT), open_stream(tiny_home, BUILT, seed=1)
     assert first.fingerprint == second.fingerprint
@@ -152,7 +234,7 @@ def test_what_is_not_built_is_named_or_left_out(tiny_home: Home, capsys: pytest.
         open_stream(tiny_home, spec)
     stream = open_stream(tiny_home, spec, available=True)
     assert "left out because not built: aokvqa, aokvqa_qg" in capsys.readouterr().err
-    assert stream.mixture.datasets == ("vqav2", "okvqa")
+    assert stream.mixture.names == ("vqav2", "okvqa")
     assert stream.fingerprint == open_stream(tiny_home, mixture(("vqav2", 40), ("okvqa", 6))).fingerprint
 
 
@@ -184,7 +266,7 @@ def test_unknown_datasets_and_splits_are_named(tiny_home: Home) -> None:
 @pytest.fixture
 def damaged(tiny_home: Home, tmp_path: Path) -> Path:
     """The folder of vqav2 in a home of its own, to be damaged."""
-    shutil.copytree(tiny_home.root, tmp_path / "home")
+    shutil.copytree(tiny_home.root, tmp_path / "home", ignore=shutil.ignore_patterns("cache"))
     return Home(tmp_path / "home").split("vqav2", "train")
 
 
@@ -194,7 +276,7 @@ def read_all(folder: Path) -> None:
 
 def test_a_truncated_shard_is_named(damaged: Path) -> None:
     os.truncate(damaged / "vqav2-train-000000.tar", 3000)
-    with pytest.raises(IbDataError, match=r"vqav2: .*vqav2-train-000000\.tar: byte \d+: .*ib-data check vqav2"):
+    with pytest.raises(IbDataError, match=r"vqav2-train-000000\.tar: expected 20,480 bytes .*found 3,000; build vqav2"):
         read_all(damaged)
 
 
@@ -216,14 +298,14 @@ def test_a_shard_of_another_build_is_noticed(damaged: Path) -> None:
 
 def test_an_index_of_another_build_is_noticed(damaged: Path) -> None:
     shutil.copy(damaged.parents[1] / "okvqa" / "train" / INDEX, damaged / INDEX)
-    with pytest.raises(IbDataError, match=r"index\.parquet: expected 40 rows as the manifest says, found 6"):
+    with pytest.raises(IbDataError, match=r"index\.parquet: index is damaged or of another build: .*build vqav2 again"):
         read_all(damaged)
 
 
 @pytest.mark.parametrize("harm", [lambda p: p.unlink(), lambda p: p.write_bytes(b"PAR1?")])
 def test_a_missing_or_damaged_index_is_named(damaged: Path, harm: Callable[[Path], object]) -> None:
     harm(damaged / INDEX)
-    with pytest.raises(IbDataError, match=r"index\.parquet: index (is missing|cannot be read)"):
+    with pytest.raises(IbDataError, match=r"index\.parquet: index (is missing|is damaged)"):
         read_all(damaged)
 
 

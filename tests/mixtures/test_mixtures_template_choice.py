@@ -1,5 +1,6 @@
 """What the index tells of an annotation is what `render` sees of it: the same template at every position."""
 
+import hashlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import ib_data.mixtures.rows as rows_module
 from ib_data.builders.index import SCHEMA, Extent, index_rows, write_table
-from ib_data.builders.manifest import INDEX, Manifest
+from ib_data.builders.manifest import INDEX, Manifest, Shard
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.mixtures.rows import FIELDS, Rows
 from ib_data.mixtures.template_choice import TemplateChoice
+from ib_data.mixtures.visible_fields import BLANKS
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 from ib_data.tasks import TASKS
+from ib_data.templates.options import ANSWERS, CHOICE_TARGETS, OPTION_ORDERS, TURNS, RenderOptions
 from ib_data.templates.render import render
 
 BLANK = st.sampled_from([" ", "\t\n", "\x1c", "\x85", "\u00a0", "\u2003 \u3000"])
@@ -50,28 +52,45 @@ def index_of(folder: Path, found: list[Annotation]) -> Rows:
     extent = Extent(offset=0, num_bytes=0, json_offset=0, json_bytes=0)
     write_table(index_rows(sample, "s.tar", extent), SCHEMA, folder / INDEX)
     counts = {"num_samples": 1, "num_annotations": len(found), "num_drops": 0}
-    digests = {"index_sha256": "", "drops_sha256": ""}
-    return Rows(folder, Manifest(dataset="s", split="train", **counts, **digests, shards=(), recipe={}))
+    digests = {"index_sha256": hashlib.sha256((folder / INDEX).read_bytes()).hexdigest(), "drops_sha256": ""}
+    shard = Shard(name="s.tar", num_samples=1, num_annotations=len(found), num_bytes=0, sha256="")
+    manifest = Manifest(dataset="s", split="train", **counts, **digests, shards=(shard,), recipe={})
+    return Rows(folder, manifest, folder / "cache")
 
 
-def rendered_template(task: str, annotation: Annotation, seed: int, position: int) -> str | None:
+OPTIONS = st.builds(
+    RenderOptions,
+    answers=st.sampled_from(ANSWERS),
+    option_order=st.sampled_from(OPTION_ORDERS),
+    choice_targets=st.sampled_from(CHOICE_TARGETS),
+    turns=st.sampled_from(TURNS),
+)
+
+
+def rendered_template(
+    task: str, annotation: Annotation, seed: int, position: int, options: RenderOptions
+) -> str | None:
     card = replace(load_card("vqav2"), task=task)
     try:
-        return render(card, annotation, seed=seed, position=position).template
+        return render(card, annotation, seed=seed, position=position, options=options).template
     except DataError:
         return None
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(annotations(), min_size=1, max_size=30), st.integers(0, 2**62), st.integers(0, 9))
+@given(st.lists(annotations(), min_size=1, max_size=30), st.integers(0, 2**62), st.integers(0, 9), OPTIONS)
 def test_the_index_names_the_template_that_render_draws(
-    tmp_path_factory: pytest.TempPathFactory, found: list[Annotation], position: int, seed: int
+    tmp_path_factory: pytest.TempPathFactory,
+    found: list[Annotation],
+    position: int,
+    seed: int,
+    options: RenderOptions,
 ) -> None:
     rows = index_of(tmp_path_factory.mktemp("index"), found)
     for task in TASKS:
-        choice = TemplateChoice(replace(load_card("vqav2"), task=task), seed)
+        choice = TemplateChoice(replace(load_card("vqav2"), task=task), seed, options)
         listed = [choice.at(position + i, rows.fields(i)) for i in range(len(found))]
-        assert listed == [rendered_template(task, a, seed, position + i) for i, a in enumerate(found)], task
+        assert listed == [rendered_template(task, a, seed, position + i, options) for i, a in enumerate(found)], task
 
 
 def test_each_field_has_its_bit(tmp_path: Path) -> None:
@@ -90,4 +109,4 @@ def test_each_field_has_its_bit(tmp_path: Path) -> None:
 
 
 def test_blank_means_what_it_means_in_python() -> None:
-    assert set(rows_module._BLANKS) == {chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()}
+    assert set(BLANKS) == {chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()}

@@ -1,6 +1,7 @@
 """Weights from pinned sizes, and integer quotas from weights."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -47,9 +48,21 @@ def test_a_scale_multiplies_what_the_rule_gives() -> None:
     assert weights(mixture(4, 4, scales={1: 3.0})) == pytest.approx({"d0": 0.25, "d1": 0.75})
 
 
+@pytest.mark.parametrize(
+    ("rule", "expected"), [("proportional", (1 / 5, 4 / 5)), ("sqrt", (1 / 3, 2 / 3)), ("uniform", (0.5, 0.5))]
+)
+def test_at_most_the_cap_of_a_size_counts(rule: str, expected: tuple[float, float]) -> None:
+    spec = mixture(1, 16, rule=rule)
+    capped = replace(spec, members=(spec.members[0], replace(spec.members[1], cap=4)))
+    assert tuple(weights(capped).values()) == pytest.approx(expected)
+    above = replace(spec, members=tuple(replace(member, cap=1000) for member in spec.members))
+    assert weights(above) == weights(spec)
+    assert weights_under(capped, "proportional") == pytest.approx({"d0": 1 / 17, "d1": 16 / 17})
+
+
 def test_the_square_root_law_without_scales_is_the_papers() -> None:
     spec = load_mixture("instructblip")
-    roots = {m.dataset: math.sqrt(m.size) for m in spec.members}
+    roots = {m.name: math.sqrt(m.size) for m in spec.members}
     assert weights_under(spec, "sqrt") == pytest.approx({k: v / sum(roots.values()) for k, v in roots.items()})
     assert weights_under(spec, "sqrt")["web_capfilt"] == pytest.approx(0.457, abs=0.001)
 

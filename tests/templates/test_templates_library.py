@@ -14,7 +14,7 @@ from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer
 from ib_data.tasks import TASKS
 from ib_data.templates import KNOWN_FIELDS, load_task, render
-from ib_data.templates.library import PAPER_HELD_OUT
+from ib_data.templates.library import PAPER_HELD_OUT, load_file
 
 ASKED = Annotation(id="q1", question="What is on the table?", answers=(Answer("cup", 1),))
 SHORT = (
@@ -86,11 +86,12 @@ def test_an_unknown_field_in_a_branch_not_taken_is_found(tmp_path):
     [
         ("{{ question", "unexpected end of template"),
         ("{% if question %}x", "line 3, template 'a'"),
-        ("{{ question.__class__ }}", "getattr"),
-        ('{{ question["__class__"] }}', "getitem"),
-        ("{{ question.upper() }}", "not use"),
-        ('{{ question|attr("__class__") }}', "No filter named 'attr'"),
-        ("{{ question|random }}", "No filter named 'random'"),
+        ("{{ question.__class__ }}", "may not use an attribute"),
+        ('{{ question["__class__"] }}', "may not use an item"),
+        ("{{ question.upper() }}", "may not use a call"),
+        ('{{ question|attr("__class__") }}', "no filter 'attr'"),
+        ("{{ question|random }}", "no filter 'random'"),
+        ("{{ self }}", "unknown field 'self'"),
         ("{{ lipsum }}", "unknown field 'lipsum'"),
         ('{% include "x" %}', "include"),
         ("{{ question|truncate(question) }}", "cannot be rendered"),
@@ -123,10 +124,56 @@ def test_an_unusable_text_is_refused_by_name(tmp_path, body, expected):
         ("target = '{{ answer }}'\n[train]\na = 'x'\n[targets]\nlook = 'y'\n", "targets: unknown key 'look'; known: a"),
         ("target = '{{ answer }}'\n[train]\na = 'x'\n[targets]\na = '{{ lbl }}'\n", "line 5, target of 'a': unknown"),
         ("target = '{{ answer }}'\n[train]\na = 'x'\n[targets]\na = 3\n", "'a': expected a text"),
+        ("target = '{{ answer }}'\nunused = ['labl']\n", "line 2, unused: unknown field 'labl'; did you mean 'label'?"),
+        ("target = '{{ answer }}'\nunused = 'label'\n", "'unused': expected a list"),
     ],
 )
 def test_a_faulty_file_is_refused(tmp_path, text, expected):
     assert expected in fault(tmp_path, text)
+
+
+def test_all_faults_of_a_file_are_told_and_the_rest_can_be_looked_at(tmp_path):
+    path = write(
+        tmp_path,
+        """\
+        target = '{{ answer }}'
+        [train]
+        one = 'Say: {{ qestion }}'
+        two = 'In short: {{ question }}'
+        three = '{{ question }}{% if question %}'
+        four = 'In short: {{ question }}'
+        """,
+    )
+    found = load_file("question_answering", tmp_path)
+    assert (found.file, found.packaged) == (str(path), False)
+    assert [(fault.line, fault.name) for fault in found.faults] == [(3, "one"), (5, "three"), (6, "four")]
+    assert found.faults[0].problem == "unknown field 'qestion'; did you mean 'question'?"
+    assert [template.name for template in found.templates] == ["two", "four"]
+    with pytest.raises(DataError, match="line 3, template 'one'"):
+        load_task("question_answering", tmp_path)
+
+
+def test_the_line_is_that_of_the_section_in_any_order(tmp_path):
+    text = """\
+        target = '{{ answer }}'
+        [targets]
+        one = '{{ caption }}'
+        [zero_shot]
+        vsr = '{{ question }}'
+        [train]
+        target = 'In short: {{ question }}'
+        one = 'Tell me: {{ question }}'
+        """
+    write(tmp_path, text)
+    found = load_file("question_answering", tmp_path)
+    assert (found.line_of("target"), found.line_of("target", "train"), found.line_of("one", "train")) == (1, 7, 8)
+    assert (found.line_of_target("one"), found.line_of_target("vsr"), found.line_of("none", "train")) == (3, 1, 1)
+
+
+def test_fields_left_out_on_purpose_are_told_by_the_file():
+    found = load_file("question_answering")
+    assert (found.file, found.packaged, found.unused) == ("templates/question_answering.toml", True, ("label",))
+    assert (found.templates, found.faults) == (load_task("question_answering"), ())
 
 
 def test_a_file_that_is_not_utf8_is_refused(tmp_path):

@@ -190,6 +190,14 @@ def test_without_pyav_a_clip_leaves_a_note(build, monkeypatch):
     assert "video of 10 bytes" in sheet_of(home, "vqav2", split="validation")
 
 
+def test_many_examples_of_one_sample_stand_in_columns(vqa_home):
+    assert sheet_of(vqa_home, "vqav2").count('class="wide"') == 0
+    page = sheet_of(vqa_home, "vqav2", all_templates=True, max_annotations=2)
+    assert page.count('class="wide"') == page.count("<article") == 1
+    assert "train template <code>look_first</code>" in page
+    assert "3 more in the record" in page
+
+
 def test_hidden_answers_are_shown_as_hidden(build):
     home = build("vqav2", "test", [((Annotation(id="5", question="What?"),), None)])
     text = sheet_of(home, "vqav2", split="test")

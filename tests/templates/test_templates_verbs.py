@@ -137,3 +137,78 @@ def test_show_from_own_templates(vqa_home, tmp_path):
     (folder / "question_answering.toml").write_text(body, encoding="utf-8")
     text = run("show", "vqav2", "-n", 1, "--templates", folder, "--home", vqa_home.root)
     assert "[own] In short: Question number 0?" in text
+
+
+def test_render_of_several_datasets_and_of_a_group(vqa_home, cli):
+    rows = json.loads(run("render", "vqav2_qg", "vqav2", "-n", 2, "--json", "--home", vqa_home.root))
+    assert [(row["dataset"], row["position"]) for row in rows] == [
+        ("vqav2_qg", 0), ("vqav2_qg", 1), ("vqav2", 0), ("vqav2", 1),
+    ]  # fmt: skip
+    result = cli("render", "held-in", "-n", 1, "--json", "--home", vqa_home.root)
+    assert [row["dataset"] for row in json.loads(result.out)] == ["vqav2", "vqav2_qg"]
+    assert result.err.startswith("left out because not built: aokvqa, ")
+    assert result.err.count("\n") == 1
+    assert "vsr" not in result.err
+
+
+def test_a_named_dataset_that_is_not_built_is_an_error_beside_a_group(vqa_home):
+    assert refused("render", "all", "vsr", "--home", vqa_home.root).startswith("vsr is not built here")
+    assert refused("render", "held-out", "--home", vqa_home.root).startswith("nothing of held-out is built in ")
+    assert "split 'test' is not built" in refused("render", "vqav2", "--split", "test", "--home", vqa_home.root)
+
+
+def test_one_dataset_of_several_that_cannot_be_rendered(vqa_home, build, cli):
+    build("okvqa", "train", [((Annotation(id="7", question="What?"),), None)])
+    result = cli("render", "okvqa", "vqav2", "okvqa_qg", "-n", 1, "--home", vqa_home.root)
+    assert result.code == 1
+    assert "Question number 0?" in result.out
+    assert result.err.splitlines()[-1] == "ib-data: 2 datasets could not be rendered: okvqa, okvqa_qg"
+    assert result.err.startswith("okvqa: annotation 7: no answer to render")
+
+
+def test_render_with_rendering_options(build):
+    annotation = Annotation(
+        id="1", question="Which?", answers=(Answer("x", 1), Answer("y", 2)), options=("u", "v"), answer_index=1
+    )
+    home = build("aokvqa", "train", [((annotation,), None)])
+    options = ("--letters", "--shuffle-options", "--answers", "majority")
+    rows = json.loads(run("render", "aokvqa", "--all-templates", "--json", *options, "--home", home.root))
+    shown = {row["template"]: row for row in rows}
+    letter = shown["choose"]["target"]
+    assert f"{letter} v" in shown["choose"]["instruction"]
+    assert {row["target"] for name, row in shown.items() if "(a)" not in row["instruction"]} == {"y"}
+    assert CliRunner().invoke(group, ["render", "aokvqa", "--answers", "best"]).exit_code == 2
+
+
+def test_render_writes_a_page_with_every_template(vqa_home, build, tmp_path):
+    build("vsr", "test", [((Annotation(id="1", statement="The cup is left.", label="false"),), None)])
+    file = tmp_path / "page.html"
+    text = run("render", "all", "-n", 1, "--all-templates", "--html", file, "--home", vqa_home.root)
+    page = file.read_text(encoding="utf-8")
+    assert page.count("<article") == 3  # vqav2, its view, vsr: one annotation of each
+    count = 0
+    of_question, of_statement = {"question", "answer"}, {"statement", "label"}
+    tasks = {"question_answering": of_question, "question_generation": of_question, "visual_reasoning": of_statement}
+    for task, fields in tasks.items():
+        for template in load_task(task):
+            if template.fits(fields) and (template.kind == "train" or template.name == "vsr"):
+                kind = "zero-shot" if template.kind == "zero_shot" else "train"
+                line = f"{kind} template <code>{template.name}</code> <code>{template.sha256[:8]}</code>"
+                assert line in page
+                count += 1
+    assert count > 25
+    assert text == f"{page.count('<li>')} examples in {file}\n"
+    assert "<mark><bdi>The cup is left.</bdi></mark>" in page
+    assert CliRunner().invoke(group, ["render", "vqav2", "--json", "--html", str(file)]).exit_code == 2
+
+
+def test_a_page_of_hidden_answers_says_so(build, tmp_path):
+    home = build("vqav2", "test", [((Annotation(id="7", question="What?"),), None)])
+    run("render", "vqav2", "--html", tmp_path / "page.html", "--home", home.root)
+    assert "annotation 7: no answer to render" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_show_takes_the_rendering_options(build):
+    annotation = Annotation(id="1", question="Which?", options=("u", "v"), answer_index=1)
+    home = build("aokvqa", "train", [((annotation,), None)])
+    assert "-> (b)" in run("show", "aokvqa", "--letters", "--home", home.root)

@@ -6,8 +6,9 @@ from toy_training import draw, example, toy_example, toy_tokens
 
 from ib_data.builders.pictures import MediaError
 from ib_data.errors import DataError
-from ib_data.mixtures.stream import Example
-from ib_data.training.collator import Collator, batches, right_padded
+from ib_data.mixtures.example import Example
+from ib_data.sample import Turn
+from ib_data.training.collator import IGNORED, Collator, right_padded
 from ib_data.training.pictures import pixels
 from ib_data.training.tokens import BOS, EOS, IMAGE, PAD, build_tokens, encode
 
@@ -15,7 +16,7 @@ RED = draw("red", "circle")
 
 
 def collator(num_query_tokens: int = 4, **changes: object) -> Collator:
-    values: dict[str, object] = {"max_instruction_tokens": 128, "max_target_tokens": 256, "image_px": 32}
+    values: dict[str, object] = {"max_instruction_tokens": 128, "max_target_tokens": 256}
     return Collator(**{"tokens": toy_tokens(), "num_query_tokens": num_query_tokens, **values, **changes})  # type: ignore[arg-type]
 
 
@@ -41,9 +42,10 @@ def test_golden_row() -> None:
 
 def test_dtypes_are_as_documented() -> None:
     batch = collator()([toy_example(p) for p in range(5)])
+    assert batch.images.dtype == torch.uint8
     assert batch.pixel_values.dtype == torch.float32
     for field in dataclasses.fields(batch):
-        if field.name != "pixel_values":
+        if field.name != "images":
             assert getattr(batch, field.name).dtype == torch.int64
 
 
@@ -83,7 +85,7 @@ def test_limits_of_one_and_two_leave_only_special_tokens() -> None:
     assert len(make.qformer_ids("Caption:")) <= 2
 
 
-def test_equal_pictures_are_decoded_and_kept_once() -> None:
+def test_a_picture_that_examples_share_is_kept_once() -> None:
     batch = collator()([asked("Caption:", "red", media) for media in (RED, draw("blue", "square"), RED, RED)])
     assert batch.pixel_values.shape[0] == 2
     assert batch.image_index.tolist() == [0, 1, 0, 0]
@@ -98,7 +100,7 @@ def test_pixels_are_squashed_and_normalised() -> None:
 
 def test_a_missing_picture_is_an_error_with_its_place() -> None:
     with pytest.raises(
-        DataError, match=r"toy: toy-train-000000000001: the sample was built without its image; build toy"
+        DataError, match=r"toy: toy-train-000000000001: the example has no pixels; open the stream with"
     ):
         collator()([asked("Caption:", "red", None)])
 
@@ -110,19 +112,36 @@ def test_a_clip_is_refused() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", RED[:60], RED[:-40]], ids=["empty", "text", "header", "cut"])
-def test_a_broken_picture_is_an_error_with_its_place(data: bytes) -> None:
+def test_a_broken_picture_is_refused(data: bytes) -> None:
     with pytest.raises(MediaError):
         pixels(data, 32)
-    with pytest.raises(DataError, match="position 41 cannot be decoded"):
-        collator()([asked("Caption:", "red", data, position=41)])
+
+
+def test_a_chat_learns_every_answer_and_no_question() -> None:
+    single = asked("and what shape?", "a circle")
+    chat = dataclasses.replace(
+        single, rendered=dataclasses.replace(single.rendered, earlier=(Turn("what colour?", "it is red"),))
+    )
+    tokens = build_tokens(["what colour? it is red", "and what shape? a circle"])
+    make = collator(num_query_tokens=2, tokens=tokens)
+    batch = make([chat, single])
+    eos = tokens.language_id(EOS)
+    texts = ("what colour?", "it is red", "and what shape?", "a circle")
+    asked_first, said_first, asked_last, said_last = (encode(tokens.language, text) for text in texts)
+    head = [tokens.language_id(IMAGE)] * 2 + [tokens.language_id(BOS)]
+    assert batch.input_ids[0].tolist() == [*head, *asked_first, *said_first, eos, *asked_last, *said_last, eos]
+    ignored = [IGNORED] * 100
+    learnt = [*said_first, eos], [*said_last, eos]
+    expected = [*ignored[: 3 + len(asked_first)], *learnt[0], *ignored[: len(asked_last)], *learnt[1]]
+    assert batch.labels[0].tolist() == expected
+    told = batch.qformer_input_ids[0].tolist()
+    assert told[1:-1] == encode(tokens.qformer, "what colour?\nand what shape?")
+    # The last turn alone is what it was without chats.
+    length = 3 + len(asked_last) + len(said_last) + 1
+    assert batch.input_ids[1].tolist()[:length] == [*head, *asked_last, *said_last, eos]
 
 
 def test_padding_is_on_the_right() -> None:
     ids, mask = right_padded([[1], [2, 3]], 9)
     assert ids.tolist() == [[1, 9], [2, 3]]
     assert mask.tolist() == [[1, 0], [1, 1]]
-
-
-def test_batches_are_whole() -> None:
-    groups = list(batches(iter([toy_example(p) for p in range(6)]), 3))
-    assert [[e.position for e in group] for group in groups] == [[0, 1, 2], [3, 4, 5]]

@@ -77,8 +77,8 @@ def test_dropout_is_on_and_changes_with_the_step(tmp_path) -> None:
     config = toy_config(steps=3, learning_rate=1e-12, warmup_steps=0)
 
     class Same(ToyStream):
-        def examples(self, start, count):
-            return (dataclasses.replace(toy_example(p % 8), position=p) for p in range(start, start + count))
+        def batch(self, start, count):
+            return [dataclasses.replace(toy_example(p % 8), position=p) for p in range(start, start + count)]
 
     train_on(config, Same(), tmp_path, silent)
     assert len({row["loss"] for row in logged(tmp_path)}) == 3
@@ -168,21 +168,21 @@ def test_damaged_checkpoints_are_named(tmp_path) -> None:
 
 def test_two_runs_cannot_share_a_folder(tmp_path) -> None:
     class Nested(ToyStream):
-        def examples(self, start, count):
+        def batch(self, start, count):
             train_on(toy_config(), ToyStream(), tmp_path, silent)
-            return iter(())
+            return []
 
     with pytest.raises(IbDataError, match="another run is writing there"):
         train_on(toy_config(), Nested(), tmp_path, silent)
 
 
-def test_a_missing_picture_stops_the_run_with_its_place(tmp_path) -> None:
+def test_an_example_without_pixels_stops_the_run_with_its_place(tmp_path) -> None:
     class Holed(ToyStream):
-        def examples(self, start, count):
-            for e in super().examples(start, count):
-                yield dataclasses.replace(e, media=None) if e.position == 11 else e
+        def batch(self, start, count):
+            found = super().batch(start, count)
+            return [dataclasses.replace(e, pixels=None) if e.position == 11 else e for e in found]
 
-    with pytest.raises(DataError, match="toy-train-000000000001: the sample was built without its image"):
+    with pytest.raises(IbDataError, match="toy: toy-train-000000000001: the example has no pixels"):
         train_on(toy_config(), Holed(), tmp_path, silent)
 
 

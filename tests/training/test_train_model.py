@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 import torch
-from toy_training import draw, toy_config, toy_example, toy_model, toy_tokens
+from toy_training import decoded, draw, toy_config, toy_example, toy_model, toy_tokens
 
-from ib_data.mixtures.stream import Example
+from ib_data.mixtures.example import Example
 from ib_data.training.collator import Batch
 from ib_data.training.model import (
     TRAINED,
@@ -26,7 +26,7 @@ def batch_of(examples: list[Example]) -> Batch:
 
 def ungrouped(batch: Batch) -> Batch:
     rows = torch.arange(len(batch.image_index))
-    return dataclasses.replace(batch, pixel_values=batch.pixel_values[batch.image_index], image_index=rows)
+    return dataclasses.replace(batch, images=batch.images[batch.image_index], image_index=rows)
 
 
 def test_features_differ_between_pictures() -> None:
@@ -113,7 +113,7 @@ def test_loss_equals_the_stock_forward_and_the_ungrouped_one() -> None:
     model = toy_model(TOKENS)
     model.eval()
     batch = batch_of([toy_example(p) for p in (0, 8, 16, 1, 9, 17, 24)])
-    assert len(batch.pixel_values) == 2
+    assert len(batch.images) == 2
     loss = batch_loss(model, batch)
     assert abs(loss - batch_loss(model, ungrouped(batch))) < 1e-6
     single = ungrouped(batch)
@@ -171,5 +171,7 @@ def test_learning_rate_rises_linearly_and_falls_as_a_cosine() -> None:
 def test_a_picture_changes_the_loss() -> None:
     model = toy_model(TOKENS)
     model.eval()
-    red, blue = (batch_of([dataclasses.replace(toy_example(0), media=draw(c, "circle"))]) for c in ("red", "blue"))
+    red, blue = (
+        batch_of([dataclasses.replace(toy_example(0), pixels=decoded(draw(c, "circle")))]) for c in ("red", "blue")
+    )
     assert abs(batch_loss(model, red) - batch_loss(model, blue)) > 1e-4

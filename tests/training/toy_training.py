@@ -2,14 +2,17 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from PIL import Image, ImageDraw
 from transformers import InstructBlipForConditionalGeneration
 
 from ib_data.errors import DataError
-from ib_data.mixtures.stream import Example
+from ib_data.mixtures.example import Example
+from ib_data.mixtures.images import ImageOptions, pixels
+from ib_data.mixtures.meter import Meter
 from ib_data.sample import Annotation
 from ib_data.templates.render import Rendered
 from ib_data.training.config import TrainConfig
@@ -21,7 +24,7 @@ SHAPES = ("circle", "square")
 
 
 def example(position: int, instruction: str, target: str, media: bytes | None) -> Example:
-    """An example of the real stream's form."""
+    """An example of the real stream's form, decoded where there is a picture."""
     rendered = Rendered(
         instruction=instruction,
         target=target,
@@ -44,7 +47,14 @@ def example(position: int, instruction: str, target: str, media: bytes | None) -
         rendered=rendered,
         media=media,
         media_kind="image",
+        pixels=None if media is None else decoded(media),
     )
+
+
+@cache
+def decoded(media: bytes):
+    """One array for each picture, as a batch of the real stream has it."""
+    return pixels(media, "image", ImageOptions(image_px=32))
 
 
 def draw(colour: str, shape: str, size: tuple[int, int] = (48, 40)) -> bytes:
@@ -70,18 +80,20 @@ def toy_example(position: int) -> Example:
 
 @dataclass
 class ToyStream:
-    """`stop_at` imitates a killed run: the second reading, which trains, breaks at that position."""
+    """`stop_at` imitates a killed run: the batch that holds that position breaks."""
 
     seed: int = 0
     stop_at: int | None = None
-    num_readings: int = 0
+    meter: Meter = field(default_factory=Meter)
 
-    def examples(self, start: int, count: int) -> Iterator[Example]:
-        self.num_readings += 1
-        for position in range(start, start + count):
-            if position == self.stop_at and self.num_readings == 2:
-                raise KeyboardInterrupt
-            yield toy_example(position + self.seed)
+    def batch(self, start: int, count: int) -> list[Example]:
+        if self.stop_at in range(start, start + count):
+            raise KeyboardInterrupt
+        return [toy_example(position + self.seed) for position in range(start, start + count)]
+
+    def examples(self, start: int, count: int, *, with_pixels: bool) -> Iterator[Example]:
+        assert not with_pixels, "vocabularies are made from texts alone"
+        return (toy_example(position + self.seed) for position in range(start, start + count))
 
     def state(self, position: int) -> dict[str, Any]:
         return {"position": position, "seed": self.seed}

@@ -1,17 +1,21 @@
 """Options that many verbs share."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ib_data.console import note
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 
 if TYPE_CHECKING:
     from ib_data.cards import Card
 
 GROUPS = ("all", "held-in", "held-out")
+# 60K steps of 128 samples: the Vicuna-7B run (arXiv 2305.06500, section 2.5).
+_PAPER_SAMPLES = 7_680_000
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -28,6 +32,13 @@ def home_option(function: F) -> F:
 def json_option(function: F) -> F:
     """Adds `--json`; the verb receives `as_json: bool`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(function)
+
+
+def samples_option(function: F) -> F:
+    """Adds `--samples N`; the verb receives `samples: int`."""
+    return click.option(
+        "--samples", type=click.IntRange(1, 2**60), default=_PAPER_SAMPLES, show_default=True, help="Run length."
+    )(function)
 
 
 def split_option(function: F) -> F:
@@ -47,8 +58,8 @@ def templates_option(function: F) -> F:
     )(function)
 
 
-def stored_cards(names: Iterable[str]) -> "list[Card]":
-    """The cards behind NAMES (datasets, held-in, held-out, all), each once, a view as the dataset that stores it.
+def named_cards(names: Iterable[str]) -> "list[Card]":
+    """The cards behind NAMES (datasets, held-in, held-out, all), each once, in order.
 
     Raises IbDataError for an unknown name, before anything is done.
     """
@@ -58,5 +69,35 @@ def stored_cards(names: Iterable[str]) -> "list[Card]":
     for name in names:
         for card in map(find_card, card_names() if name in GROUPS else [name]):
             if name not in GROUPS or name in ("all", card.role):
-                wanted[card.stored_as] = find_card(card.stored_as)
+                wanted[card.name] = card
     return list(wanted.values())
+
+
+def stored_cards(names: Iterable[str]) -> "list[Card]":
+    """As `named_cards`, a view as the dataset that stores it."""
+    from ib_data.cards import find_card
+
+    return list({card.stored_as: find_card(card.stored_as) for card in named_cards(names)}.values())
+
+
+def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> "list[Card]":
+    """As `named_cards`, without those of a group that are not built: one note names them.
+
+    Raises IbDataError where a dataset that is itself among NAMES is not built, and where none is.
+    """
+    from ib_data.templates.pick import NotBuiltError, built_split
+
+    found, missing = [], []
+    for card in named_cards(names):
+        try:
+            built_split(home, card, split)
+            found.append(card)
+        except NotBuiltError:
+            if card.name in names:
+                raise
+            missing.append(card.name)
+    if not found:
+        raise IbDataError(f"nothing of {', '.join(names)} is built in {home.root}; run `ib-data build {names[0]}`")
+    if missing:
+        note(f"left out because not built: {', '.join(missing)}")
+    return found

@@ -2,33 +2,40 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.cards import Card, find_card
-from ib_data.console import printable
+from ib_data.console import note, printable
+from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.sample import Annotation
-from ib_data.verbs.options import home_option, json_option, split_option, templates_option
+from ib_data.templates.options import RenderOptions
+from ib_data.verbs.options import built_cards, home_option, json_option, split_option, templates_option
+from ib_data.verbs.rendering import rendering_options
+
+if TYPE_CHECKING:
+    from ib_data.templates.preview import Entry
 
 
 @click.command()
-@click.argument("name")
-@click.option("-n", "number", type=click.IntRange(min=1), default=5, show_default=True, help="Annotations to render.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
+@click.argument("names", nargs=-1, required=True)
+@click.option("-n", "number", type=click.IntRange(min=1), default=5, show_default=True, help="Annotations of each.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all draws.")
 @click.option("--all-templates", is_flag=True, help="Each annotation through every template it has the fields for.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the pictures instead.")
+@rendering_options
 @split_option
 @templates_option
 @json_option
 @home_option
 def command(
-    name: str,
+    names: tuple[str, ...],
     number: int,
     seed: int,
     all_templates: bool,
+    html: Path | None,
+    options: RenderOptions,
     split: str | None,
     folder: Path | None,
     as_json: bool,
@@ -36,37 +43,74 @@ def command(
 ) -> None:
     """Instruction and target as a trainer would see them.
 
-    The first annotations of a built split, at positions 0, 1, 2, ... A held-out dataset gets its zero-shot prompt,
-    any other one of the training templates, drawn by (seed, position).
+    NAMES are datasets, or held-in, held-out, all: of these the ones that are built. The first annotations of a split,
+    at positions 0, 1, 2, ... A held-out dataset gets its zero-shot prompt, any other one of the training templates,
+    drawn by (seed, position).
 
     \b
     ib-data render vqav2 -n 3 --seed 7
-    ib-data render vsr -n 1 --all-templates
+    ib-data render aokvqa --letters --shuffle-options
+    ib-data render all -n 1 --all-templates --html page.html
     """
-    from ib_data.templates.preview import fixed_template
-    from ib_data.templates.render import render, render_all
+    from ib_data.templates.preview import preview
 
-    card = find_card(name)
-    fixed = fixed_template(card, folder)
-    rows = []
-    for position, (key, annotation) in enumerate(islice(_annotations(home, card, split, number), number)):
-        if all_templates:
-            found = render_all(card, annotation, seed=seed, position=position, folder=folder)
-        else:
-            found = [render(card, annotation, seed=seed, position=position, template=fixed, folder=folder)]
-        rows += [{"key": key, **asdict(rendered)} for rendered in found]
+    if as_json and html:
+        raise click.UsageError("--json and --html exclude each other")
+    entries = [
+        entry
+        for card in built_cards(home, names, split)
+        for entry in preview(
+            home,
+            card,
+            n=number,
+            per_sample=number,
+            max_annotations=number,
+            split=split,
+            seed=seed,
+            folder=folder,
+            options=options,
+            all_templates=all_templates,
+        )
+    ]
+    if html:
+        from ib_data.templates.sheet import contact_sheet
+
+        html.write_text(contact_sheet(f"{', '.join(names)}: as rendered", entries), encoding="utf-8")
+        click.echo(f"{sum(len(entry.examples) for entry in entries)} examples in {html.absolute()}")
+        return  # the page says of each example why it could not be rendered
+    rows = list(_rows(entries))
     if as_json:
         click.echo(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        click.echo(f"{row['key']}  annotation {row['annotation_id']}  position {row['position']}  seed {row['seed']}")
-        click.echo(f"  [{row['template']} {row['template_sha256'][:8]}] {printable(row['instruction'])}")
-        click.echo(f"  -> {printable(row['target'])}")
+    for row in rows if not as_json else ():
+        click.echo(_lines(row))
+    _refuse_problems(entries)
 
 
-def _annotations(home: Home, card: Card, split: str | None, number: int) -> Iterator[tuple[str, Annotation]]:
-    from ib_data.templates.pick import built_split, first_samples
+def _rows(entries: "list[Entry]") -> Iterator[dict[str, Any]]:
+    for entry in entries:
+        for example in entry.examples:
+            if example.rendered:
+                yield {"key": entry.sample.key, **example.rendered.to_plain()}
 
-    for sample, _media in first_samples(home, card, built_split(home, card, split).split, number):
-        for annotation in sample.annotations:
-            yield sample.key, annotation
+
+def _lines(row: dict[str, Any]) -> str:
+    head = f"{row['key']}  annotation {row['annotation_id']}  position {row['position']}  seed {row['seed']}"
+    name = f"[{row['template']} {row['template_sha256'][:8]}]"
+    lines = [head]
+    for turn in row.get("earlier", ()):
+        lines += [f"  {printable(turn['question'])}", f"  -> {printable(turn['answer'])}"]
+    return "\n".join([*lines, f"  {name} {printable(row['instruction'])}", f"  -> {printable(row['target'])}"])
+
+
+def _refuse_problems(entries: "list[Entry]") -> None:
+    """An error where something could not be rendered, after the others are printed: one line a dataset."""
+    problems: dict[str, str] = {}
+    for entry in entries:
+        for example in entry.examples:
+            if example.problem:
+                problems.setdefault(entry.card.name, example.problem)
+    if len(problems) == 1:
+        raise IbDataError(next(iter(problems.values())))
+    if problems:
+        note("\n".join(problems.values()))
+        raise IbDataError(f"{len(problems)} datasets could not be rendered: {', '.join(problems)}")

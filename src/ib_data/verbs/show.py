@@ -8,7 +8,9 @@ import click
 from ib_data.cards import find_card
 from ib_data.console import printable
 from ib_data.home import Home
+from ib_data.templates.options import RenderOptions
 from ib_data.verbs.options import home_option, split_option, templates_option
+from ib_data.verbs.rendering import rendering_options
 
 if TYPE_CHECKING:
     from ib_data.templates.preview import Entry
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("-n", "number", type=click.IntRange(min=1), default=3, show_default=True, help="Samples of each to show.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet to this file.")
+@rendering_options
 @split_option
 @templates_option
 @home_option
@@ -27,6 +30,7 @@ def command(
     number: int,
     seed: int,
     html: Path | None,
+    options: RenderOptions,
     split: str | None,
     folder: Path | None,
     home: Home,
@@ -46,7 +50,9 @@ def command(
     entries = [
         entry
         for card in cards
-        for entry in preview(home, card, n=number, split=split, seed=seed, per_sample=per_sample, folder=folder)
+        for entry in preview(
+            home, card, n=number, split=split, seed=seed, per_sample=per_sample, folder=folder, options=options
+        )
     ]
     if html is None:
         click.echo("\n\n".join(_lines(entry) for entry in entries))
@@ -67,6 +73,8 @@ def _lines(entry: "Entry") -> str:
         if example.rendered is None:
             lines.append(f"  {example.problem}")
             continue
+        for turn in example.rendered.earlier:
+            lines += [f"  {printable(turn.question)}", f"    -> {printable(turn.answer)}"]
         lines.append(f"  [{example.rendered.template}] {printable(example.rendered.instruction)}")
         lines.append(f"    -> {printable(example.rendered.target)}")
     if entry.num_more:

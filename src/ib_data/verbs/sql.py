@@ -3,33 +3,50 @@
 import csv
 import json
 import sys
-from typing import Any
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ib_data.home import Home
 from ib_data.verbs.options import home_option
 
+if TYPE_CHECKING:
+    from ib_data.mixtures.catalog_macros import Macro
+    from ib_data.mixtures.catalog_relations import Relation
+
 
 @click.command(name="sql")
-@click.argument("query_text", metavar="QUERY")
+@click.argument("query_text", metavar="[QUERY]", required=False)
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @home_option
-def command(query_text: str, form: str, home: Home) -> None:
+def command(query_text: str | None, form: str, home: Home) -> None:
     """A read-only DuckDB query over the catalog.
 
-    Relations: datasets, shards, samples, annotations, drops, templates, mixture_members. They stand over the indices
-    of what is built, and are brought up to date first.
+    Without QUERY, the relations and macros of the catalog with their columns. They stand over the indices of what is
+    built, and are brought up to date first.
 
     \b
+    ib-data sql
     ib-data sql "SELECT name, num_annotations, official_size FROM datasets WHERE num_samples > 0"
-    ib-data sql "SUMMARIZE samples" --format json
+    ib-data sql "FROM expected_epochs('instructblip', 1_000_000)"
     ib-data sql "SELECT reason, count(*) FROM drops GROUP BY ALL" --format csv
     """
-    from ib_data.console import table
-    from ib_data.mixtures.catalog import query
+    if query_text is not None:
+        from ib_data.mixtures.catalog import query
 
-    columns, rows = query(home, query_text)
+        _print(*query(home, query_text), form)
+    elif form == "table":
+        _list_relations()
+    else:
+        rows = [(name, *column) for name, entry in _relations().items() for column in entry.columns.items()]
+        _print(("relation", "column", "type"), rows, form)
+
+
+def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: str) -> None:
+    from ib_data.console import table
+
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([columns, *rows])
@@ -38,6 +55,22 @@ def command(query_text: str, form: str, home: Home) -> None:
         click.echo(json.dumps(records, ensure_ascii=False, indent=1, default=str))
     else:
         click.echo(table(columns, [[_cell(value) for value in row] for row in rows]))
+
+
+def _relations() -> "dict[str, Relation | Macro]":
+    """All that a query can read, by the name that it is called by there."""
+    from ib_data.mixtures.catalog_macros import MACROS
+    from ib_data.mixtures.catalog_relations import RELATIONS
+
+    return {**RELATIONS, **{f"{name}({macro.parameters})": macro for name, macro in MACROS.items()}}
+
+
+def _list_relations() -> None:
+    """Print each relation with what a row of it is, and its columns below."""
+    for name, entry in _relations().items():
+        click.echo(f"{name}: {entry.about}")
+        indent = " " * 4
+        click.echo(textwrap.fill(", ".join(entry.columns), 100, initial_indent=indent, subsequent_indent=indent))
 
 
 def _plain(value: Any) -> Any:

@@ -1,69 +1,100 @@
 """`ib-data stream`: what a training run would receive."""
 
-import time
+import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ib_data.home import Home
-from ib_data.verbs.options import home_option
+from ib_data.verbs.options import home_option, json_option, templates_option
+
+if TYPE_CHECKING:
+    from ib_data.mixtures.options import StreamOptions
 
 _POSITION = click.IntRange(0, 2**60)
+_AUGMENTS = click.Choice(["none", "mild", "blip2", "blip"])
 
 
 @click.command(name="stream")
 @click.argument("spec")
-@click.option("-n", "count", type=click.IntRange(1, 2**40), default=1000, show_default=True, help="How many positions.")
+@click.option("-n", "count", type=click.IntRange(1, 2**40), help="How many positions. [default: 1000; all with --once]")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--start", type=_POSITION, default=0, show_default=True, help="First position.")
 @click.option("--world", type=click.IntRange(1, 2**20), default=1, show_default=True, help="Number of processes.")
 @click.option("--rank", type=click.IntRange(min=0), default=0, show_default=True, help="Which of them this one is.")
+@click.option("--batch-size", type=click.IntRange(1, 2**20), help="Positions of a step over all processes.")
+@click.option("--workers", type=click.IntRange(0, 256), default=0, show_default=True, help="Loading processes (torch).")
 @click.option("--ids", is_flag=True, help="List the positions from the index alone; no shard is read.")
+@click.option("--once", is_flag=True, help="Everything that is built once, as validation visits it.")
+@click.option("--decode", type=click.Choice(["exact", "fast", "none"]), default="exact", show_default=True)
+@click.option("--augment", type=_AUGMENTS, default="none", show_default=True, help="How training crops pictures.")
+@click.option("--image-px", type=click.IntRange(16, 4096), default=224, show_default=True)
+@click.option("--annotations-per-image", type=click.IntRange(1, 1024), default=1, show_default=True)
+@click.option("--local-order", is_flag=True, help="Visit shards block by block, for those that lie far away.")
+@click.option("--shards", metavar="URL", help="Where the shards lie, such as s3://bucket/shards, if not in the home.")
+@click.option("--cache-gb", type=click.FloatRange(0), default=50, show_default=True, help="Shards of a URL to keep.")
 @click.option("--available", is_flag=True, help="Go without the members that are not built.")
 @click.option("--strict", is_flag=True, help="Refuse members of which more or less than the pinned size is built.")
+@templates_option
+@json_option
 @home_option
-def command(
-    spec: str,
-    count: int,
-    seed: int,
-    start: int,
-    world: int,
-    rank: int,
-    ids: bool,
-    available: bool,
-    strict: bool,
-    home: Home,
-) -> None:
+def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, workers: int, **given: Any) -> None:
     """What a training run would receive.
 
-    SPEC is a packaged mixture or a .toml file. Process RANK of WORLD receives the positions START + RANK,
-    START + RANK + WORLD, ... of one order, which depends on neither. With --ids a line a position, separated by tabs:
-    position, dataset, key, annotation id, template. Without it, all is read and rendered, nothing decoded, and the
-    speed is printed.
+    SPEC is a packaged mixture or a .toml file. Process RANK of WORLD receives its slice of every batch of one order,
+    which depends on neither; without --batch-size slices of one position with --ids, else of 64. With --ids a line a
+    position, separated by tabs: position, dataset, key, annotation id, template. Without it, all is read, decoded and
+    rendered, and what that took is printed.
 
     \b
     ib-data stream demo -n 5 --ids
-    ib-data stream demo -n 20000
+    ib-data stream demo -n 20000 --workers 2
     ib-data stream instructblip -n 8 --start 7000000 --world 8 --rank 3 --ids --available
+    ib-data stream demo -n 2000 --shards s3://bucket/shards --local-order
     """
     from ib_data.mixtures.stream import open_stream
+    from ib_data.mixtures.throughput import measured
 
+    world, rank, start = given["world"], given["rank"], given["start"]
     if rank >= world:
         raise click.UsageError(f"--rank {rank}: ranks of --world {world} run from 0 to {world - 1}")
-    opened = time.perf_counter()
-    stream = open_stream(home, spec, seed=seed, available=available, strict=strict)
+    batch_size = given["batch_size"] or (world if ids else 64 * world)
+    if ids and given["once"]:
+        raise click.UsageError("--ids lists the endless order; --once has none, leave out one of them")
+    if batch_size % world:
+        raise click.UsageError(f"--batch-size {batch_size} cannot be shared by --world {world}; take a multiple of it")
+    opened = open_stream(
+        home,
+        spec,
+        seed=given["seed"],
+        available=given["available"],
+        strict=given["strict"],
+        options=_options(given),
+        shards=given["shards"],
+        cache_bytes=int(given["cache_gb"] * 1e9),
+    )
+    count = count or (opened.num_visits if given["once"] else 1000)
     if ids:
-        for row in stream.ids(start, count, world, rank):
+        for row in opened.ids(start, count, world, rank, batch_size // world):
             click.echo(f"{row.position}\t{row.dataset}\t{row.key}\t{row.annotation_id}\t{row.template or '-'}")
         return
-    examples = stream.examples(start, count, world, rank)
-    first = next(examples)
-    began = time.perf_counter()
-    num_bytes, done = 0, 0
-    for example in examples:
-        num_bytes += len(example.media or b"")
-        done += 1
-    elapsed_s = time.perf_counter() - began
-    click.echo(f"first example after {began - opened:.3f} s: position {first.position}, {first.dataset}")
-    if done:
-        rates = f"{done / elapsed_s:,.0f} samples/s, {num_bytes / elapsed_s / 1e6:,.1f} MB/s of media"
-        click.echo(f"then {done:,} in {elapsed_s:.3f} s: {rates}, read and rendered in one process, not decoded")
+    found = measured(
+        opened, count, batch_size, start=start, world=world, rank=rank, workers=workers, once=given["once"]
+    )
+    click.echo(json.dumps(found.values()) if as_json else "\n".join(found.lines()))
+
+
+def _options(given: dict[str, Any]) -> "StreamOptions":
+    from ib_data.mixtures.images import ImageOptions
+    from ib_data.mixtures.options import StreamOptions
+    from ib_data.mixtures.order import Locality
+
+    images = None
+    if given["decode"] != "none":
+        images = ImageOptions(image_px=given["image_px"], decode=given["decode"], augment=given["augment"])
+    return StreamOptions(
+        annotations_per_image=given["annotations_per_image"],
+        locality=Locality() if given["local_order"] else None,
+        images=images,
+        templates=given["folder"],
+    )

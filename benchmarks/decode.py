@@ -1,0 +1,140 @@
+"""Pictures a second that one core turns into 224 pixels: python benchmarks/decode.py
+
+JPEG files of 640 x 480, quality 90, 4:2:0, drawn here: blots of all sizes and noise, about as many bytes as photos of
+COCO. Where IB_DATA_REAL names a folder of official files, its photos too. Every round runs each way over all of the
+pictures; medians are kept, of processor time, since other work on the machine stretches the time of a clock.
+"""
+
+import io
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from hardware import report
+from PIL import Image, features
+
+from ib_data.builders.pictures import MediaError
+from ib_data.mixtures import images
+from ib_data.mixtures.images import ImageOptions, pixels
+
+NUM_DRAWN = 40
+ROUNDS = 9
+NOISE = 16  # standard deviation, of 255; makes files of 140 kB
+SIZE = (640, 480)
+
+Decode = Callable[[bytes], object]
+
+
+def drawn(number: int) -> bytes:
+    """A JPEG of blots from 5 to 640 pixels, each finer layer half as strong, and of noise."""
+    generator = np.random.default_rng(number)
+    values = np.zeros((SIZE[1], SIZE[0], 3))
+    for level in range(8):
+        cells = generator.integers(0, 256, (3 * 2**level // 4 + 1, 2**level, 3), dtype=np.uint8)
+        values += np.asarray(Image.fromarray(cells).resize(SIZE, Image.Resampling.BICUBIC)) / 2 ** (level + 1)
+    noisy = np.clip(values + generator.normal(0, NOISE, values.shape[:2])[..., None], 0, 255)
+    out = io.BytesIO()
+    Image.fromarray(noisy.astype(np.uint8)).save(out, "JPEG", quality=90, subsampling=2)
+    return out.getvalue()
+
+
+def real_photos() -> list[bytes]:
+    """The photos of the official files that IB_DATA_REAL names; none where it is not set."""
+    folder = os.environ.get("IB_DATA_REAL")
+    return [path.read_bytes() for path in sorted(Path(folder, "media").rglob("*.jpg"))] if folder else []
+
+
+def bare_pillow(data: bytes) -> object:
+    """What is usually written: open, convert, resize."""
+    return np.array(Image.open(io.BytesIO(data)).convert("RGB").resize((224, 224), Image.Resampling.BICUBIC))
+
+
+def with_pillow_only(options: ImageOptions, data: bytes) -> object:
+    """Our pixels as they are where simplejpeg is not installed."""
+    installed, images.simplejpeg = images.simplejpeg, None
+    try:
+        return pixels(data, "image", options)
+    finally:
+        images.simplejpeg = installed
+
+
+def resized(image: Image.Image) -> object:
+    """The part of the work that no decoder changes."""
+    return image.resize((224, 224), Image.Resampling.BICUBIC)
+
+
+def ways() -> dict[str, Decode]:
+    """Each way of decoding, by its name."""
+
+    def ours(**options: str) -> Decode:
+        return lambda data: pixels(data, "image", ImageOptions(**options), position=data[-9])
+
+    return {
+        "Pillow, bare": bare_pillow,
+        "ib_data exact, Pillow": partial(with_pillow_only, ImageOptions()),
+        "ib_data exact, simplejpeg": ours(),
+        "ib_data exact, mild": ours(augment="mild"),
+        "ib_data exact, blip2": ours(augment="blip2"),
+        "ib_data exact, blip": ours(augment="blip"),
+        "ib_data fast": ours(decode="fast"),
+        "ib_data fast, mild": ours(decode="fast", augment="mild"),
+        "simplejpeg, decoding alone": simplejpeg.decode_jpeg,
+    }
+
+
+def rates(photos: Sequence[bytes]) -> dict[str, Any]:
+    """Pictures a second of each way, and of Pillow's resize alone, in rounds that interleave them."""
+    works: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
+        name: (decode, photos) for name, decode in ways().items()
+    }
+    works["Pillow, resizing alone"] = (resized, [Image.open(io.BytesIO(data)).convert("RGB") for data in photos])
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(ROUNDS):
+        for name, (work, inputs) in works.items():
+            began = time.process_time()
+            for each in inputs:
+                work(each)
+            seconds[name].append(time.process_time() - began)
+    return {name: round(len(photos) / statistics.median(taken), 1) for name, taken in seconds.items()}
+
+
+def fast_error(photos: Sequence[bytes]) -> dict[str, float]:
+    """How far `fast` lies from `exact`, over the photos that it changes."""
+    options = ImageOptions(), ImageOptions(decode="fast")
+    pairs = [[np.asarray(pixels(data, "image", option), float) for option in options] for data in photos]
+    changed = [fast - exact for exact, fast in pairs if not np.array_equal(exact, fast)]
+    if not changed:
+        raise MediaError("fast mode changed no photo: they are too small for it")
+    noise_db = [10 * np.log10(255**2 / np.square(difference).mean()) for difference in changed]
+    mean = [float(np.abs(difference).mean()) for difference in changed]
+    return {
+        "photos": len(photos),
+        "changed": len(changed),
+        "mean_of_255": round(statistics.mean(mean), 2),
+        "largest_mean_of_255": round(max(mean), 2),
+        "psnr_db_median": round(float(np.median(noise_db)), 1),
+        "psnr_db_least": round(float(min(noise_db)), 1),
+    }
+
+
+if __name__ == "__main__":
+    photos = {"drawn, 640 x 480, q90, 4:2:0": [drawn(number) for number in range(NUM_DRAWN)]}
+    if found := real_photos():
+        photos["real photos"] = found
+    report(
+        "decode",
+        {
+            "pillow": Image.__version__,
+            "pillow_libjpeg_turbo": features.version("libjpeg_turbo"),
+            "simplejpeg": simplejpeg.__version__,
+            "bytes_median": {name: statistics.median(map(len, group)) for name, group in photos.items()},
+            "pictures_per_s_one_core": {name: rates(group) for name, group in photos.items()},
+            "fast_error": {name: fast_error(group) for name, group in photos.items()},
+        },
+    )

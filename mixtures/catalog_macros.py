@@ -1,0 +1,90 @@
+"""The table macros of the catalog: the arithmetic of mixtures in SQL, from the pinned sizes alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ib_data.mixtures.catalog_relations import NUMBER, TEXT, WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """A table macro: what a row of its result is, its parameters, the result's columns and the SELECT."""
+
+    about: str
+    parameters: str
+    columns: Mapping[str, str]
+    select: str
+
+
+# An unknown name must not end in an empty result, which reads as "nothing in it". `concat` and not `||`, since
+# error(NULL) raises nothing.
+_KNOWN_MIXTURE = """
+    CASE WHEN mixture_name IN (SELECT mixture FROM mixture_stages) THEN mixture_name
+    ELSE error(concat('unknown mixture ''', mixture_name, '''; known: ', (
+        SELECT string_agg(DISTINCT mixture, ', ' ORDER BY mixture) FROM mixture_stages))) END
+"""
+_MEMBER = {"member": TEXT, "dataset": TEXT, "split": TEXT}
+# A macro may only name macros that stand before it.
+MACROS: Mapping[str, Macro] = {
+    "mixture_stage_weights": Macro(
+        "a member in a stage of a mixture, with its weight there",
+        "mixture_name",
+        {"start_position": WHOLE, "end_position": WHOLE}
+        | _MEMBER
+        | {"task": TEXT, "size": WHOLE, "cap": WHOLE, "rule": TEXT, "scale": NUMBER, "weight": NUMBER},
+        f"""
+        WITH sized AS (
+            SELECT s.*, m.dataset, m.split, m.task, m.size, m.cap, m.fixed_weight, least(m.size, m.cap) AS counted
+            FROM mixture_stages AS s JOIN mixture_members AS m USING (mixture, member)
+            WHERE s.mixture = {_KNOWN_MIXTURE}
+        ), ruled AS (
+            SELECT *, scale * CASE rule
+                WHEN 'sqrt' THEN sqrt(counted)
+                WHEN 'proportional' THEN counted
+                WHEN 'uniform' THEN 1
+                WHEN 'temperature' THEN pow(counted, exponent)
+                WHEN 'fixed' THEN fixed_weight
+                ELSE error('the rule ' || rule || ' has no SQL') END AS unscaled
+            FROM sized
+        )
+        SELECT start_position, end_position, member, dataset, split, task, size, cap, rule, scale,
+               unscaled / sum(unscaled) OVER (PARTITION BY start_position) AS weight
+        FROM ruled
+        ORDER BY start_position, weight DESC, member
+        """,
+    ),
+    "mixture_weights": Macro(
+        "a member of a mixture, with its weight at a position",
+        "mixture_name, at_position := 0",
+        _MEMBER | {"size": WHOLE, "scale": NUMBER, "weight": NUMBER},
+        """
+        SELECT member, dataset, split, size, scale, weight
+        FROM mixture_stage_weights(mixture_name)
+        WHERE start_position <= CASE WHEN at_position >= 0 THEN at_position
+                                ELSE error('at_position: expected a position from 0 on') END
+          AND (end_position IS NULL OR end_position > at_position)
+        ORDER BY weight DESC, member
+        """,
+    ),
+    "expected_epochs": Macro(
+        "a member of a mixture, with its samples in a run and how often they go over what is built",
+        "mixture_name, num_samples",
+        _MEMBER | {"weight": NUMBER, "samples": NUMBER, "size": WHOLE, "built": WHOLE, "epochs": NUMBER},
+        """
+        WITH run AS (
+            SELECT CASE WHEN num_samples > 0 THEN CAST(num_samples AS DOUBLE)
+                   ELSE error('num_samples: expected a number above 0') END AS length
+        ), shares AS (
+            SELECT member, dataset, split, size, sum(weight * greatest(
+                       least(coalesce(end_position, length), length) - start_position, 0)) AS samples
+            FROM mixture_stage_weights(mixture_name), run
+            GROUP BY ALL
+        )
+        SELECT s.member, s.dataset, s.split, s.samples / run.length AS weight, s.samples, s.size,
+               d.num_annotations AS built,
+               s.samples / CASE WHEN d.num_annotations > 0 THEN d.num_annotations ELSE s.size END AS epochs
+        FROM shares AS s CROSS JOIN run LEFT JOIN datasets AS d ON d.name = s.dataset AND d.split = s.split
+        ORDER BY s.samples DESC, s.member
+        """,
+    ),
+}

@@ -1,0 +1,125 @@
+"""The SELECT of each view of the catalog, over Parquet files that stay where they are."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ib_data.builders.manifest import DROPS, INDEX, MANIFEST, Manifest
+from ib_data.cards import card_names, load_card
+from ib_data.errors import DataError
+from ib_data.home import Home
+from ib_data.mixtures.catalog_relations import RELATIONS
+from ib_data.mixtures.catalog_tables import built_of
+
+_PARQUET_END = b"PAR1"
+_KEYS = ("dataset", "split", "key")
+
+
+def view_files(home: Home) -> list[Path]:
+    """The files that the views read, there or not: indices and drops of what is built, and kept draws."""
+    folders = [path.parent for path in sorted(home.root.glob(f"shards/*/*/{MANIFEST}"))]
+    return [*(folder / name for folder in folders for name in (INDEX, DROPS)), *_kept_draws(home)]
+
+
+def empty(name: str, where: str = "false") -> str:
+    """A SELECT of the columns of the relation `name` without a row."""
+    nulls = (f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in RELATIONS[name].columns.items())
+    return f"SELECT {', '.join(nulls)} WHERE {where}"
+
+
+def unreadable(name: str, message: str) -> str:
+    """A SELECT of the columns of the relation `name` that ends in the error `message` when it runs."""
+    return empty(name, f"CAST(error({literal(message)}) AS BOOLEAN)")
+
+
+def glob_escaped(path: Path) -> str:
+    """`path` as the glob pattern that matches it alone: DuckDB takes every file name for a pattern."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _samples(home: Home, built: Sequence[Manifest]) -> str:
+    if not built:
+        return empty("samples")
+    values = (
+        "count(*) AS num_annotations" if name == "num_annotations" else f"any_value({name}) AS {name}"
+        for name in RELATIONS["samples"].columns
+        if name not in _KEYS
+    )
+    source = _parquet([_file(home, m, INDEX) for m in built])
+    return f"SELECT {', '.join((*_KEYS, *values))} FROM {source} GROUP BY {', '.join(_KEYS)}"
+
+
+def _annotations(home: Home, built: Sequence[Manifest]) -> str:
+    return " UNION ALL ".join(_annotations_of_each(home, built)) or empty("annotations")
+
+
+def _annotations_of_each(home: Home, built: Sequence[Manifest]) -> Iterator[str]:
+    """A SELECT for each dataset with something built; a view reads its base under its own name and task."""
+    columns = ", ".join(f'"{name}"' for name in RELATIONS["annotations"].columns if name not in ("dataset", "task"))
+    known = {name: load_card(name) for name in card_names()}
+    unknown = {m.dataset for m in built} - set(known)
+    for name, card in [*known.items(), *((name, None) for name in sorted(unknown))]:
+        found = built_of(name, card, built)
+        if found:
+            task = literal(card.task) if card else "NULL"
+            own = f"SELECT {literal(name)} AS dataset, {task} AS task, {columns}"
+            source = _parquet([_file(home, m, INDEX) for m in found])
+            yield f"SELECT {_names('annotations')} FROM ({own} FROM {source})"
+
+
+def _drops(home: Home, built: Sequence[Manifest]) -> str:
+    if not built:
+        return empty("drops")
+    return f"SELECT {_names('drops')} FROM {_parquet([_file(home, m, DROPS) for m in built])}"
+
+
+def _draws(home: Home, _built: Sequence[Manifest]) -> str:
+    files = _kept_draws(home)
+    for path in files:
+        if not _is_parquet(path):
+            remedy = "delete it, and draw it again with `ib-data mixture draw --keep`"
+            raise DataError("draws", "is no Parquet file", file=str(path), remedy=remedy)
+    columns = (f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in RELATIONS["draws"].columns.items())
+    return f"SELECT {', '.join(columns)} FROM {_parquet(files)}" if files else empty("draws")
+
+
+def _kept_draws(home: Home) -> list[Path]:
+    return sorted(path for path in home.draws.glob("*.parquet") if not path.name.startswith("."))
+
+
+def _file(home: Home, manifest: Manifest, name: str) -> Path:
+    """The path of an index or a list of drops, after a look at whether it is one."""
+    path = home.split(manifest.dataset, manifest.split) / name
+    if not _is_parquet(path):
+        problem = "is no Parquet file" if path.is_file() else "is missing"
+        raise DataError(manifest.dataset, problem, file=str(path), remedy=f"build {manifest.dataset} again")
+    return path
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(_PARQUET_END), 2)
+            return file.read() == _PARQUET_END
+    except OSError:  # missing, a folder, or shorter than the mark
+        return False
+
+
+def _names(relation: str) -> str:
+    return ", ".join(f'"{name}"' for name in RELATIONS[relation].columns)
+
+
+def _parquet(paths: Sequence[Path]) -> str:
+    return f"read_parquet([{', '.join(literal(glob_escaped(path)) for path in paths)}])"
+
+
+VIEWS: Mapping[str, Callable[[Home, Sequence[Manifest]], str]] = {
+    "samples": _samples,
+    "annotations": _annotations,
+    "drops": _drops,
+    "draws": _draws,
+}

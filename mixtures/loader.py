@@ -1,0 +1,228 @@
+"""Batches of a stream for PyTorch: a dataset for any loader, and a loader whose state is what the trainer consumed.
+
+Batch t of a run over all processes holds the positions [tG, (t + 1)G), G being the global batch size; process r of W
+takes the r-th of W equal slices, and worker j of J makes whole batches t = j, j + J, ... So neither W nor J changes
+what is in a batch. This module needs torch (`ib-data[train]`); `Stream.batch` gives the same examples without it.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from ib_data.errors import IbDataError, one_line
+from ib_data.mixtures.example import Example
+from ib_data.mixtures.meter import Meter
+from ib_data.mixtures.stream import Stream
+
+BatchT = TypeVar("BatchT")
+Collate = Callable[[list[Example]], BatchT]  # runs in the workers
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBatch:
+    """B examples over U <= B unique pictures: `images` uint8 (U, H, W, 3), of clips (U, frames, H, W, 3).
+
+    `image_index` int64 (B,) is the picture of each example; the examples carry neither pixels nor stored bytes.
+    `images` is None where the stream decodes nothing.
+    """
+
+    images: Tensor | None
+    image_index: Tensor
+    examples: list[Example]
+
+
+def stack(examples: list[Example]) -> ImageBatch:
+    """The examples as an ImageBatch; IbDataError where images and clips meet in one batch."""
+    bare = [replace(example, pixels=None, media=None) for example in examples]
+    images, image_index = unique_pictures(examples)
+    return ImageBatch(images, image_index, bare)
+
+
+def unique_pictures(examples: Sequence[Example]) -> tuple[Tensor | None, Tensor]:
+    """Each picture once, uint8 (U, H, W, 3) or None without pixels, and the picture of each example, int64 (B,)."""
+    places: dict[int, int] = {}
+    pictures: list[Tensor] = []
+    for example in examples:
+        if example.pixels is not None and id(example.pixels) not in places:
+            places[id(example.pixels)] = len(pictures)
+            pictures.append(torch.from_numpy(example.pixels))
+    index = torch.tensor([places.get(id(example.pixels), 0) for example in examples], dtype=torch.int64)
+    if len({picture.shape for picture in pictures}) > 1:
+        raise IbDataError("images and clips meet in one batch; keep them in mixtures of their own, or give a collate")
+    return (torch.stack(pictures) if pictures else None), index
+
+
+class StreamDataset(IterableDataset[BatchT]):
+    """Local batches of a stream, without end, or once over everything; each worker makes its share of them.
+
+    For `torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=J)` and for torchdata's StatefulDataLoader,
+    which saves the `state_dict` of each worker: such a state fits the same J only. `StreamLoader` has no such limit.
+    `batch_size` counts positions over all processes; ValueError where `world` does not divide it. With `once` the last
+    batch is shorter, and a process may have one batch less than another.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        batch_size: int,
+        collate: Collate[BatchT] = stack,  # type: ignore[assignment]
+        *,
+        world: int = 1,
+        rank: int = 0,
+        start: int = 0,
+        once: bool = False,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1 or world < 1 or batch_size % world or not 0 <= rank < world:
+            raise ValueError(f"a batch of {batch_size} cannot be shared by {world} processes (rank {rank})")
+        self.stream = stream
+        self.batch_size = batch_size
+        self.collate = collate
+        self.world = world
+        self.rank = rank
+        self.start = start
+        self.once = once
+        self._num_made = 0
+
+    def __iter__(self) -> Iterator[BatchT]:
+        worker, num_workers = _worker()
+        while True:
+            batch = worker + self._num_made * num_workers
+            first = self.start + batch * self.batch_size
+            if self.once and first >= self.stream.num_visits:
+                self._num_made = 0
+                return
+            share = self.batch_size // self.world
+            examples = (self.stream.visit if self.once else self.stream.batch)(first + self.rank * share, share)
+            self._num_made += 1
+            if examples:
+                yield self.collate(examples)
+
+    def restart(self) -> None:
+        """Forget what was made: the next batch is the first from `start` on."""
+        self._num_made = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of this worker, as plain JSON."""
+        _, num_workers = _worker()
+        position = self.start + self._num_made * num_workers * self.batch_size
+        own = {"start": self.start, "num_made": self._num_made, "num_workers": num_workers}
+        return {**own, "batch_size": self.batch_size, "stream": self.stream.state(position)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; IbDataError where it is of another stream, batch size or number of workers."""
+        _, num_workers = _worker()
+        self.stream.check_state(state["stream"])
+        for name, now in (("batch_size", self.batch_size), ("num_workers", num_workers)):
+            if state[name] != now:
+                remedy = "use it again, or ib_data's StreamLoader, whose state fits any"
+                raise IbDataError(f"this state was saved with {name} {state[name]}, now it is {now}; {remedy}")
+        self.start, self._num_made = state["start"], state["num_made"]
+
+
+class StreamLoader(Generic[BatchT]):
+    """Batches of a stream, made by `workers` processes (0: in this one), and the position that was consumed.
+
+    Without end; with `once` one pass over everything. `position` is the next one that no batch handed out so far holds;
+    a state taken after a training step resumes with the batch after it, for any `world`, `workers` and batch size.
+    `meter` adds up what all workers did. Options as in StreamDataset; `start_method` is that of multiprocessing.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        batch_size: int,
+        collate: Collate[BatchT] = stack,  # type: ignore[assignment]
+        *,
+        world: int = 1,
+        rank: int = 0,
+        workers: int = 0,
+        once: bool = False,
+        prefetch_factor: int = 2,
+        start_method: str | None = None,
+    ) -> None:
+        self.dataset = StreamDataset(stream, batch_size, collate, world=world, rank=rank, once=once)
+        self.workers = workers
+        self.prefetch_factor = prefetch_factor
+        self.start_method = start_method
+        self.position = 0
+        self.meter = Meter()
+
+    def __iter__(self) -> Iterator[BatchT]:
+        self.dataset.start = self.position
+        made = iter(
+            DataLoader(
+                _Measured(self.dataset),
+                batch_size=None,
+                num_workers=self.workers,
+                prefetch_factor=self.prefetch_factor if self.workers else None,
+                multiprocessing_context=self.start_method if self.workers else None,
+                generator=torch.Generator(),  # else torch draws a seed from the run's own random state
+            )
+        )
+        while (batch := self._next(made)) is not None:
+            self.position += self.dataset.batch_size
+            yield batch
+        self.position = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What resuming after the batches handed out so far needs, as plain JSON."""
+        return self.dataset.stream.state(self.position)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, at the next iteration; IbDataError where it is of another stream."""
+        self.position = self.dataset.stream.check_state(state)
+
+    def _next(self, made: "Iterator[_Made[BatchT]]") -> BatchT | None:
+        began = time.perf_counter()
+        try:
+            found = next(made, None)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            reason = one_line(str(error).splitlines()[0], 200)
+            remedy = "it was killed, by want of memory perhaps: use fewer workers, and go on from the last state"
+            raise IbDataError(f"a loading worker died before position {self.position}: {reason}; {remedy}") from error
+        self.meter.wait_s += time.perf_counter() - began
+        if found is None:
+            return None
+        if found.error is not None:
+            raise IbDataError(found.error)
+        self.meter.add(found.meter)
+        return found.batch
+
+
+@dataclass(frozen=True, slots=True)
+class _Made(Generic[BatchT]):
+    """What a worker hands over: a batch and what it cost, or why there is none."""
+
+    batch: BatchT | None
+    meter: Meter
+    error: str | None = None
+
+
+class _Measured(IterableDataset[_Made[BatchT]]):
+    """The batches of a dataset with their costs; an error as its line, for torch would wrap it in a traceback."""
+
+    def __init__(self, dataset: StreamDataset[BatchT]) -> None:
+        super().__init__()
+        self.dataset = dataset
+
+    def __iter__(self) -> Iterator[_Made[BatchT]]:
+        self.dataset.restart()
+        try:
+            for batch in self.dataset:
+                yield _Made(batch, self.dataset.stream.meter.take())
+        except IbDataError as error:
+            yield _Made(None, Meter(), str(error))
+
+
+def _worker() -> tuple[int, int]:
+    """The number of this worker and how many there are; (0, 1) outside of a loader's workers."""
+    info = get_worker_info()
+    return (info.id, info.num_workers) if info else (0, 1)

@@ -1,0 +1,42 @@
+"""Where the time of a stream goes."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(slots=True, kw_only=True)
+class Meter:
+    """Running totals. Seconds of reading, decoding and rendering add up over all workers; `wait_s` is what the consumer
+    stood still for.
+
+    `num_fetched` shards came from an object store, `num_cache_hits` were opened from the local cache; `num_opened` is
+    how often a shard was opened at all.
+    """
+
+    num_positions: int = 0
+    num_examples: int = 0
+    num_bad: int = 0
+    media_bytes: int = 0
+    read_s: float = 0.0
+    decode_s: float = 0.0
+    render_s: float = 0.0
+    wait_s: float = 0.0
+    num_opened: int = 0
+    num_fetched: int = 0
+    num_cache_hits: int = 0
+
+    def add(self, other: "Meter") -> None:
+        """Add the totals of `other` to these."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+    def take(self) -> "Meter":
+        """The totals since the last `take`; this meter starts again at 0."""
+        taken = Meter(**asdict(self))
+        for field in fields(self):
+            setattr(self, field.name, field.default)
+        return taken
+
+    def values(self) -> dict[str, Any]:
+        """The totals as plain values."""
+        return asdict(self)

@@ -1,0 +1,258 @@
+"""From what a position draws to examples: shards read in one go, pictures decoded, instructions rendered.
+
+A sample that cannot be used is replaced by another of the same member, chosen by (seed, position) alone: a batch is
+never shorter for it and no other position changes.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ib_data.builders.pictures import MediaError
+from ib_data.builders.reader import parse_sample
+from ib_data.cards import Card
+from ib_data.errors import DataError, IbDataError
+from ib_data.frames import ClipError
+from ib_data.keyed import keyed_below
+from ib_data.mixtures.example import Example
+from ib_data.mixtures.images import pixels
+from ib_data.mixtures.meter import Meter
+from ib_data.mixtures.options import StreamOptions
+from ib_data.mixtures.quarantine import BadSample, Quarantine
+from ib_data.mixtures.rows import Place, Rows
+from ib_data.mixtures.shards import Request, ShardReader
+from ib_data.mixtures.template_choice import TemplateChoice
+from ib_data.mixtures.units import Units
+from ib_data.sample import Annotation, Sample
+from ib_data.templates.library import Template
+from ib_data.templates.options import RenderOptions
+from ib_data.templates.render import Rendered, render
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    _Pictures = dict[str, NDArray[np.uint8]]  # by the checksum of the stored bytes
+
+# With a hundredth of bad samples this many in a row come once in 10**32 positions.
+_MOST_PROBES = 16
+
+
+@dataclass(frozen=True)
+class Part:
+    """A member as the stream reads it. `template` is the one that a visit renders with, None where one is drawn."""
+
+    name: str
+    card: Card
+    split: str
+    rows: Rows
+    units: Units
+    choice: TemplateChoice
+    template: Template | None
+
+    @cached_property
+    def shard_bytes(self) -> dict[str, int]:
+        """The size of each shard."""
+        return {shard.name: shard.num_bytes for shard in self.rows.manifest.shards}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One draw to be read: unit number `unit` of `part`, in its `epoch`, at `position`."""
+
+    part: Part
+    position: int
+    unit: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The rows of a draw, where their sample lies, and its bytes."""
+
+    want: Wanted
+    rows: tuple[int, ...]
+    place: Place
+    data: bytes
+
+
+class _UnusableError(IbDataError):
+    """A sample that no training step can use; `ordinal` is the annotation's place among those of the unit."""
+
+    def __init__(self, reason: str, row: int) -> None:
+        super().__init__(reason)
+        self.row = row
+
+
+class ExampleReader:
+    """Reads for one process. `meter` counts what it does."""
+
+    def __init__(
+        self, seed: int, options: StreamOptions, rendering: RenderOptions, shards: ShardReader, quarantine: Quarantine
+    ) -> None:
+        self.seed = seed
+        self.options = options
+        self.rendering = rendering
+        self.shards = shards
+        self.quarantine = quarantine
+        self.meter = Meter()
+
+    def read(self, wanted: Sequence[Wanted], *, with_pixels: bool = True, is_visit: bool = False) -> list[Example]:
+        """The examples of all draws, in their order.
+
+        `is_visit`: each unit stands for itself, so a bad one is left out and not replaced, and a held-out dataset is
+        rendered with its zero-shot prompt. Raises DataError for a shard that is not what the index says, IbDataError
+        where too much is bad.
+        """
+        pictures: _Pictures | None = {} if with_pixels and self.options.images else None
+        examples: list[Example] = []
+        for found in self._fetch(wanted):
+            self.quarantine.num_seen += 1
+            self.meter.num_positions += 1
+            try:
+                of_unit = self._examples(found, pictures, is_visit)
+            except _UnusableError as error:
+                self._log(found.want, error)
+                of_unit = [] if is_visit else self._instead(found.want, pictures)
+            self.meter.num_examples += len(of_unit)
+            examples += of_unit
+        return examples
+
+    def _fetch(self, wanted: Sequence[Wanted]) -> list[_Found]:
+        """The bytes of all draws, in their order, read in that of the shards."""
+        counters = self.shards.counters
+        before = replace(counters)
+        began = time.perf_counter()
+        rows = [want.part.units.rows_of(want.unit, want.epoch) for want in wanted]
+        places = [want.part.rows.place(of[0]) for want, of in zip(wanted, rows, strict=True)]
+        data = self.shards.read([_request(want.part, place) for want, place in zip(wanted, places, strict=True)])
+        self.meter.read_s += time.perf_counter() - began
+        self.meter.num_opened += counters.opened - before.opened
+        self.meter.num_fetched += counters.fetched - before.fetched
+        self.meter.num_cache_hits += counters.cache_hits - before.cache_hits
+        return [_Found(*parts) for parts in zip(wanted, rows, places, data, strict=True)]
+
+    def _instead(self, want: Wanted, pictures: "_Pictures | None") -> list[Example]:
+        """The examples of another unit of the same member."""
+        part = want.part
+        for attempt in range(_MOST_PROBES):
+            unit = keyed_below(part.units.count, self.seed, f"mixture/probe/{part.name}", want.position, attempt)
+            (found,) = self._fetch([replace(want, unit=unit)])
+            try:
+                return self._examples(found, pictures, is_visit=False)
+            except _UnusableError as error:
+                self._log(found.want, error)
+        problem = f"{_MOST_PROBES + 1} samples in a row cannot be used at position {want.position}"
+        remedy = f"run `ib-data check {part.card.stored_as} --decode`"
+        raise DataError(part.name, problem, file=str(self.quarantine.path), remedy=remedy)
+
+    def _examples(self, found: _Found, pictures: "_Pictures | None", is_visit: bool) -> list[Example]:
+        want, part = found.want, found.want.part
+        shard = part.rows.folder / found.place.shard
+        sample, media = parse_sample(part.card.stored_as, shard, found.place.extent, found.data)
+        self.meter.media_bytes += len(media or b"")
+        picture = None if pictures is None else self._pixels(want, found.rows[0], sample, media, pictures)
+        examples = []
+        for number, row in enumerate(found.rows):
+            annotation = _annotation(part, row, sample)
+            rendered = self._rendered(want, number, row, annotation, is_visit)
+            examples.append(
+                Example(
+                    want.position,
+                    part.name,
+                    part.split,
+                    sample.key,
+                    annotation.id,
+                    want.epoch,
+                    annotation,
+                    rendered,
+                    media,
+                    sample.media.kind,
+                    picture,
+                )
+            )
+        return examples
+
+    def _rendered(self, want: Wanted, number: int, row: int, annotation: Annotation, is_visit: bool) -> Rendered:
+        """Annotation `number` of an image renders at a position of its own: the templates of one image differ."""
+        began = time.perf_counter()
+        try:
+            return render(
+                want.part.card,
+                annotation,
+                seed=self.seed,
+                position=want.position * self.options.annotations_per_image + number,
+                template=want.part.template if is_visit else None,
+                folder=self.options.templates,
+                options=self.rendering,
+            )
+        except DataError as error:
+            raise _UnusableError(str(error), row) from error
+        finally:
+            self.meter.render_s += time.perf_counter() - began
+
+    def _pixels(
+        self,
+        want: Wanted,
+        row: int,
+        sample: Sample,
+        media: bytes | None,
+        pictures: "_Pictures",
+    ) -> "NDArray[np.uint8]":
+        """The pixels of the unit's picture; without augmentation a picture that the batch has already is shared."""
+        images = self.options.images
+        assert images is not None
+        if media is None:
+            name = want.part.card.stored_as
+            problem = "the sample was built without its image or clip"
+            raise DataError(name, problem, row=sample.key, remedy=f"build {name} without --no-media")
+        known = sample.media.sha256 if images.augment == "none" else None
+        if known is not None and known in pictures:
+            return pictures[known]
+        began = time.perf_counter()
+        try:
+            picture = pixels(media, sample.media.kind, images, seed=self.seed, position=want.position)
+        except (MediaError, ClipError) as error:
+            raise _UnusableError(str(error), row) from error
+        finally:
+            self.meter.decode_s += time.perf_counter() - began
+        if known is not None:
+            pictures[known] = picture
+        return picture
+
+    def _log(self, want: Wanted, error: _UnusableError) -> None:
+        part = want.part
+        key, annotation_id = part.rows.ids(error.row)
+        self.meter.num_bad += 1
+        self.quarantine.add(
+            BadSample(
+                dataset=part.name,
+                split=part.split,
+                key=key,
+                annotation_id=annotation_id,
+                position=want.position,
+                reason=str(error),
+            )
+        )
+
+
+def _request(part: Part, place: Place) -> Request:
+    return Request(part.rows.folder, place.shard, part.shard_bytes[place.shard], place.extent)
+
+
+def _annotation(part: Part, row: int, sample: Sample) -> Annotation:
+    """The annotation of a row; DataError where the shard holds another sample than the index says."""
+    key, annotation_id = part.rows.ids(row)
+    place = part.rows.place(row)
+    known = sample.annotations
+    if sample.key == key and place.ordinal < len(known) and known[place.ordinal].id == annotation_id:
+        if sample.media.sha256 == part.rows.media_sha256(row):
+            return known[place.ordinal]
+        problem = f"sample {key!r} holds another image or clip than when the index was made"
+    else:
+        problem = f"expected sample {key!r} with annotation {annotation_id!r}, found sample {sample.key!r}"
+    name = part.card.stored_as
+    file, at = str(part.rows.folder / place.shard), f"byte {place.extent.offset}"
+    raise DataError(name, problem, file=file, row=at, remedy=f"the index is of another build: build {name} again")

@@ -1,0 +1,241 @@
+"""Shards in an object store: manifests and indices are copied, shards are cached whole or read by ranges."""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from ib_data.builders.index import Extent
+from ib_data.builders.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
+from ib_data.console import note
+from ib_data.errors import DataError, IbDataError, MissingExtraError
+from ib_data.home import Home
+from ib_data.mixtures.shard_cache import ShardCache
+
+# A shard is fetched in pieces, some at a time: one connection alone seldom fills a line.
+_PIECE_BYTES = 8 * 2**20
+_PIECES_AT_ONCE = 8
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class RemoteStore:
+    """The shards under `url`, laid out as in a home; copies under the home's cache, of shards up to `cache_bytes`.
+
+    Anything that fsspec reads will do; addresses and credentials come from the usual environment variables and from
+    fsspec's configuration. It may be pickled and forked: each process makes a connection of its own.
+    """
+
+    def __init__(self, url: str, home: Home, cache_bytes: int) -> None:
+        _refuse_unreadable(url)
+        self.url = url
+        self.num_fetched = 0
+        self.num_cache_hits = 0
+        self._copies = home.cache / "remote" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:12]
+        self._cache = ShardCache(home.cache / "shards", cache_bytes)
+        self._shards: dict[Path, dict[str, Shard]] = {}
+        self._of_their_size: set[str] = set()
+        self._has_noted = False
+        self._connection: tuple[int, Any, str] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_connection": None, "num_fetched": 0, "num_cache_hits": 0}
+
+    def folder(self, dataset: str, split: str) -> Path:
+        """The local folder of a split, with its manifest and index as they are in the store now.
+
+        Raises IbDataError where nothing is under the URL, DataError for what cannot be read or is not whole.
+        """
+        target = self._copies / dataset / split
+        target.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._copies / f"{dataset}-{split}.lock"):
+            manifest = self._fetch_manifest(target, dataset)
+        self._remember(target, manifest)
+        return target
+
+    def open(self, folder: Path, shard: str, num_bytes: int) -> int | None:
+        """A descriptor of the cached copy, fetched first where there is none; None where the cache has no room.
+
+        Raises DataError for a shard that is missing, or not of the size and checksum that the manifest says.
+        """
+        known = self._known(folder, shard)
+        if known.num_bytes != num_bytes:
+            problem = f"expected {num_bytes:,} bytes, the manifest now says {known.num_bytes:,}"
+            remedy = "the store was built anew: start again"
+            raise DataError(folder.parent.name, problem, file=self._shown(folder, shard), remedy=remedy)
+        descriptor = self._cache.open(known.sha256, num_bytes)
+        if descriptor is None:
+            with self._cache.filling(known.sha256):
+                descriptor = self._cache.open(known.sha256, num_bytes)  # another process may have fetched it
+                if descriptor is None:
+                    return self._fetch_shard(folder, known)
+        self.num_cache_hits += 1
+        return descriptor
+
+    def ranges(self, places: Sequence[tuple[Path, str, Extent]]) -> list[bytes]:
+        """The bytes of extents (folder, shard, extent), read from the store and kept nowhere."""
+        for folder, shard, _ in places:
+            self._refuse_other_size(folder, self._known(folder, shard))
+        paths = [self._path(folder, shard) for folder, shard, _ in places]
+        starts = [extent.offset for _, _, extent in places]
+        ends = [extent.offset + extent.num_bytes for _, _, extent in places]
+        folder, shard, _ = places[0]
+        with self._reading(folder, shard):
+            return [bytes(data) for data in self._filesystem.cat_ranges(paths, starts, ends, on_error="raise")]
+
+    def _fetch_manifest(self, target: Path, dataset: str) -> Manifest | None:
+        """Copy manifest and index where the store's are others; the manifest is put in place last."""
+        found = self._file(target, MANIFEST)
+        if found is None:
+            (target / MANIFEST).unlink(missing_ok=True)
+            return None
+        has_both = (target / MANIFEST).is_file() and (target / INDEX).is_file()
+        if not has_both or (target / MANIFEST).read_bytes() != found:
+            new = self._copies / "new" / dataset / target.name
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(parents=True)
+            (new / MANIFEST).write_bytes(found)
+            manifest = read_manifest(new, dataset)
+            assert manifest is not None
+            self._fetch_index(target, manifest, new / INDEX)
+            (new / INDEX).replace(target / INDEX)
+            (new / MANIFEST).replace(target / MANIFEST)
+        return read_manifest(target, dataset)
+
+    def _fetch_index(self, folder: Path, manifest: Manifest, path: Path) -> None:
+        digest = hashlib.sha256()
+        with self._reading(folder, INDEX):
+            num_bytes = self._filesystem.size(self._path(folder, INDEX))
+        with path.open("wb") as file:
+            for piece in self._pieces(folder, INDEX, num_bytes):
+                digest.update(piece)
+                file.write(piece)
+        if digest.hexdigest() != manifest.index_sha256:
+            raise self._replaced(folder, INDEX, f"sha256 {manifest.index_sha256}", digest.hexdigest())
+
+    def _file(self, folder: Path, name: str) -> bytes | None:
+        """The bytes of a file beside the shards; None where it is missing."""
+        with self._reading(folder, name):
+            try:
+                return bytes(self._filesystem.cat_file(self._path(folder, name)))
+            except FileNotFoundError:
+                if self._filesystem.exists(self._root):
+                    return None
+        raise IbDataError(f"{self.url}: there is nothing; expected folders DATASET/SPLIT as in a home's shards")
+
+    def _fetch_shard(self, folder: Path, shard: Shard) -> int | None:
+        descriptor = self._cache.add(shard.sha256, shard.num_bytes, lambda: self._checked_pieces(folder, shard))
+        if descriptor is not None:
+            self.num_fetched += 1
+        elif not self._has_noted:
+            self._has_noted = True
+            note(
+                f"{self._shown(folder, shard.name)}: no room in {self._cache.folder} "
+                f"(at most {self._cache.max_bytes:,} bytes, all of them in use, or the disk is full): "
+                "what does not fit is read over the network each time"
+            )
+        return descriptor
+
+    def _checked_pieces(self, folder: Path, shard: Shard) -> Iterator[bytes]:
+        """The bytes of a shard; DataError at the end where they are not what the manifest says."""
+        self._refuse_other_size(folder, shard)
+        digest = hashlib.sha256()
+        for piece in self._pieces(folder, shard.name, shard.num_bytes):
+            digest.update(piece)
+            yield piece
+        if digest.hexdigest() != shard.sha256:
+            raise self._replaced(folder, shard.name, f"sha256 {shard.sha256}", digest.hexdigest())
+
+    def _pieces(self, folder: Path, name: str, num_bytes: int) -> Iterator[bytes]:
+        path = self._path(folder, name)
+        starts = list(range(0, num_bytes, _PIECE_BYTES))
+        for first in range(0, len(starts), _PIECES_AT_ONCE):
+            some = starts[first : first + _PIECES_AT_ONCE]
+            ends = [min(start + _PIECE_BYTES, num_bytes) for start in some]
+            with self._reading(folder, name):
+                pieces = self._filesystem.cat_ranges([path] * len(some), some, ends, on_error="raise")
+            yield from pieces
+
+    def _refuse_other_size(self, folder: Path, shard: Shard) -> None:
+        """Raise DataError where the store's file is not of the manifest's size; it is asked once."""
+        path = self._path(folder, shard.name)
+        if path in self._of_their_size:
+            return
+        with self._reading(folder, shard.name):
+            found = self._filesystem.size(path)
+        if found != shard.num_bytes:
+            raise self._replaced(folder, shard.name, f"{shard.num_bytes:,} bytes", f"{found:,}")
+        self._of_their_size.add(path)
+
+    def _replaced(self, folder: Path, name: str, expected: str, found: str) -> DataError:
+        problem = f"expected {expected} as the manifest says, found {found}"
+        remedy = "it is damaged or of another build: upload the split again, manifest.json last"
+        return DataError(folder.parent.name, problem, file=self._shown(folder, name), remedy=remedy)
+
+    def _remember(self, folder: Path, manifest: Manifest | None) -> None:
+        self._shards[folder] = {shard.name: shard for shard in manifest.shards} if manifest else {}
+
+    def _known(self, folder: Path, shard: str) -> Shard:
+        """What the manifest says of a shard. Its checksum will be a file's name here, so it must be one."""
+        if folder not in self._shards:
+            self._remember(folder, read_manifest(folder, folder.parent.name))
+        known = self._shards[folder][shard]
+        if not _DIGEST.fullmatch(known.sha256):
+            raise self._replaced(folder, shard, "a sha256 of 64 hex digits", repr(known.sha256))
+        return known
+
+    def _path(self, folder: Path, name: str) -> str:
+        return f"{self._root}/{folder.parent.name}/{folder.name}/{name}"
+
+    def _shown(self, folder: Path, name: str) -> str:
+        """The address for a message; without the user and password that a URL may hold."""
+        return str(self._filesystem.unstrip_protocol(self._path(folder, name)))
+
+    @contextmanager
+    def _reading(self, folder: Path, name: str) -> Iterator[None]:
+        """Turns what a file system raises, after its own retries, into one line."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            remedy = "upload the split again, manifest.json last"
+            problem = "is missing in the object store"
+            raise DataError(folder.parent.name, problem, file=self._shown(folder, name), remedy=remedy) from error
+        except Exception as error:
+            problem = f"cannot be read: {type(error).__name__}: {error}"
+            remedy = "look at the address, the credentials and the network"
+            raise DataError(folder.parent.name, problem, file=self._shown(folder, name), remedy=remedy) from error
+
+    @property
+    def _filesystem(self) -> Any:
+        return self._connected()[1]
+
+    @property
+    def _root(self) -> str:
+        return self._connected()[2]
+
+    def _connected(self) -> tuple[int, Any, str]:
+        """Process, file system and root path; made anew in each process, since its threads do not survive a fork."""
+        if self._connection is None or self._connection[0] != os.getpid():
+            from fsspec.core import url_to_fs
+
+            filesystem, root = url_to_fs(self.url)
+            self._connection = os.getpid(), filesystem, root.rstrip("/")
+        return self._connection
+
+
+def _refuse_unreadable(url: str) -> None:
+    """Raise MissingExtraError or IbDataError where no installed package reads such a URL."""
+    try:
+        from fsspec import get_filesystem_class
+        from fsspec.core import split_protocol
+
+        get_filesystem_class(split_protocol(url)[0] or "file")
+    except ImportError as error:
+        raise MissingExtraError(f"{url}: {error}; for s3:// addresses: pip install 'ib-data[s3]'") from error
+    except ValueError as error:
+        raise IbDataError(f"{url}: {error}") from error

@@ -1,0 +1,151 @@
+"""Whole shards of an object store on the local disk, up to a number of bytes, shared by all processes of a machine.
+
+A copy is named by its SHA-256, so one that was replaced afar is another file. Who reads a copy holds a shared lock on
+it, who fills one an exclusive lock; what is locked is never removed, and all locks go with the process that held them.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+# A copy gets this time of change when its bytes have been checked; whatever alters it later sets another.
+_CHECKED_NS = 0
+# The disk, the quota or the limit on a file's size is reached.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardCache:
+    """The copies in `folder`, together never more than `max_bytes`."""
+
+    folder: Path
+    max_bytes: int
+
+    def open(self, sha256: str, num_bytes: int) -> int | None:
+        """A descriptor of the copy with this checksum, locked against removal; None where there is no whole one."""
+        try:
+            descriptor = os.open(self._path(sha256), os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        if not _is_whole(descriptor, sha256, num_bytes):
+            os.close(descriptor)
+            return None
+        with suppress(PermissionError):  # a copy of another user's: only its place in the order of removal is not noted
+            os.utime(descriptor, ns=(time.time_ns(), _CHECKED_NS))
+        return descriptor
+
+    def filling(self, sha256: str) -> FileLock:
+        """The lock to hold around `add`, so that of several processes one fetches and the others wait for it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.folder / f"{sha256}.lock")
+
+    def add(self, sha256: str, num_bytes: int, fetch: Callable[[], Iterator[bytes]]) -> int | None:
+        """A descriptor of a new copy, filled with the pieces that `fetch` gives and checks; None where it has no room.
+
+        The least recently used copies make room. What `fetch` raises leaves nothing behind.
+        """
+        if num_bytes > self.max_bytes:
+            return None
+        part = self._path(sha256).with_suffix(".part")
+        try:
+            descriptor = self._reserve(part, num_bytes)
+            if descriptor is None:
+                return None
+            try:
+                with open(descriptor, "wb", buffering=0, closefd=False) as file:
+                    for piece in fetch():
+                        _write_all(file.fileno(), piece)
+                os.fsync(descriptor)
+                os.utime(descriptor, ns=(time.time_ns(), _CHECKED_NS))
+                with self._room():
+                    part.replace(self._path(sha256))
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+            except BaseException:
+                with self._room():
+                    part.unlink(missing_ok=True)
+                os.close(descriptor)
+                raise
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            return None
+        return descriptor
+
+    def _path(self, sha256: str) -> Path:
+        return self.folder / f"{sha256}.tar"
+
+    def _room(self) -> FileLock:
+        """The lock to hold while a file gets its name or loses it, so that all of them can be counted."""
+        return FileLock(self.folder / "room.lock")
+
+    def _reserve(self, part: Path, num_bytes: int) -> int | None:
+        """A descriptor of a locked file of the full size, which counts at once; None where there is no room for it."""
+        with self._room():
+            if not self._make_room(num_bytes):
+                return None
+            descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                os.ftruncate(descriptor, num_bytes)
+            except BaseException:
+                part.unlink()
+                os.close(descriptor)
+                raise
+            return descriptor
+
+    def _make_room(self, num_bytes: int) -> bool:
+        """Remove what was used least recently until `num_bytes` fit; whether they do.
+
+        What a killed process left half-filled counts as a copy, and is not locked.
+        """
+        kept = [(path.stat(), path) for path in self.folder.iterdir() if path.suffix in (".tar", ".part")]
+        used = sum(found.st_size for found, _ in kept)
+        for found, path in sorted(kept, key=lambda item: item[0].st_atime_ns):
+            if self._fits(used, num_bytes):
+                return True
+            if _remove_unused(path):
+                used -= found.st_size
+        return self._fits(used, num_bytes)
+
+    def _fits(self, used: int, num_bytes: int) -> bool:
+        disk = os.statvfs(self.folder)
+        return used + num_bytes <= self.max_bytes and num_bytes <= disk.f_bavail * disk.f_frsize
+
+
+def _is_whole(descriptor: int, sha256: str, num_bytes: int) -> bool:
+    """Whether the copy is what was fetched; it is hashed only where it was altered since."""
+    found = os.fstat(descriptor)
+    if found.st_size != num_bytes:
+        return False
+    if found.st_mtime_ns == _CHECKED_NS:
+        return True
+    with open(descriptor, "rb", closefd=False) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+
+
+def _remove_unused(path: Path) -> bool:
+    """Remove a copy that no process reads or fills; whether it is gone."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _write_all(descriptor: int, piece: bytes) -> None:
+    left = memoryview(piece)
+    while left:
+        left = left[os.write(descriptor, left) :]

@@ -1,0 +1,124 @@
+"""How fast a stream gives examples, and what its time goes into."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ib_data.errors import IbDataError, MissingExtraError
+from ib_data.mixtures.meter import Meter
+from ib_data.mixtures.stream import Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """What was measured: `first_s` until the first batch stood ready, `num_examples` in `elapsed_s` after it.
+
+    `meter` holds the totals of all batches, of all workers; see Meter.
+    """
+
+    first_s: float
+    elapsed_s: float
+    num_examples: int
+    workers: int
+    decodes: bool
+    meter: Meter
+
+    def values(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        head = {"first_s": self.first_s, "elapsed_s": self.elapsed_s, "samples": self.num_examples}
+        rate = self.num_examples / self.elapsed_s if self.num_examples else None
+        return {**head, "samples_per_s": rate, "workers": self.workers, **self.meter.values()}
+
+    def lines(self) -> list[str]:
+        """The same for a person."""
+        meter = self.meter
+        where = f"{self.workers} worker{'s' if self.workers > 1 else ''}" if self.workers else "this process"
+        speed = "all in one batch: ask for more positions to see a speed"
+        if self.num_examples:
+            rate = self.num_examples / self.elapsed_s
+            speed = f"then {self.num_examples:,} samples in {self.elapsed_s:.3f} s: {rate:,.0f} samples/s by {where}"
+        lines = [f"first batch after {self.first_s:.3f} s", speed, self._costs()]
+        if meter.num_fetched or meter.num_cache_hits:
+            lines.append(f"shards: {meter.num_fetched:,} fetched, {meter.num_cache_hits:,} opened from the cache")
+        if meter.num_bad:
+            lines.append(f"{meter.num_bad:,} samples could not be used: see the quarantine in the catalog")
+        return lines
+
+    def _costs(self) -> str:
+        meter = self.meter
+        decoded = f"{meter.decode_s:.3f} s decoding" if self.decodes else "nothing decoded"
+        seconds = f"{meter.read_s:.3f} s reading, {decoded}, {meter.render_s:.3f} s rendering"
+        media = f"{meter.media_bytes / 1e6:,.1f} MB of media"
+        return f"over all batches: {seconds}; {meter.wait_s:.3f} s waited for; {media}"
+
+
+def measured(
+    stream: Stream,
+    count: int,
+    batch_size: int,
+    *,
+    start: int = 0,
+    world: int = 1,
+    rank: int = 0,
+    workers: int = 0,
+    once: bool = False,
+) -> Throughput:
+    """The throughput of the batches that hold the first `count` positions of this process from `start` on.
+
+    `batch_size` counts positions over all processes. MissingExtraError for workers without torch.
+    """
+    began = time.perf_counter()
+    meter = Meter()
+    share = batch_size // world
+    first_s, num_examples = 0.0, 0
+    batches = (_by_workers if workers else _here)(stream, batch_size, start, world, rank, workers, once, meter)
+    taken = began
+    for number, examples in enumerate(batches):
+        if number == 0:
+            first_s, taken = time.perf_counter() - began, time.perf_counter()
+        else:
+            num_examples += examples
+        if (number + 1) * share >= count:
+            break
+    else:
+        if not meter.num_positions:
+            raise IbDataError(f"mixture {stream.mixture.name}: nothing to visit for rank {rank} of {world}")
+    elapsed_s = time.perf_counter() - taken
+    return Throughput(
+        first_s=first_s,
+        elapsed_s=elapsed_s,
+        num_examples=num_examples,
+        workers=workers,
+        decodes=stream.options.images is not None,
+        meter=meter,
+    )
+
+
+def _here(
+    stream: Stream, batch_size: int, start: int, world: int, rank: int, _workers: int, once: bool, meter: Meter
+) -> Iterator[int]:
+    share = batch_size // world
+    position = start + rank * share
+    while not once or position < stream.num_visits:
+        began = time.perf_counter()
+        num_examples = len((stream.visit if once else stream.batch)(position, share))
+        meter.wait_s += time.perf_counter() - began
+        meter.add(stream.meter.take())
+        yield num_examples
+        position += batch_size
+
+
+def _by_workers(
+    stream: Stream, batch_size: int, start: int, world: int, rank: int, workers: int, once: bool, meter: Meter
+) -> Iterator[int]:
+    try:
+        from ib_data.mixtures.loader import StreamLoader, stack
+    except ImportError as error:
+        remedy = "pip install 'ib-data[train]', or leave out --workers"
+        raise MissingExtraError(f"loading processes need torch; {remedy}") from error
+    loader = StreamLoader(stream, batch_size, stack, world=world, rank=rank, workers=workers, once=once)
+    loader.position = start
+    for batch in loader:
+        meter.add(loader.meter.take())
+        yield len(batch.examples)

@@ -1,0 +1,95 @@
+"""`ib-data templates stats`: how long instructions and targets come out."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ib_data.console import note, table
+from ib_data.home import Home
+from ib_data.verbs.options import built_cards, home_option, json_option, split_option
+
+if TYPE_CHECKING:
+    from ib_data.templates.stats import Stats
+
+
+@click.command("stats")
+@click.argument("names", nargs=-1)
+@click.option(
+    "-n", "max_rows", type=click.IntRange(min=1), default=10_000, show_default=True, help="Annotations of each at most."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
+@click.option("--tokenizer", type=click.Path(path_type=Path), help="Count tokens too: a tokenizer.json, or its folder.")
+@click.option(
+    "--max-instruction-tokens",
+    type=click.IntRange(min=1),
+    default=128,
+    show_default=True,
+    help="Longer ones count as cut.",
+)
+@click.option(
+    "--max-target-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Longer ones count as cut."
+)
+@split_option
+@json_option
+@home_option
+def command(
+    names: tuple[str, ...],
+    max_rows: int,
+    seed: int,
+    tokenizer: Path | None,
+    max_instruction_tokens: int,
+    max_target_tokens: int,
+    split: str | None,
+    as_json: bool,
+    home: Home,
+) -> None:
+    """Lengths of instructions and targets by template.
+
+    NAMES are built datasets, or held-in, held-out, all; without them all that is built. Annotations evenly spread over
+    the split are rendered, a held-out dataset's by its zero-shot prompt. Lengths are given as 5 / 50 / 95 / 99 percent
+    / longest. The result stays beside the shards, and `ib-data card NAME` shows it.
+
+    \b
+    ib-data templates stats vqav2
+    ib-data templates stats held-in --tokenizer vicuna-7b/tokenizer.json --json
+    """
+    from ib_data.templates.counting import count_lengths
+    from ib_data.templates.pick import built_split
+    from ib_data.templates.stats import write_stats
+    from ib_data.templates.token_counts import load_token_counter
+
+    counter = load_token_counter(tokenizer) if tokenizer else None
+    found = []
+    for card in built_cards(home, names or ("all",), split):
+        manifest = built_split(home, card, split)
+        stats = count_lengths(
+            home,
+            card,
+            manifest,
+            max_rows=max_rows,
+            seed=seed,
+            counter=counter,
+            max_instruction_tokens=max_instruction_tokens,
+            max_target_tokens=max_target_tokens,
+        )
+        write_stats(home.split(card.stored_as, manifest.split), stats)
+        found.append(stats)
+    if as_json:
+        click.echo(json.dumps([stats.to_plain() for stats in found], indent=1, ensure_ascii=False))
+    else:
+        _print(found)
+
+
+def _print(found: "list[Stats]") -> None:
+    from ib_data.templates.stats import length_header, length_rows
+
+    has_tokens = any(stats.tokenizer_sha256 for stats in found)
+    rows = [(stats.dataset, stats.split, *row) for stats in found for row in length_rows(stats, has_tokens)]
+    click.echo(table(("dataset", "split", *length_header(has_tokens)), rows))
+    for stats in found:
+        if not stats.num_rows:
+            note(f"{stats.dataset}/{stats.split}: is built, but holds no annotation")
+        for reason, count in stats.failures.items():
+            note(f"{stats.dataset}/{stats.split}: {count:,} of {stats.num_rows:,} not rendered: {reason}")

@@ -1,0 +1,178 @@
+"""What `ib-data templates lint` checks of one template. A rule yields messages; `lint.py` gives them their places."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from jinja2 import nodes
+
+from ib_data.cards import Card
+from ib_data.errors import quoted
+from ib_data.sample import Annotation
+from ib_data.templates.fields import values_of
+from ib_data.templates.language import names_shown, names_used, parsed, shown
+from ib_data.templates.library import EMPTY_SLOTS, Template
+from ib_data.templates.lint_examples import Examples, in_words
+from ib_data.templates.options import DEFAULT_OPTIONS
+from ib_data.templates.render import Rendered, fitting, render
+
+MAX_LITERAL = 200  # characters a template says itself; the longest that comes along says 117
+# How much two templates may share (`lint.likeness`). The nearest two that come along share 0.59; one word of six
+# changed gives 0.83, and "Answer briefly: {{ question }}" turned around 0.67.
+NEAR = 0.65
+_BLANKS = (
+    (re.compile(r"  "), "two blanks in a row"),
+    (re.compile(r" [.,?!]"), "a blank before a punctuation mark"),
+    (re.compile(r"\n[ \t]*\n"), "a blank line"),
+    (re.compile(r"[ \t]\n|\n[ \t]"), "a blank at the end of a line"),
+)
+_LEFTOVER = re.compile(r"[{}]|%[sd(]")
+# Texts to choose or to read the answer from. `context`, a hint, holds it in 74 of 858 problems of ScienceQA, and in all
+# of the miniature's.
+_MAY_HOLD_TARGET = ("options_text", "ocr_text", "history_text", "context")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An annotation that a template fits, the values it is filled with, and what comes out.
+
+    `in_words` is what comes out where the values are words and single blanks alone: what else stands there is the
+    template's.
+    """
+
+    card: Card
+    annotation: Annotation
+    values: dict[str, str]
+    lists_options: bool
+    rendered: Rendered
+    in_words: Rendered
+
+
+def runs_of(template: Template, examples: Iterable[Examples]) -> list[Run]:
+    """The template over all annotations that it fits. Raises RenderError for the first that cannot be rendered."""
+    runs = []
+    for example in examples:
+        card = example.card
+        if template.kind == "zero_shot" and template.name != card.name:
+            continue
+        for position, annotation in enumerate(example.annotations):
+            values = values_of(card, annotation, seed=0, position=position, options=DEFAULT_OPTIONS)
+            if fitting((template,), values.open.keys(), values.choice.keys()):
+                plain, bare = (
+                    render(card, given, seed=0, position=position, template=template)
+                    for given in (annotation, in_words(annotation))
+                )
+                runs.append(Run(card, annotation, values.of(template), values.listed_by(template), plain, bare))
+    return runs
+
+
+def long_text(template: Template) -> Iterator[str]:
+    """A message where the template itself says more than MAX_LITERAL characters."""
+    if (length := len(literal(template.text))) > MAX_LITERAL:
+        yield f"says {length} characters itself, more than {MAX_LITERAL}; shorten it"
+
+
+def blanks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
+    """A message for the first blank or line break that the template puts where none belongs.
+
+    A zero-shot prompt whose slot is empty is let off: the protocol leaves its label there (see EMPTY_SLOTS).
+    """
+    for run in runs:
+        if template.kind == "zero_shot" and any(slot in template.fields - run.values.keys() for slot in EMPTY_SLOTS):
+            continue
+        for text in (run.in_words.instruction, run.in_words.target):
+            for pattern, what in _BLANKS:
+                if found := pattern.search(text):
+                    yield f"{what} in {_around(text, found)} ({_place(run)}); mend the blanks around its fields"
+                    return
+
+
+def leftovers(runs: Iterable[Run]) -> Iterator[str]:
+    """A message for the first brace or percent form that is left in an output."""
+    for run in runs:
+        for text in (run.in_words.instruction, run.in_words.target):
+            if found := _LEFTOVER.search(text):
+                what = f"{found[0]!r} is left in {_around(text, found)}"
+                yield f"{what} ({_place(run)}); a field is written {{{{ name }}}}"
+                return
+
+
+def leaks(template: Template, runs: Sequence[Run]) -> Iterator[str]:
+    """A message where the template names some of the labels only, and where the values shown hold the target."""
+    labels = {run.rendered.target.lower() for run in runs if _is_label(template, run)}
+    named = labels_named(literal(template.text), labels)
+    if named and named != labels:
+        missing = ", ".join(sorted(labels - named))
+        yield f"names the label {', '.join(sorted(named))} and not {missing}; name all of them or none"
+    fields = names_shown(template.text) - {*_MAY_HOLD_TARGET}
+    held, total = Counter[str](), Counter[str]()
+    for run in runs:
+        total[run.card.name] += 1
+        values = " ".join(value for name, value in run.values.items() if name in fields)
+        held[run.card.name] += _holds(values, run.rendered.target)
+    for dataset, count in held.items():
+        if count > total[dataset] / 2:
+            yield f"its fields show the target in {count} of {total[dataset]} annotations of {dataset}; leave one out"
+
+
+def options(runs: Iterable[Run]) -> Iterator[str]:
+    """A message for the first list of options that does not hold the target."""
+    for run in runs:
+        if run.lists_options and run.rendered.target not in [option.strip() for option in run.annotation.options]:
+            what = f"lists options without the target {quoted(run.rendered.target)}"
+            yield f"{what} ({_place(run)}); let the target be `answer`"
+            return
+
+
+def literal(text: str) -> str:
+    """What a template says itself in one of its outputs or another, without its fields."""
+    return " ".join(
+        str(node.data if isinstance(node, nodes.TemplateData) else node.value)
+        for node in shown(parsed(text))
+        if isinstance(node, nodes.TemplateData | nodes.Const)
+    )
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a template in lower case, each field as `{name}`; conditions are left out."""
+    found: list[str] = []
+    for node in shown(parsed(text)):
+        if isinstance(node, nodes.Name):
+            found.append(f"{{{node.name}}}")
+        elif isinstance(node, nodes.TemplateData):
+            found += re.findall(r"\w+", node.data.lower())
+    return found
+
+
+def labels_named(text: str, labels: Collection[str]) -> set[str]:
+    """Those of `labels` that stand in `text` as words of their own: `hateful` does not stand in `not hateful`."""
+    named = set()
+    text = text.lower()
+    for label in sorted(labels, key=len, reverse=True):
+        pattern = _as_words(label)
+        if pattern.search(text):
+            named.add(label)
+            text = pattern.sub(" ", text)
+    return named
+
+
+def _is_label(template: Template, run: Run) -> bool:
+    target = template.target_for(run.values.keys())
+    return target is not None and "label" in names_used(target.text)
+
+
+def _holds(values: str, target: str) -> bool:
+    return bool(_as_words(target.lower()).search(values.lower()))
+
+
+def _as_words(text: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+
+
+def _around(text: str, found: re.Match[str]) -> str:
+    return repr(text[max(0, found.start() - 20) : found.end() + 20])
+
+
+def _place(run: Run) -> str:
+    return f"{run.card.name}, annotation {run.annotation.id}"

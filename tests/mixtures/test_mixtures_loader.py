@@ -1,0 +1,198 @@
+"""Batches for PyTorch: the same for any number of processes and workers, resumed anywhere, and failing in one line."""
+
+import json
+import os
+import random
+import signal
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.mixtures import Member, Mixture
+from ib_data.mixtures.example import Example
+from ib_data.mixtures.images import ImageOptions
+from ib_data.mixtures.loader import StreamDataset, StreamLoader, stack
+from ib_data.mixtures.options import StreamOptions
+from ib_data.mixtures.stream import Stream, open_stream
+
+SPEC = Mixture(
+    name="three",
+    rule="sqrt",
+    members=tuple(
+        Member(dataset=name, split="train", size=size)
+        for name, size in (("vqav2", 40), ("okvqa", 6), ("coco_caption", 18))
+    ),
+)
+Row = tuple[int, str, str, str]
+
+
+def ids(examples: list[Example]) -> list[Row]:
+    return [(e.position, e.key, e.annotation_id, e.rendered.template) for e in examples]
+
+
+def positions(examples: list[Example]) -> list[int]:
+    return [example.position for example in examples]
+
+
+def opened(home: Home, seed: int = 3, **options: object) -> Stream:
+    return open_stream(home, SPEC, seed, options=StreamOptions(**options))  # type: ignore[arg-type]
+
+
+# torch warns of more workers than cores; what they give must be right all the same.
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+@pytest.mark.parametrize("world", [1, 2, 3, 8])
+@pytest.mark.parametrize("workers", [0, 1, 2, 5])
+def test_neither_processes_nor_workers_change_the_order(tiny_home: Home, world: int, workers: int) -> None:
+    num_batches, size = 6, 24
+    whole = ids(opened(tiny_home).batch(0, num_batches * size))
+    share = size // world
+    for rank in {0, world - 1} if workers else range(world):
+        loader = StreamLoader(opened(tiny_home), size, ids, world=world, rank=rank, workers=workers)
+        expected = [whole[t * size + rank * share :][:share] for t in range(num_batches)]
+        assert list(islice(loader, num_batches)) == expected
+
+
+def test_it_resumes_at_the_position_consumed_whatever_changes_around_it(tiny_home: Home) -> None:
+    whole = ids(opened(tiny_home).batch(0, 200))
+    first = StreamLoader(opened(tiny_home), 12, ids, workers=2)
+    taken = [row for batch in islice(first, 5) for row in batch]
+    state = json.loads(json.dumps(first.state_dict()))
+    assert (taken, state["position"]) == (whole[:60], 60)
+    again = StreamLoader(opened(tiny_home), 20, ids, workers=1)  # prefetched batches are not lost, sizes may change
+    again.load_state_dict(state)
+    assert [row for batch in islice(again, 3) for row in batch] == whole[60:120]
+    ranks = [StreamLoader(opened(tiny_home), 20, ids, world=2, rank=rank) for rank in range(2)]
+    for rank in ranks:
+        rank.load_state_dict(state)
+    shares = zip(*(islice(rank, 2) for rank in ranks), strict=True)
+    assert [row for batch in shares for share in batch for row in share] == whole[60:100]
+
+
+def test_a_state_of_another_seed_is_refused(tiny_home: Home) -> None:
+    state = StreamLoader(opened(tiny_home, seed=1), 4).state_dict()
+    with pytest.raises(IbDataError, match="seed was 1, is 3"):
+        StreamLoader(opened(tiny_home), 4).load_state_dict(state)
+
+
+@pytest.mark.filterwarnings("ignore:'set_vital' is deprecated")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_torchdatas_loader_saves_and_resumes_it(tiny_home: Home, workers: int) -> None:
+    def loader() -> StatefulDataLoader:
+        dataset = StreamDataset(opened(tiny_home), 8, positions)
+        return StatefulDataLoader(dataset, batch_size=None, num_workers=workers)
+
+    whole = list(range(80))
+    first = loader()
+    assert [row for batch in islice(first, 5) for row in batch] == whole[:40]
+    state = first.state_dict()
+    again = loader()
+    again.load_state_dict(state)
+    assert [row for batch in islice(again, 5) for row in batch] == whole[40:]
+
+
+def test_a_workers_state_fits_the_same_number_of_workers_alone(tiny_home: Home) -> None:
+    dataset = StreamDataset(opened(tiny_home), 8, ids)
+    next(iter(dataset))
+    state = dataset.state_dict()
+    again = StreamDataset(opened(tiny_home), 8, ids)
+    with pytest.raises(IbDataError, match=r"saved with num_workers 4, now it is 1; .*StreamLoader"):
+        again.load_state_dict({**state, "num_workers": 4})
+    again.load_state_dict(json.loads(json.dumps(state)))
+    assert next(iter(again)) == ids(opened(tiny_home).batch(8, 8))
+
+
+def test_pictures_come_once_and_stored_bytes_stay_behind(picture_home: Home) -> None:
+    stream = opened(picture_home, images=ImageOptions(image_px=16), annotations_per_image=2)
+    for workers in (0, 1):
+        batch = next(iter(StreamLoader(stream, 6, workers=workers)))
+        assert batch.images is not None
+        assert (batch.images.dtype, batch.images.shape[1:]) == (torch.uint8, (16, 16, 3))
+        assert len(batch.examples) == len(batch.image_index) == 12
+        assert len(batch.images) == len({example.key for example in batch.examples}) <= 6
+        for example, index in zip(batch.examples, batch.image_index.tolist(), strict=True):
+            assert (example.pixels, example.media) == (None, None)
+            alone = stream.at(example.position)
+            assert alone.key == example.key
+            assert np.array_equal(alone.pixels, batch.images[index].numpy())
+    assert stack(stream.examples(0, 3, with_pixels=False)).images is None
+
+
+def test_the_same_from_workers_that_are_started_anew(picture_home: Home) -> None:
+    stream = opened(picture_home, images=ImageOptions(image_px=16, augment="mild"))
+    here = list(islice(StreamLoader(stream, 4), 2))
+    spawned = list(islice(StreamLoader(stream, 4, workers=1, start_method="spawn"), 2))
+    for one, other in zip(here, spawned, strict=True):
+        assert torch.equal(one.images, other.images)
+        assert one.examples == other.examples
+
+
+def test_once_visits_everything_once(tiny_home: Home) -> None:
+    for workers in (0, 2):
+        loader = StreamLoader(opened(tiny_home), 10, ids, workers=workers, once=True)
+        for _again in range(2):
+            seen = [row for batch in loader for row in batch]
+            assert len(seen) == len(set(seen)) == opened(tiny_home).num_visits == 64
+    ranks = [list(StreamLoader(opened(tiny_home), 9, ids, world=3, rank=rank, once=True)) for rank in range(3)]
+    assert sorted(row for rank in ranks for batch in rank for row in batch) == sorted(seen)
+
+
+def test_no_random_state_is_touched(tiny_home: Home) -> None:
+    before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state())  # noqa: NPY002
+    list(islice(StreamLoader(opened(tiny_home), 4, workers=1), 3))
+    opened(tiny_home).batch(0, 9)
+    after = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state())  # noqa: NPY002
+    assert before[:2] == after[:2]
+    assert torch.equal(before[2], after[2])
+
+
+def test_an_error_in_a_worker_is_its_one_line(tmp_path, build_split) -> None:
+    home = Home(tmp_path)
+    build_split(home, "vqav2", 20)
+    loader = StreamLoader(open_stream(home, SPEC.only(["vqav2"])), 16, workers=2)
+    (home.split("vqav2", "train") / "vqav2-train-000001.tar").unlink()
+    with pytest.raises(IbDataError) as caught:
+        list(islice(loader, 10))
+    assert str(caught.value).startswith("vqav2: ")
+    assert "shard is missing; build vqav2 again" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def _die_at_the_third(examples: list[Example]) -> list[Row]:
+    if examples[0].position >= 16:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ids(examples)
+
+
+def test_a_killed_worker_is_said_with_the_place_to_go_on_from(tiny_home: Home) -> None:
+    loader = StreamLoader(opened(tiny_home), 8, _die_at_the_third, workers=1)
+    with pytest.raises(IbDataError, match=r"a loading worker died before position \d+: .*killed.*last state"):
+        list(islice(loader, 9))
+
+
+def test_what_it_took_is_counted(picture_home: Home) -> None:
+    for workers in (0, 2):
+        loader = StreamLoader(opened(picture_home, images=ImageOptions(image_px=16)), 8, workers=workers)
+        list(islice(loader, 4))
+        meter = loader.meter
+        assert (meter.num_positions, meter.num_examples, meter.num_bad) == (32, 32, 0)
+        assert min(meter.read_s, meter.decode_s, meter.render_s, meter.wait_s) > 0
+        assert meter.num_opened >= 3
+        assert meter.media_bytes > 0
+
+
+@pytest.mark.parametrize(("size", "world", "rank"), [(10, 3, 0), (8, 2, 2), (0, 1, 0)])
+def test_a_batch_that_cannot_be_shared_is_refused(tiny_home: Home, size: int, world: int, rank: int) -> None:
+    with pytest.raises(ValueError, match="cannot be shared"):
+        StreamLoader(opened(tiny_home), size, world=world, rank=rank)
+
+
+def test_any_loader_takes_the_dataset(tiny_home: Home) -> None:
+    dataset = StreamDataset(opened(tiny_home), 8, positions)
+    loader = DataLoader(dataset, batch_size=None, num_workers=2)
+    assert [row for batch in islice(loader, 4) for row in batch] == list(range(32))

@@ -1,0 +1,133 @@
+"""The weights that SQL computes are those that the sampler uses."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.mixtures import Mixture, load_mixture, mixture_names, weights
+from ib_data.mixtures.catalog import create_macro, create_relation, query
+from ib_data.mixtures.catalog_macros import MACROS
+from ib_data.mixtures.catalog_tables import arrow_table, member_rows, stage_rows
+from ib_data.mixtures.weights import expected_samples
+
+SIZES = {"vqav2": 443_757, "coco_caption": 566_747, "okvqa": 9_009, "aokvqa": 17_056, "textcaps": 1}
+HEADS = {
+    "sqrt": 'rule = "sqrt"',
+    "proportional": 'rule = "proportional"',
+    "uniform": 'rule = "uniform"',
+    "temperature": 'rule = "temperature"\nexponent = 0.3',
+    "temperature_of_zero": 'rule = "temperature"\nexponent = 0',
+    "fixed": 'rule = "fixed"',
+}
+STAGES = """
+[[stages]]
+start = 2048
+scales = {okvqa = 0, coco_caption = 2.5}
+[[stages]]
+start = 10240
+rule = "proportional"
+"""
+
+
+def spec(path: Path, head: str, *, stages: str = "") -> Mixture:
+    """A mixture of five datasets and one task view with odd scales, and caps where the rule looks at sizes."""
+    is_fixed, has_sizes = '"fixed"' in head, '"uniform"' not in head and '"fixed"' not in head
+    members = []
+    for number, (dataset, size) in enumerate(SIZES.items()):
+        lines = [f'dataset = "{dataset}"', 'split = "train"', f"size = {size}", f"scale = {number / 3}"]
+        lines += [f"weight = {0.1 * number + 0.05}"] if is_fixed else []
+        lines += ["cap = 100_000"] if has_sizes and number % 2 else []
+        lines += ['task = "question_generation"'] if dataset == "vqav2" else []
+        members.append("[[members]]\n" + "\n".join(lines))
+    path.write_text("\n".join([head, *members, stages]))
+    return load_mixture(path)
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        yield connection
+
+
+def fill(connection: duckdb.DuckDBPyConnection, *mixtures: Mixture) -> None:
+    tables = {"mixture_members": member_rows(mixtures), "mixture_stages": stage_rows(mixtures), "datasets": ()}
+    for name, rows in tables.items():
+        create_relation(connection, name, arrow_table(name, rows))
+    for name, macro in MACROS.items():
+        create_macro(connection, name, macro)
+
+
+def by_member(rows: list[tuple[Any, ...]]) -> dict[str, float]:
+    return dict(rows)
+
+
+@pytest.mark.parametrize("name", mixture_names())
+def test_a_packaged_mixture_weighs_the_same_in_sql(name: str, tiny_home: Home) -> None:
+    found = by_member(query(tiny_home, f"SELECT member, weight FROM mixture_weights('{name}')")[1])
+    assert found == pytest.approx(weights(load_mixture(name)), rel=0, abs=1e-12)
+    assert sum(found.values()) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("rule", HEADS)
+def test_a_rule_weighs_the_same_in_sql(rule: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    mixture = spec(tmp_path / f"{rule}.toml", HEADS[rule])
+    fill(connection, mixture)
+    found = connection.execute(f"SELECT member, weight FROM mixture_weights('{rule}')").fetchall()
+    assert by_member(found) == pytest.approx(weights(mixture), rel=0, abs=1e-12)
+    assert "vqav2/question_generation" in by_member(found)
+
+
+def test_stages_weigh_and_add_up_the_same_in_sql(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    mixture = spec(tmp_path / "staged.toml", HEADS["temperature"], stages=STAGES)
+    fill(connection, mixture, load_mixture("demo"))
+    for position in (0, 2047, 2048, 10239, 10240, 10**15):
+        sql = f"SELECT member, weight FROM mixture_weights('staged', at_position := {position})"
+        found = by_member(connection.execute(sql).fetchall())
+        assert found == pytest.approx(weights(mixture, position), rel=0, abs=1e-12)
+    for length in (1, 2048, 5000, 1_000_000):
+        sql = f"SELECT member, samples FROM expected_epochs('staged', {length})"
+        found = by_member(connection.execute(sql).fetchall())
+        assert found == pytest.approx(expected_samples(mixture, length), rel=1e-12, abs=1e-9)
+
+
+def test_epochs_go_over_what_is_built_else_over_the_pinned_size(tiny_home: Home) -> None:
+    rows = query(tiny_home, "FROM expected_epochs('instructblip', 1_000_000)")[1]
+    share = weights(load_mixture("instructblip"))
+    found = {member: (built, epochs) for member, _, _, _, _, _, built, epochs in rows}
+    assert found["okvqa"] == (6, pytest.approx(share["okvqa"] * 1e6 / 6))
+    assert found["okvqa_qg"] == (6, pytest.approx(share["okvqa_qg"] * 1e6 / 6))
+    assert found["aokvqa"] == (None, pytest.approx(share["aokvqa"] * 1e6 / 17_056))
+
+
+def test_results_have_the_columns_that_are_listed(empty_home: Home) -> None:
+    calls = {
+        "mixture_stage_weights": "mixture_stage_weights('demo')",
+        "mixture_weights": "mixture_weights('demo')",
+        "expected_epochs": "expected_epochs('demo', 100)",
+    }
+    for name, macro in MACROS.items():
+        described = query(empty_home, f"DESCRIBE FROM {calls[name]}")[1]
+        assert {row[0]: row[1] for row in described} == dict(macro.columns)
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("FROM mixture_weights('instructblap')", "unknown mixture 'instructblap'; known: .*demo, .*instructblip"),
+        ("SELECT count(*) FROM mixture_weights('Demo')", "unknown mixture 'Demo'"),
+        ("FROM mixture_stage_weights('')", "unknown mixture ''"),
+        ("FROM expected_epochs('it''s', 10)", "unknown mixture 'it's'; known: "),
+        ("FROM mixture_weights(NULL)", "unknown mixture ''; known: "),
+        ("FROM expected_epochs('demo', 0)", "num_samples: expected a number above 0"),
+        ("FROM expected_epochs('demo', NULL)", "num_samples: expected a number above 0"),
+        ("FROM mixture_weights('demo', at_position := -1)", "at_position: expected a position from 0 on"),
+    ],
+)
+def test_a_wrong_argument_is_an_error_and_no_empty_result(empty_home: Home, sql: str, message: str) -> None:
+    with pytest.raises(IbDataError, match=message):
+        query(empty_home, sql)

@@ -1,0 +1,91 @@
+"""`ib-data stream`: ids, throughput, and what a person mistypes."""
+
+import json
+
+import pytest
+
+from ib_data.home import Home
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+@pytest.fixture
+def here(picture_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IB_DATA_HOME", str(picture_home.root))
+
+
+def spec(tmp_path, **head: str) -> str:
+    lines = [f"{key} = {value}" for key, value in {"rule": "'sqrt'", **head}.items()]
+    for name, size in (("vqav2", 40), ("okvqa", 6), ("coco_caption", 18)):
+        lines += ["[[members]]", f"dataset = '{name}'", "split = 'train'", f"size = {size}"]
+    (tmp_path / "mine.toml").write_text("\n".join(lines))
+    return str(tmp_path / "mine.toml")
+
+
+def test_ids_of_all_ranks_are_the_whole(cli, tmp_path) -> None:
+    mine = spec(tmp_path)
+    whole = cli("stream", mine, "--ids", "-n", 24).out.splitlines()
+    for batch_size in (3, 12):
+        ranks = [
+            cli("stream", mine, "--ids", "-n", 8, "--world", 3, "--rank", r, "--batch-size", batch_size).out
+            for r in range(3)
+        ]
+        lines = [line for rank in ranks for line in rank.splitlines()]
+        assert sorted(lines, key=lambda line: int(line.split("\t")[0])) == whole
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_it_says_how_fast_and_where_the_time_goes(cli, tmp_path, workers: int) -> None:
+    arguments = ("stream", spec(tmp_path), "-n", 96, "--batch-size", 16, "--workers", workers, "--image-px", 32)
+    said = cli(*arguments)
+    assert said.code == 0, said.err
+    assert "then 80 samples in" in said.out
+    assert ("by 2 workers" if workers else "by this process") in said.out
+    for words in ("samples/s", "s reading", "s decoding", "s rendering", "waited for"):
+        assert words in said.out
+    values = json.loads(cli(*arguments, "--json").out)
+    assert (values["samples"], values["num_positions"], values["workers"]) == (80, 96, workers)
+    assert values["samples_per_s"] > 0
+    assert min(values[name] for name in ("read_s", "decode_s", "render_s", "wait_s")) > 0
+
+
+def test_once_is_everything_unless_told_otherwise(cli, tmp_path) -> None:
+    assert json.loads(cli("stream", spec(tmp_path), "--once", "--json").out)["num_examples"] == 64
+    few = cli("stream", spec(tmp_path), "--once", "--json", "--batch-size", 8, "-n", 16)
+    assert json.loads(few.out)["num_examples"] == 16
+
+
+def test_nothing_is_decoded_where_that_is_asked(cli, tmp_path) -> None:
+    said = cli("stream", spec(tmp_path), "-n", 64, "--decode", "none")
+    assert "nothing decoded" in said.out
+    assert said.code == 0
+
+
+def test_shards_at_a_url_are_fetched_and_found_again(cli, tmp_path, picture_home: Home, monkeypatch) -> None:
+    monkeypatch.setenv("IB_DATA_HOME", str(tmp_path / "elsewhere"))
+    arguments = ("stream", spec(tmp_path), "-n", 64, "--shards", f"file://{picture_home.root}/shards", "--local-order")
+    first, second = cli(*arguments), cli(*arguments)
+    assert "6 fetched, 0 opened from the cache" in first.out
+    assert "0 fetched, 6 opened from the cache" in second.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("--world", 3, "--rank", 3), 2, "ranks of --world 3 run from 0 to 2"),
+        (("--world", 3, "--batch-size", 16), 2, "--batch-size 16 cannot be shared by --world 3"),
+        (("--ids", "--once"), 2, "leave out one of them"),
+        (("--augment", "hard"), 2, "'hard' is not one of"),
+        (("--shards", "gopher://x/y"), 1, "gopher"),
+        (("--shards", "file:///not/there"), 1, "file:///not/there"),
+    ],
+)
+def test_what_is_mistyped_is_answered_in_a_line(cli, tmp_path, arguments, code: int, says: str) -> None:
+    said = cli("stream", spec(tmp_path), *arguments)
+    assert said.code == code
+    assert says in said.err
+    assert "Traceback" not in said.err
+
+
+def test_an_unknown_mixture_is_answered_with_the_nearest(cli) -> None:
+    assert "did you mean 'instructblip'" in cli("stream", "instructblp").err

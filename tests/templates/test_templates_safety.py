@@ -1,0 +1,207 @@
+"""Strangers' templates and strangers' texts: what is refused, what is bounded, and that data stays data."""
+
+import re
+import time
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ib_data.errors import DataError
+from ib_data.tasks import TASKS
+from ib_data.templates import KNOWN_FIELDS, load_task
+from ib_data.templates.language import (
+    MAX_RENDERED,
+    MAX_TEXT,
+    TemplateTextError,
+    compiled,
+    names_shown,
+    names_tested,
+    names_used,
+    render_text,
+)
+
+TEMPLATES = [template for task in TASKS for template in load_task(task)]
+HOSTILE = (
+    "{{ 7 * 7 }}", "{% raw %}", "{# no #}", "{{ question.__class__.__mro__ }}", "100% of %s %(x)s {0} {question} $x",
+    "<script>alert('x')</script> & \"quoted\"", "\u05de\u05d4 \u202e txt \u202c \u200f?", "bell\x07 \x1b[31m nul\x00",
+    "a\r\nb\u2028c", "\ud800 half", "\ue000 marks \ue001", "\\n \\x41 \\u0041",
+)  # fmt: skip
+texts = st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1), st.text("{}%#-+ \n'\"question|", min_size=1))
+
+
+def refusal(text, **values):
+    """The message that answers an unusable template, within two seconds."""
+    start = time.monotonic()
+    with pytest.raises(TemplateTextError) as caught:
+        render_text(text, values)
+    assert time.monotonic() - start < 2
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{% for x in question %}{{ x }}{% endfor %}", "a loop"),
+        ("{% for x in question recursive %}{{ loop(x) }}{% endfor %}", "a loop"),
+        ("{% set x = question %}{{ x }}", "set"),
+        ("{% set x %}a{% endset %}", "set"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}", "a macro"),
+        ("{% call question() %}{% endcall %}", "callblock"),
+        ("{% block b %}{% endblock %}", "block"),
+        ("{% extends 'x' %}", "extends"),
+        ("{% import 'os' as os %}", "import"),
+        ("{% from 'os' import path %}", "fromimport"),
+        ("{% include question %}", "include"),
+        ("{% filter upper %}x{% endfilter %}", "filterblock"),
+        ("{% with x = 1 %}{% endwith %}", "with"),
+        ("{{ question.__class__ }}", "an attribute"),
+        ("{{ question['__class__'] }}", "an item"),
+        ("{{ question[1:] }}", "an item"),
+        ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "a call"),
+        ("{{ question.format(question) }}", "a call"),
+        ("{{ range(10 ** 9) }}", "a call"),
+        ("{{ question * 1000000000 }}", "arithmetic"),
+        ("{{ 10 ** 10 ** 10 }}", "arithmetic"),
+        ("{{ question % question }}", "arithmetic"),
+        ("{{ -1 }}", "arithmetic"),
+        ("{{ question ~ question }}", "the operator ~"),
+        ("{{ [question] }}", "list"),
+        ("{{ question is defined }}", "an `is` test"),
+        ("{{ none }}", "the value None"),
+        ("{{ 1e999 }}", "the value inf"),
+    ],
+)
+def test_what_no_template_needs_is_refused_with_what_is_allowed(text, found):
+    message = refusal(text, question="x")
+    assert message.startswith(f"a template may not use {found}")
+    assert message.endswith("allowed are names, texts, if/elif/else, and/or/not, comparisons and the filters "
+                            "capitalize, lower, replace, title, trim, truncate, upper")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{{ question|upper }} {{ 'a' if question == 'x' else 'b' }}", "X a"),
+        ("{% if question and not 'y' in question or 2 < 1 %}yes{% elif question %}no{% else %}?{% endif %}", "yes"),
+        ("{{ question|replace('x', 'yy')|title|truncate(9, end='') }}", "Yy"),
+        ("{# a remark #}{% raw %}{{ raw }}{% endraw %}{{ 3 }}", "{{ raw }}3"),
+    ],
+)
+def test_what_templates_need_is_rendered(text, expected):
+    assert render_text(text, {"question": "x"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "line"),
+    [
+        ("a\n{{ nope }}", "cannot be rendered: 'nope' is undefined", 2),
+        ("{% if question %}\n\n{{ nope }}{% endif %}", "cannot be rendered: 'nope' is undefined", 3),
+        ("a\n\n{{ question", "unexpected end of template", 3),
+        ("a\n{% if %}", "Expected an expression", 2),
+        ("{% endless %}", "Encountered unknown tag 'endless'", 1),
+        ("{{ question|attr('x') }}", "no filter 'attr'; known: capitalize, lower", 1),
+        ("{% if question %}{{ question|uper }}{% endif %}", "no filter 'uper'; did you mean 'upper'?", 1),
+        ("{{ question|upper(*question) }}", "a filter may not be given * or **", 1),
+        ("a\n{{ question|truncate(2) }}", "cannot be rendered: expected length >= 3, got 2", 2),
+        ("a\n{{ question|replace }}", "cannot be rendered: ", 2),
+        ("{% if question < 1 %}a{% endif %}", "cannot be rendered: ", 1),
+    ],
+)
+def test_a_faulty_text_is_answered_with_its_line(text, problem, line):
+    with pytest.raises(TemplateTextError) as caught:
+        render_text(text, {"question": "long enough"})
+    assert str(caught.value).startswith(problem)
+    assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ " + "(" * 900 + "question" + ")" * 900 + " }}",
+        "{{ " + "not " * 480 + "question }}",
+        "{% if q %}" * 98 + "x" + "{%endif%}" * 98,
+        "{{ '" + "a" * 1000 + "'" + "|upper" * 160 + " }}",
+        "{{ q" + " or q" * 390 + " }}",
+        "{{ " * 600,
+    ],
+    ids=["brackets", "nots", "ifs", "filters", "ors", "openings"],
+)
+def test_a_deeply_nested_text_is_refused_or_rendered_quickly(text):
+    assert len(text) <= MAX_TEXT
+    start = time.monotonic()
+    with suppress(TemplateTextError):
+        assert len(render_text(text, {"q": "x", "question": "x"})) <= 1000
+    assert time.monotonic() - start < 2
+
+
+def test_a_long_text_is_refused():
+    assert refusal("x" * (MAX_TEXT + 1)) == "a template of 2,001 characters; at most 2,000 are allowed"
+    assert render_text("x" * MAX_TEXT, {}) == "x" * MAX_TEXT
+
+
+LONG = f"longer than {MAX_RENDERED:,} characters"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{{ question }}", "a" * 10_000_000),
+        ("{{ question|upper }}", "a" * 10_000_000),
+        ("{{ question }}" * 100, "a" * 1_001),
+        ("{{ question|replace('a', 'aa') }}", "a" * (MAX_RENDERED // 2 + 1)),
+        ("{{ question|replace('', '" + "b" * 1900 + "') }}", "a" * 100),
+        ("{{ 'aaaaaaaaaa'" + "|replace('a', 'aaaaaaaaaa')" * 40 + " }}", "x"),
+        ("{{ question" + "|replace('a', 'aaaaaaaaaa')" * 40 + " }}", "a"),
+        ("{{ question|truncate(9, end=question) }}", "a" * 10_000_000),
+    ],
+)
+def test_an_endless_output_is_refused(text, value):
+    assert LONG in refusal(text, question=value)
+
+
+def test_an_output_as_long_as_allowed_is_rendered():
+    value = "a" * MAX_RENDERED
+    assert render_text("{{ question }}", {"question": value}) == value
+    assert render_text("{{ question|replace('a', 'b') }}", {"question": value}) == "b" * MAX_RENDERED
+    half = "a" * (MAX_RENDERED // 2)
+    assert render_text("{{ question|replace('a', 'bb') }}", {"question": half}) == "b" * MAX_RENDERED
+
+
+@pytest.mark.parametrize("text", ["{{ question.__class__ }}", "{% for a in question %}{{ a }}{% endfor %}", "x" * 2001])
+def test_a_folder_of_a_users_own_gets_the_same_rules(tmp_path, text):
+    body = f"target = '{{{{ answer }}}}'\n[train]\nfine = '{{{{ question }}}}'\nbad = '{text}'\n"
+    (tmp_path / "question_answering.toml").write_text(body, encoding="utf-8")
+    with pytest.raises(DataError, match=r"question_answering\.toml: line 4, template 'bad': a template "):
+        load_task("question_answering", tmp_path)
+    (tmp_path / "question_answering.toml").write_text(f"target = '{text}'\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 1, target: a template "):
+        load_task("question_answering", tmp_path)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(KNOWN_FIELDS, texts)), st.sampled_from(TEMPLATES))
+@settings(max_examples=300, deadline=None)
+def test_values_are_never_read_as_templates_and_leave_the_rest_alone(values, template):
+    places = {name: f"\ue100{name}\ue101" for name in KNOWN_FIELDS}
+    pattern = render_text(template.text, places)
+    assert render_text(template.text, values) == re.sub("\ue100(.*?)\ue101", lambda found: values[found[1]], pattern)
+
+
+@given(texts)
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_a_template_or_refused_in_one_way(text):
+    with suppress(TemplateTextError):
+        assert len(render_text(text, dict.fromkeys(KNOWN_FIELDS, "x"))) <= MAX_RENDERED
+
+
+def test_names_by_what_becomes_of_them():
+    text = "{{ a|replace(b, 'x') }}{% if c and d == 'x' %}{{ e }}{% endif %}{{ f if g else h }}"
+    assert names_used(text) == set("abcdefgh")
+    assert names_tested(text) == set("cdg")
+    assert names_shown(text) == set("abefh")
+
+
+def test_a_text_is_compiled_once():
+    text = TEMPLATES[0].text
+    assert compiled(text) is compiled(text)
