@@ -88,6 +88,7 @@ def _print(found: "list[Stats]") -> None:
     has_tokens = any(stats.tokenizer_sha256 for stats in found)
     rows = [(stats.dataset, stats.split, *row) for stats in found for row in length_rows(stats, has_tokens)]
     click.echo(table(("dataset", "split", *length_header(has_tokens)), rows))
+    note("lengths are given as 5 / 50 / 95 / 99 percent / longest")
     for stats in found:
         if not stats.num_rows:
             note(f"{stats.dataset}/{stats.split}: is built, but holds no annotation")
