@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from ib_data.errors import IbDataError, one_line
+from ib_data.errors import IbDataError, one_line, os_error_line
 from ib_data.mixtures.example import Example
 from ib_data.mixtures.meter import Meter
 from ib_data.mixtures.stream import Stream
+from ib_data.strict import Table
 
 BatchT = TypeVar("BatchT")
 Collate = Callable[[list[Example]], BatchT]  # runs in the workers
@@ -87,28 +88,27 @@ class StreamDataset(IterableDataset[BatchT]):
         self.rank = rank
         self.start = start
         self.once = once
+        self._num_loaded = 0  # batches of this worker that a loaded state has behind it
         self._num_made = 0
 
     def __iter__(self) -> Iterator[BatchT]:
+        """From `start` on, or from a state that was just loaded."""
         worker, num_workers = _worker()
+        self._num_made, self._num_loaded = self._num_loaded, 0
+        share = self.batch_size // self.world
+        read = self.stream.visit if self.once else self.stream.batch
         while True:
-            batch = worker + self._num_made * num_workers
-            first = self.start + batch * self.batch_size
+            first = self.start + (worker + self._num_made * num_workers) * self.batch_size
             if self.once and first >= self.stream.num_visits:
-                self._num_made = 0
                 return
-            share = self.batch_size // self.world
-            examples = (self.stream.visit if self.once else self.stream.batch)(first + self.rank * share, share)
+            examples = read(first + self.rank * share, share)
             self._num_made += 1
             if examples:
                 yield self.collate(examples)
 
-    def restart(self) -> None:
-        """Forget what was made: the next batch is the first from `start` on."""
-        self._num_made = 0
-
     def state_dict(self) -> dict[str, Any]:
-        """The state of this worker, as plain JSON."""
+        """The state of this worker, as plain JSON; IbDataError for a pass with `once`, which is begun anew."""
+        self.refuse_once()
         _, num_workers = _worker()
         position = self.start + self._num_made * num_workers * self.batch_size
         own = {"start": self.start, "num_made": self._num_made, "num_workers": num_workers}
@@ -116,21 +116,33 @@ class StreamDataset(IterableDataset[BatchT]):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state; IbDataError where it is of another stream, batch size or number of workers."""
+        self.refuse_once()
         _, num_workers = _worker()
-        self.stream.check_state(state["stream"])
+        table = Table.of(state, "stream", "state of a worker")
+        table.only(("start", "num_made", "num_workers", "batch_size", "stream"))
+        self.stream.check_state(table.get("stream", dict))
         for name, now in (("batch_size", self.batch_size), ("num_workers", num_workers)):
-            if state[name] != now:
+            if (then := table.get(name, int)) != now:
                 remedy = "use it again, or ib_data's StreamLoader, whose state fits any"
-                raise IbDataError(f"this state was saved with {name} {state[name]}, now it is {now}; {remedy}")
-        self.start, self._num_made = state["start"], state["num_made"]
+                raise IbDataError(f"this state was saved with {name} {then}, now it is {now}; {remedy}")
+        start, num_made = table.get("start", int), table.get("num_made", int)
+        if start < 0 or num_made < 0:
+            raise table.error(f"expected numbers from 0, found start {start} and num_made {num_made}")
+        self.start, self._num_loaded, self._num_made = start, num_made, num_made
+
+    def refuse_once(self) -> None:
+        """Raise IbDataError for a dataset that goes once over everything: it has no state."""
+        if self.once:
+            raise IbDataError("a pass over everything (once=True) has no state: begin it anew")
 
 
 class StreamLoader(Generic[BatchT]):
     """Batches of a stream, made by `workers` processes (0: in this one), and the position that was consumed.
 
-    Without end; with `once` one pass over everything. `position` is the next one that no batch handed out so far holds;
-    a state taken after a training step resumes with the batch after it, for any `world`, `workers` and batch size.
-    `meter` adds up what all workers did. Options as in StreamDataset; `start_method` is that of multiprocessing.
+    Without end, from `position` on: the next one that no batch handed out so far holds. A state taken after a training
+    step resumes with the batch after it, for any `world`, `workers` and batch size. With `once` each iteration is one
+    pass over everything, from the beginning. `meter` adds up what all workers did. Other options as in StreamDataset;
+    `start_method` is that of multiprocessing.
     """
 
     def __init__(
@@ -141,20 +153,23 @@ class StreamLoader(Generic[BatchT]):
         *,
         world: int = 1,
         rank: int = 0,
+        start: int = 0,
         workers: int = 0,
         once: bool = False,
         prefetch_factor: int = 2,
         start_method: str | None = None,
     ) -> None:
-        self.dataset = StreamDataset(stream, batch_size, collate, world=world, rank=rank, once=once)
+        self.dataset = StreamDataset(stream, batch_size, collate, world=world, rank=rank, start=start, once=once)
         self.workers = workers
         self.prefetch_factor = prefetch_factor
         self.start_method = start_method
-        self.position = 0
+        self.position = start
         self.meter = Meter()
 
     def __iter__(self) -> Iterator[BatchT]:
-        self.dataset.start = self.position
+        """IbDataError, in one line, for whatever a worker cannot go on from."""
+        if not self.dataset.once:
+            self.dataset.start = self.position
         made = iter(
             DataLoader(
                 _Measured(self.dataset),
@@ -165,20 +180,21 @@ class StreamLoader(Generic[BatchT]):
                 generator=torch.Generator(),  # else torch draws a seed from the run's own random state
             )
         )
-        while (batch := self._next(made)) is not None:
-            self.position += self.dataset.batch_size
-            yield batch
-        self.position = 0
+        while (found := self._next(made)) is not None:
+            self.position += 0 if self.dataset.once else self.dataset.batch_size
+            yield found.batch
 
     def state_dict(self) -> dict[str, Any]:
         """What resuming after the batches handed out so far needs, as plain JSON."""
+        self.dataset.refuse_once()
         return self.dataset.stream.state(self.position)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state, at the next iteration; IbDataError where it is of another stream."""
+        self.dataset.refuse_once()
         self.position = self.dataset.stream.check_state(state)
 
-    def _next(self, made: "Iterator[_Made[BatchT]]") -> BatchT | None:
+    def _next(self, made: "Iterator[_Made[BatchT] | _Failure]") -> "_Made[BatchT] | None":
         began = time.perf_counter()
         try:
             found = next(made, None)
@@ -189,37 +205,44 @@ class StreamLoader(Generic[BatchT]):
             remedy = "it was killed, by want of memory perhaps: use fewer workers, and go on from the last state"
             raise IbDataError(f"a loading worker died before position {self.position}: {reason}; {remedy}") from error
         self.meter.wait_s += time.perf_counter() - began
-        if found is None:
-            return None
-        if found.error is not None:
-            raise IbDataError(found.error)
-        self.meter.add(found.meter)
-        return found.batch
+        if isinstance(found, _Failure):
+            raise IbDataError(found.line)
+        if found is not None:
+            self.meter.add(found.meter)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Made(Generic[BatchT]):
-    """What a worker hands over: a batch and what it cost, or why there is none."""
+    """What a worker hands over: a batch and what it cost."""
 
-    batch: BatchT | None
+    batch: BatchT
     meter: Meter
-    error: str | None = None
 
 
-class _Measured(IterableDataset[_Made[BatchT]]):
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a worker can give no further batch, in one line."""
+
+    line: str
+
+
+class _Measured(IterableDataset[_Made[BatchT] | _Failure]):
     """The batches of a dataset with their costs; an error as its line, for torch would wrap it in a traceback."""
 
     def __init__(self, dataset: StreamDataset[BatchT]) -> None:
         super().__init__()
         self.dataset = dataset
 
-    def __iter__(self) -> Iterator[_Made[BatchT]]:
-        self.dataset.restart()
+    def __iter__(self) -> Iterator[_Made[BatchT] | _Failure]:
+        self.dataset.stream.meter.take()  # a worker must not report again what its parent had read
         try:
             for batch in self.dataset:
                 yield _Made(batch, self.dataset.stream.meter.take())
         except IbDataError as error:
-            yield _Made(None, Meter(), str(error))
+            yield _Failure(str(error))
+        except OSError as error:
+            yield _Failure(os_error_line(error))
 
 
 def _worker() -> tuple[int, int]:

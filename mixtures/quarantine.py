@@ -24,7 +24,10 @@ class BadSample:
 
 
 class Quarantine:
-    """The log of one process, in a file that any number of processes append to, a JSON line a bad sample."""
+    """The log of one process, in a file that any number of processes append to, a JSON line a bad sample.
+
+    A sample that several positions draw stands there once for each of them. `num_seen` counts positions.
+    """
 
     def __init__(self, path: Path, max_share: float) -> None:
         self.path = path
@@ -33,8 +36,7 @@ class Quarantine:
         self.num_bad = 0
 
     def add(self, bad: BadSample) -> None:
-        """Write `bad` down; IbDataError once more than `max_share` of the positions seen were bad."""
-        self.num_bad += 1
+        """Write `bad` down."""
         line = json.dumps(asdict(bad), ensure_ascii=False) + "\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # One write to a descriptor that appends: lines of several processes never mix.
@@ -43,6 +45,10 @@ class Quarantine:
             os.write(descriptor, line.encode())
         finally:
             os.close(descriptor)
+
+    def count(self, bad: BadSample) -> None:
+        """Count a position whose own sample was `bad`; IbDataError once they are more than `max_share` of all seen."""
+        self.num_bad += 1
         if self.num_bad > self.max_share * max(self.num_seen, _AT_LEAST):
             share = f"{self.num_bad:,} of {self.num_seen:,} positions drew a sample that cannot be used"
             last = one_line(f"the last one: {bad.dataset} {bad.key}: {bad.reason}", 300)

@@ -79,7 +79,7 @@ class _Found:
 
 
 class _UnusableError(IbDataError):
-    """A sample that no training step can use; `ordinal` is the annotation's place among those of the unit."""
+    """A sample that no training step can use; `row` is that of the annotation at fault, or the first of the unit."""
 
     def __init__(self, reason: str, row: int) -> None:
         super().__init__(reason)
@@ -102,9 +102,9 @@ class ExampleReader:
     def read(self, wanted: Sequence[Wanted], *, with_pixels: bool = True, is_visit: bool = False) -> list[Example]:
         """The examples of all draws, in their order.
 
-        `is_visit`: each unit stands for itself, so a bad one is left out and not replaced, and a held-out dataset is
-        rendered with its zero-shot prompt. Raises DataError for a shard that is not what the index says, IbDataError
-        where too much is bad.
+        `is_visit`: each unit stands for itself, so a bad one is left out and not replaced; pictures are not augmented,
+        and a held-out dataset is rendered with its zero-shot prompt. Raises DataError for a shard that is not what the
+        index says, IbDataError where too much is bad.
         """
         pictures: _Pictures | None = {} if with_pixels and self.options.images else None
         examples: list[Example] = []
@@ -114,7 +114,7 @@ class ExampleReader:
             try:
                 of_unit = self._examples(found, pictures, is_visit)
             except _UnusableError as error:
-                self._log(found.want, error)
+                self.quarantine.count(self._log(found.want, error))
                 of_unit = [] if is_visit else self._instead(found.want, pictures)
             self.meter.num_examples += len(of_unit)
             examples += of_unit
@@ -153,11 +153,17 @@ class ExampleReader:
         shard = part.rows.folder / found.place.shard
         sample, media = parse_sample(part.card.stored_as, shard, found.place.extent, found.data)
         self.meter.media_bytes += len(media or b"")
-        picture = None if pictures is None else self._pixels(want, found.rows[0], sample, media, pictures)
-        examples = []
+        picture = None if pictures is None else self._pixels(found, sample, media, pictures, is_visit)
+        examples: list[Example] = []
         for number, row in enumerate(found.rows):
             annotation = _annotation(part, row, sample)
-            rendered = self._rendered(want, number, row, annotation, is_visit)
+            try:
+                rendered = self._rendered(want, number, row, annotation, is_visit)
+            except _UnusableError as error:
+                if len(found.rows) == 1:
+                    raise
+                self._log(want, error)  # the image's other annotations can be used
+                continue
             examples.append(
                 Example(
                     want.position,
@@ -173,6 +179,8 @@ class ExampleReader:
                     picture,
                 )
             )
+        if not examples:
+            raise _UnusableError("none of its annotations can be rendered", found.rows[0])
         return examples
 
     def _rendered(self, want: Wanted, number: int, row: int, annotation: Annotation, is_visit: bool) -> Rendered:
@@ -194,48 +202,45 @@ class ExampleReader:
             self.meter.render_s += time.perf_counter() - began
 
     def _pixels(
-        self,
-        want: Wanted,
-        row: int,
-        sample: Sample,
-        media: bytes | None,
-        pictures: "_Pictures",
+        self, found: _Found, sample: Sample, media: bytes | None, pictures: "_Pictures", is_visit: bool
     ) -> "NDArray[np.uint8]":
         """The pixels of the unit's picture; without augmentation a picture that the batch has already is shared."""
-        images = self.options.images
-        assert images is not None
+        options = self.options.images
+        assert options is not None
+        if is_visit:
+            options = replace(options, augment="none")
         if media is None:
-            name = want.part.card.stored_as
+            name = found.want.part.card.stored_as
             problem = "the sample was built without its image or clip"
             raise DataError(name, problem, row=sample.key, remedy=f"build {name} without --no-media")
-        known = sample.media.sha256 if images.augment == "none" else None
+        known = sample.media.sha256 if options.augment == "none" else None
         if known is not None and known in pictures:
             return pictures[known]
         began = time.perf_counter()
         try:
-            picture = pixels(media, sample.media.kind, images, seed=self.seed, position=want.position)
+            picture = pixels(media, sample.media.kind, options, seed=self.seed, position=found.want.position)
         except (MediaError, ClipError) as error:
-            raise _UnusableError(str(error), row) from error
+            raise _UnusableError(str(error), found.rows[0]) from error
         finally:
             self.meter.decode_s += time.perf_counter() - began
         if known is not None:
             pictures[known] = picture
         return picture
 
-    def _log(self, want: Wanted, error: _UnusableError) -> None:
+    def _log(self, want: Wanted, error: _UnusableError) -> BadSample:
         part = want.part
         key, annotation_id = part.rows.ids(error.row)
-        self.meter.num_bad += 1
-        self.quarantine.add(
-            BadSample(
-                dataset=part.name,
-                split=part.split,
-                key=key,
-                annotation_id=annotation_id,
-                position=want.position,
-                reason=str(error),
-            )
+        bad = BadSample(
+            dataset=part.name,
+            split=part.split,
+            key=key,
+            annotation_id=annotation_id,
+            position=want.position,
+            reason=str(error),
         )
+        self.meter.num_bad += 1
+        self.quarantine.add(bad)
+        return bad
 
 
 def _request(part: Part, place: Place) -> Request:

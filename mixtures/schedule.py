@@ -54,8 +54,13 @@ class Draws:
 
     def part(self, start: int, count: int) -> "Draws":
         """The draws number start, start + 1, ... (`count` of them) of these; nothing is copied."""
-        kept = slice(start, start + count)
-        return Draws(self.position[kept], self.member[kept], self.rank[kept], self.epoch[kept], self.index[kept])
+        return self.take(slice(start, start + count))
+
+    def take(self, places: "Int64s | slice") -> "Draws":
+        """The draws at these places."""
+        return Draws(
+            self.position[places], self.member[places], self.rank[places], self.epoch[places], self.index[places]
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,9 @@ def fingerprint(described: Mapping[str, Any]) -> str:
 
 
 def state_of(description: Description, seed: int, position: int) -> dict[str, Any]:
-    """What resuming at `position` needs: the next one that the consumer has not received."""
+    """What resuming at `position` needs: the next one that the consumer has not received, 0 to 2**62."""
+    if not 0 <= position <= MAX_POSITION:
+        raise ValueError(f"position {position} lies outside 0 to 2**62")
     described = description.before(position)
     head = {"algorithm": ALGORITHM, "seed": seed, "position": position, "fingerprint": fingerprint(described)}
     return {**head, **described}
@@ -67,9 +69,10 @@ def position_of(state: Mapping[str, Any], description: Description, seed: int) -
     ]
     now = description.before(position)
     if table.get("fingerprint", str) != fingerprint(now):
-        then = {"members": table.get("members", dict), "options": table.get("options", dict)}
-        changes += _changes(then, now)
-        changes += _stage_changes(table.get("stages", list), now["stages"], then["members"].keys() & now["members"])
+        members = table.table("members").named(lambda row: row.values)
+        changes += _changes({"members": members, "options": table.table("options").values}, now)
+        stages = {row.get("start", int): row.table("quotas").values for row in table.tables("stages")}
+        changes += _stage_changes(stages, now["stages"], members.keys() & now["members"])
         changes = changes or ["the fingerprint"]
     if changes:
         raise IbDataError(f"this state is of another stream: {'; '.join(changes)}; {_REMEDY}")
@@ -81,7 +84,7 @@ def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     changes = [f"member {name} is gone" for name in old if name not in new]
     changes += [f"member {name} is new" for name in new if name not in old]
     for name in (name for name in new if name in old):
-        changes += _differences(old[name] if isinstance(old[name], dict) else {}, new[name], f"{name}: ")
+        changes += _differences(old[name], new[name], f"{name}: ")
     if not changes and list(old) != list(new):
         changes.append("the order of the members")
     return changes + _differences(then["options"], now["options"], "")
@@ -92,10 +95,8 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any], place: str) ->
     return [f"{place}{key} was {then.get(key)}, is {now.get(key)}" for key in keys if then.get(key) != now.get(key)]
 
 
-def _stage_changes(then: list[Any], now: list[dict[str, Any]], names: set[str]) -> list[str]:
+def _stage_changes(old: Mapping[int, Mapping[str, Any]], now: list[dict[str, Any]], names: set[str]) -> list[str]:
     """What differs between the stages that had begun; quotas of members that both streams have."""
-    rows = [row for row in then if isinstance(row, dict)]
-    old = {row.get("start"): row.get("quotas", {}) for row in rows}
     new = {row["start"]: row["quotas"] for row in now}
     changes = [f"the stage from position {start} is gone" for start in old if start not in new]
     changes += [f"the stage from position {start} is new and lies in the past" for start in new if start not in old]

@@ -5,11 +5,13 @@ World size, rank and workers only slice the order, resuming is a seek, and nothi
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import accumulate
 from typing import Any
+
+import numpy as np
 
 from ib_data.home import Home
 from ib_data.mixtures.example import Example, ExampleIds
@@ -18,7 +20,7 @@ from ib_data.mixtures.options import StreamOptions
 from ib_data.mixtures.parts import find_built, parts_of, report_sizes
 from ib_data.mixtures.quarantine import Quarantine
 from ib_data.mixtures.reading import ExampleReader, Part, Wanted
-from ib_data.mixtures.schedule import BLOCK, Draws, Schedule
+from ib_data.mixtures.schedule import BLOCK, MAX_POSITION, Draws, Schedule
 from ib_data.mixtures.shards import ShardReader
 from ib_data.mixtures.spec import Mixture, load_mixture
 from ib_data.mixtures.state import Description, fingerprint, position_of, state_of
@@ -50,6 +52,7 @@ class Stream:
         )
         sizes = {name: part.units.count for name, part in parts.items()}
         self._ahead: tuple[int, Draws] | None = None
+        self._last: int | None = None
         self.schedule = Schedule(stage_quotas(mixture), sizes, seed, locality=options.locality)
 
     @property
@@ -59,13 +62,16 @@ class Stream:
 
     def at(self, position: int) -> Example:
         """The (first) example at a position; DataError where its shard or index is damaged."""
-        return self._reader.read(self._wanted(self.schedule.slice(position, 1)))[0]
+        draw = self.schedule.at(position)
+        return self._reader.read([Wanted(self._parts[draw.member], position, draw.index, draw.epoch)])[0]
 
     def batch(self, start: int, count: int) -> list[Example]:
         """The examples of the positions start, start + 1, ... (`count` of them), read in the order of the shards.
 
         One a position, or with `annotations_per_image` up to so many, which share `position` and picture.
         """
+        if start < 0 or count < 0:
+            raise ValueError(f"no batch of a stream: start {start}, count {count}")
         return self._reader.read(self._wanted(self._drawn(start, count)))
 
     def examples(
@@ -102,20 +108,23 @@ class Stream:
 
     @property
     def num_visits(self) -> int:
-        """How many units `visit` goes through: all that is built of all members."""
+        """How many annotations (or conversations) `visit` goes through: all that is built of all members."""
         return self._visit_ends[-1]
 
-    def visit(self, start: int = 0, count: int | None = None, world: int = 1, rank: int = 0) -> list[Example]:
-        """Each unit of every member once, for validation: number start + rank, start + rank + world, ... of all units.
+    def visit(self, start: int = 0, count: int | None = None) -> list[Example]:
+        """Every annotation of every member once, for validation: number start, start + 1, ... of a fixed order.
 
-        At most `count` of them, fewer at the end. A held-out dataset is rendered with its zero-shot prompt, any other
-        with the template of its place in that order. What cannot be used is left out, and stands in the quarantine.
+        At most `count` of them, fewer at the end. `position` is the number in that order. A held-out dataset is
+        rendered with its zero-shot prompt, any other with the template that the number draws; nothing is augmented.
+        What cannot be used is left out, and stands in the quarantine.
         """
-        end = self.num_visits if count is None else min(start + count * world, self.num_visits)
-        wanted = [self._visited(number) for number in range(start + rank, end, world)]
+        if start < 0 or (count is not None and count < 0):
+            raise ValueError(f"nothing to visit: start {start}, count {count}")
+        end = self.num_visits if count is None else min(start + count, self.num_visits)
         found: list[Example] = []
-        for first in range(0, len(wanted), _READ_AT_ONCE):
-            found += self._reader.read(wanted[first : first + _READ_AT_ONCE], is_visit=True)
+        for first in range(start, end, _READ_AT_ONCE):
+            wanted = [self._visited(number) for number in range(first, min(first + _READ_AT_ONCE, end))]
+            found += self._reader.read(wanted, is_visit=True)
         return found
 
     @property
@@ -147,6 +156,7 @@ class Stream:
         options = {
             "annotations_per_image": self.options.annotations_per_image,
             "locality": asdict(self.options.locality) if self.options.locality else None,
+            "images": asdict(self.options.images) if self.options.images else None,
             **asdict(self.mixture.render),
         }
         return Description(members=members, stages=stage_quotas(self.mixture), options=options)
@@ -155,27 +165,41 @@ class Stream:
         if start < 0 or world < 1 or not 0 <= rank < world or share < 1 or (count is not None and count < 0):
             asked = f"start {start}, count {count}, world {world}, rank {rank}, share {share}"
             raise ValueError(f"no slice of a stream: {asked}")
-        position, left = start + rank * share, count
-        # Shares of one position lie `world` apart, and many of them are one slice; longer ones are a slice each.
-        alone = share == 1 or world == 1
-        step = world if share == 1 else 1
-        at_once = min(_POSITIONS_AT_ONCE, max(_POSITIONS_AT_ONCE // step, 64)) if alone else share
-        while left is None or left > 0:
-            size = at_once if left is None else min(left, at_once)
+        left = MAX_POSITION if count is None else count
+        if share == 1 or world == 1:  # shares of one position lie `world` apart, and many of them are one slice
+            yield from self._strided(start + rank, left, world)
+            return
+        batch = world * share
+        while left > 0:
+            # Of whole batches the process takes its part: a slice for each share would compute a block for each.
+            num_batches = max(min(_POSITIONS_AT_ONCE // batch, -(-left // share)), 1)
+            draws = self.schedule.slice(start, num_batches * batch)
+            own = np.arange(num_batches * batch).reshape(num_batches, world, share)[:, rank].reshape(-1)[:left]
+            yield draws.take(own)
+            start += num_batches * batch
+            left -= len(own)
+
+    def _strided(self, position: int, left: int, step: int) -> Iterator[Draws]:
+        at_once = max(_POSITIONS_AT_ONCE // step, _READ_AT_ONCE)
+        while left > 0:
+            size = min(left, at_once)
             yield self.schedule.slice(position, size, step)
-            position += size * step if alone else world * share
-            left = None if left is None else left - size
+            position += size * step
+            left -= size
 
     def _drawn(self, start: int, count: int) -> Draws:
-        """A slice of the schedule, cut from a longer one that is kept: batch follows batch, and computing 64 positions
-        alone takes as long as computing a block.
+        """A slice of the schedule. Once batches follow one another it is cut from a longer one that is kept.
+
+        64 positions alone take as long as a block of 1,024, 0.3 ms; the first ones after a seek are worth no more.
         """
-        first = start // _POSITIONS_AT_ONCE * _POSITIONS_AT_ONCE
-        if start + count > first + _POSITIONS_AT_ONCE:
+        if self._ahead is not None and self._ahead[0] <= start and start + count <= self._ahead[0] + _POSITIONS_AT_ONCE:
+            return self._ahead[1].part(start - self._ahead[0], count)
+        follows = self._last is not None and 0 < start - self._last < _POSITIONS_AT_ONCE
+        self._last = start
+        if not follows or count > _POSITIONS_AT_ONCE:
             return self.schedule.slice(start, count)
-        if self._ahead is None or self._ahead[0] != first:
-            self._ahead = first, self.schedule.slice(first, _POSITIONS_AT_ONCE)
-        return self._ahead[1].part(start - first, count)
+        self._ahead = start, self.schedule.slice(start, _POSITIONS_AT_ONCE)
+        return self._ahead[1].part(0, count)
 
     def _wanted(self, draws: Draws) -> list[Wanted]:
         parts = [self._parts[name] for name in self.schedule.names]
@@ -186,13 +210,18 @@ class Stream:
         ]
 
     @cached_property
+    def _visited_parts(self) -> list[Part]:
+        """The members with an annotation a unit, whatever a position of the endless order gives of an image."""
+        return [replace(part, units=replace(part.units, annotations_per_image=1)) for part in self._parts.values()]
+
+    @cached_property
     def _visit_ends(self) -> list[int]:
-        return list(accumulate(part.units.count for part in self._parts.values()))
+        return list(accumulate(part.units.count for part in self._visited_parts))
 
     def _visited(self, number: int) -> Wanted:
         place = bisect_right(self._visit_ends, number)
-        part = list(self._parts.values())[place]
-        return Wanted(part, number, number - (self._visit_ends[place - 1] if place else 0), 0)
+        first = self._visit_ends[place - 1] if place else 0
+        return Wanted(self._visited_parts[place], number, number - first, 0)
 
 
 def open_stream(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ib_data.errors import IbDataError, MissingExtraError
+from ib_data.mixtures.example import Example
 from ib_data.mixtures.meter import Meter
 from ib_data.mixtures.stream import Stream
 
@@ -72,7 +73,8 @@ def measured(
     meter = Meter()
     share = batch_size // world
     first_s, num_examples = 0.0, 0
-    batches = (_by_workers if workers else _here)(stream, batch_size, start, world, rank, workers, once, meter)
+    place = (stream, batch_size, start, world, rank, once, meter)
+    batches = _by_workers(workers, *place) if workers else _here(*place)
     taken = began
     for number, examples in enumerate(batches):
         if number == 0:
@@ -96,7 +98,7 @@ def measured(
 
 
 def _here(
-    stream: Stream, batch_size: int, start: int, world: int, rank: int, _workers: int, once: bool, meter: Meter
+    stream: Stream, batch_size: int, start: int, world: int, rank: int, once: bool, meter: Meter
 ) -> Iterator[int]:
     share = batch_size // world
     position = start + rank * share
@@ -110,15 +112,27 @@ def _here(
 
 
 def _by_workers(
-    stream: Stream, batch_size: int, start: int, world: int, rank: int, workers: int, once: bool, meter: Meter
+    workers: int, stream: Stream, batch_size: int, start: int, world: int, rank: int, once: bool, meter: Meter
 ) -> Iterator[int]:
     try:
-        from ib_data.mixtures.loader import StreamLoader, stack
+        from ib_data.mixtures.loader import StreamLoader
     except ImportError as error:
         remedy = "pip install 'ib-data[train]', or leave out --workers"
         raise MissingExtraError(f"loading processes need torch; {remedy}") from error
-    loader = StreamLoader(stream, batch_size, stack, world=world, rank=rank, workers=workers, once=once)
-    loader.position = start
-    for batch in loader:
-        meter.add(loader.meter.take())
-        yield len(batch.examples)
+    made = StreamLoader(
+        stream, batch_size, _handed_over, world=world, rank=rank, start=start, workers=workers, once=once
+    )
+    for num_examples, _pictures in made:
+        meter.add(made.meter.take())
+        yield num_examples
+
+
+def _handed_over(examples: list[Example]) -> tuple[int, list[Any]]:
+    """How many examples there are, and their pictures as tensors, one a size: a mixture may hold images and clips."""
+    import torch
+
+    by_size: dict[tuple[int, ...], list[Any]] = {}
+    for pixels in {id(example.pixels): example.pixels for example in examples}.values():
+        if pixels is not None:
+            by_size.setdefault(pixels.shape, []).append(torch.from_numpy(pixels))
+    return len(examples), [torch.stack(pictures) for pictures in by_size.values()]

@@ -25,7 +25,9 @@ class TrainConfig:
     count the special tokens. `text_steps`: steps of reading the texts alone, for a tiny language model before it is
     frozen; 0 leaves it random. `available` draws only from the members of the mixture that are built. `augment` and
     `decode` are those of ImageOptions; the paper does not say how it crops, "mild" is X-InstructBLIP's way. `workers`
-    are processes that load (0: this one). With `annotations_per_image` above 1 `batch_size` counts images.
+    are processes that load (0: this one). With `annotations_per_image` above 1 `batch_size` counts images. `templates`
+    (a folder), `local_order` and `max_bad_share` are those of StreamOptions; `shards` is the URL of shards that are not
+    in the home, of which `cache_gb` gigabytes are kept. `strict` refuses members that are not built as pinned.
     `cpu_threads` is torch's number of threads, 0 its own choice.
     """
 
@@ -48,6 +50,12 @@ class TrainConfig:
     augment: str = "mild"
     decode: str = "exact"
     annotations_per_image: int = 1
+    templates: str = ""
+    local_order: bool = False
+    max_bad_share: float = 0.01
+    shards: str = ""
+    cache_gb: float = 64.0
+    strict: bool = False
     workers: int = 0
     device: str = "auto"
     cpu_threads: int = 0
@@ -132,6 +140,8 @@ def _check(config: TrainConfig, table: Table) -> None:
         raise table.error(f"'warmup_steps': expected 0 to steps - 1 = {config.steps - 1}, found {config.warmup_steps}")
     if not (0 < config.learning_rate <= 1 and 0 <= config.weight_decay <= 1):
         raise table.error("'learning_rate' must lie above 0 and up to 1, 'weight_decay' between 0 and 1")
+    if not (0 <= config.max_bad_share <= 1 and config.cache_gb >= 0):
+        raise table.error("'max_bad_share' must lie between 0 and 1, 'cache_gb' at 0 or above")
     if config.image_px < PATCH_PX:
         raise table.error(f"'image_px': expected at least one patch of {PATCH_PX}, found {config.image_px}")
 

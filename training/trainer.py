@@ -19,6 +19,7 @@ from ib_data.keyed import keyed_bits
 from ib_data.mixtures.images import ImageOptions
 from ib_data.mixtures.loader import StreamLoader
 from ib_data.mixtures.options import StreamOptions
+from ib_data.mixtures.order import Locality
 from ib_data.mixtures.stream import Stream, open_stream
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.collator import Batch, Collator
@@ -30,8 +31,10 @@ from ib_data.training.tokens import PAD, Tokens, build_tokens
 
 VOCABULARY_EXAMPLES = 2048
 LOG = "log.jsonl"
+# What stands in the log of a step beside loss, rate and speed; see Meter.
+LOGGED = ("wait_s", "read_s", "decode_s", "render_s", "num_bad", "num_fetched", "num_cache_hits")
 # What a resumed run may say differently: none decides a loss (a device only its last bits).
-_FREE = ("save_every", "device", "workers")
+_FREE = ("save_every", "device", "workers", "shards", "cache_gb", "max_bad_share")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +64,16 @@ def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None]
     The same call goes on from the newest whole checkpoint in `out`. Raises IbDataError where that checkpoint was
     written by another configuration or over other data, DataError for samples built without pictures.
     """
-    options = StreamOptions(
-        annotations_per_image=config.annotations_per_image,
-        images=ImageOptions(image_px=config.image_px, decode=config.decode, augment=config.augment),
+    stream = open_stream(
+        home,
+        config.mixture,
+        seed=config.seed,
+        available=config.available,
+        strict=config.strict,
+        options=stream_options(config),
+        shards=config.shards or None,
+        cache_bytes=int(config.cache_gb * 1e9),
     )
-    stream = open_stream(home, config.mixture, seed=config.seed, available=config.available, options=options)
     return train_on(config, stream, out, say)
 
 
@@ -99,6 +107,17 @@ def find_device(name: str) -> torch.device:
     if name == "cuda" and not has_cuda:
         raise IbDataError("device=cuda: torch finds no CUDA device here; use device=auto")
     return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
+
+
+def stream_options(config: TrainConfig) -> StreamOptions:
+    """What a configuration says about the stream."""
+    return StreamOptions(
+        annotations_per_image=config.annotations_per_image,
+        locality=Locality() if config.local_order else None,
+        images=ImageOptions(image_px=config.image_px, decode=config.decode, augment=config.augment),
+        templates=Path(config.templates) if config.templates else None,
+        max_bad_share=config.max_bad_share,
+    )
 
 
 def collator_of(config: TrainConfig, tokens: Tokens) -> Collator:
@@ -189,8 +208,7 @@ def _steps(
         return
     run.model.train()
     size = config.batch_size
-    loader = StreamLoader(stream, size, collator_of(config, run.tokens), workers=config.workers)
-    loader.position = run.step * size
+    loader = StreamLoader(stream, size, collator_of(config, run.tokens), start=run.step * size, workers=config.workers)
     bar = tqdm(total=config.steps, initial=run.step, unit="step", disable=not sys.stderr.isatty())
     with (out / LOG).open("a", encoding="utf-8") as log, bar:
         before = time.perf_counter()
@@ -198,8 +216,8 @@ def _steps(
             rate = learning_rate_at(step, config)
             loss = _step(config, run, batch, step, rate, device)
             after = time.perf_counter()
-            speed = {"samples_per_s": size / (after - before), "wait_s": loader.meter.take().wait_s}
-            row = {"step": step, "loss": loss, "learning_rate": rate, **speed}
+            row = {"step": step, "loss": loss, "learning_rate": rate, "samples_per_s": size / (after - before)}
+            row |= {name: value for name, value in loader.meter.take().values().items() if name in LOGGED}
             before = after
             print(json.dumps(row), file=log, flush=True)
             bar.update()

@@ -1,6 +1,5 @@
 """The command line: a verb's module is imported only when that verb runs, so that `--help` stays fast."""
 
-import errno
 import importlib
 import os
 import sys
@@ -8,7 +7,7 @@ import sys
 import click
 
 from ib_data import __version__
-from ib_data.errors import IbDataError, did_you_mean, one_line
+from ib_data.errors import IbDataError, did_you_mean, one_line, os_error_line
 
 # verb -> its first help line, here so that the list of verbs needs no import; a test compares them.
 VERBS = {
@@ -26,8 +25,6 @@ VERBS = {
     "generate": "One answer about one picture.",
     "doctor": "What this machine can do, and a remedy for each lack.",
 }
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class LazyGroup(click.Group):
@@ -87,7 +84,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        _fail(_os_error(error))
+        _fail(os_error_line(error))
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted; the same command goes on where this one stopped", 130)
 
@@ -95,12 +92,3 @@ def main() -> None:
 def _fail(message: str, code: int = 1) -> None:
     print(f"ib-data: {one_line(message)}", file=sys.stderr)
     sys.exit(code)
-
-
-def _os_error(error: OSError) -> str:
-    place = f"{error.filename}: " if error.filename else ""
-    if error.errno in _NO_SPACE:
-        return f"{place}the disk is full; free some space, or name another --home, and run the same command again"
-    if error.errno in _READ_ONLY:
-        return f"{place}cannot be written ({error.strerror}); name another --home"
-    return f"{place}{error.strerror or error}"

@@ -1,7 +1,11 @@
 """Errors that a user can mend: each is one line that ends in what to do next."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class IbDataError(Exception):
@@ -61,3 +65,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     near = near or [known_name for known_name in names if len(name) > 2 and known_name.startswith(name.lower())]
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+
+
+def os_error_line(error: OSError) -> str:
+    """What went wrong on the disk, in one line: the file, the reason, and the remedy where there is one."""
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno in _NO_SPACE:
+        return f"{place}the disk is full; free some space, or name another --home, and run the same command again"
+    if error.errno in _READ_ONLY:
+        return f"{place}cannot be written ({error.strerror}); name another --home"
+    return f"{place}{error.strerror or error}"

@@ -142,6 +142,57 @@ def test_once_visits_everything_once(tiny_home: Home) -> None:
     assert sorted(row for rank in ranks for batch in rank for row in batch) == sorted(seen)
 
 
+def test_a_pass_that_was_left_early_begins_anew(tiny_home: Home) -> None:
+    for workers in (0, 2):
+        loader = StreamLoader(opened(tiny_home), 10, ids, workers=workers, once=True)
+        next(iter(loader))
+        assert sum(len(batch) for batch in loader) == 64
+        dataset = StreamDataset(opened(tiny_home), 10, positions, once=True)
+        plain = DataLoader(dataset, batch_size=None, num_workers=workers)
+        next(iter(plain))
+        assert sum(len(batch) for batch in plain) == 64
+    for state_of in (loader.state_dict, dataset.state_dict):
+        with pytest.raises(IbDataError, match="has no state: begin it anew"):
+            state_of()
+
+
+def test_a_dataset_begins_where_it_was_told_each_time(tiny_home: Home) -> None:
+    for workers in (0, 2):
+        loader = DataLoader(StreamDataset(opened(tiny_home), 8, positions), batch_size=None, num_workers=workers)
+        for _again in range(2):
+            assert [batch[0] for batch in islice(loader, 3)] == [0, 8, 16]
+
+
+def test_the_loader_goes_on_where_it_was_left(tiny_home: Home) -> None:
+    loader = StreamLoader(opened(tiny_home), 8, positions, workers=2, start=16)
+    assert [batch[0] for batch in islice(loader, 3)] == [16, 24, 32]
+    assert [batch[0] for batch in islice(loader, 2)] == [40, 48]
+
+
+def test_a_collate_may_return_anything(tiny_home: Home) -> None:
+    assert list(islice(StreamLoader(opened(tiny_home), 8, lambda _examples: None), 3)) == [None, None, None]
+
+
+@pytest.mark.parametrize("state", [{}, {"stream": {}}, {"start": -64, "num_made": -3}])
+def test_a_workers_state_that_is_none_is_refused(tiny_home: Home, state: dict) -> None:
+    dataset = StreamDataset(opened(tiny_home), 8, ids)
+    whole = dataset.state_dict()
+    with pytest.raises(IbDataError, match="state"):
+        dataset.load_state_dict({**whole, **state} if "start" in state else state)
+
+
+def test_a_full_disk_in_a_worker_is_one_line(tmp_path, build_split) -> None:
+    home = Home(tmp_path)
+    build_split(home, "vqav2", 4)  # none of its pictures opens
+    home.quarantine.mkdir()
+    options = StreamOptions(images=ImageOptions())
+    for workers in (0, 1):
+        loader = StreamLoader(open_stream(home, SPEC.only(["vqav2"]), options=options), 8, workers=workers)
+        with pytest.raises((IbDataError, OSError)) as caught:
+            next(iter(loader))
+        assert str(caught.value) == f"{home.quarantine}: Is a directory"
+
+
 def test_no_random_state_is_touched(tiny_home: Home) -> None:
     before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state())  # noqa: NPY002
     list(islice(StreamLoader(opened(tiny_home), 4, workers=1), 3))
@@ -177,13 +228,23 @@ def test_a_killed_worker_is_said_with_the_place_to_go_on_from(tiny_home: Home) -
 
 def test_what_it_took_is_counted(picture_home: Home) -> None:
     for workers in (0, 2):
-        loader = StreamLoader(opened(picture_home, images=ImageOptions(image_px=16)), 8, workers=workers)
+        stream = opened(picture_home, images=ImageOptions(image_px=16))
+        loader = StreamLoader(stream, 8, workers=workers)
         list(islice(loader, 4))
         meter = loader.meter
         assert (meter.num_positions, meter.num_examples, meter.num_bad) == (32, 32, 0)
         assert min(meter.read_s, meter.decode_s, meter.render_s, meter.wait_s) > 0
         assert meter.num_opened >= 3
         assert meter.media_bytes > 0
+
+
+def test_what_was_read_before_is_no_part_of_the_loaders_figures(tiny_home: Home) -> None:
+    for workers in (0, 2):
+        stream = opened(tiny_home)
+        stream.batch(0, 500)
+        loader = StreamLoader(stream, 8, workers=workers)
+        list(islice(loader, 4))
+        assert loader.meter.num_positions == 32
 
 
 @pytest.mark.parametrize(("size", "world", "rank"), [(10, 3, 0), (8, 2, 2), (0, 1, 0)])

@@ -88,6 +88,34 @@ def test_too_many_stop_the_run_with_the_figure(home_with_a_broken_picture: Home)
         stream.batch(0, 400)
 
 
+def test_the_share_counts_positions_and_not_attempts(tmp_path: Path, build_split) -> None:
+    home = Home(tmp_path)
+    build_split(home, "vqav2", 4)  # none of its pictures opens, so one position tries all it may
+    options = StreamOptions(images=ImageOptions(), max_bad_share=0.0)
+    stream = open_stream(home, SPEC.only(["vqav2"]), options=options)
+    with pytest.raises(IbDataError, match=r"^1 of 1 positions drew a sample that cannot be used, more than 0\.00%"):
+        stream.batch(0, 1)
+
+
+def test_one_annotation_that_cannot_be_rendered_leaves_the_others_of_its_image(tiny_home: Home, monkeypatch) -> None:
+    real = reading.render
+
+    def picky(card, annotation, **options):
+        if annotation.id.endswith("-0"):
+            raise DataError(card.name, "no answer to render from")
+        return real(card, annotation, **options)
+
+    monkeypatch.setattr(reading, "render", picky)
+    options = StreamOptions(annotations_per_image=2)
+    try:
+        read = open_stream(tiny_home, SPEC.only(["vqav2"]), options=options).batch(0, 20)
+    finally:
+        tiny_home.quarantine.unlink(missing_ok=True)
+    planned = list(open_stream(tiny_home, SPEC.only(["vqav2"]), options=options).ids(count=20))
+    kept = [(row.position, row.annotation_id) for row in planned if row.annotation_id.endswith("-1")]
+    assert [(example.position, example.annotation_id) for example in read] == kept
+
+
 def test_a_visit_leaves_a_bad_sample_out(home_with_a_broken_picture: Home) -> None:
     stream = opened(home_with_a_broken_picture)
     seen = stream.visit()

@@ -1,7 +1,5 @@
 """The stream over shards: sliced, resumed, partly built, damaged."""
 
-import dataclasses
-import json
 import os
 import pickle
 import shutil
@@ -9,6 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ib_data.mixtures.reading as reading_module
@@ -17,11 +16,10 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.example import Example
+from ib_data.mixtures.images import ImageOptions
 from ib_data.mixtures.options import StreamOptions
 from ib_data.mixtures.order import Locality
-from ib_data.mixtures.spec import StageSpec
 from ib_data.mixtures.stream import Stream, open_stream
-from ib_data.templates.options import RenderOptions
 
 Build = Callable[..., Path]
 
@@ -81,6 +79,21 @@ def test_ranks_together_give_the_one_order(tiny_home: Home, world: int) -> None:
     assert [row for rows in zip(*ranks, strict=True) for row in rows] == whole
 
 
+def test_what_lies_outside_of_a_stream_is_refused(tiny_home: Home) -> None:
+    stream = open_stream(tiny_home, BUILT)
+    stream.batch(0, 8)
+    for call in (
+        lambda: stream.batch(0, -1),
+        lambda: stream.batch(-1, 1),
+        lambda: stream.visit(-5, 3),
+        lambda: stream.state(-1),
+        lambda: list(stream.ids(0, 4, world=2, rank=2)),
+        lambda: list(stream.examples(0, 4, share=0)),
+    ):
+        with pytest.raises(ValueError, match=r"stream|visit|position"):
+            call()
+
+
 def test_ranks_take_equal_slices_of_each_batch(tiny_home: Home) -> None:
     stream = open_stream(tiny_home, BUILT)
     whole = list(stream.ids(start=5, count=96))
@@ -108,99 +121,10 @@ def test_it_has_no_end_and_repeats_nothing_before_an_epoch_ends(tiny_home: Home)
         assert len(of_epoch) == len(set(of_epoch)) == 18
 
 
-def test_resuming_is_a_seek(tiny_home: Home) -> None:
-    stream = open_stream(tiny_home, BUILT, seed=9)
-    state = json.loads(json.dumps(stream.state(123)))
-    again = open_stream(tiny_home, BUILT, seed=9)
-    start = again.check_state(state)
-    assert list(again.examples(start, 20)) == list(stream.examples(count=143))[123:]
-
-
 def test_a_stream_goes_to_another_process(tiny_home: Home) -> None:
     stream = open_stream(tiny_home, BUILT)
     twin: Stream = pickle.loads(pickle.dumps(stream))  # noqa: S301 (as a data loader's worker receives it)
     assert list(twin.examples(count=9)) == list(stream.examples(count=9))
-
-
-@pytest.mark.parametrize(
-    ("other", "seed", "says"),
-    [
-        (BUILT, 1, "seed was 0, is 1"),
-        (mixture(("vqav2", 40), ("okvqa", 6), ("coco_caption", 18)), 0, "member vqav2_qg is gone"),
-        (mixture(("vqav2", 90), ("okvqa", 6), ("coco_caption", 18), ("vqav2_qg", 40)), 0, "vqav2: quota was"),
-        (mixture(("okvqa", 6), ("vqav2", 40), ("coco_caption", 18), ("vqav2_qg", 40)), 0, "the order of the members"),
-    ],
-)
-def test_a_state_of_another_stream_is_refused(tiny_home: Home, other: Mixture, seed: int, says: str) -> None:
-    state = open_stream(tiny_home, BUILT).state(5)
-    with pytest.raises(IbDataError, match=says):
-        open_stream(tiny_home, other, seed=seed).check_state(state)
-
-
-def test_a_state_over_other_shards_is_refused(tmp_path: Path, build_split: Build) -> None:
-    home, spec = Home(tmp_path), mixture(("vqav2", 40))
-    build_split(home, "vqav2", 20)
-    state = open_stream(home, spec).state(5)
-    build_split(home, "vqav2", 21)
-    with pytest.raises(IbDataError, match="vqav2: annotations was 40, is 42; vqav2: index_sha256 was"):
-        open_stream(home, spec).check_state(state)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"position": -1}, {"position": "5"}, {"extra": 1}, {"seed": None}, {"algorithm": 0}, {"fingerprint": "x"}],
-)
-def test_a_state_that_is_none_is_refused(tiny_home: Home, change: dict[str, object]) -> None:
-    stream = open_stream(tiny_home, BUILT)
-    with pytest.raises(IbDataError):
-        stream.check_state({**stream.state(5), **change})
-
-
-def test_a_state_under_other_options_is_refused(tiny_home: Home) -> None:
-    state = open_stream(tiny_home, BUILT).state(5)
-    for options, says in (
-        (StreamOptions(annotations_per_image=2), "annotations_per_image was 1, is 2"),
-        (StreamOptions(locality=Locality(2, 2)), "locality was None, is"),
-    ):
-        with pytest.raises(IbDataError, match=says):
-            open_stream(tiny_home, BUILT, options=options).check_state(state)
-    majority = dataclasses.replace(BUILT, render=RenderOptions(answers="majority"))
-    with pytest.raises(IbDataError, match="answers was frequency, is majority"):
-        open_stream(tiny_home, majority).check_state(state)
-
-
-def test_a_state_with_other_templates_is_refused(tiny_home: Home, tmp_path: Path) -> None:
-    state = open_stream(tiny_home, BUILT).state(5)
-    texts = "target = '{{ caption }}'\n[train]\n" + "\n".join(f"t{i} = 'Caption number {i}:'" for i in range(10))
-    (tmp_path / "captioning.toml").write_text(texts)
-    stream = open_stream(tiny_home, BUILT, options=StreamOptions(templates=tmp_path))
-    assert "Caption number" in next(e for e in stream.examples() if e.dataset == "coco_caption").rendered.instruction
-    with pytest.raises(IbDataError, match="coco_caption: templates_sha256 was"):
-        stream.check_state(state)
-
-
-def test_what_is_still_to_come_may_change_and_the_past_may_not(tiny_home: Home) -> None:
-    stage = StageSpec(start=1024, rule="uniform", scales={"okvqa": 0.0})
-    plain, staged = open_stream(tiny_home, BUILT), open_stream(tiny_home, dataclasses.replace(BUILT, stages=(stage,)))
-    assert staged.check_state(plain.state(1024)) == 1024
-    assert plain.check_state(staged.state(1024)) == 1024
-    assert list(plain.ids(0, 1024)) == list(staged.ids(0, 1024))
-    assert "okvqa" not in {row.dataset for row in staged.ids(1024, 1024)}
-    with pytest.raises(IbDataError, match="the stage from position 1024 is new and lies in the past"):
-        staged.check_state(plain.state(1025))
-    with pytest.raises(IbDataError, match="the stage from position 1024 is gone"):
-        plain.check_state(staged.state(1025))
-
-
-def test_a_member_may_join_later_without_being_part_of_the_past(tiny_home: Home) -> None:
-    head = mixture(("vqav2", 40), ("okvqa", 6))
-    later = Member(dataset="coco_caption", split="train", size=18, scale=0.0)
-    stage = StageSpec(start=1024, scales={"coco_caption": 1.0})
-    joined = dataclasses.replace(head, members=(*head.members, later), stages=(stage,))
-    first, second = open_stream(tiny_home, head), open_stream(tiny_home, joined)
-    assert second.check_state(first.state(700)) == 700
-    assert list(first.ids(0, 1024)) == list(second.ids(0, 1024))
-    assert "coco_caption" in {row.dataset for row in second.ids(1024, 100)}
 
 
 def test_a_visit_shows_each_annotation_once_in_one_order(tiny_home: Home) -> None:
@@ -208,9 +132,32 @@ def test_a_visit_shows_each_annotation_once_in_one_order(tiny_home: Home) -> Non
     whole = stream.visit()
     assert len(whole) == stream.num_visits == 104
     assert len({(e.dataset, e.annotation_id) for e in whole}) == 104
-    ranks = [stream.visit(world=3, rank=rank) for rank in range(3)]
-    assert sorted((e.position, e.key) for rank in ranks for e in rank) == [(e.position, e.key) for e in whole]
+    assert [e.position for e in whole] == list(range(104))
     assert [e.key for e in stream.visit(100, 50)] == [e.key for e in whole[100:]]
+    several = open_stream(tiny_home, BUILT, options=StreamOptions(annotations_per_image=3))
+    assert [(e.dataset, e.annotation_id) for e in several.visit()] == [(e.dataset, e.annotation_id) for e in whole]
+
+
+def test_a_visit_is_not_augmented(picture_home: Home) -> None:
+    plain, cropped = (
+        open_stream(picture_home, BUILT, options=StreamOptions(images=ImageOptions(image_px=16, augment=augment)))
+        for augment in ("none", "blip")
+    )
+    for one, other in zip(plain.visit(0, 20), cropped.visit(0, 20), strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
+
+
+def test_the_first_batch_after_a_seek_computes_no_more_than_it_needs(tiny_home: Home, monkeypatch) -> None:
+    stream = open_stream(tiny_home, BUILT)
+    asked = []
+    real = stream.schedule.slice
+    monkeypatch.setattr(stream.schedule, "slice", lambda *given: asked.append(given[1]) or real(*given))
+    far = [e.annotation_id for t in range(5) for e in stream.batch(10**12 + 8 * t, 8)]
+    assert asked[0] == 8
+    assert len(asked) == 2  # the second is kept for the batches to come
+    assert far == [row.annotation_id for row in stream.ids(10**12, 40)]
+    stream.batch(5, 8)
+    assert asked[-1] == 8
 
 
 def test_a_local_order_visits_the_same_things(tiny_home: Home) -> None:
@@ -220,12 +167,6 @@ def test_a_local_order_visits_the_same_things(tiny_home: Home) -> None:
     assert near != [row.annotation_id for row in open_stream(tiny_home, mixture(("vqav2", 40))).ids(count=40)]
     window = {annotation_id.split("-")[0] for annotation_id in near[:8]}
     assert len(window) == 4  # two blocks of four rows, two rows a sample
-
-
-def test_the_seed_is_not_part_of_the_fingerprint(tiny_home: Home) -> None:
-    first, second = open_stream(tiny_home, BUILT), open_stream(tiny_home, BUILT, seed=1)
-    assert first.fingerprint == second.fingerprint
-    assert [i.key for i in first.ids(count=30)] != [i.key for i in second.ids(count=30)]
 
 
 def test_what_is_not_built_is_named_or_left_out(tiny_home: Home, capsys: pytest.CaptureFixture[str]) -> None:

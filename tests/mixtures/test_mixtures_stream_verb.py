@@ -61,6 +61,21 @@ def test_nothing_is_decoded_where_that_is_asked(cli, tmp_path) -> None:
     assert said.code == 0
 
 
+def test_images_and_clips_in_one_mixture_are_measured(cli, tmp_path) -> None:
+    home = ("--home", tmp_path / "home")
+    for name in ("okvqa", "msvd_qa"):
+        assert cli("build", name, "--mini", *home).code == 0
+    (tmp_path / "clips.toml").write_text(
+        "rule = 'uniform'\n"
+        "[[members]]\ndataset = 'okvqa'\nsplit = 'train'\nsize = 39\n"
+        "[[members]]\ndataset = 'msvd_qa'\nsplit = 'test'\nsize = 9\n"
+    )
+    for workers in (0, 1):
+        said = cli("stream", tmp_path / "clips.toml", "-n", 24, "--batch-size", 8, "--workers", workers, *home)
+        assert said.code == 0, said.err
+        assert "then 16 samples" in said.out
+
+
 def test_shards_at_a_url_are_fetched_and_found_again(cli, tmp_path, picture_home: Home, monkeypatch) -> None:
     monkeypatch.setenv("IB_DATA_HOME", str(tmp_path / "elsewhere"))
     arguments = ("stream", spec(tmp_path), "-n", 64, "--shards", f"file://{picture_home.root}/shards", "--local-order")

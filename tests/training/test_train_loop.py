@@ -103,6 +103,13 @@ def test_checkpoints_hold_only_safetensors_and_json(tmp_path) -> None:
     assert not list(tmp_path.glob(".partial*"))
 
 
+def test_the_log_says_where_the_time_went(tmp_path) -> None:
+    train_on(toy_config(steps=3), ToyStream(), tmp_path, silent)
+    for row in logged(tmp_path):
+        assert row.keys() > {"samples_per_s", "wait_s", "read_s", "decode_s", "render_s", "num_bad", "num_cache_hits"}
+        assert row["wait_s"] > 0
+
+
 def test_a_finished_run_is_left_as_it_is(tmp_path) -> None:
     first = train_on(toy_config(), ToyStream(), tmp_path, silent)
     again = train_on(toy_config(), ToyStream(), tmp_path, silent)

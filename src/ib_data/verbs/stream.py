@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ib_data.home import Home
+from ib_data.mixtures.images import AUGMENTS, DECODES
 from ib_data.verbs.options import home_option, json_option, templates_option
 
 if TYPE_CHECKING:
     from ib_data.mixtures.options import StreamOptions
 
 _POSITION = click.IntRange(0, 2**60)
-_AUGMENTS = click.Choice(["none", "mild", "blip2", "blip"])
 
 
 @click.command(name="stream")
@@ -26,13 +26,16 @@ _AUGMENTS = click.Choice(["none", "mild", "blip2", "blip"])
 @click.option("--workers", type=click.IntRange(0, 256), default=0, show_default=True, help="Loading processes (torch).")
 @click.option("--ids", is_flag=True, help="List the positions from the index alone; no shard is read.")
 @click.option("--once", is_flag=True, help="Everything that is built once, as validation visits it.")
-@click.option("--decode", type=click.Choice(["exact", "fast", "none"]), default="exact", show_default=True)
-@click.option("--augment", type=_AUGMENTS, default="none", show_default=True, help="How training crops pictures.")
+@click.option("--decode", type=click.Choice([*DECODES, "none"]), default="exact", show_default=True)
+@click.option(
+    "--augment", type=click.Choice(AUGMENTS), default="none", show_default=True, help="How training crops pictures."
+)
 @click.option("--image-px", type=click.IntRange(16, 4096), default=224, show_default=True)
 @click.option("--annotations-per-image", type=click.IntRange(1, 1024), default=1, show_default=True)
 @click.option("--local-order", is_flag=True, help="Visit shards block by block, for those that lie far away.")
 @click.option("--shards", metavar="URL", help="Where the shards lie, such as s3://bucket/shards, if not in the home.")
 @click.option("--cache-gb", type=click.FloatRange(0), default=50, show_default=True, help="Shards of a URL to keep.")
+@click.option("--max-bad-share", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Then it stops.")
 @click.option("--available", is_flag=True, help="Go without the members that are not built.")
 @click.option("--strict", is_flag=True, help="Refuse members of which more or less than the pinned size is built.")
 @templates_option
@@ -97,4 +100,5 @@ def _options(given: dict[str, Any]) -> "StreamOptions":
         locality=Locality() if given["local_order"] else None,
         images=images,
         templates=given["folder"],
+        max_bad_share=given["max_bad_share"],
     )
