@@ -63,7 +63,7 @@ RELATIONS: Mapping[str, Relation] = {
         _all(TEXT, "mixture dataset")
         | {"size": WHOLE, "scale": NUMBER, "weight": NUMBER}
         | _all(TEXT, "member split task rule")
-        | {"exponent": NUMBER, "cap": WHOLE, "fixed_weight": NUMBER},
+        | {"exponent": NUMBER, "cap": WHOLE, "fixed_weight": NUMBER, "counts": TEXT},
     ),
     "mixture_stages": Relation(
         "a member in a stage of a packaged mixture; end_position is null in the last stage",
@@ -74,7 +74,7 @@ RELATIONS: Mapping[str, Relation] = {
         "what a position drew, as `ib-data mixture draw --keep` wrote it down",
         {"mixture": TEXT, "seed": WHOLE, "position": WHOLE, "member": TEXT, "dataset": TEXT}
         | _all(WHOLE, "rank epoch index")
-        | _all(TEXT, "key id"),
+        | _all(TEXT, "key id spec_sha256"),
     ),
     "quarantine": Relation(
         "a sample that a stream drew and could not use, with the reason",

@@ -14,7 +14,8 @@ from ib_data.cards import Card, card_names, load_card
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.mixtures.catalog_relations import FLAG, NUMBER, RELATIONS, TEXT, WHOLE
-from ib_data.mixtures.spec import Mixture, load_mixture, mixture_names
+from ib_data.mixtures.spec import Mixture
+from ib_data.mixtures.spec_file import load_mixture, mixture_names
 from ib_data.mixtures.weights import weights
 from ib_data.strict import Table
 from ib_data.tasks import TASKS
@@ -55,14 +56,13 @@ def member_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
         share = weights(mixture)
         for m in mixture.members:
             head = (mixture.name, m.dataset, m.size, m.scale, share[m.name], m.name, m.split)
-            yield (*head, m.task or tasks.get(m.dataset), mixture.rule, mixture.exponent, m.cap, m.weight)
+            yield (*head, m.task or tasks.get(m.dataset), mixture.rule, mixture.exponent, m.cap, m.weight, m.counts)
 
 
 def stage_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
     """The rows of `mixture_stages`; a mixture without stages has one, from position 0 on."""
     for mixture in mixtures:
-        for start, end in zip(mixture.starts, (*mixture.starts[1:], None), strict=True):
-            stage = mixture.at(start)
+        for (start, stage), end in zip(mixture.in_stages(), (*mixture.starts[1:], None), strict=True):
             for m in stage.members:
                 yield (mixture.name, start, end, m.name, stage.rule, stage.exponent, m.scale)
 

@@ -84,7 +84,12 @@ def _draws(home: Home, _built: Sequence[Manifest]) -> str:
             remedy = "delete it, and draw it again with `ib-data mixture draw --keep`"
             raise DataError("draws", "is no Parquet file", file=str(path), remedy=remedy)
     columns = (f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in RELATIONS["draws"].columns.items())
-    return f"SELECT {', '.join(columns)} FROM {_parquet(files)}" if files else empty("draws")
+    if not files:
+        return empty("draws")
+    # Files of version 0.1 lack the checksum of the spec.
+    absent = 'SELECT CAST(NULL AS VARCHAR) AS "spec_sha256" WHERE false'
+    kept = f"{absent} UNION ALL BY NAME SELECT * FROM {_parquet(files, 'union_by_name = true')}"
+    return f"SELECT {', '.join(columns)} FROM ({kept})"
 
 
 def _kept_draws(home: Home) -> list[Path]:
@@ -113,8 +118,9 @@ def _names(relation: str) -> str:
     return ", ".join(f'"{name}"' for name in RELATIONS[relation].columns)
 
 
-def _parquet(paths: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(literal(glob_escaped(path)) for path in paths)}])"
+def _parquet(paths: Sequence[Path], *options: str) -> str:
+    files = f"[{', '.join(literal(glob_escaped(path)) for path in paths)}]"
+    return f"read_parquet({', '.join((files, *options))})"
 
 
 VIEWS: Mapping[str, Callable[[Home, Sequence[Manifest]], str]] = {

@@ -1,6 +1,9 @@
 """The drawn sequence of a mixture as a table, whether its members are built or not."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,14 +20,17 @@ from ib_data.mixtures.sources import Source, refuse_unknown, sources
 from ib_data.mixtures.spec import Mixture
 from ib_data.mixtures.weights import stage_quotas
 
+# Of a spec's checksum, in the name of a kept file: enough to tell the specs of one home apart.
+_NAME_DIGITS = 8
+
 
 def drawn(
     home: Home, mixture: Mixture, count: int, *, seed: int = 0, start: int = 0, available: bool = False
 ) -> pa.Table:
     """A row for each of `count` positions from `start` on: position, member, dataset, rank, epoch, index, key, id.
 
-    `key` and `id` are null where the member is not built. With `available` the weights are shared among the built
-    members; IbDataError where there are none.
+    `key` and `id` are null where the member is not built. The last column is `spec_sha256`, of all of the spec that
+    decides the draws. With `available` the weights are shared among the built members; IbDataError where there are none.
     """
     refuse_unknown(mixture)
     found = sources(home, mixture)
@@ -34,7 +40,7 @@ def drawn(
             raise IbDataError(f"mixture {mixture.name}: none of its members is built; leave out --available")
     is_chat = mixture.render.turns == "chat"
     rows = {name: _rows(home, found[name]) for name in mixture.names}
-    sizes = {name: _num_units(rows[name], is_chat) or found[name].size for name in mixture.names}
+    sizes = {name: found[name].epoch_size(mixture.render.turns) for name in mixture.names}
     draws = Schedule(stage_quotas(mixture), sizes, seed).slice(start, count)
     keys, ids = (np.full(count, None, dtype=object) for _ in range(2))
     for number, name in enumerate(mixture.names):
@@ -52,6 +58,7 @@ def drawn(
             "index": draws.index,
             "key": pa.array(keys, type=pa.string()),
             "id": pa.array(ids, type=pa.string()),
+            "spec_sha256": _constant(_spec_sha256(mixture), count),
         }
     )
 
@@ -59,15 +66,16 @@ def drawn(
 def keep(home: Home, mixture: Mixture, seed: int, table: pa.Table) -> Path:
     """Write a drawn sequence to `home.draws` for the catalog, whole or not at all; where it stands.
 
-    Before its columns stand `mixture` and `seed`. One of the same mixture, seed and positions is replaced. IbDataError
-    for a seed that no integer column holds.
+    Before its columns stand `mixture` and `seed`. One of the same spec, seed and positions is replaced; the file's name
+    tells specs of the same name apart. IbDataError for a seed that no integer column holds.
     """
     if not -(2**63) <= seed < 2**63:
         raise IbDataError(f"seed {seed} cannot be kept: expected -2**63 to 2**63 - 1")
     table = table.add_column(0, "seed", pa.array(np.full(len(table), seed, dtype=np.int64)))
-    table = table.add_column(0, "mixture", _texts([mixture.name], np.zeros(len(table), dtype=np.int16)))
+    table = table.add_column(0, "mixture", _constant(mixture.name, len(table)))
     first = table.column("position")[0].as_py()
-    path = home.draws / f"{mixture.name}-seed{seed}-{first}-{len(table)}.parquet"
+    spec = table.column("spec_sha256")[0].as_py()[:_NAME_DIGITS]
+    path = home.draws / f"{mixture.name}-{spec}-seed{seed}-{first}-{len(table)}.parquet"
     home.draws.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=home.draws, prefix=".") as folder:
         whole = Path(folder) / path.name
@@ -82,11 +90,16 @@ def _rows(home: Home, source: Source) -> Rows | None:
     return None
 
 
-def _num_units(rows: Rows | None, is_chat: bool) -> int:
-    """How many annotations an epoch visits, or conversations where each is one chat; 0 where nothing is built."""
-    if rows is None:
-        return 0
-    return len(rows.last_turns) if is_chat else rows.count
+def _spec_sha256(mixture: Mixture) -> str:
+    """SHA-256 in hex of what of a spec decides its draws: members, quotas in each stage, rendering; not its name."""
+    members = [[member.name, member.dataset, member.split] for member in mixture.members]
+    stages = [[stage.start, list(stage.quotas.values())] for stage in stage_quotas(mixture)]
+    return sha256(json.dumps([members, stages, asdict(mixture.render)]).encode()).hexdigest()
+
+
+def _constant(text: str, count: int) -> pa.Array:
+    """`count` times the same text."""
+    return _texts([text], np.zeros(count, dtype=np.int16))
 
 
 def _texts(names: Sequence[str], numbers: NDArray[np.int16]) -> pa.Array:

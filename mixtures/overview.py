@@ -6,52 +6,60 @@ from typing import Any
 
 from ib_data.mixtures.sources import Source
 from ib_data.mixtures.spec import Member, Mixture, StageSpec
-from ib_data.mixtures.weights import drawn_names, expected_samples, weights, weights_under
+from ib_data.mixtures.weights import drawn_samples, expected_samples, stage_weights, weights_under
 
+# The largest difference of a share by its slots from a weight that needs no mention: slots are whole numbers.
+_APART = 0.01
 PLAIN_RULES = ("sqrt", "proportional", "uniform")
 
 
 def member_rows(mixture: Mixture, found: Mapping[str, Source], num_samples: int) -> list[dict[str, Any]]:
     """A row for each member: its share of `num_samples` positions, what the plain rules would give, what is built.
 
-    `weight` and `samples` are over all stages of the run; `epochs` go over what is built, or the pinned size where
-    nothing is. `differs` is what is built minus what is pinned, None where nothing is built.
+    `weight`, `drawn` and `samples` are over all stages of the run: `drawn` is the share that whole slots of the order
+    give, by which a member of nearly no weight is drawn all the same. `epochs` go over what is built, or the pinned
+    size where nothing is. `built` counts what `size` counts, `differs` is built minus pinned; None where nothing is.
     """
     samples = expected_samples(mixture, num_samples)
+    drawn = drawn_samples(mixture, num_samples)
     plain = {rule: weights_under(mixture, rule) for rule in PLAIN_RULES}
     return [
         {
             "member": name,
             "task": source.card.task if source.card else None,
             "size": source.member.size,
+            "counts": source.member.counts,
             "cap": source.member.cap,
             "scale": source.member.scale,
             "weight": samples[name] / num_samples,
+            "drawn": drawn[name] / num_samples,
             **{rule: shares[name] for rule, shares in plain.items()},
             "samples": round(samples[name]),
-            "epochs": samples[name] / source.size,
-            "built": source.num_built,
-            "differs": None if source.num_built is None else source.num_built - source.member.size,
+            "epochs": samples[name] / source.epoch_size(mixture.render.turns),
+            "built": source.num_built_as_pinned,
+            "differs": None if (built := source.num_built_as_pinned) is None else built - source.member.size,
         }
         for name, source in found.items()
     ]
 
 
-def stage_rows(mixture: Mixture) -> list[dict[str, Any]]:
-    """A row for each stage: where it starts, its rule and exponent, and the weights in it."""
-    stages = [(start, mixture.at(start)) for start in mixture.starts]
+def drawn_apart(rows: list[dict[str, Any]], num_samples: int) -> list[str]:
+    """A phrase for each of `member_rows` whose drawn share is more than a hundredth off its weight."""
     return [
-        {"start": start, "rule": stage.rule, "exponent": stage.exponent, "weights": weights(stage)}
-        for start, stage in stages
+        f"{row['member']} is drawn {row['drawn'] * num_samples:,.0f} times in place of {row['samples']:,}, "
+        f"a share of {row['drawn']:.3g} in place of {row['weight']:.3g}"
+        for row in rows
+        if abs(row["drawn"] - row["weight"]) > _APART * row["weight"]
     ]
 
 
-def unlike_pinned(mixture: Mixture, found: Mapping[str, Source]) -> list[str]:
-    """A phrase for each member that some stage draws from and of which not exactly the pinned size is built."""
-    built = {name: source.num_built or 0 for name, source in found.items()}
-    sizes = {member.name: member.size for member in mixture.members}
-    drawn = drawn_names(mixture)
-    return [f"{name} {sizes[name]:,} pinned, {built[name]:,} built" for name in drawn if built[name] != sizes[name]]
+def stage_rows(mixture: Mixture) -> list[dict[str, Any]]:
+    """A row for each stage: where it starts, its rule and exponent, and the weights in it."""
+    stages = zip(mixture.in_stages(), stage_weights(mixture), strict=True)
+    return [
+        {"start": start, "rule": stage.rule, "exponent": stage.exponent, "weights": share}
+        for (start, stage), (_, share) in stages
+    ]
 
 
 def bar(value: float, largest: float, width: int = 24) -> str:
@@ -84,8 +92,8 @@ def compared_rows(
     for name in dict.fromkeys((*a.names, *b.names)):
         in_a, in_b = (of_run.get(name, 0.0) / num_samples for of_run in samples)
         epochs = (
-            of_run[name] / sources[name].size if name in sources else None
-            for of_run, sources in zip(samples, found, strict=True)
+            of_run[name] / sources[name].epoch_size(mixture.render.turns) if name in sources else None
+            for mixture, of_run, sources in zip((a, b), samples, found, strict=True)
         )
         row: dict[str, Any] = {"member": name, "change": _member_change(of_a.get(name), of_b.get(name))}
         row |= {"weight_a": in_a, "weight_b": in_b, "ratio": in_b / in_a if in_a and in_b else None}

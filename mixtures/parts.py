@@ -10,12 +10,12 @@ from ib_data.keyed import keyed_bits
 from ib_data.mixtures.options import StreamOptions
 from ib_data.mixtures.reading import Part
 from ib_data.mixtures.rows import Rows
-from ib_data.mixtures.sources import Source, refuse_unknown, sources
+from ib_data.mixtures.sources import Source, refuse_unknown, sources, unlike_pinned
 from ib_data.mixtures.spec import Mixture
 from ib_data.mixtures.store import Store
 from ib_data.mixtures.template_choice import TemplateChoice
 from ib_data.mixtures.units import Units
-from ib_data.mixtures.weights import stage_quotas
+from ib_data.mixtures.weights import drawn_names
 from ib_data.templates.preview import fixed_template
 
 _BITS = 2**64 - 1
@@ -27,9 +27,7 @@ def find_built(store: Store, mixture: Mixture, *, available: bool) -> tuple[Mixt
     IbDataError for members that are not built; with `available` a note, and the mixture without them.
     """
     refuse_unknown(mixture)
-    # A member that no stage ever draws needs not be built.
-    drawn = {name for stage in stage_quotas(mixture) for name, quota in stage.quotas.items() if quota}
-    spec = mixture.only(drawn)
+    spec = mixture.only(drawn_names(mixture))
     found = sources(store, spec)
     missing = [name for name, source in found.items() if not source.num_built]
     if missing:
@@ -63,15 +61,11 @@ def parts_of(
 
 def report_sizes(mixture: Mixture, parts: Mapping[str, Part], *, strict: bool) -> None:
     """A note that names the members of which more or less is built than the spec pins; with `strict` IbDataError."""
-    sizes = {member.name: member.size for member in mixture.members}
-    # A spec pins annotations, or conversations where each is one chat; never images.
+    members = {member.name: member for member in mixture.members}
     found = {
-        name: part.units.count if part.units.annotations_per_image == 1 else part.rows.count
-        for name, part in parts.items()
+        name: Source(members[name], part.card, part.rows.folder, part.rows.manifest) for name, part in parts.items()
     }
-    differing = [
-        f"{name} {sizes[name]:,} pinned, {found[name]:,} built" for name in found if found[name] != sizes[name]
-    ]
+    differing = unlike_pinned(mixture, found)
     if not differing:
         return
     text = (

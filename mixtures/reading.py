@@ -5,7 +5,7 @@ never shorter for it and no other position changes.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from ib_data.mixtures.meter import Meter
 from ib_data.mixtures.options import StreamOptions
 from ib_data.mixtures.quarantine import BadSample, Quarantine
 from ib_data.mixtures.rows import Place, Rows
-from ib_data.mixtures.shards import Request, ShardReader
+from ib_data.mixtures.shards import Counters, Request, ShardReader
 from ib_data.mixtures.template_choice import TemplateChoice
 from ib_data.mixtures.units import Units
 from ib_data.sample import Annotation, Sample
@@ -106,40 +106,42 @@ class ExampleReader:
         and a held-out dataset is rendered with its zero-shot prompt. Raises DataError for a shard that is not what the
         index says, IbDataError where too much is bad.
         """
+        before = replace(self.shards.counters)
         pictures: _Pictures | None = {} if with_pixels and self.options.images else None
-        examples: list[Example] = []
-        for found in self._fetch(wanted):
+        found: list[list[Example]] = [[] for _ in wanted]
+        for number, unit in self._fetched(wanted):
             self.quarantine.num_seen += 1
             self.meter.num_positions += 1
             try:
-                of_unit = self._examples(found, pictures, is_visit)
+                found[number] = self._examples(unit, pictures, is_visit)
             except _UnusableError as error:
-                self.quarantine.count(self._log(found.want, error))
-                of_unit = [] if is_visit else self._instead(found.want, pictures)
-            self.meter.num_examples += len(of_unit)
-            examples += of_unit
-        return examples
+                self.quarantine.count(self._log(unit.want, error))
+                found[number] = [] if is_visit else self._instead(unit.want, pictures)
+            self.meter.num_examples += len(found[number])
+        self._add_reads(before)
+        return [example for examples in found for example in examples]
 
-    def _fetch(self, wanted: Sequence[Wanted]) -> list[_Found]:
-        """The bytes of all draws, in their order, read in that of the shards."""
-        counters = self.shards.counters
-        before = replace(counters)
-        began = time.perf_counter()
+    def _fetched(self, wanted: Sequence[Wanted]) -> Iterator[tuple[int, _Found]]:
+        """The number of each draw with what was read of it, in the order of the shards."""
         rows = [want.part.units.rows_of(want.unit, want.epoch) for want in wanted]
         places = [want.part.rows.place(of[0]) for want, of in zip(wanted, rows, strict=True)]
-        data = self.shards.read([_request(want.part, place) for want, place in zip(wanted, places, strict=True)])
-        self.meter.read_s += time.perf_counter() - began
-        self.meter.num_opened += counters.opened - before.opened
-        self.meter.num_fetched += counters.fetched - before.fetched
-        self.meter.num_cache_hits += counters.cache_hits - before.cache_hits
-        return [_Found(*parts) for parts in zip(wanted, rows, places, data, strict=True)]
+        requests = [_request(want.part, place) for want, place in zip(wanted, places, strict=True)]
+        for number, data in self.shards.each(requests):
+            yield number, _Found(wanted[number], rows[number], places[number], data)
+
+    def _add_reads(self, before: Counters) -> None:
+        now = self.shards.counters
+        self.meter.read_s += now.seconds - before.seconds
+        self.meter.num_opened += now.opened - before.opened
+        self.meter.num_fetched += now.fetched - before.fetched
+        self.meter.num_cache_hits += now.cache_hits - before.cache_hits
 
     def _instead(self, want: Wanted, pictures: "_Pictures | None") -> list[Example]:
         """The examples of another unit of the same member."""
         part = want.part
         for attempt in range(_MOST_PROBES):
             unit = keyed_below(part.units.count, self.seed, f"mixture/probe/{part.name}", want.position, attempt)
-            (found,) = self._fetch([replace(want, unit=unit)])
+            ((_, found),) = self._fetched([replace(want, unit=unit)])
             try:
                 return self._examples(found, pictures, is_visit=False)
             except _UnusableError as error:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ib_data.builders.index import Extent
 from ib_data.builders.manifest import Manifest
+from ib_data.mixtures.conversations import conversation_ends
 from ib_data.mixtures.rows_file import ABSENT, BATCH_ROWS, RECORD, RECORD_STRUCT, open_rows_file
 from ib_data.mixtures.visible_fields import FIELDS
 
@@ -105,17 +106,13 @@ class Rows:
 
     @cached_property
     def last_turns(self) -> _Int64s:
-        """The rows that end a conversation, ascending.
-
-        The row after such a row is of another sample, or its history is not exactly one turn longer.
-        """
+        """The rows that end a conversation, ascending."""
         if not self.count:
             return np.zeros(0, dtype=np.int64)
         records = list(self._records())
         ordinals = np.concatenate([of["ordinal"] for _, of in records])
         turns = np.concatenate([of["turns"] for _, of in records]).astype(np.int64)
-        goes_on = (ordinals[1:] != 0) & (turns[1:] == turns[:-1] + 1)
-        return np.append(np.flatnonzero(~goes_on), self.count - 1).astype(np.int64)
+        return conversation_ends(ordinals, turns)
 
     def _record(self, row: int) -> tuple[int, ...]:
         # Half the time of a NumPy scalar for each number: 0.1 microseconds for all of them.

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from ib_data.mixtures.store import Store
 # A descriptor keeps its shard in the cache; after so many calls without a read it is given up, so that the window of a
 # run may move on. A shard of 1,000 samples among 26 datasets is read again long before.
 _IDLE_CALLS = 1024
+
+_Key = tuple[Path, str, int, int]  # folder, shard, offset, number of bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +63,42 @@ class ShardReader:
     def __reduce__(self) -> tuple[type["ShardReader"], tuple[Store, int]]:
         return ShardReader, (self.store, self.max_open)
 
-    def read(self, requests: Sequence[Request]) -> list[bytes]:
-        """The bytes of each extent, in the order of the requests; what is asked twice is read once.
+    def each(self, requests: Sequence[Request]) -> Iterator[tuple[int, bytes]]:
+        """The number of each request and the bytes of its extent, in the order in which they lie in the shards.
 
-        Raises DataError for a shard that is missing, not of its size, or too short.
+        What is asked twice is read once. One at a time, so that its bytes are used while the processor still has them:
+        of 64 extents of 100 kB read in one go the first are gone from its cache when they are looked at. Raises
+        DataError for a shard that is missing, not of its size, or too short.
         """
-        began = time.perf_counter()
         self._calls += 1
-        wanted = {(r.folder, r.shard, r.extent.offset, r.extent.num_bytes): r for r in requests}
-        found: dict[tuple[Path, str, int, int], bytes] = {}
-        not_here: set[tuple[Path, str]] = set()
+        wanted: dict[_Key, list[int]] = {}
+        for number, request in enumerate(requests):
+            extent = request.extent
+            wanted.setdefault((request.folder, request.shard, extent.offset, extent.num_bytes), []).append(number)
+        far: list[_Key] = []
         for key in sorted(wanted):
-            data = None if key[:2] in not_here else self._local(wanted[key])
+            request = requests[wanted[key][0]]
+            began = time.perf_counter()
+            data = self._local(request)
             if data is None:
-                not_here.add(key[:2])
-            else:
-                found[key] = data
-        far = [key for key in wanted if key not in found]
-        if far:
-            ranges = self.store.ranges([(wanted[key].folder, wanted[key].shard, wanted[key].extent) for key in far])
-            found.update(zip(far, ranges, strict=True))
-        for key, data in found.items():
-            _refuse_short(wanted[key], data)
-        self._count(found.values(), time.perf_counter() - began)
-        return [found[r.folder, r.shard, r.extent.offset, r.extent.num_bytes] for r in requests]
+                far.append(key)
+                continue
+            self._count(request, data, time.perf_counter() - began)
+            yield from ((number, data) for number in wanted[key])
+        if not far:
+            return
+        asked = [requests[wanted[key][0]] for key in far]
+        began = time.perf_counter()
+        found = self.store.ranges([(request.folder, request.shard, request.extent) for request in asked])
+        self.counters.seconds += time.perf_counter() - began
+        for key, request, data in zip(far, asked, found, strict=True):
+            self._count(request, data, 0.0)
+            yield from ((number, data) for number in wanted[key])
+
+    def read(self, requests: Sequence[Request]) -> list[bytes]:
+        """The bytes of each extent, in the order of the requests; see `each`."""
+        found = dict(self.each(requests))
+        return [found[number] for number in range(len(requests))]
 
     def close(self) -> None:
         """Close all descriptors; a later read opens them again."""
@@ -113,10 +127,11 @@ class ShardReader:
                 return
             os.close(self._open.popitem(last=False)[1].descriptor)
 
-    def _count(self, read: Collection[bytes], seconds: float) -> None:
+    def _count(self, request: Request, data: bytes, seconds: float) -> None:
+        _refuse_short(request, data)
         counters = self.counters
-        counters.reads += len(read)
-        counters.bytes += sum(map(len, read))
+        counters.reads += 1
+        counters.bytes += len(data)
         counters.seconds += seconds
         counters.fetched, counters.cache_hits = self.store.num_fetched, self.store.num_cache_hits
 

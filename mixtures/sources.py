@@ -1,15 +1,17 @@
 """What a home holds of each member of a mixture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from ib_data.builders.manifest import Manifest, read_manifest
 from ib_data.cards import Card, card_names, load_card
 from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import Home
-from ib_data.mixtures.spec import Member, Mixture
+from ib_data.mixtures.spec import COUNTS, Member, Mixture
 from ib_data.mixtures.store import LocalStore, Store
+from ib_data.mixtures.weights import drawn_names
 from ib_data.tasks import TASKS
 from ib_data.templates.render import eligible
 
@@ -17,7 +19,7 @@ from ib_data.templates.render import eligible
 _TEXTS = {"options": "options_text", "ocr_tokens": "ocr_text", "history": "history_text"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """A member, its card, and the folder and manifest of the split that holds it; None where there is none.
 
@@ -35,15 +37,45 @@ class Source:
         return self.manifest.num_annotations if self.manifest else None
 
     @property
-    def size(self) -> int:
-        """How many annotations an epoch visits: what is built, or the pinned size where nothing is."""
-        return self.num_built or self.member.size
+    def num_built_as_pinned(self) -> int | None:
+        """How much is built of what the member's pinned size counts; None where the split is not built."""
+        return self._num_conversations if self.member.counts == "conversations" else self.num_built
+
+    def epoch_size(self, turns: str) -> int:
+        """How many positions an epoch takes with the turns of a conversation rendered "each" or as one "chat".
+
+        What is built, or the pinned size where nothing is.
+        """
+        built = self._num_conversations if turns == "chat" else self.num_built
+        return built or self.member.size
+
+    @cached_property
+    def _num_conversations(self) -> int | None:
+        from ib_data.mixtures.conversations import num_conversations  # reads Parquet, which few callers need
+
+        if not self.num_built or self.folder is None or self.manifest is None:
+            return self.num_built
+        return num_conversations(self.folder, self.manifest)
 
 
 def sources(place: Home | Store, mixture: Mixture) -> dict[str, Source]:
     """The source of each member in a home or an object store, by the member's name, in the order of the spec."""
     store = LocalStore(place) if isinstance(place, Home) else place
     return {member.name: _source(store, member) for member in mixture.members}
+
+
+def unlike_pinned(mixture: Mixture, found: Mapping[str, Source]) -> list[str]:
+    """A phrase for each member that some stage draws from and of which not exactly the pinned size is built.
+
+    Both are counted in what the spec pins, annotations or conversations, however the mixture renders.
+    """
+    phrases = []
+    for name in drawn_names(mixture):
+        member, built = found[name].member, found[name].num_built_as_pinned or 0
+        if built != member.size:
+            unit = "" if member.counts == COUNTS[0] else f" {member.counts}"
+            phrases.append(f"{name} {member.size:,}{unit} pinned, {built:,} built")
+    return phrases
 
 
 def refuse_unknown(mixture: Mixture) -> None:

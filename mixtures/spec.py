@@ -1,20 +1,22 @@
-"""A mixture spec: members with pinned sizes, a rule and stages, from `mixtures/NAME.toml` or any .toml file.
+"""A mixture spec: members with pinned sizes, a rule and stages. `spec_file` reads one from a .toml file.
 
 What a weight counts: positions of the stream, that is annotations, not images and not batches.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.resources import files as package_files
-from pathlib import Path
 
 from ib_data.templates.options import RenderOptions
+
+# What a pinned size may count; the first is the default.
+COUNTS = ("annotations", "conversations")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One dataset of a mixture. `size` is the pinned number of annotations, whatever was downloaded.
 
+    With `counts` = "conversations" it is that of conversations, each of which may be several annotations, its turns.
     `scale` multiplies what the rule gives; 0 switches the member off. `weight` is used under the rule `fixed` alone.
     At most `cap` of `size` counts for the weight (the limit of examples-proportional mixing in T5, arXiv 1910.10683,
     section 3.5.2). `task` makes the member a view: the annotations of `dataset` with the templates of that task.
@@ -23,6 +25,7 @@ class Member:
     dataset: str
     split: str
     size: int
+    counts: str = COUNTS[0]
     scale: float = 1.0
     weight: float | None = None
     cap: int | None = None
@@ -88,10 +91,18 @@ class Mixture:
     def at(self, position: int) -> "Mixture":
         """The mixture in force at a position: one without stages."""
         found = replace(self, stages=())
-        for stage in self.stages:
-            if stage.start <= position:
-                found = found._after(stage)
+        for start, mixture in self.in_stages():
+            if start <= position:
+                found = mixture
         return found
+
+    def in_stages(self) -> Iterator[tuple[int, "Mixture"]]:
+        """Where each stage begins, and the mixture in force from there on: one without stages."""
+        found = replace(self, stages=())
+        yield 0, found
+        for stage in self.stages:
+            found = found._after(stage)
+            yield stage.start, found
 
     def _after(self, stage: StageSpec) -> "Mixture":
         members = tuple(replace(m, scale=stage.scales.get(m.name, m.scale)) for m in self.members)
@@ -102,18 +113,3 @@ class Mixture:
             exponent=exponent if stage.exponent is None else stage.exponent,
             members=members,
         )
-
-
-def mixture_names() -> tuple[str, ...]:
-    """The names of the packaged mixtures, sorted."""
-    return tuple(sorted(f.name[:-5] for f in package_files("ib_data.mixtures").iterdir() if f.name.endswith(".toml")))
-
-
-def load_mixture(name_or_path: str | Path) -> Mixture:
-    """The packaged mixture of that name, or the one in a .toml file.
-
-    Raises DataError for a spec that is not of the form, IbDataError for a name or a file that is not there.
-    """
-    from ib_data.mixtures.spec_file import read_mixture  # which imports this module
-
-    return read_mixture(str(name_or_path))

@@ -14,7 +14,7 @@ from pathlib import Path
 from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import SPLITS
 from ib_data.mixtures.schedule import BLOCK, MAX_POSITION
-from ib_data.mixtures.spec import Member, Mixture, StageSpec, mixture_names
+from ib_data.mixtures.spec import COUNTS, Member, Mixture, StageSpec
 from ib_data.strict import Table, read_toml
 from ib_data.tasks import TASKS
 from ib_data.templates.options import RenderOptions
@@ -25,10 +25,22 @@ _KEYS = ("rule", "exponent", "members", "render", "stages")
 _KEYS_OF_DERIVED = ("without", "only", "scales")
 # Sizes stay exact in a float up to here, and ranks over any run stay inside 64 bits.
 _MAX_SIZE = 2**53
+_MAX_SCALE = 1e6
+# At 10 a member half as large as another has a thousandth of its share, and 2**53 to that power is still a float.
+_MAX_EXPONENT = 10
 
 
-def read_mixture(name: str) -> Mixture:
-    """The packaged mixture `name`, or the one in the .toml file `name`; raises what `load_mixture` says."""
+def mixture_names() -> tuple[str, ...]:
+    """The names of the packaged mixtures, sorted."""
+    return tuple(sorted(f.name[:-5] for f in package_files("ib_data.mixtures").iterdir() if f.name.endswith(".toml")))
+
+
+def load_mixture(name_or_path: str | Path) -> Mixture:
+    """The packaged mixture of that name, or the one in a .toml file.
+
+    Raises DataError for a spec that is not of the form, IbDataError for a name or a file that is not there.
+    """
+    name = str(name_or_path)
     table = _find(name, Path())
     return _mixture(table, _base(table, Path(name).parent) if "base" in table.values else None)
 
@@ -130,12 +142,12 @@ def _exponent(table: Table, rule: str, *, needed: bool) -> float | None:
     if rule != "temperature":
         remedy = "remove it, or use rule = 'temperature'"
         raise table.error(f"'exponent' has no meaning under the rule {rule!r}", remedy)
-    return _at_least_zero(table, "exponent", table.get("exponent", float))
+    return _from_zero(table, "exponent", table.get("exponent", float), _MAX_EXPONENT)
 
 
 def _member(row: Table, rules: Set[str]) -> Member:
     """One of `members`; `rules` are those that some stage of the spec uses."""
-    row.only(("dataset", "task", "split", "size", "cap", "scale", "weight"))
+    row.only(("dataset", "task", "split", "size", "counts", "cap", "scale", "weight"))
     dataset = row.get("dataset", str)
     split = row.get("split", str)
     if split not in SPLITS:
@@ -151,9 +163,10 @@ def _member(row: Table, rules: Set[str]) -> Member:
         task=row.one_of("task", TASKS) if "task" in row.values else None,
         split=split,
         size=_size(row, "size", dataset),
+        counts=row.one_of("counts", COUNTS) if "counts" in row.values else COUNTS[0],
         cap=_size(row, "cap", dataset) if "cap" in row.values else None,
-        scale=_at_least_zero(row, "scale", row.get("scale", float, 1.0)),
-        weight=_at_least_zero(row, "weight", row.get("weight", float)) if "fixed" in rules else None,
+        scale=_from_zero(row, "scale", row.get("scale", float, 1.0), _MAX_SCALE),
+        weight=_from_zero(row, "weight", row.get("weight", float), _MAX_SCALE) if "fixed" in rules else None,
     )
 
 
@@ -175,7 +188,9 @@ def _stages(table: Table, rule: str) -> list[StageSpec]:
 
 def _start(row: Table, before: int) -> int:
     start = row.get("start", int)
-    if not 0 < start <= MAX_POSITION:
+    if start > MAX_POSITION:
+        raise row.error(f"'start' expected a position of at most 2**62, found {start}", "no run comes that far")
+    if start <= 0:
         problem = f"a stage that starts in the past: 'start' expected a position above 0, found {start}"
         raise row.error(problem, "what holds from position 0 on stands at the head of the spec")
     if start % BLOCK:
@@ -192,7 +207,7 @@ def _scales(table: Table, names: Collection[str]) -> dict[str, float]:
     for name in scales.values:
         if name not in names:
             raise scales.error(f"there is no member {name!r}", did_you_mean(name, names))
-    return {name: _at_least_zero(scales, name, scales.get(name, float)) for name in scales.values}
+    return {name: _from_zero(scales, name, scales.get(name, float), _MAX_SCALE) for name in scales.values}
 
 
 def _check_stages(mixture: Mixture, table: Table) -> None:
@@ -200,8 +215,7 @@ def _check_stages(mixture: Mixture, table: Table) -> None:
     own = table.tables("stages")
     for row in own:
         _scales(row, mixture.names)
-    for number, start in enumerate(mixture.starts):
-        stage = mixture.at(start)
+    for number, (start, stage) in enumerate(mixture.in_stages()):
         place = own[number - 1] if number and own else table
         lacking = [m.name for m in stage.members if stage.rule == "fixed" and m.weight is None]
         if lacking:
@@ -219,7 +233,7 @@ def _size(row: Table, key: str, dataset: str) -> int:
     return size
 
 
-def _at_least_zero(table: Table, key: str, value: float) -> float:
-    if not math.isfinite(value) or not 0 <= value <= 1e6:
-        raise table.error(f"{key!r}: expected a number from 0 to 1e6, found {value}")
+def _from_zero(table: Table, key: str, value: float, most: float) -> float:
+    if not math.isfinite(value) or not 0 <= value <= most:
+        raise table.error(f"{key!r}: expected a number from 0 to {most:g}, found {value}")
     return value

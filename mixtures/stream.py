@@ -22,7 +22,8 @@ from ib_data.mixtures.quarantine import Quarantine
 from ib_data.mixtures.reading import ExampleReader, Part, Wanted
 from ib_data.mixtures.schedule import BLOCK, MAX_POSITION, Draws, Schedule
 from ib_data.mixtures.shards import ShardReader
-from ib_data.mixtures.spec import Mixture, load_mixture
+from ib_data.mixtures.spec import Mixture
+from ib_data.mixtures.spec_file import load_mixture
 from ib_data.mixtures.state import Description, fingerprint, position_of, state_of
 from ib_data.mixtures.store import Store, store_of
 from ib_data.mixtures.weights import stage_quotas

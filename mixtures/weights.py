@@ -1,6 +1,6 @@
 """From pinned sizes to shares, and from shares to the integer quotas that the order is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, localcontext
 
@@ -18,7 +18,8 @@ def weights(mixture: Mixture, position: int = 0) -> dict[str, float]:
     Pinned sizes alone decide. The default rule is p_d = sqrt(S_d) / sum of sqrt(S_i) (arXiv 2305.06500, section 2.3),
     times the written scale.
     """
-    return {name: float(share) for name, share in _shares(mixture.at(position)).items()}
+    start = max((start for start in mixture.starts if start <= position), default=0)
+    return _floats(_shares(mixture.at(position), start))
 
 
 def weights_under(mixture: Mixture, rule: str) -> dict[str, float]:
@@ -29,24 +30,32 @@ def weights_under(mixture: Mixture, rule: str) -> dict[str, float]:
 
 def expected_samples(mixture: Mixture, num_samples: int) -> dict[str, float]:
     """How many of the first `num_samples` positions each member is expected to fill, summed over the stages."""
-    found = dict.fromkeys(mixture.names, 0.0)
-    ends = (*mixture.starts[1:], num_samples)
-    for start, end in zip(mixture.starts, ends, strict=True):
-        length = max(min(end, num_samples) - start, 0)
-        for name, share in weights(mixture, start).items():
-            found[name] += share * length
-    return found
+    return _summed(mixture, [share for _, share in stage_weights(mixture)], num_samples)
+
+
+def drawn_samples(mixture: Mixture, num_samples: int) -> dict[str, float]:
+    """As `expected_samples`, by the quotas of the order: a member of a smaller weight than a slot is drawn more often.
+
+    The stream gives each member as many, within 1 at the edge of every block.
+    """
+    shares = [{name: q / TOTAL_QUOTA for name, q in stage.quotas.items()} for stage in stage_quotas(mixture)]
+    return _summed(mixture, shares, num_samples)
+
+
+def stage_weights(mixture: Mixture) -> tuple[tuple[int, dict[str, float]], ...]:
+    """Where each stage starts, and the weights in it."""
+    return tuple((start, _floats(_shares(stage, start))) for start, stage in mixture.in_stages())
 
 
 def stage_quotas(mixture: Mixture) -> tuple[Stage, ...]:
     """Where each stage starts and its quotas, as the schedule takes them; the first starts at 0."""
-    return tuple(Stage(start, quotas(mixture.at(start))) for start in mixture.starts)
+    return tuple(Stage(start, _quotas(stage, start, TOTAL_QUOTA)) for start, stage in mixture.in_stages())
 
 
 def drawn_names(mixture: Mixture) -> tuple[str, ...]:
     """The members that some stage draws from; nobody needs to build the others."""
-    stages = [mixture.at(start) for start in mixture.starts]
-    return tuple(name for name in mixture.names if any(_shares(stage)[name] for stage in stages))
+    stages = stage_quotas(mixture)
+    return tuple(name for name in mixture.names if any(stage.quotas[name] for stage in stages))
 
 
 def quotas(mixture: Mixture, total: int = TOTAL_QUOTA) -> dict[str, int]:
@@ -55,7 +64,11 @@ def quotas(mixture: Mixture, total: int = TOTAL_QUOTA) -> dict[str, int]:
     A member of a smaller weight than a slot gets one. The arithmetic is decimal with 40 digits, so that no processor's
     rounding can change the order of a stream. Raises DataError where `total` is smaller than the number of members.
     """
-    shares = {name: share for name, share in _shares(mixture.at(0)).items() if share}
+    return _quotas(mixture.at(0), 0, total)
+
+
+def _quotas(mixture: Mixture, start: int, total: int) -> dict[str, int]:
+    shares = {name: share for name, share in _shares(mixture, start).items() if share}
     if len(shares) > total:
         raise DataError(mixture.name, f"{len(shares)} members do not fit into {total} slots")
     small: set[str] = set()
@@ -84,12 +97,30 @@ def _largest_remainder(ideal: Mapping[str, Decimal], total: int) -> dict[str, in
     return floors
 
 
-def _shares(mixture: Mixture) -> dict[str, Decimal]:
+def _summed(mixture: Mixture, shares: Sequence[Mapping[str, float]], num_samples: int) -> dict[str, float]:
+    """The samples of each member in a run, from its share in each stage."""
+    found = dict.fromkeys(mixture.names, 0.0)
+    ends = (*mixture.starts[1:], num_samples)
+    for start, end, of_stage in zip(mixture.starts, ends, shares, strict=True):
+        length = max(min(end, num_samples) - start, 0)
+        for name, share in of_stage.items():
+            found[name] += share * length
+    return found
+
+
+def _floats(shares: Mapping[str, Decimal]) -> dict[str, float]:
+    return {name: float(share) for name, share in shares.items()}
+
+
+def _shares(mixture: Mixture, start: int) -> dict[str, Decimal]:
+    """The shares in the stage that begins at `start`, where `mixture` is what is in force there."""
     with localcontext(prec=40):
         raw = {member.name: _by_rule(mixture, member) * Decimal(member.scale) for member in mixture.members}
         total = sum(raw.values(), Decimal(0))
         if not total:
-            raise DataError(mixture.name, "all weights are 0", remedy="give a member a scale and weight above 0")
+            where = f" from position {start} on" if start else ""
+            remedy = f"give one of {', '.join(mixture.names)} a scale and weight above 0 there"
+            raise DataError(mixture.name, f"all weights are 0{where}", remedy=remedy)
         return {name: value / total for name, value in raw.items()}
 
 

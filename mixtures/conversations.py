@@ -1,0 +1,41 @@
+"""Which annotations end a conversation, and how many conversations a built split holds."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ib_data.builders.manifest import INDEX, Manifest
+from ib_data.errors import DataError
+from ib_data.mixtures.visible_fields import list_lengths
+
+# Of each turn before an annotation the question alone, which has a tenth of the letters of the answer.
+_COLUMNS = ["ordinal", "history.list.element.question"]
+
+
+def conversation_ends(ordinals: NDArray[np.int32], turns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows that end a conversation, ascending.
+
+    The row after such a row is of another sample, or its history is not exactly one turn longer. `ordinals` are the
+    places of annotations in their samples, `turns` the lengths of their histories, both of shape (rows,).
+    """
+    goes_on = (ordinals[1:] != 0) & (turns[1:] == turns[:-1] + 1)
+    return np.append(np.flatnonzero(~goes_on), np.arange(len(turns))[-1:]).astype(np.int64)
+
+
+def num_conversations(folder: Path, manifest: Manifest) -> int:
+    """How many conversations the split built in `folder` holds; an annotation without a history is one of its own.
+
+    From two columns of the index, 0.1 s for a million rows without histories. DataError for an index that is missing
+    or damaged.
+    """
+    index = folder / INDEX
+    try:
+        table = pq.read_table(index, columns=_COLUMNS, partitioning=None)
+        ordinals, histories = table.column("ordinal").to_numpy(), table.column("history")
+    except (OSError, pa.ArrowException, KeyError) as error:
+        problem, remedy = f"index cannot be read: {error}", f"build {manifest.dataset} again"
+        raise DataError(manifest.dataset, problem, file=str(index), remedy=remedy) from error
+    return len(conversation_ends(ordinals, list_lengths(histories)))
