@@ -39,9 +39,13 @@ class Throughput:
         if self.num_examples:
             rate = self.num_examples / self.elapsed_s
             speed = f"then {self.num_examples:,} samples in {self.elapsed_s:.3f} s: {rate:,.0f} samples/s by {where}"
-        lines = [f"first batch after {self.first_s:.3f} s", speed, self._costs()]
-        if meter.num_fetched or meter.num_cache_hits:
-            lines.append(f"shards: {meter.num_fetched:,} fetched, {meter.num_cache_hits:,} opened from the cache")
+        shards = f"{meter.num_opened:,} opened, {meter.num_cache_hits:,} of them from the cache"
+        lines = [
+            f"first batch after {self.first_s:.3f} s",
+            speed,
+            self._costs(),
+            f"shards: {shards}, {meter.num_fetched:,} fetched",
+        ]
         if meter.num_bad:
             lines.append(f"{meter.num_bad:,} samples could not be used: see the quarantine in the catalog")
         return lines

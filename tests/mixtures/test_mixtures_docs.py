@@ -34,3 +34,16 @@ def test_the_snippet_of_the_document_runs(
     exec(compile(text, "docs/mixtures.md", "exec"), names)
     assert names["start"] == 32
     assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+@pytest.mark.parametrize("page", ["docs/streaming.md", "README.md"])
+def test_the_snippets_for_pytorch_run(picture_home: Home, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    (text,) = re.findall(r"```python\n(from ib_data.*?)```", (DOCS.parent / page).read_text(), re.DOTALL)
+    monkeypatch.setenv("IB_DATA_HOME", str(picture_home.root))
+    text = re.sub(r"workers=\d", "workers=0", text).replace("image_px=224", "image_px=16")
+    names: dict[str, object] = {}
+    exec(compile(text, page, "exec"), names)
+    state = names["state"]
+    assert isinstance(state, dict)
+    assert state["position"] % 128 == 0
+    assert state["position"] > 0

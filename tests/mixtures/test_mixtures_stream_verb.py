@@ -80,8 +80,8 @@ def test_shards_at_a_url_are_fetched_and_found_again(cli, tmp_path, picture_home
     monkeypatch.setenv("IB_DATA_HOME", str(tmp_path / "elsewhere"))
     arguments = ("stream", spec(tmp_path), "-n", 64, "--shards", f"file://{picture_home.root}/shards", "--local-order")
     first, second = cli(*arguments), cli(*arguments)
-    assert "6 fetched, 0 opened from the cache" in first.out
-    assert "0 fetched, 6 opened from the cache" in second.out
+    assert "shards: 6 opened, 0 of them from the cache, 6 fetched" in first.out
+    assert "shards: 6 opened, 6 of them from the cache, 0 fetched" in second.out
 
 
 @pytest.mark.parametrize(
