@@ -5,6 +5,7 @@ what stands there is always whole, and an earlier build stays readable until the
 """
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ib_data.builders.all import BUILDERS
 from ib_data.builders.fetch import Fetcher, sha256_of
 from ib_data.builders.files import Files
 from ib_data.builders.hub import hub_files
-from ib_data.builders.manifest import INDEX, Manifest, read_manifest
+from ib_data.builders.manifest import INDEX, MANIFEST, Manifest, read_manifest
 from ib_data.builders.options import Options
 from ib_data.builders.plan import EmptySplitError, Plan, group, make_plan, with_media
 from ib_data.builders.sources import SourceFolders, files_of, find_in_folders, resolve
@@ -159,10 +160,21 @@ def _is_done(earlier: Manifest, folder: Path, recipe: dict[str, Any]) -> bool:
     """Whether an earlier build is this one, and whole; one that lost a file is built again."""
     if _identity(earlier.recipe) != _identity(recipe):
         return False
-    lost = earlier.missing(folder) or (INDEX if sha256_of(folder / INDEX) != earlier.index_sha256 else None)
+    lost = earlier.missing(folder) or next(_altered(earlier, folder), None)
     if lost:
         note(f"{earlier.dataset}/{earlier.split}: {lost} is missing or damaged; building again")
     return lost is None
+
+
+def _altered(earlier: Manifest, folder: Path) -> Iterator[str]:
+    """The index and shards that are of another checksum; only shards that are newer than the manifest are hashed."""
+    if sha256_of(folder / INDEX) != earlier.index_sha256:
+        yield INDEX
+    written_ns = (folder / MANIFEST).stat().st_mtime_ns
+    for shard in earlier.shards:
+        path = folder / shard.name
+        if path.stat().st_mtime_ns > written_ns and sha256_of(path) != shard.sha256:
+            yield shard.name
 
 
 def _replacing(earlier: Manifest, recipe: dict[str, Any], options: Options) -> None:

@@ -102,7 +102,7 @@ def _flaw(annotation: Annotation) -> str | None:
         if value == "" or (isinstance(value, tuple) and not all(map(_is_whole, value))):
             return f"empty text in {name.replace('_', ' ')}"
     index, options = annotation.answer_index, annotation.options
-    return "answer index out of range" if index is not None and not 0 <= index < max(len(options), 1) else None
+    return "answer index out of range" if index is not None and not 0 <= index < len(options) else None
 
 
 def _is_whole(item: str | Answer | Turn) -> bool:

@@ -23,16 +23,31 @@ def read_sample(shard: Path, extent: Extent) -> tuple[Sample, bytes | None]:
 
     Raises DataError for a shard that is missing, too short, or that holds something else at that place.
     """
-    dataset = shard.parent.parent.name
+    descriptor = open_shard(shard)
     try:
-        descriptor = os.open(shard, os.O_RDONLY)
-        try:
-            data = os.pread(descriptor, extent.num_bytes, extent.offset)
-        finally:
-            os.close(descriptor)
+        data = os.pread(descriptor, extent.num_bytes, extent.offset)
+    except OSError as error:
+        raise _unreadable(shard, error) from error
+    finally:
+        os.close(descriptor)
+    return parse_sample(shard.parent.parent.name, shard, extent, data)
+
+
+def open_shard(path: Path) -> int:
+    """A descriptor of a shard, which the caller closes; DataError where there is none, or nothing that opens."""
+    try:
+        return os.open(path, os.O_RDONLY)
     except FileNotFoundError as error:
-        raise DataError(dataset, "shard is missing", file=str(shard), remedy=f"build {dataset} again") from error
-    return parse_sample(dataset, shard, extent, data)
+        dataset = path.parent.parent.name
+        raise DataError(dataset, "shard is missing", file=str(path), remedy=f"build {dataset} again") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(shard: Path, error: OSError) -> DataError:
+    dataset = shard.parent.parent.name
+    remedy = f"look at what stands there and at the disk, or build {dataset} again"
+    return DataError(dataset, f"shard cannot be read: {error.strerror}", file=str(shard), remedy=remedy)
 
 
 def parse_sample(dataset: str, shard: Path | str, extent: Extent, data: bytes) -> tuple[Sample, bytes | None]:

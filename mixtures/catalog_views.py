@@ -86,7 +86,7 @@ def _draws(home: Home, _built: Sequence[Manifest]) -> str:
     columns = (f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in RELATIONS["draws"].columns.items())
     if not files:
         return empty("draws")
-    # Files of version 0.1 lack the checksum of the spec.
+    # A file that was kept before this column was thought of lacks it.
     absent = 'SELECT CAST(NULL AS VARCHAR) AS "spec_sha256" WHERE false'
     kept = f"{absent} UNION ALL BY NAME SELECT * FROM {_parquet(files, 'union_by_name = true')}"
     return f"SELECT {', '.join(columns)} FROM ({kept})"

@@ -11,7 +11,7 @@ from ib_data.builders.manifest import INDEX, Manifest
 from ib_data.errors import DataError
 from ib_data.mixtures.visible_fields import list_lengths
 
-# Of each turn before an annotation the question alone, which has a tenth of the letters of the answer.
+# Of each earlier turn the question alone: one leaf is enough to count turns, and answers are long.
 _COLUMNS = ["ordinal", "history.list.element.question"]
 
 
@@ -28,12 +28,13 @@ def conversation_ends(ordinals: NDArray[np.int32], turns: NDArray[np.int64]) -> 
 def num_conversations(folder: Path, manifest: Manifest) -> int:
     """How many conversations the split built in `folder` holds; an annotation without a history is one of its own.
 
-    From two columns of the index, 0.1 s for a million rows without histories. DataError for an index that is missing
-    or damaged.
+    From two columns of the index, and 0.1 s for the 283,000 turns of 57,000 made-up conversations: with the answers of
+    their histories it would be 1.9 s. DataError for an index that is missing or damaged.
     """
     index = folder / INDEX
     try:
-        table = pq.read_table(index, columns=_COLUMNS, partitioning=None)
+        with pq.ParquetFile(index) as file:
+            table = file.read(columns=_COLUMNS)
         ordinals, histories = table.column("ordinal").to_numpy(), table.column("history")
     except (OSError, pa.ArrowException, KeyError) as error:
         problem, remedy = f"index cannot be read: {error}", f"build {manifest.dataset} again"

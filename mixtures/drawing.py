@@ -30,7 +30,8 @@ def drawn(
     """A row for each of `count` positions from `start` on: position, member, dataset, rank, epoch, index, key, id.
 
     `key` and `id` are null where the member is not built. The last column is `spec_sha256`, of all of the spec that
-    decides the draws. With `available` the weights are shared among the built members; IbDataError where there are none.
+    decides the draws. With `available` the weights are shared among the built members; IbDataError where there are
+    none.
     """
     refuse_unknown(mixture)
     found = sources(home, mixture)

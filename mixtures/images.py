@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ib_data.builders.pictures import MediaError, check_size, naming_faults, open_header
-from ib_data.errors import IbDataError, did_you_mean
+from ib_data.errors import IbDataError, did_you_mean, quoted
 from ib_data.frames import frames
 from ib_data.mixtures.augment import AREA_SHARES, Augmentation, apply, draw_augmentation
+from ib_data.sample import MEDIA_KINDS
 
 try:
     import simplejpeg
@@ -32,7 +33,7 @@ except ImportError:  # it comes with the extra [train]; Pillow gives the same pi
 
 DECODES = ("exact", "fast")
 AUGMENTS = ("none", *AREA_SHARES)
-KINDS = ("image", "video")
+MAX_IMAGE_PX = 4096
 _JPEG = b"\xff\xd8\xff"
 # The largest divisor that a JPEG decoder shrinks by, and the share of the wanted size that must be left. With 1 in
 # place of 0.9 the photos of 640 x 427, common in COCO, are not shrunk at all: 213 of 224 pixels would be left.
@@ -47,7 +48,7 @@ class ImageOptions:
     `fast` lets the JPEG decoder halve, quarter or eighth a photo that is far larger than needed, by its header and the
     crop alone. It is not exact: of 131 real photos of about 640 x 480 it changes 92 at 224 pixels, by 1.6 of 255 on
     average (3.8 at most) and to 40 dB (median; 32 dB at least), in 70% of the time. Not for evaluation.
-    IbDataError for a size below 1 and for an unknown name.
+    IbDataError for a size that is no integer from 1 to MAX_IMAGE_PX, and for an unknown name.
     """
 
     image_px: int = 224
@@ -55,8 +56,9 @@ class ImageOptions:
     augment: str = AUGMENTS[0]
 
     def __post_init__(self) -> None:
-        if self.image_px < 1:
-            raise IbDataError(f"image_px: expected at least 1, found {self.image_px}")
+        if type(self.image_px) is not int or not 1 <= self.image_px <= MAX_IMAGE_PX:
+            expected = f"an integer from 1 to {MAX_IMAGE_PX:,}"
+            raise IbDataError(f"image_px: expected {expected}, found {quoted(self.image_px)}")
         for name, value, known in (("decode", self.decode, DECODES), ("augment", self.augment, AUGMENTS)):
             if value not in known:
                 raise IbDataError(f"{name}: unknown value {value!r}; {did_you_mean(value, known)}")
@@ -69,8 +71,8 @@ def pixels(media: bytes, kind: str, options: ImageOptions, *, seed: int = 0, pos
     decide the augmentation and nothing else. Raises MediaError and ClipError for what cannot be decoded whole or is of
     absurd size, MissingExtraError for a clip without PyAV, and IbDataError for an unknown kind.
     """
-    if kind not in KINDS:
-        raise IbDataError(f"unknown kind of media {kind!r}; {did_you_mean(kind, KINDS)}")
+    if kind not in MEDIA_KINDS:
+        raise IbDataError(f"unknown kind of media {kind!r}; {did_you_mean(kind, MEDIA_KINDS)}")
 
     def choose(width: int, height: int) -> Augmentation:
         return draw_augmentation(options.augment, width, height, seed=seed, position=position)

@@ -158,7 +158,8 @@ class ExampleReader:
         picture = None if pictures is None else self._pixels(found, sample, media, pictures, is_visit)
         examples: list[Example] = []
         for number, row in enumerate(found.rows):
-            annotation = _annotation(part, row, sample)
+            place = found.place if number == 0 else part.rows.place(row)
+            annotation = _annotation(part, row, place, sample)
             try:
                 rendered = self._rendered(want, number, row, annotation, is_visit)
             except _UnusableError as error:
@@ -249,10 +250,9 @@ def _request(part: Part, place: Place) -> Request:
     return Request(part.rows.folder, place.shard, part.shard_bytes[place.shard], place.extent)
 
 
-def _annotation(part: Part, row: int, sample: Sample) -> Annotation:
+def _annotation(part: Part, row: int, place: Place, sample: Sample) -> Annotation:
     """The annotation of a row; DataError where the shard holds another sample than the index says."""
     key, annotation_id = part.rows.ids(row)
-    place = part.rows.place(row)
     known = sample.annotations
     if sample.key == key and place.ordinal < len(known) and known[place.ordinal].id == annotation_id:
         if sample.media.sha256 == part.rows.media_sha256(row):

@@ -13,14 +13,19 @@ from filelock import FileLock
 
 from ib_data.builders.index import Extent
 from ib_data.builders.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
+from ib_data.cards import card_names
 from ib_data.console import note
-from ib_data.errors import DataError, IbDataError, MissingExtraError
+from ib_data.errors import DataError, IbDataError, one_line
 from ib_data.home import Home
-from ib_data.mixtures.shard_cache import ShardCache
+from ib_data.mixtures.shard_cache import ShardCache, is_full
+from ib_data.mixtures.urls import refuse_unreadable, without_secrets
 
 # A shard is fetched in pieces, some at a time: one connection alone seldom fills a line.
 _PIECE_BYTES = 8 * 2**20
 _PIECES_AT_ONCE = 8
+_CACHE_REMEDY = "delete what stands there, or choose another --home"
+# Of what lies under a wrong URL, enough to see where it leads.
+_NAMES_SHOWN = 5
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -32,12 +37,16 @@ class RemoteStore:
     """
 
     def __init__(self, url: str, home: Home, cache_bytes: int) -> None:
-        _refuse_unreadable(url)
+        refuse_unreadable(url)
         self.url = url
         self.num_fetched = 0
         self.num_cache_hits = 0
         self._copies = home.cache / "remote" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:12]
         self._cache = ShardCache(home.cache / "shards", cache_bytes)
+        try:
+            self._cache.trim()
+        except OSError as error:
+            raise IbDataError(f"the cache cannot be cut to {cache_bytes:,} bytes: {error}; {_CACHE_REMEDY}") from error
         self._shards: dict[Path, dict[str, Shard]] = {}
         self._of_their_size: set[str] = set()
         self._has_noted = False
@@ -67,26 +76,35 @@ class RemoteStore:
         if known.num_bytes != num_bytes:
             problem = f"expected {num_bytes:,} bytes, the manifest now says {known.num_bytes:,}"
             remedy = "the store was built anew: start again"
-            raise DataError(folder.parent.name, problem, file=self._shown(folder, shard), remedy=remedy)
-        descriptor = self._cache.open(known.sha256, num_bytes)
+            raise DataError(folder.parent.name, problem, file=self._address(folder, shard), remedy=remedy)
+        try:
+            descriptor = self._cached(folder, known)
+        except OSError as error:
+            if not is_full(error):
+                problem = f"the shard cannot be cached: {error}"
+                place = str(self._cache.folder)
+                raise DataError(folder.parent.name, problem, file=place, remedy=_CACHE_REMEDY) from error
+            descriptor = None
         if descriptor is None:
-            with self._cache.filling(known.sha256):
-                descriptor = self._cache.open(known.sha256, num_bytes)  # another process may have fetched it
-                if descriptor is None:
-                    return self._fetch_shard(folder, known)
-        self.num_cache_hits += 1
+            self._note_no_room(folder, known)
         return descriptor
 
     def ranges(self, places: Sequence[tuple[Path, str, Extent]]) -> list[bytes]:
         """The bytes of extents (folder, shard, extent), read from the store and kept nowhere."""
         for folder, shard, _ in places:
             self._refuse_other_size(folder, self._known(folder, shard))
-        paths = [self._path(folder, shard) for folder, shard, _ in places]
-        starts = [extent.offset for _, _, extent in places]
-        ends = [extent.offset + extent.num_bytes for _, _, extent in places]
-        folder, shard, _ = places[0]
-        with self._reading(folder, shard):
-            return [bytes(data) for data in self._filesystem.cat_ranges(paths, starts, ends, on_error="raise")]
+        return self._read([(folder, shard, e.offset, e.offset + e.num_bytes) for folder, shard, e in places])
+
+    def _read(self, parts: Sequence[tuple[Path, str, int, int]]) -> list[bytes]:
+        """The bytes of parts (folder, name, start, end) of files, read at the same time."""
+        columns = zip(*((self._path(folder, name), start, end) for folder, name, start, end in parts), strict=True)
+        with self._reading(*parts[0][:2]):  # a fault of the call itself; that of one range is told by its place
+            found = self._filesystem.cat_ranges(*map(list, columns), on_error="return")
+        for (folder, name, *_), data in zip(parts, found, strict=True):
+            with self._reading(folder, name):
+                if isinstance(data, Exception):
+                    raise data
+        return [bytes(data) for data in found]
 
     def _fetch_manifest(self, target: Path, dataset: str) -> Manifest | None:
         """Copy manifest and index where the store's are others; the manifest is put in place last."""
@@ -124,22 +142,45 @@ class RemoteStore:
             try:
                 return bytes(self._filesystem.cat_file(self._path(folder, name)))
             except FileNotFoundError:
-                if self._filesystem.exists(self._root):
-                    return None
-        raise IbDataError(f"{self.url}: there is nothing; expected folders DATASET/SPLIT as in a home's shards")
+                self._refuse_other_layout()
+        return None
+
+    def _refuse_other_layout(self) -> None:
+        """Raise IbDataError where no dataset's folder is under the URL: it is a wrong one."""
+        try:
+            names = {path.rstrip("/").rpartition("/")[2] for path in self._filesystem.ls(self._root, detail=False)}
+        except (FileNotFoundError, NotADirectoryError):
+            names = set()
+        if names.isdisjoint(card_names()):
+            found = f"found {', '.join(sorted(names)[:_NAMES_SHOWN])}" if names else "there is nothing"
+            expected = f"expected {self._shown}/DATASET/SPLIT/{MANIFEST}, as in a home's folder shards"
+            raise IbDataError(one_line(f"{self._shown}: {found}; {expected}"))
+
+    def _cached(self, folder: Path, shard: Shard) -> int | None:
+        """A descriptor of the copy in the cache, fetched first where there is none; None where it has no room."""
+        descriptor = self._cache.open(shard.sha256, shard.num_bytes)
+        if descriptor is None:
+            with self._cache.filling(shard.sha256):
+                descriptor = self._cache.open(shard.sha256, shard.num_bytes)  # another process may have fetched it
+                if descriptor is None:
+                    return self._fetch_shard(folder, shard)
+        self.num_cache_hits += 1
+        return descriptor
 
     def _fetch_shard(self, folder: Path, shard: Shard) -> int | None:
         descriptor = self._cache.add(shard.sha256, shard.num_bytes, lambda: self._checked_pieces(folder, shard))
         if descriptor is not None:
             self.num_fetched += 1
-        elif not self._has_noted:
+        return descriptor
+
+    def _note_no_room(self, folder: Path, shard: Shard) -> None:
+        if not self._has_noted:
             self._has_noted = True
             note(
-                f"{self._shown(folder, shard.name)}: no room in {self._cache.folder} "
+                f"{self._address(folder, shard.name)}: no room in {self._cache.folder} "
                 f"(at most {self._cache.max_bytes:,} bytes, all of them in use, or the disk is full): "
                 "what does not fit is read over the network each time"
             )
-        return descriptor
 
     def _checked_pieces(self, folder: Path, shard: Shard) -> Iterator[bytes]:
         """The bytes of a shard; DataError at the end where they are not what the manifest says."""
@@ -152,14 +193,10 @@ class RemoteStore:
             raise self._replaced(folder, shard.name, f"sha256 {shard.sha256}", digest.hexdigest())
 
     def _pieces(self, folder: Path, name: str, num_bytes: int) -> Iterator[bytes]:
-        path = self._path(folder, name)
         starts = list(range(0, num_bytes, _PIECE_BYTES))
         for first in range(0, len(starts), _PIECES_AT_ONCE):
             some = starts[first : first + _PIECES_AT_ONCE]
-            ends = [min(start + _PIECE_BYTES, num_bytes) for start in some]
-            with self._reading(folder, name):
-                pieces = self._filesystem.cat_ranges([path] * len(some), some, ends, on_error="raise")
-            yield from pieces
+            yield from self._read([(folder, name, start, min(start + _PIECE_BYTES, num_bytes)) for start in some])
 
     def _refuse_other_size(self, folder: Path, shard: Shard) -> None:
         """Raise DataError where the store's file is not of the manifest's size; it is asked once."""
@@ -175,7 +212,7 @@ class RemoteStore:
     def _replaced(self, folder: Path, name: str, expected: str, found: str) -> DataError:
         problem = f"expected {expected} as the manifest says, found {found}"
         remedy = "it is damaged or of another build: upload the split again, manifest.json last"
-        return DataError(folder.parent.name, problem, file=self._shown(folder, name), remedy=remedy)
+        return DataError(folder.parent.name, problem, file=self._address(folder, name), remedy=remedy)
 
     def _remember(self, folder: Path, manifest: Manifest | None) -> None:
         self._shards[folder] = {shard.name: shard for shard in manifest.shards} if manifest else {}
@@ -192,9 +229,13 @@ class RemoteStore:
     def _path(self, folder: Path, name: str) -> str:
         return f"{self._root}/{folder.parent.name}/{folder.name}/{name}"
 
-    def _shown(self, folder: Path, name: str) -> str:
-        """The address for a message; without the user and password that a URL may hold."""
-        return str(self._filesystem.unstrip_protocol(self._path(folder, name)))
+    def _address(self, folder: Path, name: str) -> str:
+        """The address of a file for a message; no connection is needed for it."""
+        return f"{self._shown}/{folder.parent.name}/{folder.name}/{name}"
+
+    @property
+    def _shown(self) -> str:
+        return without_secrets(self.url).rstrip("/")
 
     @contextmanager
     def _reading(self, folder: Path, name: str) -> Iterator[None]:
@@ -204,11 +245,13 @@ class RemoteStore:
         except FileNotFoundError as error:
             remedy = "upload the split again, manifest.json last"
             problem = "is missing in the object store"
-            raise DataError(folder.parent.name, problem, file=self._shown(folder, name), remedy=remedy) from error
+            raise DataError(folder.parent.name, problem, file=self._address(folder, name), remedy=remedy) from error
+        except IbDataError:
+            raise
         except Exception as error:
-            problem = f"cannot be read: {type(error).__name__}: {error}"
+            problem = f"cannot be read: {type(error).__name__}: {without_secrets(str(error))}"
             remedy = "look at the address, the credentials and the network"
-            raise DataError(folder.parent.name, problem, file=self._shown(folder, name), remedy=remedy) from error
+            raise DataError(folder.parent.name, problem, file=self._address(folder, name), remedy=remedy) from error
 
     @property
     def _filesystem(self) -> Any:
@@ -223,19 +266,11 @@ class RemoteStore:
         if self._connection is None or self._connection[0] != os.getpid():
             from fsspec.core import url_to_fs
 
-            filesystem, root = url_to_fs(self.url)
-            self._connection = os.getpid(), filesystem, root.rstrip("/")
+            try:
+                filesystem, root = url_to_fs(self.url)
+            except Exception as error:  # each protocol connects with a library of its own
+                problem = f"{type(error).__name__}: {without_secrets(str(error))}"
+                remedy = "look at the address, the credentials and the network"
+                raise IbDataError(one_line(f"{self._shown}: cannot be reached: {problem}; {remedy}")) from error
+            self._connection = os.getpid(), filesystem, root.rstrip("/") or "/"
         return self._connection
-
-
-def _refuse_unreadable(url: str) -> None:
-    """Raise MissingExtraError or IbDataError where no installed package reads such a URL."""
-    try:
-        from fsspec import get_filesystem_class
-        from fsspec.core import split_protocol
-
-        get_filesystem_class(split_protocol(url)[0] or "file")
-    except ImportError as error:
-        raise MissingExtraError(f"{url}: {error}; for s3:// addresses: pip install 'ib-data[s3]'") from error
-    except ValueError as error:
-        raise IbDataError(f"{url}: {error}") from error

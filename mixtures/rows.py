@@ -4,6 +4,7 @@
 that all processes of a machine share: each keeps 4 MB of its own for 5 million rows, and is ready in 0.1 s.
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 from ib_data.builders.index import Extent
 from ib_data.builders.manifest import Manifest
 from ib_data.mixtures.conversations import conversation_ends
-from ib_data.mixtures.rows_file import ABSENT, BATCH_ROWS, RECORD, RECORD_STRUCT, open_rows_file
-from ib_data.mixtures.visible_fields import FIELDS
+from ib_data.mixtures.rows_file import BATCH_ROWS, RECORD, RECORD_STRUCT, open_rows_file
+from ib_data.mixtures.visible_fields import ABSENT, FIELDS
 
 __all__ = ["FIELDS", "Place", "Rows"]
 
@@ -72,7 +73,7 @@ class Rows:
         return [key for key, _ in found], [annotation_id for _, annotation_id in found]
 
     def place(self, row: int) -> Place:
-        """Where the sample of a row lies."""
+        """Where the sample of a row lies; IndexError for a row beyond the last."""
         offset, num_bytes, json_start, json_bytes, media_start, media_bytes, shard, ordinal, *_ = self._record(row)
         has_media = media_start != ABSENT
         extent = Extent(
@@ -117,7 +118,10 @@ class Rows:
     def _record(self, row: int) -> tuple[int, ...]:
         # Half the time of a NumPy scalar for each number: 0.1 microseconds for all of them.
         number, place = divmod(row, BATCH_ROWS)
-        return RECORD_STRUCT.unpack_from(self._buffers[number], place * RECORD.itemsize)
+        try:
+            return RECORD_STRUCT.unpack_from(self._buffers[number], place * RECORD.itemsize)
+        except (IndexError, struct.error) as error:
+            raise IndexError(f"there is no row {row}: expected 0 to {self.count - 1}") from error
 
     def _records(self) -> Iterator[tuple[int, NDArray[Any]]]:
         """The records of each batch, with the number of its first row."""

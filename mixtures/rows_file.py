@@ -1,6 +1,7 @@
 """The file that `Rows` maps: made once from an `index.parquet`, one Arrow table of equal batches and a checksum.
 
-Its name holds the checksum of the index, so a new build gets a new file; any of them may be deleted at any time.
+Its name holds the checksum of the index, so a new build gets a new file, and the one before it goes; any of them may be
+deleted at any time.
 """
 
 import hashlib
@@ -19,13 +20,12 @@ from filelock import FileLock
 
 from ib_data.builders.manifest import INDEX, Manifest
 from ib_data.errors import DataError
-from ib_data.mixtures.visible_fields import FIELD_COLUMNS, field_masks, list_lengths
+from ib_data.mixtures.visible_fields import ABSENT, FIELD_COLUMNS, field_masks, list_lengths
 
 # Part of the file's name: one more whenever what stands in it, or how it is found, changes.
 VERSION = 1
 # Rows of a batch: what a conversion holds in memory, however long the index is.
 BATCH_ROWS = 65_536
-ABSENT = -1
 # The numbers of a row. `*_start` count from `offset`, `fields` is a mask over FIELDS, `turns` is the history's length.
 RECORD = np.dtype(
     [
@@ -63,7 +63,8 @@ def open_rows_file(folder: Path, manifest: Manifest, cache: Path) -> pa.Table:
     Batches hold BATCH_ROWS rows, the last one the rest. Raises DataError for an index that is missing, unreadable or
     not the manifest's, and where the cache cannot be written.
     """
-    path = cache / "indices" / f"{manifest.index_sha256}-{VERSION}.arrow"
+    of_folder = _prefix(folder, manifest, cache)
+    path = cache / "indices" / f"{of_folder}{manifest.index_sha256}-{VERSION}.arrow"
     try:
         table = _mapped(path, manifest)
         if table is not None:
@@ -75,6 +76,7 @@ def open_rows_file(folder: Path, manifest: Manifest, cache: Path) -> pa.Table:
             if table is None:
                 _convert(folder / INDEX, manifest, path)
                 table = _mapped(path, manifest)
+                _remove_older(path, of_folder)
     except (pa.ArrowInvalid, pa.ArrowTypeError, KeyError) as error:
         raise _unusable(folder / INDEX, manifest, f"cannot be read: {error}") from error
     except OSError as error:
@@ -84,6 +86,19 @@ def open_rows_file(folder: Path, manifest: Manifest, cache: Path) -> pa.Table:
         ) from error
     assert table is not None
     return table
+
+
+def _prefix(folder: Path, manifest: Manifest, cache: Path) -> str:
+    """How the names of a folder's files begin: a split built here and its copy from afar are two folders."""
+    place = hashlib.sha256(os.path.relpath(folder, cache).encode()).hexdigest()[:8]
+    return f"{manifest.dataset}-{manifest.split}-{place}-"
+
+
+def _remove_older(path: Path, of_folder: str) -> None:
+    """Remove what earlier builds of the folder left. A process that has such a file mapped goes on with it."""
+    for other in path.parent.iterdir():
+        if other.name.startswith(of_folder) and not other.name.startswith(path.stem):
+            other.unlink(missing_ok=True)
 
 
 def _mapped(path: Path, manifest: Manifest) -> pa.Table | None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +18,25 @@ from filelock import FileLock
 
 # A copy gets this time of change when its bytes have been checked; whatever alters it later sets another.
 _CHECKED_NS = 0
-# The disk, the quota or the limit on a file's size is reached.
+# The disk (its bytes or its number of files), the quota or the limit on a file's size is reached.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The unit of `st_blocks`, whatever the block size of the file system.
+_BLOCK_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A file of the cache: its size, what it takes on the disk, and when it was used last."""
+
+    path: Path
+    num_bytes: int
+    disk_bytes: int
+    used_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class ShardCache:
-    """The copies in `folder`, together never more than `max_bytes`."""
+    """The copies in `folder`, together at most `max_bytes` but for those in use when `trim` lowers an earlier bound."""
 
     folder: Path
     max_bytes: int
@@ -75,10 +87,21 @@ class ShardCache:
                 os.close(descriptor)
                 raise
         except OSError as error:
-            if error.errno not in _FULL:
+            if not is_full(error):
                 raise
             return None
         return descriptor
+
+    def trim(self) -> None:
+        """Remove the least recently used copies that are beyond `max_bytes`; those in use stay."""
+        if not self.folder.is_dir() or _num_bytes(self._kept()) <= self.max_bytes:
+            return
+        with self._room():
+            kept = self._kept()
+            over_bytes = _num_bytes(kept) - self.max_bytes
+            for copy in kept:
+                if over_bytes > 0 and _remove_unused(copy.path):
+                    over_bytes -= copy.num_bytes
 
     def _path(self, sha256: str) -> Path:
         return self.folder / f"{sha256}.tar"
@@ -103,22 +126,45 @@ class ShardCache:
             return descriptor
 
     def _make_room(self, num_bytes: int) -> bool:
-        """Remove what was used least recently until `num_bytes` fit; whether they do.
-
-        What a killed process left half-filled counts as a copy, and is not locked.
-        """
-        kept = [(path.stat(), path) for path in self.folder.iterdir() if path.suffix in (".tar", ".part")]
-        used = sum(found.st_size for found, _ in kept)
-        for found, path in sorted(kept, key=lambda item: item[0].st_atime_ns):
-            if self._fits(used, num_bytes):
-                return True
-            if _remove_unused(path):
-                used -= found.st_size
-        return self._fits(used, num_bytes)
-
-    def _fits(self, used: int, num_bytes: int) -> bool:
+        """Remove what was used least recently until `num_bytes` fit; whether they do. Nothing is removed in vain."""
+        kept = self._kept()
         disk = os.statvfs(self.folder)
-        return used + num_bytes <= self.max_bytes and num_bytes <= disk.f_bavail * disk.f_frsize
+        over_bytes = _num_bytes(kept) + num_bytes - self.max_bytes
+        short_bytes = num_bytes - disk.f_bavail * disk.f_frsize
+        chosen = []
+        for copy in kept:
+            if over_bytes <= 0 and short_bytes <= 0:
+                break
+            if _is_unused(copy.path):
+                chosen.append(copy.path)
+                over_bytes -= copy.num_bytes
+                short_bytes -= copy.disk_bytes
+        if over_bytes > 0 or short_bytes > 0:
+            return False
+        return all(_remove_unused(path) for path in chosen)
+
+    def _kept(self) -> list[_Copy]:
+        """All copies, the least recently used first; what a killed process left half-filled is one, and not locked."""
+        copies = []
+        for path in self.folder.iterdir():
+            if path.suffix in (".tar", ".part"):
+                with suppress(FileNotFoundError):  # where this is asked without the lock, another may remove it
+                    copies.append(_copy(path))
+        return sorted(copies, key=lambda copy: copy.used_ns)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there is no room on the disk, be it for bytes or for one more file."""
+    return error.errno in _FULL
+
+
+def _copy(path: Path) -> _Copy:
+    found = path.lstat()
+    return _Copy(path, found.st_size, found.st_blocks * _BLOCK_BYTES, found.st_atime_ns)
+
+
+def _num_bytes(copies: list[_Copy]) -> int:
+    return sum(copy.num_bytes for copy in copies)
 
 
 def _is_whole(descriptor: int, sha256: str, num_bytes: int) -> bool:
@@ -132,17 +178,32 @@ def _is_whole(descriptor: int, sha256: str, num_bytes: int) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
+def _is_unused(path: Path) -> bool:
+    """Whether no process reads or fills a copy."""
+    with _locked(path) as is_unused:
+        return is_unused
+
+
 def _remove_unused(path: Path) -> bool:
     """Remove a copy that no process reads or fills; whether it is gone."""
+    with _locked(path) as is_unused:
+        if is_unused:
+            path.unlink()
+    return is_unused
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Whether the copy could be locked; the lock is held inside."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
     except BlockingIOError:
-        return False
+        yield False
+    else:
+        yield True
     finally:
         os.close(descriptor)
-    return True
 
 
 def _write_all(descriptor: int, piece: bytes) -> None:

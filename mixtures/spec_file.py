@@ -15,7 +15,7 @@ from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import SPLITS
 from ib_data.mixtures.schedule import BLOCK, MAX_POSITION
 from ib_data.mixtures.spec import COUNTS, Member, Mixture, StageSpec
-from ib_data.strict import Table, read_toml
+from ib_data.strict import Table, read_text
 from ib_data.tasks import TASKS
 from ib_data.templates.options import RenderOptions
 
@@ -55,7 +55,7 @@ def _find(name: str, folder: Path) -> Table:
         remedy = f"{did_you_mean(name, mixture_names())} (or give a .toml file)"
         raise IbDataError(f"unknown mixture {name!r}; {remedy}")
     try:
-        return _table(path.stem, read_toml(path), str(path))
+        return _table(path.stem, read_text(path), str(path))
     except FileNotFoundError as error:
         raise IbDataError(f"mixture file {path} is not there; packaged: {', '.join(mixture_names())}") from error
 
@@ -63,7 +63,7 @@ def _find(name: str, folder: Path) -> Table:
 def _table(name: str, text: str, file: str) -> Table:
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a TOMLDecodeError is one, and so is an integer of too many digits
         raise DataError(name, f"is not TOML: {error}", file=file) from error
     table = Table.of(values, name, file).only((*_KEYS, "base", *_KEYS_OF_DERIVED))
     for key in _KEYS_OF_DERIVED:

@@ -1,16 +1,19 @@
 """Where shards lie: in the home, or in a folder of an object store that is read through a bounded cache."""
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from ib_data.builders.index import Extent
-from ib_data.errors import DataError
+from ib_data.builders.reader import open_shard
+from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
+from ib_data.mixtures.verified import Verified
 
 # What a run may keep of an object store's shards on the local disk, where nothing else is said.
-DEFAULT_CACHE_BYTES = 64 * 2**30
+DEFAULT_CACHE_BYTES = 64 * 10**9
 
 
 class Store(Protocol):
@@ -25,7 +28,7 @@ class Store(Protocol):
     def open(self, folder: Path, shard: str, num_bytes: int) -> int | None:
         """A file descriptor of a shard, which the caller closes; None where it must be read by `ranges`.
 
-        Raises DataError for a shard that is missing or not of `num_bytes`.
+        Raises DataError for a shard that is missing, not of `num_bytes` or known to be another than the manifest's.
         """
 
     def ranges(self, places: Sequence[tuple[Path, str, Extent]]) -> list[bytes]:
@@ -40,24 +43,29 @@ class LocalStore:
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self._verified = Verified(home.cache / "verified")
 
     def folder(self, dataset: str, split: str) -> Path:
         """The folder of the built split."""
         return self.home.split(dataset, split)
 
     def open(self, folder: Path, shard: str, num_bytes: int) -> int:
-        """A file descriptor of the shard; DataError where it is missing or not of `num_bytes`."""
+        """A file descriptor of the shard.
+
+        DataError where it is missing, not of `num_bytes`, or newer than its manifest and of another checksum.
+        """
         path, dataset = folder / shard, folder.parent.name
-        remedy = f"build {dataset} again"
+        descriptor = open_shard(path)
         try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except FileNotFoundError as error:
-            raise DataError(dataset, "shard is missing", file=str(path), remedy=remedy) from error
-        found = os.fstat(descriptor).st_size
-        if found != num_bytes:
+            found = os.fstat(descriptor)
+            if found.st_size != num_bytes or not stat.S_ISREG(found.st_mode):
+                what = f"{found.st_size:,}" if stat.S_ISREG(found.st_mode) else "no plain file"
+                problem = f"expected {num_bytes:,} bytes as the manifest says, found {what}"
+                raise DataError(dataset, problem, file=str(path), remedy=f"build {dataset} again")
+            self._verified.refuse_altered(path, descriptor, found)
+        except BaseException:
             os.close(descriptor)
-            problem = f"expected {num_bytes:,} bytes as the manifest says, found {found:,}"
-            raise DataError(dataset, problem, file=str(path), remedy=remedy)
+            raise
         return descriptor
 
     def ranges(self, places: Sequence[tuple[Path, str, Extent]]) -> list[bytes]:
@@ -68,9 +76,12 @@ class LocalStore:
 def store_of(home: Home, url: str | None = None, cache_bytes: int | None = None) -> Store:
     """The shards in `home`, or those under a URL such as s3://BUCKET/PREFIX/shards, laid out as in a home.
 
-    `cache_bytes` bounds the local copies (by default 64 GiB). Raises MissingExtraError where the package for the URL's
-    protocol is not installed, IbDataError for a protocol that is not known.
+    `cache_bytes` bounds the local copies (by default DEFAULT_CACHE_BYTES). Raises MissingExtraError where the package
+    for the URL's protocol is not installed, IbDataError for a protocol that is not known, a URL that names no place and
+    a negative `cache_bytes`.
     """
+    if cache_bytes is not None and cache_bytes < 0:
+        raise IbDataError(f"cache_bytes: expected 0 or more, found {cache_bytes:,}")
     if url is None:
         return LocalStore(home)
     from ib_data.mixtures.remote import RemoteStore

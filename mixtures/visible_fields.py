@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-_ABSENT = -1
+# In place of a null, where a number must stand.
+ABSENT = -1
 # What `str.strip` takes away, and so what counts as blank where texts are rendered: more than Arrow's own trimming.
 BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))
 _Flags = NDArray[np.bool_]
@@ -57,8 +58,8 @@ def _has_answer(answers: pa.ChunkedArray) -> _Flags:
 
 def _has_right_option(options: pa.ChunkedArray, answer_index: pa.ChunkedArray) -> _Flags:
     lengths = list_lengths(options)
-    index = pc.fill_null(answer_index, _ABSENT).to_numpy().astype(np.int64)
-    found = (index != _ABSENT) & (index < lengths)
+    index = pc.fill_null(answer_index, ABSENT).to_numpy().astype(np.int64)
+    found = (index != ABSENT) & (index < lengths)
     places = np.cumsum(lengths)[found] - lengths[found] + index[found]
     found[found] = _has_text(pc.list_flatten(options))[places]
     return np.asarray(found, dtype=np.bool_)

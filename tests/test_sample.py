@@ -6,19 +6,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ib_data.sample import Annotation, Answer, Media, Sample, SampleError, Turn
+from ib_data.sample import MEDIA_KINDS, Annotation, Answer, Media, Sample, SampleError, Turn
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
 lists = st.lists(texts, max_size=3).map(tuple)
 extras = st.dictionaries(texts, st.one_of(texts, st.integers(), st.booleans(), st.lists(texts, max_size=2)), max_size=2)
+
+
+def with_options(lists: st.SearchStrategy) -> st.SearchStrategy:
+    """Options and an index into them, or none."""
+    return lists.flatmap(
+        lambda found: st.tuples(st.just(found), st.none() | st.integers(0, len(found) - 1) if found else st.none())
+    )
+
+
 annotations = st.builds(
-    Annotation,
+    lambda choice, **given: Annotation(options=choice[0], answer_index=choice[1], **given),
+    choice=with_options(lists),
     id=texts,
     question=st.none() | texts,
     answers=st.lists(st.builds(Answer, text=texts, count=st.integers(1, 10)), max_size=3).map(tuple),
     caption=st.none() | texts,
-    options=lists,
-    answer_index=st.none() | st.integers(0, 9),
     context=st.none() | texts,
     ocr_tokens=lists,
     history=st.lists(st.builds(Turn, question=texts, answer=texts), max_size=2).map(tuple),
@@ -33,7 +41,11 @@ samples = st.builds(
     dataset=texts,
     split=texts,
     media=st.builds(
-        Media, kind=texts, source_name=texts, width=st.none() | st.integers(1, 999), sha256=st.none() | texts
+        Media,
+        kind=st.sampled_from(MEDIA_KINDS),
+        source_name=texts,
+        width=st.none() | st.integers(1, 999),
+        sha256=st.none() | texts,
     ),
     annotations=st.lists(annotations, min_size=1, max_size=3).map(tuple),
 )
@@ -88,7 +100,13 @@ def changed(path: tuple[str | int, ...], value: object) -> str:
         (("annotations", 0, "options"), ["a", 3], r"options\[1\]: expected a text, found 3"),
         (("annotations", 0, "answers"), [{"text": "a"}], r"answers\[0\]: key 'count' is missing"),
         (("annotations", 0, "answer_index"), True, "expected an integer from 0, found True"),
+        (("annotations", 0, "answers"), [{"text": "a", "count": 0}], r"answers\[0\].count: expected an integer from 1"),
+        (("annotations", 0, "answer_index"), 0, r"annotations\[0\].answer_index: .* one of 0 options, found 0"),
         (("annotations", 0, "extra"), {"a": None}, "object without nulls"),
+        (("annotations", 0, "extra"), {"a": float("nan")}, "a sample's JSON cannot be read: 'NaN' is no finite number"),
+        (("annotations", 0, "extra"), {"a": [-float("inf")]}, "'-Infinity' is no finite number"),
+        (("media", "kind"), "audio", "sample.media.kind: expected one of image, video, found 'audio'"),
+        (("media", "kind"), ["image"], r"expected one of image, video, found \['image'\]"),
         (("annotations",), [], "expected a non-empty list"),
         (("media", "widht"), 3, "unknown key 'widht'; did you mean 'width'"),
         (("media",), "1.jpg", "sample.media: expected an object"),
@@ -99,8 +117,22 @@ def test_anything_else_is_refused_with_its_place(path: tuple, value: object, mes
         Sample.from_json(changed(path, value))
 
 
+def test_an_index_beyond_the_options_is_refused() -> None:
+    annotation = {"id": "1", "options": ["a", "b"]}
+    assert Sample.from_json(changed(("annotations", 0), {**annotation, "answer_index": 1})).annotations[0].answer_index
+    with pytest.raises(SampleError, match=r"annotations\[0\].answer_index: expected .* one of 2 options, found 2"):
+        Sample.from_json(changed(("annotations", 0), {**annotation, "answer_index": 2}))
+
+
+def test_a_number_that_no_float_holds_is_refused() -> None:
+    text = changed(("annotations", 0, "extra"), {"a": 1.5})
+    assert Sample.from_json(text).annotations[0].extra == {"a": 1.5}
+    with pytest.raises(SampleError, match="'1e999' is no finite number"):
+        Sample.from_json(text.replace("1.5", "1e999"))
+
+
 def test_text_that_is_no_json_or_no_object_is_refused() -> None:
-    for text in ("", "{", "[]", '"x"', "null", "[" * 100_000):
+    for text in ("", "{", "[]", '"x"', "null", "[" * 100_000, b"\xff\xfe{"):
         with pytest.raises(SampleError):
             Sample.from_json(text)
     with pytest.raises(SampleError, match="key 'split' is missing"):

@@ -9,7 +9,8 @@ from typing import Any
 
 from ib_data.errors import IbDataError, did_you_mean, quoted
 from ib_data.mixtures.images import AUGMENTS, DECODES
-from ib_data.strict import Table, read_toml
+from ib_data.mixtures.store import DEFAULT_CACHE_BYTES
+from ib_data.strict import Table, read_text
 
 MODELS = ("tiny",)
 PATCH_PX = 16
@@ -54,7 +55,7 @@ class TrainConfig:
     local_order: bool = False
     max_bad_share: float = 0.01
     shards: str = ""
-    cache_gb: float = 64.0
+    cache_gb: int = DEFAULT_CACHE_BYTES // 10**9
     strict: bool = False
     workers: int = 0
     device: str = "auto"
@@ -83,7 +84,7 @@ def load_config(name_or_path: str, overrides: Iterable[str] = ()) -> TrainConfig
         path = Path(name_or_path)
         if not path.is_file():
             raise IbDataError(f"no configuration file {path}; packaged ones: {', '.join(config_names())}")
-        text, name, file = read_toml(path), path.stem, str(path)
+        text, name, file = read_text(path), path.stem, str(path)
     elif name_or_path in config_names():
         packaged = package_files("ib_data.training").joinpath("configs", f"{name_or_path}.toml")
         text, name, file = packaged.read_text(encoding="utf-8"), name_or_path, f"training/configs/{name_or_path}.toml"
@@ -128,7 +129,7 @@ def _check(config: TrainConfig, table: Table) -> None:
     for key in _AT_LEAST_ONE:
         if getattr(config, key) < 1:
             raise table.error(f"{key!r}: expected at least 1, found {getattr(config, key)}")
-    for key in ("text_steps", "cpu_threads", "workers"):
+    for key in ("text_steps", "cpu_threads", "workers", "cache_gb"):
         if getattr(config, key) < 0:
             raise table.error(f"{key!r}: expected at least 0, found {getattr(config, key)}")
     for key, known in (("model", MODELS), ("device", DEVICES), ("augment", AUGMENTS), ("decode", DECODES)):
@@ -140,8 +141,8 @@ def _check(config: TrainConfig, table: Table) -> None:
         raise table.error(f"'warmup_steps': expected 0 to steps - 1 = {config.steps - 1}, found {config.warmup_steps}")
     if not (0 < config.learning_rate <= 1 and 0 <= config.weight_decay <= 1):
         raise table.error("'learning_rate' must lie above 0 and up to 1, 'weight_decay' between 0 and 1")
-    if not (0 <= config.max_bad_share <= 1 and config.cache_gb >= 0):
-        raise table.error("'max_bad_share' must lie between 0 and 1, 'cache_gb' at 0 or above")
+    if not 0 <= config.max_bad_share <= 1:
+        raise table.error(f"'max_bad_share': expected a share from 0 to 1, found {config.max_bad_share}")
     if config.image_px < PATCH_PX:
         raise table.error(f"'image_px': expected at least one patch of {PATCH_PX}, found {config.image_px}")
 

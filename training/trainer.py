@@ -72,7 +72,7 @@ def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None]
         strict=config.strict,
         options=stream_options(config),
         shards=config.shards or None,
-        cache_bytes=int(config.cache_gb * 1e9),
+        cache_bytes=config.cache_gb * 10**9,
     )
     return train_on(config, stream, out, say)
 

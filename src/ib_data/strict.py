@@ -50,7 +50,7 @@ class Table:
                 raise self.error(f"key {key!r} is missing (expected {_WORDS.get(kind, kind.__name__)})")
             return default  # type: ignore[no-any-return]
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            value = self._float(key, value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise self.error(f"{key!r}: expected {_WORDS.get(kind, kind.__name__)}, found {quoted(value)}")
         return value
@@ -82,12 +82,18 @@ class Table:
         """Every value of this table, itself a table, through `read`, by its key."""
         return {key: read(Table.of(value, self.owner, self.file, self._at(key))) for key, value in self.values.items()}
 
+    def _float(self, key: str, value: int) -> float:
+        try:
+            return float(value)
+        except OverflowError:
+            raise self.error(f"{key!r}: expected a number below 1.8e308, found {quoted(value)}") from None
+
     def _at(self, place: str) -> str:
         return f"{self.path}.{place}" if self.path else place
 
 
-def read_toml(path: Path) -> str:
-    """The text of a user's TOML file; IbDataError where it is not UTF-8."""
+def read_text(path: Path) -> str:
+    """The text of a user's file; IbDataError where it is not UTF-8."""
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

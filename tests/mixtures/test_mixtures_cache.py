@@ -36,6 +36,17 @@ def fill_and_close(cache: ShardCache, *names: str) -> None:
         os.close(descriptor)
 
 
+def disk_with(monkeypatch: pytest.MonkeyPatch, cache: ShardCache, free_bytes: int) -> None:
+    """A disk on which others leave `free_bytes`, and what is removed from the cache comes to it."""
+    real, before = os.statvfs(cache.folder), kept(cache)
+
+    def statvfs(_path: object) -> os.statvfs_result:
+        free = free_bytes + 4096 * len(before - kept(cache))
+        return os.statvfs_result((1, 1, 10**9, free, free, *real[5:]))
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+
+
 @pytest.fixture
 def cache(tmp_path: Path) -> ShardCache:
     """Room for three shards of 1,000 bytes."""
@@ -114,16 +125,45 @@ def test_a_disk_without_room_is_known_before_anything_is_fetched(
     cache: ShardCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill_and_close(cache, NAMES[0])
-    real = os.statvfs(cache.folder)
-    full = os.statvfs_result((1, 1, 10**9, 999, 999, *real[5:]))
-    monkeypatch.setattr(os, "statvfs", lambda _path: full)
+    disk_with(monkeypatch, cache, 0)
 
     def fetch() -> Iterator[bytes]:
         raise AssertionError("nothing is fetched")
         yield b""
 
-    assert cache.add(NAMES[1], 1000, fetch) is None
-    assert kept(cache) == set()  # what was not in use was given up for it
+    larger = ShardCache(cache.folder, 10**9)
+    assert larger.add(NAMES[1], 10**6, fetch) is None
+    assert kept(cache) == {NAMES[0]}  # the room that it takes would not have been enough
+
+
+def test_on_a_full_disk_unused_copies_make_room(cache: ShardCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_and_close(cache, *NAMES[:2])
+    disk_with(monkeypatch, cache, 0)
+    fill_and_close(cache, NAMES[2])
+    assert kept(cache) == {NAMES[1], NAMES[2]}
+
+
+def test_nothing_is_removed_where_those_in_use_leave_no_room(cache: ShardCache) -> None:
+    held = [fill(cache, name) for name in NAMES[:2]]
+    fill_and_close(cache, NAMES[2])
+    assert cache.add(NAMES[3], 2000, lambda: iter([b"x" * 2000])) is None
+    assert kept(cache) == set(NAMES[:3])
+    for descriptor in held:
+        assert descriptor is not None
+        os.close(descriptor)
+
+
+def test_a_lowered_bound_removes_what_is_beyond_it(cache: ShardCache) -> None:
+    fill_and_close(cache, *NAMES[:3])
+    in_use = cache.open(NAMES[0], 1000)
+    assert in_use is not None
+    ShardCache(cache.folder, 2500).trim()
+    assert kept(cache) == {NAMES[0], NAMES[2]}
+    ShardCache(cache.folder, 0).trim()
+    assert kept(cache) == {NAMES[0]}
+    os.close(in_use)
+    ShardCache(cache.folder / "absent", 0).trim()
+    assert not (cache.folder / "absent").exists()
 
 
 def test_other_faults_of_the_disk_are_not_hidden(cache: ShardCache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,9 +32,9 @@ COLUMNS = {
     "templates": "task template kind text sha256",
     "template_stats": "dataset split template renders instruction_p50 instruction_p95 instruction_max target_p50 "
     "target_p95 target_max truncated instructions_truncated targets_truncated sha256 is_current",
-    "mixture_members": "mixture dataset size scale weight member split task rule exponent cap fixed_weight",
+    "mixture_members": "mixture dataset size scale weight member split task rule exponent cap fixed_weight counts",
     "mixture_stages": "mixture start_position end_position member rule exponent scale",
-    "draws": "mixture seed position member dataset rank epoch index key id",
+    "draws": "mixture seed position member dataset rank epoch index key id spec_sha256",
     "quarantine": "dataset split key annotation_id position reason",
 }
 EMPTY_WITHOUT_LOGS = ("template_stats", "draws", "quarantine")

@@ -118,6 +118,20 @@ def test_kept_draws_are_followed(small_home: Home) -> None:
     assert rows(small_home, count) == []
 
 
+def test_draws_that_were_kept_without_the_checksum_of_a_spec_stay_readable(small_home: Home) -> None:
+    mixture = load_mixture("demo")
+    old = keep(small_home, mixture, 0, drawn(small_home, mixture, 3))
+    pq.write_table(pq.read_table(old).drop_columns("spec_sha256"), old)
+    found = "SELECT position, key, spec_sha256 IS NULL FROM draws ORDER BY ALL"
+    before = rows(small_home, found)
+    assert [(position, is_absent) for position, _, is_absent in before] == [(0, True), (1, True), (2, True)]
+    keep(small_home, mixture, 1, drawn(small_home, mixture, 2, seed=1))
+    assert [row[2] for row in rows(small_home, found)].count(False) == 2
+    assert set(rows(small_home, "SELECT spec_sha256 FROM draws WHERE seed = 1")) == set(
+        rows(small_home, "SELECT DISTINCT spec_sha256 FROM draws WHERE spec_sha256 IS NOT NULL")
+    )
+
+
 def test_a_query_reaches_the_files_of_the_views_and_no_others(small_home: Home) -> None:
     mixture = load_mixture("demo")
     kept = keep(small_home, mixture, 0, drawn(small_home, mixture, 2))

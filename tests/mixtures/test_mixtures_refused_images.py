@@ -91,7 +91,12 @@ def test_a_broken_clip_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"image_px": 0}, "image_px: expected at least 1, found 0"),
+        ({"image_px": 0}, "image_px: expected an integer from 1 to 4,096, found 0"),
+        ({"image_px": 4097}, "image_px: expected an integer from 1 to 4,096, found 4097"),
+        ({"image_px": 10**6}, "found 1000000"),
+        ({"image_px": True}, "found True"),
+        ({"image_px": 2.5}, "found 2.5"),
+        ({"image_px": "224"}, "found '224'"),
         ({"decode": "exakt"}, "decode: unknown value 'exakt'; did you mean 'exact'?"),
         ({"augment": "blip3"}, "augment: unknown value 'blip3'; did you mean 'blip'?"),
         ({"augment": "flip"}, "did you mean 'blip'"),

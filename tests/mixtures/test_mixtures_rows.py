@@ -124,6 +124,43 @@ def test_an_index_without_rows_has_none(tmp_path: Path) -> None:
     assert (rows.count, rows.samples.tolist(), rows.last_turns.tolist()) == (0, [0], [])
 
 
+@pytest.mark.parametrize("row", [LONG, LONG + 1, 3 * 65_536, 10**9])
+def test_a_row_beyond_the_last_is_named(long_rows: Rows, row: int) -> None:
+    for ask in (long_rows.place, long_rows.fields):
+        with pytest.raises(IndexError, match=f"there is no row {row}: expected 0 to 139999"):
+            ask(row)
+
+
+def names(cache: Path) -> list[str]:
+    return sorted(path.name for path in (cache / "indices").iterdir())
+
+
+def test_a_new_build_replaces_the_file_of_the_one_before(tmp_path: Path, build_split: Build) -> None:
+    """Of the split itself alone; who has the earlier file mapped goes on with it."""
+    other = rows_of(build_split(Home(tmp_path), "vqav2", 3, split="validation"))
+    other.place(0)
+    before = rows_of(build_split(Home(tmp_path), "vqav2", 20))
+    expected = [before.place(row) for row in range(40)]
+    kept = names(tmp_path / "cache")
+    after = rows_of(build_split(Home(tmp_path), "vqav2", 24))
+    assert after.ids(47) == ("vqav2-train-000023", "23-1")
+    assert [before.place(row) for row in range(40)] == expected
+    assert len(names(tmp_path / "cache")) == len(kept)
+    assert not any(before.manifest.index_sha256 in name for name in names(tmp_path / "cache"))
+    assert {"vqav2-train", "vqav2-validation"} == {name.rpartition("-")[0][:-74] for name in kept if "arrow" in name}
+
+
+def test_the_same_split_of_two_places_keeps_a_file_for_each(tmp_path: Path, build_split: Build) -> None:
+    near, far = build_split(Home(tmp_path), "vqav2", 20), build_split(Home(tmp_path / "far"), "vqav2", 24)
+    cache = tmp_path / "cache"
+    manifests = [read_manifest(folder, "vqav2") for folder in (near, far)]
+    for _ in range(2):
+        for folder, manifest in zip((near, far), manifests, strict=True):
+            assert manifest is not None
+            Rows(folder, manifest, cache).place(0)
+    assert len([name for name in names(cache) if name.endswith(".arrow")]) == 2
+
+
 def _ids_elsewhere(rows: Rows) -> tuple[tuple[str, str], int]:
     return rows.ids(70_000), os.getpid()
 

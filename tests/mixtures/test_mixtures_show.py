@@ -1,6 +1,7 @@
 """The verb mixture: what show, diff and draw print and keep, as a user types them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_show_draws_bars_marks_differences_and_adds_up(tiny_home: Home) -> None:
     assert row["ocrvqa"].split()[-3:-1] == ["-", "-"]
     assert "110 built (of 5 of 13 members)" in row["total:"]
     assert row["total:"].endswith("1,000 samples")
-    assert "16,445,856 annotations pinned" in row["total:"]
+    assert "16,445,856 annotations and conversations pinned" in row["total:"]
     assert "cap" not in row["member"]  # a column of caps only where a spec has one
     assert "stages" not in lines[-1]
 
@@ -205,19 +206,92 @@ def test_draw_of_chats_goes_over_conversations(tiny_home: Home, tmp_path: Path) 
 def test_draw_keeps_a_sequence_for_the_catalog(tiny_home: Home) -> None:
     words = ("demo", "-n", "2000", "--seed", "5", "--start", "1000")
     text = good(tiny_home, "draw", *words, "--keep")
-    path = tiny_home.draws / "demo-seed5-1000-2000.parquet"
+    (path,) = tiny_home.draws.iterdir()
+    assert re.fullmatch("demo-[0-9a-f]{8}-seed5-1000-2000.parquet", path.name)
     assert str(path) in text
     kept = pq.read_table(path)
     assert kept.column_names == [
-        "mixture", "seed", "position", "member", "dataset", "rank", "epoch", "index", "key", "id",
+        "mixture", "seed", "position", "member", "dataset", "rank", "epoch", "index", "key", "id", "spec_sha256",
     ]  # fmt: skip
     printed = json.loads(good(tiny_home, "draw", *words, "--json"))
     assert kept.select(list(printed[0])).to_pylist() == printed
     assert set(kept.column("mixture").to_pylist()) == {"demo"}
+    (spec,) = set(kept.column("spec_sha256").to_pylist())
+    assert path.name.startswith(f"demo-{spec[:8]}-")
     assert set(kept.column("seed").to_pylist()) == {5}
     assert shown(tiny_home, "draw", *words, "--keep") == {"path": str(path), "rows": 2000}
     assert list(tiny_home.draws.iterdir()) == [path]  # replaced, and nothing is left half-written
     path.unlink()
+
+
+def test_draw_keeps_specs_of_one_name_apart(tiny_home: Home, tmp_path: Path) -> None:
+    path = tmp_path / "demo.toml"
+    kept = set()
+    head = 'base = "instructblip"\nonly = ["vqav2", "okvqa"]\n'
+    for more in ("", "scales = { okvqa = 3.0 }", 'render = { turns = "chat" }', 'rule = "uniform"'):
+        path.write_text(head + more)
+        kept.add(shown(tiny_home, "draw", str(path), "--keep")["path"])
+    kept.add(shown(tiny_home, "draw", "demo", "--keep")["path"])
+    kept.add(shown(tiny_home, "draw", "demo", "--keep", "--available")["path"])  # other weights
+    assert len(kept) == 6
+    again = tmp_path / "elsewhere" / "demo.toml"
+    again.parent.mkdir()
+    again.write_text(path.read_text())
+    assert shown(tiny_home, "draw", str(again), "--keep")["path"] in kept  # the same spec is replaced
+    assert {str(file) for file in tiny_home.draws.iterdir()} == kept
+    for file in tiny_home.draws.iterdir():
+        file.unlink()
+
+
+def test_many_drawn_rows_are_lines_separated_by_tabs(empty_home: Home) -> None:
+    aligned = good(empty_home, "draw", "demo", "-n", "10000").splitlines()
+    lines = good(empty_home, "draw", "demo", "-n", "10001").splitlines()
+    assert (len(aligned), len(lines)) == (2 + 10_000, 1 + 10_001)
+    assert lines[0] == "position\tmember\trank\tepoch\tindex\tkey\tid"
+    for row, line in zip(aligned[2:], lines[1:], strict=False):
+        assert row.replace(",", "").split() == line.split("\t")
+
+
+TINY = """
+rule = "fixed"
+[[members]]
+dataset = "vqav2"
+split = "train"
+size = 40
+weight = 1
+[[members]]
+dataset = "okvqa"
+split = "train"
+size = 6
+weight = 9e-8
+"""
+
+
+def test_show_names_a_member_that_is_drawn_more_often_than_its_weight_says(tiny_home: Home, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    text = good(tiny_home, "show", str(path))
+    (note,) = [line for line in text.splitlines() if line.startswith("note: ")]
+    assert note == (
+        "note: a cycle of the order has 65,536 slots: okvqa is drawn 117 times in place of 1, "
+        "a share of 1.53e-05 in place of 9e-08"
+    )
+    row = shown(tiny_home, "show", str(path))["members"][1]
+    assert (row["drawn"], row["weight"]) == (1 / 65_536, pytest.approx(9e-8))
+    assert "note" not in good(tiny_home, "show", "instructblip")
+    members = shown(tiny_home, "show", "instructblip")["members"]
+    assert all(row["drawn"] == pytest.approx(row["weight"], rel=1e-3) for row in members)
+
+
+def test_available_names_the_stage_that_is_left_without_members(tiny_home: Home, tmp_path: Path) -> None:
+    path = tmp_path / "stages.toml"
+    path.write_text(
+        'base = "instructblip"\nonly = ["vqav2", "aokvqa"]\n[[stages]]\nstart = 2048\nscales = { vqav2 = 0.0 }\n'
+    )
+    for words in (["mixture", "draw"], ["stream"]):
+        result = CliRunner().invoke(group, [*words, str(path), "--available", "--home", str(tiny_home.root)])
+        assert isinstance(result.exception, IbDataError)
+        assert "all weights are 0 from position 2048 on; give one of vqav2 a scale" in str(result.exception)
 
 
 def test_draw_refuses_to_keep_a_seed_that_no_column_holds(empty_home: Home) -> None:

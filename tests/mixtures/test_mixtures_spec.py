@@ -79,6 +79,12 @@ def test_a_path_is_read_like_a_name(tmp_path: Path) -> None:
         ('rule = "sqrt"\n' + member(more="weight = 1"), "'weight' has no meaning under the rule 'sqrt'"),
         ('rule = "sqrt"\nexponent = 0.5\n' + member(), "'exponent' has no meaning"),
         ('rule = "temperature"\n' + member(), "key 'exponent' is missing"),
+        (
+            'rule = "temperature"\nexponent = 1e6\n' + member(),
+            "'exponent': expected a number from 0 to 10, found 1000000.0",
+        ),
+        ('rule = "temperature"\nexponent = -1\n' + member(), "'exponent': expected a number from 0 to 10, found -1.0"),
+        ('rule = "sqrt"\n' + member(more="scale = 2e6"), "'scale': expected a number from 0 to 1e+06, found 2000000.0"),
         ('rule = "fixed"\n' + member(), "key 'weight' is missing"),
         ('rule = "fixed"\n' + member(more="weight = 0"), "all weights are 0"),
         ("rule = ", "is not TOML"),
@@ -134,7 +140,8 @@ def test_stages_are_read_and_change_only_what_they_name(tmp_path: Path) -> None:
         (STAGED + stage(2048) + stage(2048), "stages[1]: 'start' 2048 does not lie after 2048"),
         (STAGED + stage(2048) + stage(1024), "stages[1]: 'start' 1024 does not lie after 2048"),
         (STAGED + stage('"1024"'), "'start': expected an integer"),
-        (STAGED + stage(2**62 + 1024), "'start' expected"),
+        (STAGED + stage(2**62 + 1024), "'start' expected a position of at most 2**62, found 4611686018427388928"),
+        (STAGED + stage(99999999999999999999), "'start' expected a position of at most 2**62"),
         (STAGED + "[[stages]]\nstart = 1024\n", "a stage that changes nothing"),
         (STAGED + stage(more='rule = "unifrom"'), "unknown value 'unifrom'; did you mean 'uniform'?"),
         (STAGED + stage(more="scale = 1"), "stages[0]: unknown key 'scale'; did you mean 'scales'?"),
@@ -264,3 +271,18 @@ def test_a_missing_file_and_one_that_is_not_text_are_named(tmp_path: Path) -> No
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(IbDataError, match="is not UTF-8"):
         load_mixture(tmp_path / "bytes.toml")
+
+
+def test_the_largest_exponent_gives_weights(tmp_path: Path) -> None:
+    text = 'rule = "temperature"\nexponent = 10\n' + member(size=2**53) + member("okvqa", size=2**52)
+    share = weights(load_mixture(spec(tmp_path, text)))
+    assert share == pytest.approx({"vqav2": 1024 / 1025, "okvqa": 1 / 1025})
+
+
+def test_many_stages_are_read_at_once(tmp_path: Path) -> None:
+    # In time that grows with the square of their number 4,000 stages were minutes.
+    stages = "".join(stage(1024 * (i + 1), f"scales = {{ okvqa = {1 + i} }}") for i in range(4000))
+    mixture = load_mixture(spec(tmp_path, STAGED + stages))
+    found = [stage.members[1].scale for _, stage in mixture.in_stages()]
+    assert found == [0.0, *range(1, 4001)]
+    assert mixture.at(10**9).members[1].scale == 4000

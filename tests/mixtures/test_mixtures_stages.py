@@ -10,7 +10,7 @@ from ib_data.mixtures import Member, Mixture, load_mixture, quotas, weights
 from ib_data.mixtures.order import Locality
 from ib_data.mixtures.schedule import Draw, Schedule, Stage
 from ib_data.mixtures.spec import StageSpec
-from ib_data.mixtures.weights import drawn_names, expected_samples, stage_quotas
+from ib_data.mixtures.weights import drawn_names, drawn_samples, expected_samples, stage_quotas
 
 SIZES = {"a": 700, "b": 33, "c": 5, "d": 1}
 STAGES = [
@@ -150,6 +150,15 @@ def test_expected_samples_are_summed_over_the_stages() -> None:
     assert expected_samples(spec, 300) == pytest.approx({"x": 100, "y": 200, "z": 0})
 
 
+def test_drawn_samples_are_those_of_the_order() -> None:
+    spec = mixture(StageSpec(start=65_536, rule="uniform", scales={"z": 1e-6}))
+    found = drawn_samples(spec, 2 * 65_536)
+    of_member = Schedule(stage_quotas(spec), dict.fromkeys(spec.names, 9), 0).slice(0, 2 * 65_536).member
+    assert [found[name] for name in spec.names] == np.bincount(of_member).tolist()
+    assert found["z"] == 1
+    assert expected_samples(spec, 2 * 65_536)["z"] < 0.1
+
+
 def test_a_member_of_a_later_stage_is_drawn_one_that_never_comes_is_not() -> None:
     assert drawn_names(mixture()) == ("x", "y")
     assert drawn_names(mixture(StageSpec(start=1024, scales={"z": 1.0}))) == ("x", "y", "z")
@@ -163,5 +172,8 @@ def test_leaving_members_out_goes_for_all_stages() -> None:
 
 def test_a_stage_left_without_anything_to_draw_is_refused() -> None:
     spec = mixture(StageSpec(start=1024, scales={"x": 0.0, "y": 0.0, "z": 1.0})).only(["x", "y"])
-    with pytest.raises(IbDataError, match="all weights are 0"):
+    with pytest.raises(IbDataError, match="all weights are 0 from position 1024 on; give one of x, y a scale"):
         stage_quotas(spec)
+    with pytest.raises(IbDataError, match="all weights are 0 from position 1024 on"):
+        weights(spec, 5000)
+    assert weights(spec, 1023)

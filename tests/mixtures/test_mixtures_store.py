@@ -274,7 +274,7 @@ def test_a_network_that_fails_gives_one_line(far: Home, near: Home, monkeypatch:
 
 def test_a_bucket_or_folder_that_is_not_there_is_named(bucket: str, near: Home) -> None:
     for url in (f"{bucket}x", "s3://no-such-bucket/shards", f"file://{near.root}/shards"):
-        with pytest.raises(IbDataError, match=f"{url}: there is nothing; expected folders DATASET/SPLIT"):
+        with pytest.raises(IbDataError, match=f"{url}: there is nothing; expected {url}/DATASET/SPLIT/manifest.json"):
             store_of(near, url).folder("vqav2", "train")
 
 

@@ -229,7 +229,11 @@ def test_a_missing_shard_is_named(damaged: Path) -> None:
 
 def test_a_shard_of_another_build_is_noticed(damaged: Path) -> None:
     shard = damaged / "vqav2-train-000000.tar"
+    before = shard.stat().st_mtime_ns
     shard.write_bytes(shard.read_bytes().replace(b"vqav2-train-00000", b"vqav2-train-00009"))
+    with pytest.raises(IbDataError, match=r"vqav2-train-000000\.tar: expected sha256 .*build vqav2 again"):
+        read_all(damaged)
+    os.utime(shard, ns=(before, before))  # as old as the one that it stands for
     with pytest.raises(
         IbDataError,
         match=r"expected sample 'vqav2-train-00000[0-7]' .*found sample 'vqav2-train-00009[0-7]'.*build vqav2 again",

@@ -24,16 +24,19 @@ def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> No
     """Weights of each member, and what a run of --samples would see of it.
 
     The columns sqrt, proportional and uniform are the weights that the same sizes would have under these rules, without
-    scales and caps. Epochs go over what is built, over the pinned size where nothing is (a dash); `differs` is what is
-    built more or less than pinned. With stages, weight, samples and epochs are those of the whole run.
+    scales and caps. Epochs go over what a position visits of what is built (every turn of a conversation, or the whole
+    of it under turns = "chat"), over the pinned size where nothing is (a dash). `built` counts what `size` counts, and
+    `differs` is what is built more or less than pinned. With stages, weight, samples and epochs are those of the whole
+    run. A note names members that whole slots of the order draw more or less often than their weight says.
 
     \b
     ib-data mixture show instructblip
     ib-data mixture show my.toml --samples 1000000 --json
     """
-    from ib_data.mixtures.overview import member_rows, stage_rows, unlike_pinned
-    from ib_data.mixtures.sources import refuse_unknown, sources
-    from ib_data.mixtures.spec import load_mixture
+    from ib_data.mixtures import load_mixture
+    from ib_data.mixtures.overview import drawn_apart, member_rows, stage_rows
+    from ib_data.mixtures.sources import refuse_unknown, sources, unlike_pinned
+    from ib_data.mixtures.weights import TOTAL_QUOTA
 
     mixture = load_mixture(spec)
     refuse_unknown(mixture)
@@ -48,13 +51,15 @@ def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> No
         click.echo(_total(rows, samples))
         if len(stages) > 1:
             click.echo(_stages(mixture, stages))
+        for phrase in drawn_apart(rows, samples):
+            click.echo(f"note: a cycle of the order has {TOTAL_QUOTA:,} slots: {phrase}")
     if strict and (differing := unlike_pinned(mixture, found)):
         remedy = "build the rest, or leave out --strict"
         raise IbDataError(f"mixture {mixture.name}: {'; '.join(differing)}; {remedy}")
 
 
 def _members(rows: list[dict[str, Any]]) -> str:
-    """The rows as a table with a bar of each weight; a column of caps only where there are any."""
+    """The rows as a table with a bar of each weight; caps, and what sizes count, only where one is set."""
     from ib_data.mixtures.overview import bar
 
     largest = max(row["weight"] for row in rows)
@@ -62,7 +67,8 @@ def _members(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         epochs = row["epochs"] if row["epochs"] < 1000 else round(row["epochs"])
         shown.append({**row, "epochs": epochs, "share": bar(row["weight"], largest)})
-    hidden = {"task"} | ({"cap"} if all(row["cap"] is None for row in rows) else set())
+    unset = {"cap": None, "counts": "annotations"}
+    hidden = {"task", "drawn", *(name for name, value in unset.items() if all(row[name] == value for row in rows))}
     columns = [name for name in shown[0] if name not in hidden]
     return table(columns, [[row[name] for name in columns] for row in shown])
 
@@ -71,7 +77,8 @@ def _total(rows: list[dict[str, Any]], samples: int) -> str:
     size = sum(row["size"] for row in rows)
     built = [row["built"] for row in rows if row["built"] is not None]
     of_members = f"{sum(built):,} built (of {len(built)} of {len(rows)} members)"
-    return f"total: {size:,} annotations pinned, {of_members}, {samples:,} samples"
+    units = " and ".join(sorted({row["counts"] for row in rows}))
+    return f"total: {size:,} {units} pinned, {of_members}, {samples:,} samples"
 
 
 def _stages(mixture: "Mixture", stages: list[dict[str, Any]]) -> str:

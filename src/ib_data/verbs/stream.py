@@ -7,6 +7,7 @@ import click
 
 from ib_data.home import Home
 from ib_data.mixtures.images import AUGMENTS, DECODES
+from ib_data.mixtures.store import DEFAULT_CACHE_BYTES
 from ib_data.verbs.options import home_option, json_option, templates_option
 
 if TYPE_CHECKING:
@@ -34,8 +35,20 @@ _POSITION = click.IntRange(0, 2**60)
 @click.option("--annotations-per-image", type=click.IntRange(1, 1024), default=1, show_default=True)
 @click.option("--local-order", is_flag=True, help="Visit shards block by block, for those that lie far away.")
 @click.option("--shards", metavar="URL", help="Where the shards lie, such as s3://bucket/shards, if not in the home.")
-@click.option("--cache-gb", type=click.FloatRange(0), default=50, show_default=True, help="Shards of a URL to keep.")
-@click.option("--max-bad-share", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Then it stops.")
+@click.option(
+    "--cache-gb",
+    type=click.IntRange(0, 10**6),
+    default=DEFAULT_CACHE_BYTES // 10**9,
+    show_default=True,
+    help="Gigabytes of a URL's shards to keep.",
+)
+@click.option(
+    "--max-bad-share",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Share of positions whose sample may be unusable.",
+)
 @click.option("--available", is_flag=True, help="Go without the members that are not built.")
 @click.option("--strict", is_flag=True, help="Refuse members of which more or less than the pinned size is built.")
 @templates_option
@@ -74,7 +87,7 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
         strict=given["strict"],
         options=_options(given),
         shards=given["shards"],
-        cache_bytes=int(given["cache_gb"] * 1e9),
+        cache_bytes=given["cache_gb"] * 10**9,
     )
     count = count or (opened.num_visits if given["once"] else 1000)
     if ids:

@@ -1,0 +1,32 @@
+"""URLs of object stores: whether anything here reads them, and how they are shown."""
+
+import re
+
+from ib_data.errors import IbDataError, MissingExtraError
+
+# User and password before a host, and what follows a question mark: a signature or a token.
+_USER = re.compile(r"(?<=://)[^/\s]*@")
+_QUERY = re.compile(r"(?<=\?)[^\s'\"]+")
+
+
+def without_secrets(text: str) -> str:
+    """A URL, or a message with URLs in it, without users, passwords and queries."""
+    return _QUERY.sub("...", _USER.sub("", text))
+
+
+def refuse_unreadable(url: str) -> None:
+    """Raise MissingExtraError or IbDataError where no installed package reads such a URL, or it names no place."""
+    shown = without_secrets(url)
+    try:
+        from fsspec import get_filesystem_class
+        from fsspec.core import split_protocol
+
+        protocol, path = split_protocol(url)
+        get_filesystem_class(protocol or "file")
+    except ImportError as error:
+        problem = without_secrets(str(error))
+        raise MissingExtraError(f"{shown}: {problem}; for s3:// addresses: pip install 'ib-data[s3]'") from error
+    except ValueError as error:
+        raise IbDataError(f"{shown}: {without_secrets(str(error))}") from error
+    if not path.strip("/ "):
+        raise IbDataError(f"{shown!r} names no folder of shards; expected a URL such as s3://BUCKET/PREFIX/shards")

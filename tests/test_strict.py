@@ -1,0 +1,43 @@
+"""Small data files read strictly: what a value may be, and what is said of any other."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ib_data.errors import DataError, IbDataError
+from ib_data.strict import Table, read_text
+
+
+def test_a_whole_number_is_taken_where_a_number_is_asked_for() -> None:
+    assert Table.of({"scale": 2}, "m", "m.toml").get("scale", float) == 2.0
+    with pytest.raises(DataError, match="m: m.toml: 'scale': expected a number, found True"):
+        Table.of({"scale": True}, "m", "m.toml").get("scale", float)
+
+
+def test_a_number_that_no_float_holds_is_refused() -> None:
+    table = Table.of({"scale": 10**400}, "m", "m.toml", "members[1]")
+    with pytest.raises(
+        DataError, match=r"m: m.toml: members\[1\]: 'scale': expected a number below 1.8e308, found 10+\.\.\."
+    ):
+        table.get("scale", float)
+
+
+def test_a_spec_with_such_a_number_is_one_line(cli: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "big.toml"
+    for num_digits, says in ((401, "big: {}: members[0]: 'scale': expected a number below 1.8e308"), (5001, "big: {}")):
+        text = 'rule = "sqrt"\n[[members]]\ndataset = "vqav2"\nsplit = "train"\nsize = 40\nscale = '
+        path.write_text(f"{text}{'1' * num_digits}\n")
+        result = cli("mixture", "show", path)
+        assert (result.code, result.err.count("\n")) == (1, 1)
+        assert says.format(path) in result.err
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("name = 'drawn'\n", encoding="utf-8")
+    assert read_text(path) == "name = 'drawn'\n"
+    path.write_bytes(b"name = '\xff'")
+    with pytest.raises(IbDataError, match=rf"{path}: is not UTF-8 text \(invalid start byte at byte 8\)"):
+        read_text(path)
