@@ -3,9 +3,15 @@
 Any DuckDB from 1.2 on opens the file, the `duckdb` program too. Nothing of the indices is copied into it.
 """
 
+import errno
 import json
 import re
-from collections.abc import Sequence
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
+from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -16,12 +22,12 @@ import duckdb
 import pyarrow as pa
 
 from ib_data import __version__
-from ib_data.builders.manifest import MANIFEST, Manifest, built
-from ib_data.errors import DataError, IbDataError, did_you_mean, one_line
+from ib_data.builders.manifest import MANIFEST, built
+from ib_data.errors import DataError, IbDataError, did_you_mean, one_line, os_error_line
 from ib_data.home import Home
 from ib_data.mixtures.catalog_macros import MACROS, Macro
 from ib_data.mixtures.catalog_relations import RELATIONS
-from ib_data.mixtures.catalog_tables import TABLES, arrow_table, stats_files
+from ib_data.mixtures.catalog_tables import TABLES, Manifests, arrow_table, stats_files
 from ib_data.mixtures.catalog_views import VIEWS, glob_escaped, literal, unreadable, view_files
 
 # DuckDB 2 would write a format that no 1.x program opens.
@@ -30,6 +36,12 @@ _UNKNOWN_RELATION = re.compile(r"Catalog Error: Table(?: Function)? with name (\
 # With an alias of a view in front of the column, DuckDB names no candidates.
 _UNKNOWN_COLUMN = re.compile(r'Binder Error: .* does not have a column named "([^"]+)"$')
 _ONE_SELECT = "`ib-data sql` runs one SELECT (or FROM, DESCRIBE, SUMMARIZE, SHOW) and changes nothing"
+# DuckDB makes two statements of it, the first of which creates a type.
+_OPEN_PIVOT = "PIVOT is refused where its values are left open; name them: PIVOT ... ON column IN ('a', 'b')"
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+_WITH_TIME_ZONE = "TIMESTAMP WITH TIME ZONE"
+# Far longer than a rebuild takes (0.27 s for the miniature), so that none at work loses its folder.
+_LEFT_BEHIND_S = 3600
 
 
 def rebuild(home: Home) -> None:
@@ -38,10 +50,19 @@ def rebuild(home: Home) -> None:
     A relation whose files are missing or damaged answers every query with an error that names the file; the others
     go on. Raises DataError where DuckDB cannot write, OSError where the folder cannot be written.
     """
+    with _written(home) as path:
+        _install(path, home)
+
+
+@contextmanager
+def _written(home: Home) -> Iterator[Path]:
+    """A catalog file of what `home` holds now, in a temporary folder of the system.
+
+    Not in the home, whose name may hold a `?`: DuckDB takes that for the start of options, and cannot commit.
+    """
     stamp = _stamp(home)
-    manifests = built(home)
-    home.root.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=home.root, prefix=".catalog-") as folder:
+    manifests = cache(partial(built, home))
+    with TemporaryDirectory(prefix="ib-data-") as folder:
         path = Path(folder) / home.catalog.name
         connection = duckdb.connect()
         try:
@@ -64,7 +85,18 @@ def rebuild(home: Home) -> None:
             raise DataError("catalog", _in_short(error), file=str(home.catalog), remedy=remedy) from error
         finally:
             connection.close()
-        path.replace(home.catalog)
+        yield path
+
+
+def _install(path: Path, home: Home) -> None:
+    """Put a copy of the catalog file `path` in its place by one rename, and remove what killed processes left there."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    for leftover in home.root.glob(".catalog-*"):
+        with suppress(FileNotFoundError):  # another process removed it
+            if leftover.stat().st_mtime < time.time() - _LEFT_BEHIND_S:
+                shutil.rmtree(leftover, ignore_errors=True)  # it may be another user's
+    with TemporaryDirectory(dir=home.root, prefix=".catalog-") as folder:
+        Path(shutil.copyfile(path, Path(folder) / home.catalog.name)).replace(home.catalog)
 
 
 def create_relation(connection: duckdb.DuckDBPyConnection, name: str, content: pa.Table | str) -> None:
@@ -85,9 +117,7 @@ def create_macro(connection: duckdb.DuckDBPyConnection, name: str, macro: Macro)
     connection.execute(f"COMMENT ON MACRO TABLE {name} IS {literal(macro.about)}")
 
 
-def _content(
-    connection: duckdb.DuckDBPyConnection, name: str, home: Home, manifests: Sequence[Manifest]
-) -> pa.Table | str:
+def _content(connection: duckdb.DuckDBPyConnection, name: str, home: Home, manifests: Manifests) -> pa.Table | str:
     """The rows of a table, or the SELECT of a view; where files are missing or damaged, a SELECT that says which.
 
     It is said when the relation is asked for: a broken log must not hide what is built.
@@ -99,6 +129,8 @@ def _content(
         connection.execute(f"DESCRIBE {select}")
     except DataError as error:
         return unreadable(name, str(error))
+    except OSError as error:
+        return unreadable(name, f"{name}: {os_error_line(error)}")
     except duckdb.Error as error:
         return unreadable(name, f"{name}: {_in_short(error)}")
     return select
@@ -110,23 +142,49 @@ def query(home: Home, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     The statement can read the catalog and the Parquet files of what is built, no other file and no network, and can
     write nothing. Raises IbDataError, in one line, for anything else and for a mistake in the SQL.
     """
+    with _opened(home) as connection:
+        try:
+            _lock_down(connection, home)
+            _refuse_all_but_one_select(connection, sql)
+            result = connection.sql(sql)
+            return result.columns, _with_times_as_text(result).fetchall()
+        except duckdb.Error as error:
+            raise IbDataError(f"sql: {_in_short(error)}") from error
+
+
+@contextmanager
+def _opened(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The catalog of now, made anew where it is out of date; for this once where the home is read-only."""
     connection = _open_current(home)
-    if connection is None:
-        rebuild(home)
-        connection = _open(home)
-    try:
-        _lock_down(connection, home)
-        _refuse_all_but_one_select(connection, sql)
-        cursor = connection.execute(sql)
-        return [column[0] for column in cursor.description], cursor.fetchall()
-    except duckdb.Error as error:
-        raise IbDataError(f"sql: {_in_short(error)}") from error
-    finally:
-        connection.close()
+    if connection:
+        with connection:
+            yield connection
+        return
+    with _written(home) as path:
+        try:
+            _install(path, home)
+        except OSError as error:
+            if error.errno not in _READ_ONLY or not home.root.is_dir():
+                raise
+        with duckdb.connect(str(path), read_only=True) as connection:
+            yield connection
+
+
+def _with_times_as_text(result: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """The rows of `result` with each time in a time zone as DuckDB writes it: Python would need the package pytz."""
+    types = [str(kind) for kind in result.types]
+    if not any(_WITH_TIME_ZONE in kind for kind in types):
+        return result
+    # "#2" is the second column, whatever it is called.
+    casts = (f"CAST(#{i} AS {kind.replace(_WITH_TIME_ZONE, 'VARCHAR')})" for i, kind in enumerate(types, 1))
+    return result.project(", ".join(casts))
 
 
 def _refuse_all_but_one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     statements = connection.extract_statements(sql)
+    # DuckDB 2 calls it one of type MULTI, DuckDB 1 gives two without a text.
+    if any(statement.type.name == "MULTI" or not statement.query for statement in statements):
+        raise IbDataError(f"sql: {_OPEN_PIVOT}")
     if len(statements) != 1:
         raise IbDataError(f"sql: expected one statement, found {len(statements)}; {_ONE_SELECT}")
     kind = statements[0].type
@@ -160,14 +218,6 @@ def _lock_down(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     ):
         connection.execute(f"SET {setting} = false")
     connection.execute("SET lock_configuration = true")
-
-
-def _open(home: Home) -> duckdb.DuckDBPyConnection:
-    try:
-        return duckdb.connect(str(home.catalog), read_only=True)
-    except duckdb.Error as error:
-        remedy = "close the program that has it open, or delete it: it is made anew"
-        raise DataError("catalog", _in_short(error), file=str(home.catalog), remedy=remedy) from error
 
 
 def _open_current(home: Home) -> duckdb.DuckDBPyConnection | None:
@@ -215,6 +265,9 @@ def _in_short(error: duckdb.Error) -> str:
     if unknown := _UNKNOWN_RELATION.match(message):
         return f"there is no relation {unknown[1]!r}; {did_you_mean(unknown[1], [*RELATIONS, *MACROS])}"
     if unknown := _UNKNOWN_COLUMN.match(message):
-        columns = sorted({column for relation in RELATIONS.values() for column in relation.columns})
-        return f"there is no column {unknown[1]!r}; {did_you_mean(unknown[1], columns)}"
+        columns = {column for relation in RELATIONS.values() for column in relation.columns}
+        columns |= {column for macro in MACROS.values() for column in macro.columns}
+        near = get_close_matches(unknown[1].lower(), sorted(columns), cutoff=0.5)
+        hint = did_you_mean(unknown[1], near) if near else "`ib-data sql` lists the columns of each relation"
+        return f"there is no column {unknown[1]!r}; {hint}"
     return message

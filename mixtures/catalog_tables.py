@@ -24,6 +24,8 @@ from ib_data.templates.stats import RenderLengths, read_stats
 
 _ARROW = {TEXT: pa.string(), WHOLE: pa.int64(), NUMBER: pa.float64(), FLAG: pa.bool_()}
 Row = tuple[Any, ...]
+# A call and not a list: where one manifest is damaged, the relations that need none must still be made.
+Manifests = Callable[[], Sequence[Manifest]]
 
 
 def arrow_table(name: str, rows: Iterable[Row]) -> pa.Table:
@@ -67,7 +69,8 @@ def stage_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
                 yield (mixture.name, start, end, m.name, stage.rule, stage.exponent, m.scale)
 
 
-def _datasets(_home: Home, built: Sequence[Manifest]) -> Iterator[Row]:
+def _datasets(_home: Home, read: Manifests) -> Iterator[Row]:
+    built = read()
     for name in card_names():
         card = load_card(name)
         found = {m.split: m for m in built_of(name, card, built)}
@@ -87,26 +90,26 @@ def _counts(card: Card, manifest: Manifest | None) -> tuple[int | None, ...]:
     return manifest.num_samples, manifest.num_annotations, len(stored), sum(s.num_bytes for s in stored)
 
 
-def _shards(_home: Home, built: Sequence[Manifest]) -> Iterator[Row]:
-    for m in built:
+def _shards(_home: Home, read: Manifests) -> Iterator[Row]:
+    for m in read():
         yield from ((m.dataset, m.split, s.name, s.num_samples, s.num_bytes, s.sha256) for s in m.shards)
 
 
-def _templates(_home: Home, _built: Sequence[Manifest]) -> Iterator[Row]:
+def _templates(_home: Home, _read: Manifests) -> Iterator[Row]:
     for task in TASKS:
         yield from ((t.task, t.name, t.kind, t.text, t.sha256) for t in load_task(task))
 
 
-def _mixture_members(_home: Home, _built: Sequence[Manifest]) -> Iterator[Row]:
+def _mixture_members(_home: Home, _read: Manifests) -> Iterator[Row]:
     return member_rows(map(load_mixture, mixture_names()))
 
 
-def _mixture_stages(_home: Home, _built: Sequence[Manifest]) -> Iterator[Row]:
+def _mixture_stages(_home: Home, _read: Manifests) -> Iterator[Row]:
     return stage_rows(map(load_mixture, mixture_names()))
 
 
-def _template_stats(home: Home, built: Sequence[Manifest]) -> Iterator[Row]:
-    for manifest in built:
+def _template_stats(home: Home, read: Manifests) -> Iterator[Row]:
+    for manifest in read():
         for path in stats_files(home.split(manifest.dataset, manifest.split)):
             stats = read_stats(path.parent, path.stem.removeprefix("templates-"))
             assert stats is not None
@@ -124,7 +127,7 @@ def _lengths(lengths: RenderLengths) -> Row:
     return (*chain(*quantiles), *((sum(cut), *cut) if cut else (None, None, None)))
 
 
-def _quarantine(home: Home, _built: Sequence[Manifest]) -> Iterator[Row]:
+def _quarantine(home: Home, _read: Manifests) -> Iterator[Row]:
     try:
         lines = home.quarantine.read_bytes().split(b"\n")
     except FileNotFoundError:
@@ -146,7 +149,7 @@ def _bad_sample(file: Path, number: int, line: bytes) -> Row:
         raise DataError("quarantine", problem, file=str(file), row=place, remedy=remedy) from error
 
 
-TABLES: Mapping[str, Callable[[Home, Sequence[Manifest]], Iterator[Row]]] = {
+TABLES: Mapping[str, Callable[[Home, Manifests], Iterator[Row]]] = {
     "datasets": _datasets,
     "shards": _shards,
     "templates": _templates,

@@ -8,7 +8,7 @@ from ib_data.cards import card_names, load_card
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.mixtures.catalog_relations import RELATIONS
-from ib_data.mixtures.catalog_tables import built_of
+from ib_data.mixtures.catalog_tables import Manifests, built_of
 
 _PARQUET_END = b"PAR1"
 _KEYS = ("dataset", "split", "key")
@@ -20,15 +20,20 @@ def view_files(home: Home) -> list[Path]:
     return [*(folder / name for folder in folders for name in (INDEX, DROPS)), *_kept_draws(home)]
 
 
-def empty(name: str, where: str = "false") -> str:
+def empty(name: str) -> str:
     """A SELECT of the columns of the relation `name` without a row."""
-    nulls = (f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in RELATIONS[name].columns.items())
-    return f"SELECT {', '.join(nulls)} WHERE {where}"
+    return f"SELECT {_each_column(name, 'NULL')} WHERE false"
 
 
 def unreadable(name: str, message: str) -> str:
     """A SELECT of the columns of the relation `name` that ends in the error `message` when it runs."""
-    return empty(name, f"CAST(error({literal(message)}) AS BOOLEAN)")
+    # In the columns too: of nulls DuckDB knows that `dataset = 'vqav2'` holds nowhere, and answers 0 rows unseen.
+    fault = f"error({literal(message)})"
+    return f"SELECT {_each_column(name, fault)} WHERE CAST({fault} AS BOOLEAN)"
+
+
+def _each_column(name: str, value: str) -> str:
+    return ", ".join(f'CAST({value} AS {kind}) AS "{column}"' for column, kind in RELATIONS[name].columns.items())
 
 
 def glob_escaped(path: Path) -> str:
@@ -41,7 +46,8 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _samples(home: Home, built: Sequence[Manifest]) -> str:
+def _samples(home: Home, read: Manifests) -> str:
+    built = read()
     if not built:
         return empty("samples")
     values = (
@@ -53,8 +59,8 @@ def _samples(home: Home, built: Sequence[Manifest]) -> str:
     return f"SELECT {', '.join((*_KEYS, *values))} FROM {source} GROUP BY {', '.join(_KEYS)}"
 
 
-def _annotations(home: Home, built: Sequence[Manifest]) -> str:
-    return " UNION ALL ".join(_annotations_of_each(home, built)) or empty("annotations")
+def _annotations(home: Home, read: Manifests) -> str:
+    return " UNION ALL ".join(_annotations_of_each(home, read())) or empty("annotations")
 
 
 def _annotations_of_each(home: Home, built: Sequence[Manifest]) -> Iterator[str]:
@@ -71,13 +77,14 @@ def _annotations_of_each(home: Home, built: Sequence[Manifest]) -> Iterator[str]
             yield f"SELECT {_names('annotations')} FROM ({own} FROM {source})"
 
 
-def _drops(home: Home, built: Sequence[Manifest]) -> str:
+def _drops(home: Home, read: Manifests) -> str:
+    built = read()
     if not built:
         return empty("drops")
     return f"SELECT {_names('drops')} FROM {_parquet([_file(home, m, DROPS) for m in built])}"
 
 
-def _draws(home: Home, _built: Sequence[Manifest]) -> str:
+def _draws(home: Home, _read: Manifests) -> str:
     files = _kept_draws(home)
     for path in files:
         if not _is_parquet(path):
@@ -119,11 +126,15 @@ def _names(relation: str) -> str:
 
 
 def _parquet(paths: Sequence[Path], *options: str) -> str:
+    for path in paths:
+        if "\\" in path.as_posix():
+            problem, remedy = "DuckDB reads no path with a backslash", "move the home to another path"
+            raise DataError("catalog", problem, file=str(path), remedy=remedy)
     files = f"[{', '.join(literal(glob_escaped(path)) for path in paths)}]"
     return f"read_parquet({', '.join((files, *options))})"
 
 
-VIEWS: Mapping[str, Callable[[Home, Sequence[Manifest]], str]] = {
+VIEWS: Mapping[str, Callable[[Home, Manifests], str]] = {
     "samples": _samples,
     "annotations": _annotations,
     "drops": _drops,

@@ -3,8 +3,9 @@
 World size, rank and workers only slice the order, resuming is a seek, and nothing is kept between positions.
 """
 
+import json
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
 from hashlib import sha256
@@ -253,6 +254,7 @@ def open_stream(
 
 
 def _templates_digest(part: Part, options: StreamOptions) -> str:
-    """SHA-256 in hex of the texts that a member's examples may be rendered with."""
-    texts: Sequence[str] = [t.sha256 for t in load_task(part.card.task, options.templates) if t.kind == "train"]
-    return sha256("\n".join(texts).encode()).hexdigest()
+    """SHA-256 in hex of the texts, with their targets, that a member's examples may be rendered with."""
+    known = [t for t in load_task(part.card.task, options.templates) if t.kind == "train"]
+    texts = [[template.text, *(target.text for target in template.targets)] for template in known]
+    return sha256(json.dumps(texts).encode()).hexdigest()

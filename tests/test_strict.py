@@ -12,7 +12,7 @@ from ib_data.strict import Table, read_text
 
 def test_a_whole_number_is_taken_where_a_number_is_asked_for() -> None:
     assert Table.of({"scale": 2}, "m", "m.toml").get("scale", float) == 2.0
-    with pytest.raises(DataError, match="m: m.toml: 'scale': expected a number, found True"):
+    with pytest.raises(DataError, match=r"m: m.toml: 'scale': expected a number, found True"):
         Table.of({"scale": True}, "m", "m.toml").get("scale", float)
 
 

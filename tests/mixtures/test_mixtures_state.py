@@ -106,6 +106,12 @@ def test_a_state_with_other_templates_is_refused(tiny_home: Home, tmp_path: Path
     assert "Caption number" in next(e for e in stream.examples() if e.dataset == "coco_caption").rendered.instruction
     with pytest.raises(IbDataError, match="coco_caption: templates_sha256 was"):
         stream.check_state(state)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "captioning.toml").write_text(texts.replace("{{ caption }}'", "{{ caption|lower }}'"))
+    targets = open_stream(tiny_home, BUILT, options=StreamOptions(templates=other))
+    with pytest.raises(IbDataError, match="coco_caption: templates_sha256 was"):
+        targets.check_state(stream.state(5))
 
 
 def test_what_is_still_to_come_may_change_and_the_past_may_not(tiny_home: Home) -> None:

@@ -126,9 +126,8 @@ def test_what_stands_where_a_copy_belongs_is_named(far: Home, near: Home, harm: 
 def test_what_cannot_be_removed_from_the_cache_is_named(far: Home, near: Home, harm: Callable[[Path], None]) -> None:
     (near.cache / "shards").mkdir(parents=True)
     harm(near.cache / "shards" / "0.tar")
-    with pytest.raises(
-        IbDataError, match=rf"the cache cannot be cut to 0 bytes: .*{near.cache}/shards/0.tar.*; delete"
-    ):
+    says = rf"the cache cannot be cut to 0 bytes: .*{near.cache}/shards/0.tar.*; delete"
+    with pytest.raises(IbDataError, match=says):
         store(far, near, 0)
 
 

@@ -91,7 +91,7 @@ def test_a_library_that_prints_the_password_is_not_repeated(
 
 @pytest.mark.parametrize("url", ["sss://user:secret@host/x", "sss://user:secret@host"])
 def test_a_protocol_that_is_not_known_is_named_without_the_password(near: Home, url: str) -> None:
-    with pytest.raises(IbDataError, match="^sss://host.*Protocol not known: sss$"):
+    with pytest.raises(IbDataError, match=r"^sss://host.*Protocol not known: sss$"):
         store_of(near, url)
 
 

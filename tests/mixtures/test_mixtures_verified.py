@@ -67,10 +67,8 @@ def test_other_content_of_the_same_size_is_refused(folder: Path, tmp_path: Path,
     alter(shard, old, new)
     store = LocalStore(Home(tmp_path))
     for _ in range(2):  # a failure is not remembered as a success
-        with pytest.raises(
-            DataError,
-            match=rf"vqav2: {shard}: expected sha256 \w{{64}} as the manifest says, found \w{{64}}; .*build vqav2 again",
-        ):
+        says = rf"vqav2: {shard}: expected sha256 \w{{64}} as the manifest says, found \w{{64}}; .*build vqav2 again"
+        with pytest.raises(DataError, match=says):
             opened(store, folder)
 
 
