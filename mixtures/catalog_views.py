@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from ib_data.builders.manifest import DROPS, INDEX, MANIFEST, Manifest
 from ib_data.cards import card_names, load_card
 from ib_data.errors import DataError
@@ -10,7 +13,6 @@ from ib_data.home import Home
 from ib_data.mixtures.catalog_relations import RELATIONS
 from ib_data.mixtures.catalog_tables import Manifests, built_of
 
-_PARQUET_END = b"PAR1"
 _KEYS = ("dataset", "split", "key")
 
 
@@ -113,12 +115,12 @@ def _file(home: Home, manifest: Manifest, name: str) -> Path:
 
 
 def _is_parquet(path: Path) -> bool:
+    """Whether the footer can be read: of one that is damaged DuckDB does not say in which file it stands."""
     try:
-        with path.open("rb") as file:
-            file.seek(-len(_PARQUET_END), 2)
-            return file.read() == _PARQUET_END
-    except OSError:  # missing, a folder, or shorter than the mark
+        pq.read_metadata(path)
+    except (pa.ArrowException, OSError, ValueError):  # also where it is missing or a folder
         return False
+    return True
 
 
 def _names(relation: str) -> str:

@@ -12,7 +12,7 @@ from ib_data.mixtures.reading import Part
 from ib_data.mixtures.rows import Rows
 from ib_data.mixtures.sources import Source, refuse_unknown, sources, unlike_pinned
 from ib_data.mixtures.spec import Mixture
-from ib_data.mixtures.store import Store
+from ib_data.mixtures.store import LocalStore, Store
 from ib_data.mixtures.template_choice import TemplateChoice
 from ib_data.mixtures.units import Units
 from ib_data.mixtures.weights import drawn_names
@@ -31,7 +31,7 @@ def find_built(store: Store, mixture: Mixture, *, available: bool) -> tuple[Mixt
     found = sources(store, spec)
     missing = [name for name, source in found.items() if not source.num_built]
     if missing:
-        _report_missing(spec, missing, available)
+        _report_missing(spec, missing, available, isinstance(store, LocalStore))
         spec = spec.only(set(found) - set(missing))
     return spec, {name: source for name, source in found.items() if name not in missing}
 
@@ -76,12 +76,13 @@ def report_sizes(mixture: Mixture, parts: Mapping[str, Part], *, strict: bool) -
     note(text)
 
 
-def _report_missing(spec: Mixture, missing: list[str], available: bool) -> None:
+def _report_missing(spec: Mixture, missing: list[str], available: bool, is_local: bool) -> None:
     names = ", ".join(missing)
+    state = "built" if is_local else "in the object store"
+    build = f"run `ib-data build {missing[0]}` and so on" if is_local else "copy their folders there"
     if len(missing) == len(spec.members):
-        raise IbDataError(f"mixture {spec.name}: none of its members is built ({names}); run `ib-data build` for them")
+        raise IbDataError(f"mixture {spec.name}: none of its members is {state} ({names}); {build}")
     if not available:
         without = "--available, or available=true for `train`"
-        remedy = f"run `ib-data build {missing[0]}` and so on, or go without them: {without}"
-        raise IbDataError(f"mixture {spec.name}: not built: {names}; {remedy}")
-    note(f"mixture {spec.name}: left out because not built: {names}; their weight goes to the other members")
+        raise IbDataError(f"mixture {spec.name}: not {state}: {names}; {build}, or go without them: {without}")
+    note(f"mixture {spec.name}: left out because not {state}: {names}; their weight goes to the other members")

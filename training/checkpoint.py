@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ib_data.errors import IbDataError
+from ib_data.mixtures.urls import without_secrets
 from ib_data.strict import Table
 from ib_data.training.config import TrainConfig, config_of
 from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_model, trained_parameters
@@ -108,11 +109,11 @@ def read(folder: Path) -> Checkpoint:
 def state_of(
     position: int, stream: Mapping[str, Any], config: TrainConfig, shape: TinyShape, fingerprint: str
 ) -> dict[str, Any]:
-    """What `save` writes to `state.json` beside format and step."""
+    """What `save` writes to `state.json` beside format and step; a password in the URL of shards is left out."""
     return {
         "position": position,
         "stream": dict(stream),
-        "config": asdict(config),
+        "config": {**asdict(config), "shards": without_secrets(config.shards)},
         "model": {"shape": asdict(shape), "frozen_sha256": fingerprint},
     }
 

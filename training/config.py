@@ -98,7 +98,7 @@ def parse_config(text: str, name: str, file: str, overrides: Iterable[str] = ())
     """The configuration in a TOML text; see `load_config`."""
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or an integer of more digits than Python reads
         raise IbDataError(f"{name}: {file}: not TOML: {error}") from error
     config = config_of(Table.of(values, name, file), {})
     typed = dict(_override(override, name) for override in overrides)

@@ -103,6 +103,15 @@ def test_checkpoints_hold_only_safetensors_and_json(tmp_path) -> None:
     assert not list(tmp_path.glob(".partial*"))
 
 
+def test_a_password_in_the_address_of_shards_is_not_kept(tmp_path) -> None:
+    config = toy_config(shards="s3://user:secret@bucket/shards?token=abc")
+    folder = train_on(config, ToyStream(), tmp_path, silent).checkpoint
+    text = (folder / "state.json").read_text()
+    assert "s3://bucket/shards" in text
+    assert "secret" not in text
+    assert "abc" not in text
+
+
 def test_the_log_says_where_the_time_went(tmp_path) -> None:
     train_on(toy_config(steps=3), ToyStream(), tmp_path, silent)
     for row in logged(tmp_path):

@@ -2,13 +2,16 @@
 
 import csv
 import json
+import math
 import sys
 import textwrap
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ib_data.errors import IbDataError, one_line
 from ib_data.home import Home
 from ib_data.verbs.options import home_option
 
@@ -49,10 +52,12 @@ def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: str) -> 
 
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([columns, *rows])
+        writer.writerows([columns, *([_text(value) for value in row] for row in rows)])
     elif form == "json":
+        if twice := [name for i, name in enumerate(columns) if name in columns[:i]]:
+            raise IbDataError(f"sql: two columns are called {twice[0]!r}; give one another name, with AS")
         records = [{name: _plain(value) for name, value in zip(columns, row, strict=True)} for row in rows]
-        click.echo(json.dumps(records, ensure_ascii=False, indent=1, default=str))
+        click.echo(json.dumps(records, ensure_ascii=False, indent=1))
     else:
         click.echo(table(columns, [[_cell(value) for value in row] for row in rows]))
 
@@ -74,14 +79,33 @@ def _list_relations() -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: a number that is none (nan, inf) as its name."""
-    return str(value) if isinstance(value, float) and not abs(value) < float("inf") else value
+    """A value as JSON has it, at any depth; nan and inf by their names, bytes in hexadecimal, times as text."""
+    if isinstance(value, Decimal):
+        value = float(value)
+    if isinstance(value, dict):
+        return {_key(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    is_json = value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+    return value if is_json else str(value)
+
+
+def _key(value: Any) -> str:
+    plain = _plain(value)
+    return plain if isinstance(plain, str) else json.dumps(plain)
+
+
+def _text(value: Any) -> Any:
+    """A value for a cell: lists and structs as JSON, bytes in hexadecimal."""
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(_plain(value), ensure_ascii=False)
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def _cell(value: Any) -> object:
     """A value for the table; texts and lists on one line, without what a terminal would obey."""
-    from ib_data.errors import one_line
-
     if value is None or isinstance(value, bool | int | float):
         return value
-    return one_line(value if isinstance(value, str) else str(value), 80)
+    return one_line(str(_text(value)), 80)

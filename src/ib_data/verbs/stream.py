@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ib_data.home import Home
-from ib_data.mixtures.images import AUGMENTS, DECODES
+from ib_data.mixtures.images import AUGMENTS, DECODES, MAX_IMAGE_PX
 from ib_data.mixtures.store import DEFAULT_CACHE_BYTES
 from ib_data.verbs.options import home_option, json_option, templates_option
 
@@ -31,7 +31,7 @@ _POSITION = click.IntRange(0, 2**60)
 @click.option(
     "--augment", type=click.Choice(AUGMENTS), default="none", show_default=True, help="How training crops pictures."
 )
-@click.option("--image-px", type=click.IntRange(16, 4096), default=224, show_default=True)
+@click.option("--image-px", type=click.IntRange(16, MAX_IMAGE_PX), default=224, show_default=True)
 @click.option("--annotations-per-image", type=click.IntRange(1, 1024), default=1, show_default=True)
 @click.option("--local-order", is_flag=True, help="Visit shards block by block, for those that lie far away.")
 @click.option("--shards", metavar="URL", help="Where the shards lie, such as s3://bucket/shards, if not in the home.")

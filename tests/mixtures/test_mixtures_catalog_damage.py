@@ -1,0 +1,145 @@
+"""A damaged file is named by each query that needs it, whatever its shape, and by no other."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ib_data.builders.manifest import DROPS, INDEX, MANIFEST
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.mixtures import load_mixture
+from ib_data.mixtures.catalog import query
+from ib_data.mixtures.drawing import drawn, keep
+
+Build = Callable[..., Path]
+PAGE = (Path(__file__).parents[2] / "docs" / "duckdb.md").read_text()
+QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+BAD = {"dataset": "okvqa", "split": "train", "key": "k", "annotation_id": "1", "position": 2, "reason": "unreadable"}
+FILES = {
+    "samples": INDEX,
+    "annotations": INDEX,
+    "drops": DROPS,
+    "draws": "demo-0.parquet",
+    "quarantine": "quarantine.jsonl",
+}
+# What DuckDB answers without a look at a row of nulls, if it is let.
+SHAPES = (
+    "FROM {}",
+    "SELECT count(*) FROM {}",
+    "FROM {} WHERE dataset = 'vqav2'",
+    "SELECT count(*) FROM {} WHERE key IN ('a', 'b')",
+    "SELECT dataset, count(*) FROM {} WHERE dataset LIKE 'v%' GROUP BY ALL",
+    "SELECT 1 FROM {} WHERE key IS NOT NULL LIMIT 1",
+    "SELECT max(key) FROM {} WHERE length(key) > 3",
+    "SELECT d.name FROM datasets AS d JOIN {} AS x ON x.dataset = d.name",
+    "SELECT name FROM datasets WHERE name NOT IN (SELECT dataset FROM {})",
+    "SELECT (SELECT count(*) FROM {} WHERE key = 'x')",
+    "WITH x AS (FROM {}) SELECT * FROM x WHERE dataset = 'x' ORDER BY ALL",
+)
+
+
+@pytest.fixture
+def whole_home(tmp_path: Path, build_split: Build) -> Home:
+    """A home with 3 samples of okvqa and 2 of coco_caption, a bad sample and some kept draws."""
+    home = Home(tmp_path / "home")
+    build_split(home, "okvqa", 3)
+    build_split(home, "coco_caption", 2)
+    home.quarantine.write_text(json.dumps(BAD) + "\n")
+    mixture = load_mixture("demo")
+    keep(home, mixture, 0, drawn(home, mixture, 20)).replace(home.draws / FILES["draws"])
+    return home
+
+
+def answer(home: Home, sql: str) -> Any:
+    """The rows of a query, or its error, which must be one line."""
+    try:
+        return sorted(query(home, sql)[1], key=repr)
+    except IbDataError as error:
+        message = str(error)
+    assert "\n" not in message
+    return message
+
+
+def place(home: Home, name: str) -> Path:
+    return next(path for path in sorted(home.root.rglob(name)) if "coco" not in str(path))
+
+
+@pytest.mark.parametrize("name", sorted(set(FILES.values())))
+def test_a_query_of_the_page_names_a_damaged_file_or_needs_none(whole_home: Home, name: str) -> None:
+    before = [answer(whole_home, sql) for sql in QUERIES]
+    path = place(whole_home, name)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + b"\n")
+    read = re.compile(rf"\b(?:FROM|JOIN) (?:{'|'.join(relation for relation in FILES if FILES[relation] == name)})\b")
+    assert sum(bool(read.search(sql)) for sql in QUERIES) in range(1, len(QUERIES))
+    for sql, rows in zip(QUERIES, before, strict=True):
+        found = answer(whole_home, sql)
+        if read.search(sql):
+            assert str(path) in found, sql
+        else:
+            assert found == rows, sql
+
+
+def test_a_filter_does_not_hide_a_damaged_file(whole_home: Home) -> None:
+    for relation, name in FILES.items():
+        path = place(whole_home, name)
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2] + b"\n")
+        for shape in SHAPES:
+            sql = shape.format(relation)
+            if relation == "drops":
+                sql = sql.replace("key", "source_id")
+            assert str(path) in answer(whole_home, sql), sql
+        path.write_bytes(data)
+
+
+def test_a_footer_of_garbage_is_named_also_where_another_file_is_read_first(whole_home: Home) -> None:
+    for path in sorted(whole_home.root.rglob(INDEX)):
+        data = path.read_bytes()
+        path.write_bytes(data[:-200] + b"\xff" * 192 + data[-8:])
+        for shape in SHAPES[:3]:
+            assert str(path) in answer(whole_home, shape.format("samples")), shape
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"{", "cannot be read"),
+        (b"", "cannot be read"),
+        (b'"\xff\xfe"', "cannot be read"),
+        (b"[" * 100_000, "cannot be read: maximum recursion depth exceeded"),
+        (b"[]", "expected a table, found []"),
+        (b"{}", "key 'shards' is missing"),
+        (None, "Is a directory"),
+    ],
+)
+def test_a_bad_manifest_is_named_by_what_reads_manifests(whole_home: Home, data: bytes | None, problem: str) -> None:
+    path = whole_home.split("okvqa", "train") / MANIFEST
+    path.unlink()
+    if data is None:
+        path.mkdir()
+    else:
+        path.write_bytes(data)
+    for relation in ("datasets", "shards", "samples", "annotations", "drops", "template_stats"):
+        message = answer(whole_home, f"SELECT count(*) FROM {relation}")
+        assert f"{path}: {problem}" in message
+    assert f"{path}: {problem}" in answer(whole_home, "FROM expected_epochs('demo', 1000)")
+    for relation in ("templates", "mixture_members", "mixture_stages", "draws", "quarantine"):
+        assert answer(whole_home, f"SELECT count(*) > 0 FROM {relation}") == [(True,)]
+    assert len(answer(whole_home, "FROM mixture_weights('demo')")) == len(load_mixture("demo").members)
+
+
+def test_logs_that_are_folders_or_the_reverse_hide_nothing_else(whole_home: Home) -> None:
+    whole_home.quarantine.unlink()
+    whole_home.quarantine.mkdir()
+    assert answer(whole_home, "FROM quarantine") == f"sql: quarantine: {whole_home.quarantine}: Is a directory"
+    (whole_home.draws / FILES["draws"]).unlink()
+    whole_home.draws.rmdir()
+    whole_home.draws.write_text("no folder")
+    assert answer(whole_home, "FROM draws") == []
+    assert answer(whole_home, "SELECT count(*) FROM samples") == [(5,)]
