@@ -1,4 +1,4 @@
-"""Images a second from an archive to shards, beside what the work cannot go below: python benchmarks/build.py
+"""Images a second from an archive to shards, beside what the work cannot go below: python benchmarks/build.py [--write]
 
 One run over the same photos: our build with one and two workers, `webdataset.ShardWriter` over the same samples (it
 neither opens the photos nor writes an index), and a bare loop that reads the members and hashes them.
@@ -23,7 +23,7 @@ from ib_data.builders.sources import SourceFolders, resolve
 from ib_data.cards import load_card
 from ib_data.home import Home
 
-NUM_IMAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+NUM_IMAGES = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 4000)
 
 
 def fetcher_of(folder: Path) -> Fetcher:

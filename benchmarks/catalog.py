@@ -1,4 +1,4 @@
-"""How long the catalog takes over ten million annotations: python benchmarks/catalog.py
+"""How long the catalog takes over ten million annotations: python benchmarks/catalog.py [--write]
 
 Writes synthetic indices of three datasets to a temporary folder (a quarter of a gigabyte, deleted afterwards), and asks
 the catalog three typical questions. The goal is a rebuild in at most 2 s.

@@ -1,4 +1,4 @@
-"""Pictures a second that one core turns into 224 pixels: python benchmarks/decode.py
+"""Pictures a second that one core turns into 224 pixels: python benchmarks/decode.py [--write]
 
 JPEG files of 640 x 480, quality 90, 4:2:0, drawn here: blots of all sizes and noise, about as many bytes as photos of
 COCO. Where IB_DATA_REAL names a folder of official files, its photos too. Every round runs each way over all of the

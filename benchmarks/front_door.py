@@ -1,4 +1,4 @@
-"""How long the command line takes to answer, beside a bare `import click`: python benchmarks/front_door.py
+"""How long the command line takes to answer, beside a bare `import click`: python benchmarks/front_door.py [--write]
 
 The two alternate, so that a machine whose speed drifts slows both. The goal is a ratio of at most 3.
 """

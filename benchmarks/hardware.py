@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ def machine() -> dict[str, Any]:
 
 
 def report(name: str, figures: dict[str, Any]) -> None:
-    """Print the figures and keep them in `results/NAME.json` with the machine's name."""
+    """Print the figures with the machine's name; under --write keep them in `results/NAME.json` too."""
     text = json.dumps({"machine": machine(), **figures}, indent=1)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(text + "\n")
+    if "--write" in sys.argv:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{name}.json").write_text(text + "\n")
     print(text)

@@ -1,4 +1,4 @@
-"""How far apart a block-local order reads, beside the full shuffle: python benchmarks/locality.py
+"""How far apart a block-local order reads, beside the full shuffle: python benchmarks/locality.py [--write]
 
 A mixture of 26 members under the square-root rule, at batch 256, as a trainer would read it from shards that lie far
 away. For each order: how many distinct blocks 10,000 positions in a row touch, and a batch; how far apart in rows two

@@ -1,4 +1,4 @@
-"""Microseconds a render takes, beside decoding a photo: python benchmarks/render.py
+"""Microseconds a render takes, beside decoding a photo: python benchmarks/render.py [--write]
 
 For each task its typical annotation, rendered as in a run; the same with a template compiled at every call, as code
 without a cache would do; and one photo of 640 x 480 decoded in full and resized to 224 pixels with Pillow. Rounds are

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ib_data.errors import DataError
+from ib_data.errors import DataError, quoted
 from ib_data.home import Home
 from ib_data.strict import Table
 
@@ -69,15 +69,18 @@ def read_manifest(folder: Path, dataset: str) -> Manifest | None:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    remedy = f"delete {folder} and build again"
     try:
         value = json.loads(data)
-    except ValueError as error:
-        remedy = f"delete {folder} and build again"
+    except (ValueError, RecursionError) as error:
         raise DataError(dataset, f"cannot be read: {error}", file=str(path), remedy=remedy) from error
+    if not isinstance(value, dict):
+        raise DataError(dataset, f"expected a table, found {quoted(value)}", file=str(path), remedy=remedy)
     table = Table.of(value, dataset, str(path)).only(_KEYS)
+    table.get("shards", list)  # `tables` would read none at all as an empty list
     shards = [_shard(row.only(_SHARD_KEYS)) for row in table.tables("shards")]
     if (table.get("dataset", str), table.get("split", str)) != (dataset, folder.name):
-        raise table.error(f"is not the manifest of {dataset}/{folder.name}", f"delete {folder} and build again")
+        raise table.error(f"is not the manifest of {dataset}/{folder.name}", remedy)
     return Manifest(
         dataset=table.get("dataset", str),
         split=table.get("split", str),

@@ -149,7 +149,9 @@ def query(home: Home, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             result = connection.sql(sql)
             return result.columns, _with_times_as_text(result).fetchall()
         except duckdb.Error as error:
-            raise IbDataError(f"sql: {_in_short(error)}") from error
+            # A mistake in the SQL is of a subclass; this is what the Parquet reader throws, without the file's name.
+            hint = "; a file may be damaged: `ib-data check` names it" if type(error) is duckdb.Error else ""
+            raise IbDataError(f"sql: {_in_short(error)}{hint}") from error
 
 
 @contextmanager

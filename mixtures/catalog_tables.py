@@ -20,7 +20,7 @@ from ib_data.mixtures.weights import weights
 from ib_data.strict import Table
 from ib_data.tasks import TASKS
 from ib_data.templates.library import load_task
-from ib_data.templates.stats import RenderLengths, read_stats
+from ib_data.templates.stats import RenderLengths, outdated, read_stats
 
 _ARROW = {TEXT: pa.string(), WHOLE: pa.int64(), NUMBER: pa.float64(), FLAG: pa.bool_()}
 Row = tuple[Any, ...]
@@ -113,7 +113,7 @@ def _template_stats(home: Home, read: Manifests) -> Iterator[Row]:
         for path in stats_files(home.split(manifest.dataset, manifest.split)):
             stats = read_stats(path.parent, path.stem.removeprefix("templates-"))
             assert stats is not None
-            is_current = stats.index_sha256 == manifest.index_sha256
+            is_current = outdated(stats, load_card(stats.dataset), manifest) is None
             for row in stats.templates:
                 head = (stats.dataset, stats.split, row.template, row.lengths.num_renders)
                 yield (*head, *_lengths(row.lengths), row.sha256, is_current)

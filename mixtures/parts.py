@@ -16,7 +16,7 @@ from ib_data.mixtures.store import LocalStore, Store
 from ib_data.mixtures.template_choice import TemplateChoice
 from ib_data.mixtures.units import Units
 from ib_data.mixtures.weights import drawn_names
-from ib_data.templates.preview import fixed_template
+from ib_data.templates.render import fixed_template
 
 _BITS = 2**64 - 1
 

@@ -3,12 +3,10 @@
 World size, rank and workers only slice the order, resuming is a seek, and nothing is kept between positions.
 """
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
-from hashlib import sha256
 from itertools import accumulate
 from typing import Any
 
@@ -28,7 +26,7 @@ from ib_data.mixtures.spec_file import load_mixture
 from ib_data.mixtures.state import Description, fingerprint, position_of, state_of
 from ib_data.mixtures.store import Store, store_of
 from ib_data.mixtures.weights import stage_quotas
-from ib_data.templates.library import load_task
+from ib_data.templates.render import templates_digest
 
 # Positions whose order is computed ahead in one go: 0.8 microseconds each at 8 blocks, 4 at one block.
 _POSITIONS_AT_ONCE = 8 * BLOCK
@@ -151,7 +149,7 @@ class Stream:
                 "task": part.card.task,
                 "annotations": part.rows.count,
                 "index_sha256": part.rows.manifest.index_sha256,
-                "templates_sha256": _templates_digest(part, self.options),
+                "templates_sha256": templates_digest(part.card, self.options.templates),
             }
             for name, part in self._parts.items()
         }
@@ -251,10 +249,3 @@ def open_stream(
     parts = parts_of(built, spec, seed, chosen, home)
     report_sizes(spec, parts, strict=strict)
     return Stream(spec, parts, seed, chosen, store, home)
-
-
-def _templates_digest(part: Part, options: StreamOptions) -> str:
-    """SHA-256 in hex of the texts, with their targets, that a member's examples may be rendered with."""
-    known = [t for t in load_task(part.card.task, options.templates) if t.kind == "train"]
-    texts = [[template.text, *(target.text for target in template.targets)] for template in known]
-    return sha256(json.dumps(texts).encode()).hexdigest()

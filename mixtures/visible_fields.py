@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ib_data.templates.blank import BLANKS
+
 # In place of a null, where a number must stand.
 ABSENT = -1
-# What `str.strip` takes away, and so what counts as blank where texts are rendered: more than Arrow's own trimming.
-BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))
 _Flags = NDArray[np.bool_]
 
 
@@ -23,7 +23,7 @@ def field_masks(table: pa.Table) -> NDArray[np.uint16]:
 
 
 def _has_text(texts: pa.ChunkedArray) -> _Flags:
-    """Whether each text is there and not blank."""
+    """Whether each text is there and `trimmed` leaves something of it."""
     found: _Flags = pc.fill_null(pc.not_equal(pc.utf8_trim(texts, characters=BLANKS), ""), False).to_numpy()
     return found
 

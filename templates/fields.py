@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle
 from string import ascii_lowercase
 
 from ib_data.cards import Card
 from ib_data.errors import DataError, one_line
 from ib_data.keyed import keyed_below, keyed_bits
 from ib_data.sample import Annotation, Turn
+from ib_data.templates.blank import trimmed
 from ib_data.templates.library import Template
 from ib_data.templates.options import RenderOptions
 
@@ -74,22 +74,28 @@ def field_values(annotation: Annotation) -> dict[str, str]:
         ("ocr_text", ocr_text(annotation.ocr_tokens)),
         ("history_text", history_text(annotation.history)),
     )
-    return {name: text for name, value in found if value and (text := value.strip())}
+    return {name: text for name, value in found if value and (text := trimmed(value))}
 
 
 def options_text(options: Sequence[str]) -> str:
-    """Options as `(a) blue (b) yellow (c) pink`; letters begin again after z."""
-    return " ".join(f"({letter}) {text.strip()}" for letter, text in zip(cycle(ascii_lowercase), options, strict=False))
+    """Options as `(a) blue (b) yellow (c) pink`, each with its `option_letter`."""
+    return " ".join(f"({option_letter(place)}) {trimmed(text)}" for place, text in enumerate(options))
+
+
+def option_letter(place: int) -> str:
+    """The letter of the option at a place from 0: a to z, then aa, ab and so on, so that no two are alike."""
+    before, last = divmod(place, len(ascii_lowercase))
+    return (option_letter(before - 1) if before else "") + ascii_lowercase[last]
 
 
 def ocr_text(tokens: Sequence[str]) -> str:
     """The first MAX_OCR_TOKENS tokens that are not blank, as `STOP, 4-way`."""
-    return ", ".join([token for token in tokens if token.strip()][:MAX_OCR_TOKENS])
+    return ", ".join([token for token in tokens if trimmed(token)][:MAX_OCR_TOKENS])
 
 
 def history_text(history: Sequence[Turn]) -> str:
     """The earlier rounds of a dialogue, each a line of the form HISTORY_ROUND."""
-    return "\n".join(HISTORY_ROUND.format(turn.question.strip(), turn.answer.strip()) for turn in history)
+    return "\n".join(HISTORY_ROUND.format(trimmed(turn.question), trimmed(turn.answer)) for turn in history)
 
 
 def earlier_turns(annotation: Annotation, options: RenderOptions) -> tuple[Turn, ...]:
@@ -99,7 +105,7 @@ def earlier_turns(annotation: Annotation, options: RenderOptions) -> tuple[Turn,
     """
     if options.turns != "chat":
         return ()
-    turns = (Turn(turn.question.strip(), turn.answer.strip()) for turn in annotation.history)
+    turns = (Turn(trimmed(turn.question), trimmed(turn.answer)) for turn in annotation.history)
     return tuple(turn for turn in turns if turn.question and turn.answer)
 
 
@@ -121,7 +127,7 @@ def _arranged(card: Card, annotation: Annotation, seed: int, position: int, opti
 
 def _draw_answer(annotation: Annotation, seed: int, position: int, how: str) -> str | None:
     """The direct answer that is used at a position, one of those that are not blank; `how` is one of ANSWERS."""
-    counts = [(text, answer.count) for answer in annotation.answers if (text := answer.text.strip()) and answer.count]
+    counts = [(text, answer.count) for answer in annotation.answers if (text := trimmed(answer.text)) and answer.count]
     if not counts:
         return None
     if how == "frequency":
@@ -146,7 +152,7 @@ def _by_count(counts: Sequence[tuple[str, int]], ticket: int) -> str:
 def _right_option(annotation: Annotation) -> dict[str, str]:
     """`answer` and `answer_letter` of the right option; empty where it is not known or blank."""
     index = annotation.answer_index
-    text = "" if index is None else annotation.options[index].strip()
+    text = "" if index is None else trimmed(annotation.options[index])
     if index is None or not text:
         return {}
-    return {"answer": text, "answer_letter": ascii_lowercase[index % len(ascii_lowercase)]}
+    return {"answer": text, "answer_letter": option_letter(index)}

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files as package_files
-from itertools import pairwise
 from pathlib import Path
 
 from ib_data.cards import Card, card_names
@@ -19,13 +18,19 @@ from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 from ib_data.strict import Table
 from ib_data.tasks import TASKS
 from ib_data.templates.language import TemplateTextError, names_tested, names_used, render_text
+from ib_data.templates.source import TemplateFileError, line_of, read_source, refuse_unknown_keys, text_at
 
-# What `render.field_values` can give; a template that uses any other name is refused when it is read.
+# What `fields.values_of` can give; a template that uses any other name is refused when it
+# is read.
 KNOWN_FIELDS = (
     "answer", "answer_letter", "caption", "context", "history_text", "label", "ocr_text", "options_text", "question",
     "statement",
 )  # fmt: skip
 KINDS = ("train", "zero_shot")
+MAX_TEMPLATES = 200  # of a file: the lint compares every two of them; the longest that comes along has 18
+_NAME = re.compile(r"[A-Za-z0-9_-]+")  # names are printed on terminals and pages
+# Two forms of one text: an instruction that shows one gives the other away.
+_ANSWERS = frozenset({"answer", "answer_letter"})
 # A zero-shot prompt is rendered for every annotation of its dataset. Where one has no hint or no OCR tokens the slot is
 # filled with the empty text and its label stays, as in the released code (LAVIS, blip2_vicuna_instruct.py).
 EMPTY_SLOTS = ("context", "ocr_text")
@@ -84,17 +89,6 @@ class Template:
         return min((frozenset((self.needs | target.needs) - has) for target in self.targets), key=len)
 
 
-class TemplateFileError(DataError):
-    """A fault in a template file: its `line` (from 1), the `name` of the template or key, and the `problem`."""
-
-    def __init__(self, file: str, line: int | None, place: str, problem: str, remedy: str | None = None) -> None:
-        row = place if line is None else f"line {line}, {place}"
-        super().__init__("templates", problem, file=file, row=row, remedy=remedy)
-        self.line = line or 1
-        self.name = place.removeprefix("template ").replace("'", "")
-        self.problem = f"{problem}; {remedy}" if remedy else problem
-
-
 @dataclass(frozen=True, slots=True)
 class TemplateFile:
     """The template file of one task, as far as it can be used.
@@ -113,16 +107,18 @@ class TemplateFile:
 
     def line_of(self, name: str, section: str | None = None) -> int:
         """The line (from 1) where a key of a section stands; 1 where it is not written as a line of its own."""
-        return _line_of(self.source, name, section) or 1
+        return line_of(self.source, name, section) or 1
 
     def line_of_target(self, name: str) -> int:
         """The line of a template's own target, else of the one that all share."""
-        return _line_of(self.source, name, "targets") or self.line_of("target")
+        return line_of(self.source, name, "targets") or self.line_of("target")
 
 
 @cache
 def load_task(task: str, folder: Path | None = None) -> tuple[Template, ...]:
     """All templates of a task, in the order of their file; one in `folder` takes the place of the one that comes along.
+
+    A file is read once a process: a change to it counts from the next start on.
 
     Raises IbDataError for an unknown task and for a `folder` that holds no template file or one that is named after no
     task, DataError (file, line and template named) for a key, a field or a text that cannot be used.
@@ -140,9 +136,8 @@ def load_file(task: str, folder: Path | None = None) -> TemplateFile:
     if folder and task in _user_files(folder):
         path = folder / f"{task}.toml"
         try:
-            return parse_file(task, path.read_text(encoding="utf-8"), str(path))
-        except UnicodeDecodeError as error:
-            fault = TemplateFileError(str(path), None, "file", f"not UTF-8: {error}", "save it as UTF-8")
+            return parse_file(task, read_source(path), str(path))
+        except TemplateFileError as fault:
             return TemplateFile(task, str(path), "", faults=(fault,))
     source = package_files("ib_data.templates").joinpath(f"{task}.toml")
     found = parse_file(task, source.read_text(encoding="utf-8"), f"templates/{task}.toml")
@@ -157,15 +152,23 @@ def zero_shot(card: Card, folder: Path | None = None) -> Template | None:
 def parse_file(task: str, source: str, file: str) -> TemplateFile:
     """The templates in the text of one file, and its faults: all of its templates', or the first of the file itself."""
     try:
-        table = Table.of(tomllib.loads(source), "templates", file).only(("target", "targets", "unused", *KINDS))
-        table.table("zero_shot").only({*card_names(), *PAPER_HELD_OUT})
-        table.table("targets").only([name for kind in KINDS for name in table.table(kind).values])
+        table = Table.of(tomllib.loads(source), "templates", file)
+        refuse_unknown_keys(table, ("target", "targets", "unused", *KINDS), source)
+        names = [name for kind in KINDS for name in table.table(kind).values]
+        if len(names) > MAX_TEMPLATES:
+            problem = f"{len(names):,} templates; at most {MAX_TEMPLATES} are allowed"
+            raise TemplateFileError(file, None, "file", problem)
+        refuse_unknown_keys(table.table("zero_shot"), {*card_names(), *PAPER_HELD_OUT}, source, "zero_shot")
+        refuse_unknown_keys(table.table("targets"), names, source, "targets")
         shared = _shared_targets(table, source)
-        unused = table.texts("unused")
-        _refuse_unknown(unused, table, _line_of(source, "unused"), "unused")
+        unused = _texts(table, "unused", line_of(source, "unused"))
+        _refuse_unknown(unused, table, line_of(source, "unused"), "unused")
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
         fault = TemplateFileError(file, int(found[1]) if found else None, "file", f"not TOML: {error}")
+        return TemplateFile(task, file, source, faults=(fault,))
+    except RecursionError:
+        fault = TemplateFileError(file, None, "file", "nested too deeply", "write texts and lists of texts")
         return TemplateFile(task, file, source, faults=(fault,))
     except DataError as error:
         return TemplateFile(task, file, source, faults=(error,))
@@ -193,27 +196,45 @@ def _user_files(folder: Path) -> tuple[str, ...]:
 
 def _template(task: str, name: str, kind: str, shared: tuple[Target, ...], table: Table, source: str) -> Template:
     """The template `name` of the table `kind`; DataError where it cannot be used."""
-    text = table.table(kind).get(name, str)
-    line = _line_of(source, name, kind)
-    fields = _checked(text, table, line, f"template {name!r}")
+    line, place = line_of(source, name, kind), f"template {name!r}"
+    if not _NAME.fullmatch(name):
+        problem = "a name may hold nothing but letters a to z, digits, _ and -"
+        raise TemplateFileError(table.file, line, place, problem, "rename it")
+    text = text_at(table.table(kind), name, line, place)
+    fields = _checked(text, table, line, place)
     targets = shared
     own = table.table("targets")
     if name in own.values:
-        targets = (_target(own.get(name, str), table, _line_of(source, name, "targets"), f"target of {name!r}"),)
-    if leaked := fields & frozenset().union(*(target.needs for target in targets)):
+        own_line, own_place = line_of(source, name, "targets"), f"target of {name!r}"
+        targets = (_target(text_at(own, name, own_line, own_place), table, own_line, own_place),)
+    hidden = frozenset().union(*(target.needs for target in targets))
+    hidden |= _ANSWERS if hidden & _ANSWERS else frozenset()
+    if leaked := fields & hidden:
         problem = f"the instruction shows the target {sorted(leaked)}"
-        raise TemplateFileError(table.file, line, f"template {name!r}", problem)
+        raise TemplateFileError(table.file, line, place, problem)
     needs = fields - names_tested(text) - frozenset(EMPTY_SLOTS if kind == "zero_shot" else ())
     return Template(task, name, kind, text, sha256(text.encode()).hexdigest(), fields, needs, targets)
 
 
 def _shared_targets(table: Table, source: str) -> tuple[Target, ...]:
     """The targets of all templates of a file: one text, or a list of which the first that fits is rendered."""
-    several = isinstance(table.values.get("target"), list)
-    texts = table.texts("target") if several else (table.get("target", str),)
+    if "target" not in table.values:
+        raise table.error("key 'target' is missing", "say in line 1 what is learnt, such as target = '{{ answer }}'")
+    line = line_of(source, "target")
+    several = isinstance(table.values["target"], list)
+    texts = _texts(table, "target", line) if several else (text_at(table, "target", line, "target"),)
     if not texts:
-        raise table.error("'target' is an empty list")
-    return tuple(_target(text, table, _line_of(source, "target"), "target") for text in texts)
+        raise TemplateFileError(table.file, line, "target", "'target' is an empty list")
+    return tuple(_target(text, table, line, "target") for text in texts)
+
+
+def _texts(table: Table, key: str, line: int | None) -> tuple[str, ...]:
+    """The list of texts at a key of the file itself; empty where absent."""
+    value = table.values.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        problem = f"{key!r}: expected a list of texts, found {quoted(value)}"
+        raise TemplateFileError(table.file, line, key, problem)
+    return tuple(value)
 
 
 def _target(text: str, table: Table, line: int | None, place: str) -> Target:
@@ -247,7 +268,7 @@ def _repeats(templates: list[Template], file: str, source: str) -> Iterator[Temp
     names: dict[str, Template] = {}
     texts: dict[str, Template] = {}
     for template in templates:
-        line = _line_of(source, template.name, template.kind)
+        line = line_of(source, template.name, template.kind)
         place = f"template {template.name!r}"
         if template.name in names:
             problem = f"the name {template.name!r} stands under both [train] and [zero_shot]"
@@ -257,17 +278,3 @@ def _repeats(templates: list[Template], file: str, source: str) -> Iterator[Temp
             problem = f"templates {first.name!r} and {template.name!r} have the same text"
             yield TemplateFileError(file, line, place, problem, "delete one")
         names[template.name] = texts[template.text] = template
-
-
-def _line_of(source: str, key: str, section: str | None = None) -> int | None:
-    """The line (from 1) where `key =` stands, in `[section]` or before the first section; None where there is none.
-
-    A table may be written inline or with dots: then there is none either.
-    """
-    heads = [(found[1], found.start()) for found in re.finditer(r"^[ \t]*\[([\w ]+)\]", source, re.MULTILINE)]
-    bounds = [(None, 0), *heads, (None, len(source))]
-    for (name, start), (_, end) in pairwise(bounds):
-        if name == section:
-            found = re.search(rf"^[ \t]*[\"']?{re.escape(key)}[\"']?[ \t]*=", source[start:end], re.MULTILINE)
-            return source.count("\n", 0, start + found.start()) + 1 if found else None
-    return None

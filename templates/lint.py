@@ -4,6 +4,7 @@ Every template is rendered over annotations of every dataset of its task (see `l
 line, a rule, a template and what to do.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -15,27 +16,28 @@ from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.tasks import TASKS
 from ib_data.templates import lint_rules as rules
-from ib_data.templates.fields import values_of
+from ib_data.templates.fields import RenderError, values_of
 from ib_data.templates.language import names_shown, names_used
-from ib_data.templates.library import Template, TemplateFile, TemplateFileError, load_file
+from ib_data.templates.library import Template, TemplateFile, load_file
 from ib_data.templates.lint_branches import untaken
 from ib_data.templates.lint_examples import Examples, examples
-from ib_data.templates.lint_rules import NEAR, Run, runs_of, tokens
+from ib_data.templates.lint_rules import NEAR, NEAR_IN_ANY_ORDER, Run, runs_of, tokens
 from ib_data.templates.options import DEFAULT_OPTIONS
-from ib_data.templates.render import RenderError
+from ib_data.templates.source import TemplateFileError
 
 RULES = {
     "unusable": "refused when the file is read",
     "render": "cannot be rendered",
     "unreached": "no annotation fits it, or takes one of its branches",
     "unused-field": "a field that annotations have and no training template shows",
-    "blank": "a doubled blank, a blank before a punctuation mark, a blank line",
-    "leftover": "a brace or percent form in what is rendered",
+    "blank": "a doubled blank, a blank before a punctuation mark, a blank line, a tab",
+    "leftover": "a brace, a backslash or another mark of a field in what is rendered",
+    "ask": "what the annotation asks is not shown",
     "leak": "the target can be read off the instruction",
     "options": "options are listed without the target",
     "repeat": "says nearly the same as another template",
     "long": f"says more than {rules.MAX_LITERAL} characters itself",
-    "count": "a packaged task has fewer than 10 or more than 15 training templates",
+    "count": "no training template; of a packaged task, fewer than 10 or more than 15",
 }
 # A task of the paper has 10 to 15 templates (appendix D); llava keeps its own questions.
 _COUNTS = range(10, 16)
@@ -105,6 +107,9 @@ def _findings(file: TemplateFile, given: Sequence[Examples]) -> Iterator[Finding
         least, most = _COUNTS[0], _COUNTS[-1]
         message = f"{len(train)} training templates; a task has {least} to {most}"
         yield Finding(file.file, 1, "count", "train", message)
+    elif not train and not file.faults:
+        message = "no training template, so that no run can use the task; add one under [train]"
+        yield Finding(file.file, 1, "count", "train", message)
     if train and not file.faults:
         yield from _unused_fields(file, train, given)
     yield from _repeats(file, train)
@@ -132,6 +137,7 @@ def _of_template(template: Template, runs: Sequence[Run]) -> Iterator[tuple[str,
         "long": rules.long_text(template),
         "blank": rules.blanks(template, runs),
         "leftover": rules.leftovers(runs),
+        "ask": rules.asks(template, runs),
         "leak": rules.leaks(template, runs),
         "options": rules.options(runs),
     }
@@ -190,16 +196,25 @@ def _unused_fields(file: TemplateFile, train: Sequence[Template], given: Iterabl
 
 
 def _repeats(file: TemplateFile, train: Sequence[Template]) -> Iterator[Finding]:
+    words = {template: tokens(template.text) for template in train}
     for one, two in combinations(train, 2):
-        ratio = likeness(one.text, two.text)
-        if ratio >= NEAR:
+        if (shared := overlap(words[one], words[two])) < NEAR:
+            continue
+        ratio = likeness(words[one], words[two])
+        if ratio >= NEAR or shared >= NEAR_IN_ANY_ORDER:
             place = f"{one.name} (line {file.line_of(one.name, 'train')})"
-            yield _at(file, two, "repeat", f"says {ratio:.0%} the same as {place}; reword one")
+            said = f"{ratio:.0%} the same as {place}" if ratio >= NEAR else f"the words of {place} in another order"
+            yield _at(file, two, "repeat", f"says {said}; reword one")
 
 
-def likeness(one: str, two: str) -> float:
-    """How much of two templates is the same words and fields in the same order, from 0 to 1."""
-    return SequenceMatcher(None, tokens(one), tokens(two), autojunk=False).ratio()
+def likeness(one: Sequence[str], two: Sequence[str]) -> float:
+    """How much of two lists of `tokens` is the same in the same order, from 0 to 1."""
+    return SequenceMatcher(None, one, two, autojunk=False).ratio()
+
+
+def overlap(one: Sequence[str], two: Sequence[str]) -> float:
+    """How much of two lists of `tokens` is the same in any order, from 0 to 1; never less than `likeness`."""
+    return 2 * (Counter(one) & Counter(two)).total() / max(1, len(one) + len(two))
 
 
 def _counted(count: int, noun: str) -> str:

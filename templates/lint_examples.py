@@ -62,7 +62,7 @@ def _samples(home: Home, card: Card) -> Iterator[Sample]:
     for split in card.splits:
         manifest = read_manifest(home.split(card.stored_as, split), card.stored_as)
         if manifest and manifest.num_samples:
-            yield from (sample for sample, _ in first_samples(home, card, split, SAMPLES_PER_SPLIT))
+            yield from (sample for sample, _ in first_samples(home, card, split, SAMPLES_PER_SPLIT, media=False))
 
 
 def _of_dataset(card: Card, samples: tuple[Sample, ...]) -> Examples:

@@ -12,7 +12,7 @@ from ib_data.errors import quoted
 from ib_data.sample import Annotation
 from ib_data.templates.fields import values_of
 from ib_data.templates.language import names_shown, names_used, parsed, shown
-from ib_data.templates.library import EMPTY_SLOTS, Template
+from ib_data.templates.library import EMPTY_SLOTS, KNOWN_FIELDS, Template
 from ib_data.templates.lint_examples import Examples, in_words
 from ib_data.templates.options import DEFAULT_OPTIONS
 from ib_data.templates.render import Rendered, fitting, render
@@ -21,13 +21,22 @@ MAX_LITERAL = 200  # characters a template says itself; the longest that comes a
 # How much two templates may share (`lint.likeness`). The nearest two that come along share 0.59; one word of six
 # changed gives 0.83, and "Answer briefly: {{ question }}" turned around 0.67.
 NEAR = 0.65
+# The same words in any order (`lint.overlap`): the nearest two that come along share 0.72, most of it label names.
+NEAR_IN_ANY_ORDER = 0.8
 _BLANKS = (
+    (re.compile(r"[^\S\n ]"), "a tab or another blank that is no space"),
     (re.compile(r"  "), "two blanks in a row"),
-    (re.compile(r" [.,?!]"), "a blank before a punctuation mark"),
+    (re.compile(r" [.,?!:;]"), "a blank before a punctuation mark"),
     (re.compile(r"\n[ \t]*\n"), "a blank line"),
     (re.compile(r"[ \t]\n|\n[ \t]"), "a blank at the end of a line"),
 )
-_LEFTOVER = re.compile(r"[{}]|%[sd(]")
+_BRACKETED = "|".join(KNOWN_FIELDS)
+_LEFTOVER = re.compile(rf"[{{}}\\]|%[sd(]|\$[A-Za-z_]\w*|\[(?:{_BRACKETED})\]|<(?:{_BRACKETED})>", re.IGNORECASE)
+_FIELD = "a field is written {{ name }}"
+_BACKSLASH = 'a line break is written \\n in double quotes: "...", for TOML leaves it alone in single ones'
+# What an annotation asks: the first that it has and that is not the target. A caption answers no question.
+_ASKED = ("question", "statement", "answer", "context")
+_ASKS_NOTHING = ("captioning", "captioning_scene_text")
 # Texts to choose or to read the answer from. `context`, a hint, holds it in 74 of 858 problems of ScienceQA, and in all
 # of the miniature's.
 _MAY_HOLD_TARGET = ("options_text", "ocr_text", "history_text", "context")
@@ -89,13 +98,28 @@ def blanks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
 
 
 def leftovers(runs: Iterable[Run]) -> Iterator[str]:
-    """A message for the first brace or percent form that is left in an output."""
+    """A message for the first brace, backslash, percent form or field in other marks that is left in an output."""
     for run in runs:
         for text in (run.in_words.instruction, run.in_words.target):
             if found := _LEFTOVER.search(text):
                 what = f"{found[0]!r} is left in {_around(text, found)}"
-                yield f"{what} ({_place(run)}); a field is written {{{{ name }}}}"
+                remedy = _BACKSLASH if found[0] == "\\" else _FIELD
+                yield f"{what} ({_place(run)}); {remedy}"
                 return
+
+
+def asks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
+    """A message where a training template leaves out what an annotation asks, so that any question gets its answer."""
+    if template.kind != "train" or template.task in _ASKS_NOTHING:
+        return
+    shows = names_shown(template.text)
+    for run in runs:
+        target = template.target_for(run.values.keys())
+        learnt = target.needs if target else frozenset[str]()
+        asked = next((name for name in _ASKED if name in run.values and name not in learnt), None)
+        if asked and asked not in shows:
+            yield f"does not show the {asked} ({_place(run)}); put {{{{ {asked} }}}} into it"
+            return
 
 
 def leaks(template: Template, runs: Sequence[Run]) -> Iterator[str]:

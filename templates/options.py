@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+from ib_data.errors import IbDataError, did_you_mean, quoted
 from ib_data.strict import Table
 
 # The first of each is the default. `frequency`: an answer as often as annotators gave it; `majority`: the most frequent
@@ -12,23 +13,36 @@ OPTION_ORDERS = ("source", "shuffled")
 CHOICE_TARGETS = ("text", "letter")
 # A dialogue of several turns: each turn an example with the earlier ones as history, or one chat with all of them.
 TURNS = ("each", "chat")
-"""The allowed values of each option stand under its name, in capitals."""
+# What a training run keeps of an instruction and of a target, in tokens (released code).
+MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS = 128, 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderOptions:
-    """How answers, options and dialogues are rendered; a mixture spec sets them in its table `[render]`."""
+    """How answers, options and dialogues are rendered; a mixture spec sets them in its table `[render]`.
+
+    Raises IbDataError for a value that is not allowed, which names the nearest.
+    """
 
     answers: str = ANSWERS[0]
     option_order: str = OPTION_ORDERS[0]
     choice_targets: str = CHOICE_TARGETS[0]
     turns: str = TURNS[0]
 
+    def __post_init__(self) -> None:
+        for name, allowed in _ALLOWED.items():
+            if (value := getattr(self, name)) not in allowed:
+                raise IbDataError(f"{name}: unknown value {quoted(value)}; {did_you_mean(str(value), allowed)}")
+
     @classmethod
     def of(cls, table: Table) -> "RenderOptions":
         """The options of a table, strictly read; DataError for an unknown key or value, which names the nearest."""
         table.only([field.name for field in fields(cls)])
         return cls(**{key: table.one_of(key, _ALLOWED[key]) for key in table.values})
+
+    def changed(self) -> dict[str, str]:
+        """The values that are not the defaults, by name."""
+        return {name: getattr(self, name) for name, (default, *_) in _ALLOWED.items() if getattr(self, name) != default}
 
 
 _ALLOWED = {"answers": ANSWERS, "option_order": OPTION_ORDERS, "choice_targets": CHOICE_TARGETS, "turns": TURNS}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,17 +10,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ib_data.builders.index import Extent, annotation_of
-from ib_data.builders.manifest import INDEX, Manifest, read_index, read_manifest
+from ib_data.builders.manifest import INDEX, Manifest, read_manifest
 from ib_data.builders.reader import extent_of, read_sample
 from ib_data.cards import Card
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Sample
 
-_COLUMNS = ["key", "shard", "ordinal", *Extent.__dataclass_fields__]
+_PLACES = ["key", "shard", "ordinal", *Extent.__dataclass_fields__]
 # What templates cannot show (`rationales`, `extra`) is not read: it is most of the text of some datasets.
 _RENDERED = [name for name in Annotation.__dataclass_fields__ if name not in ("rationales", "extra")]
 _ROWS_AT_ONCE = 8192
+TAR_BLOCK = 512  # bytes of the header before a member
 
 
 class NotBuiltError(IbDataError):
@@ -47,21 +49,46 @@ def built_split(home: Home, card: Card, split: str | None = None) -> Manifest:
     return found[split]
 
 
-def first_samples(home: Home, card: Card, split: str, n: int) -> list[tuple[Sample, bytes | None]]:
+def first_samples(
+    home: Home, card: Card, split: str, n: int, *, media: bool = True
+) -> Iterator[tuple[Sample, bytes | None]]:
     """The first `n` samples of a built split in the order of their keys, each with the bytes of its image or clip.
 
-    The bytes are None in a build without media. Raises IbDataError where the split is not built, DataError for a shard
-    that does not hold what the index says.
+    One is read at a time, as it is asked for. The bytes are None in a build without media; without `media` they are not
+    read. Raises IbDataError where the split is not built or empty, DataError for a shard that does not hold what the
+    index says.
     """
     manifest = built_split(home, card, split)
     folder = home.split(card.stored_as, manifest.split)
-    keys = sorted(set(read_index(folder, manifest, ["key"])["key"].to_pylist()))[:n]
-    if not keys:
+    rows = _first_rows(folder, manifest, n)
+    if not rows:
         remedy = 'see `ib-data sql "from drops"` for the reasons'
         raise IbDataError(f"{card.name}: split {manifest.split!r} is built, but holds no sample; {remedy}")
-    chosen = read_index(folder, manifest, _COLUMNS)
-    rows = {row["key"]: row for row in chosen.filter(pc.is_in(chosen["key"], pa.array(keys))).to_pylist()}
-    return [read_sample(folder / rows[key]["shard"], extent_of(rows[key])) for key in keys]
+    for row in rows:
+        extent = extent_of(row)
+        yield read_sample(folder / row["shard"], extent if media else _text_only(extent))
+
+
+def _first_rows(folder: Path, manifest: Manifest, n: int) -> list[dict[str, Any]]:
+    """The rows of the `n` first keys, one of each sample. No more than these and one piece of the index are held."""
+    first: pa.Table | None = None
+    for batch in _batches(folder / INDEX, manifest, _PLACES):
+        rows = pa.Table.from_batches([batch])
+        rows = rows.filter(pc.equal(rows["ordinal"], 0))
+        if first is not None:
+            if first.num_rows == n:
+                rows = rows.filter(pc.less(rows["key"], first["key"][n - 1]))
+            if not rows.num_rows:
+                continue
+            rows = pa.concat_tables([first, rows])
+        first = rows.take(pc.sort_indices(rows["key"])[:n])
+    return [] if first is None else first.to_pylist()
+
+
+def _text_only(extent: Extent) -> Extent:
+    """The extent of a sample's JSON with its header, as if the sample had no image or clip."""
+    start, num_bytes = extent.json_offset - TAR_BLOCK, extent.json_bytes + TAR_BLOCK
+    return Extent(offset=start, num_bytes=num_bytes, json_offset=extent.json_offset, json_bytes=extent.json_bytes)
 
 
 def spread_rows(num_rows: int, limit: int) -> list[int]:
@@ -79,23 +106,23 @@ def annotations_at(home: Home, card: Card, manifest: Manifest, rows: list[int]) 
     if not rows:
         return
     start, wanted = 0, np.asarray(rows, dtype=np.int64)
-    for batch in _batches(home.split(card.stored_as, manifest.split) / INDEX, manifest):
+    for batch in _batches(home.split(card.stored_as, manifest.split) / INDEX, manifest, _RENDERED):
         first, last = np.searchsorted(wanted, [start, start + batch.num_rows])
         taken = batch.take(pa.array(wanted[first:last] - start)).to_pylist() if last > first else []
         yield from zip(rows[first:last], map(annotation_of, taken), strict=True)
         start += batch.num_rows
 
 
-def _batches(path: Path, manifest: Manifest) -> Iterator[pa.RecordBatch]:
-    """The rows of an index, some thousands at a time, with the columns that templates can show."""
+def _batches(path: Path, manifest: Manifest, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of an index, some thousands at a time, with some of its columns."""
     remedy = f"build {manifest.dataset} again"
     try:
         with pq.ParquetFile(path) as index:
             found, num_rows = index.schema_arrow.names, index.metadata.num_rows
-            if num_rows != manifest.num_annotations or not set(_RENDERED) <= set(found):
+            if num_rows != manifest.num_annotations or not set(columns) <= set(found):
                 problem = f"expected {manifest.num_annotations} rows as the manifest says, found {num_rows}"
                 raise DataError(manifest.dataset, problem, file=str(path), remedy=remedy)
-            yield from index.iter_batches(batch_size=_ROWS_AT_ONCE, columns=_RENDERED)
+            yield from index.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns)
     except FileNotFoundError as error:
         raise DataError(manifest.dataset, "index is missing", file=str(path), remedy=remedy) from error
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:

@@ -1,6 +1,6 @@
 """Built samples with their instructions, as the terminal and the contact sheet show them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -10,10 +10,10 @@ from ib_data.cards import Card
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Sample
-from ib_data.templates.library import Template, load_task, zero_shot
+from ib_data.templates.library import Template, load_task
 from ib_data.templates.options import DEFAULT_OPTIONS, RenderOptions
 from ib_data.templates.pick import built_split, first_samples
-from ib_data.templates.render import Rendered, marked, render, render_all, template_of
+from ib_data.templates.render import Rendered, fixed_template, marked, render, render_all, template_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One sample of a dataset, the bytes of its image or clip (None without media), and its first annotations.
+    """One sample of a dataset, its first annotations, and the bytes of its image or clip where they were asked for.
 
-    `num_more` annotations are not among the `examples`.
+    `media` is also None in a build without media. `num_more` annotations are not among the `examples`.
     """
 
     card: Card
@@ -57,30 +57,25 @@ def preview(
     options: RenderOptions = DEFAULT_OPTIONS,
     max_annotations: int | None = None,
     all_templates: bool = False,
-) -> list[Entry]:
+    media: bool = False,
+) -> Iterator[Entry]:
     """The first `n` samples of a built split, `per_sample` annotations of each rendered at positions 0, 1, 2, ...
 
     No more than `max_annotations` are rendered in all; samples beyond that are left out. A held-out dataset is rendered
     with its zero-shot prompt, any other with drawn training templates, and with `all_templates` through all that fit.
+    Samples are read one at a time, as they are asked for, their pictures and clips only with `media`.
     Raises what `built_split` and `first_samples` raise.
     """
     manifest = built_split(home, card, split)
     load_task(card.task, folder)  # a faulty template file is one error, not a note under every annotation
     one_by_one = _Examples(card, seed, folder, options, all_templates)
     positions = iter(range(max_annotations)) if max_annotations is not None else count()
-    entries = []
-    for sample, media in first_samples(home, card, manifest.split, n):
+    for sample, data in first_samples(home, card, manifest.split, n, media=media):
         shown = list(zip(sample.annotations[:per_sample], positions, strict=False))
         if not shown:
-            break
+            return
         examples = tuple(example for annotation, position in shown for example in one_by_one.at(annotation, position))
-        entries.append(Entry(card, manifest, sample, media, examples, len(sample.annotations) - len(shown)))
-    return entries
-
-
-def fixed_template(card: Card, folder: Path | None = None) -> Template | None:
-    """The zero-shot prompt of a held-out dataset; None for one that draws a training template at every position."""
-    return zero_shot(card, folder) if card.role == "held-out" else None
+        yield Entry(card, manifest, sample, data, examples, len(sample.annotations) - len(shown))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """From an annotation to (instruction, target): a pure function of the annotation, the seed and the position."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,40 +12,11 @@ from ib_data.cards import Card
 from ib_data.errors import quoted
 from ib_data.keyed import keyed_below
 from ib_data.sample import Annotation, Turn
-from ib_data.templates.fields import (
-    MAX_OCR_TOKENS,
-    RenderError,
-    Values,
-    earlier_turns,
-    field_values,
-    history_text,
-    ocr_text,
-    options_text,
-    values_of,
-)
+from ib_data.templates.blank import trimmed
+from ib_data.templates.fields import RenderError, Values, earlier_turns, values_of
 from ib_data.templates.language import TemplateTextError, render_text
-from ib_data.templates.library import Template, load_task
+from ib_data.templates.library import Template, load_task, zero_shot
 from ib_data.templates.options import DEFAULT_OPTIONS, RenderOptions
-
-__all__ = [
-    "MARK_END",
-    "MARK_START",
-    "MAX_OCR_TOKENS",
-    "RenderError",
-    "Rendered",
-    "draw_template",
-    "eligible",
-    "field_values",
-    "fitting",
-    "history_text",
-    "marked",
-    "ocr_text",
-    "options_text",
-    "render",
-    "render_all",
-    "template_of",
-    "training_templates",
-]
 
 # Private-use characters that stand around a substituted value in `marked`; the contact sheet turns them into markup.
 MARK_START, MARK_END = "\ue000", "\ue001"
@@ -54,8 +27,9 @@ _NO_MARKS = {ord(MARK_START): None, ord(MARK_END): None}
 class Rendered:
     """What a trainer sees of one annotation, and all that is needed to render it again.
 
-    `template` is a name among the templates of `task`; `template_sha256` the hash of its text, in hex. `earlier` are
-    the turns of a chat before the instruction, oldest first; their answers are learnt too.
+    `template` is a name among the templates of `task`; `template_sha256` the hash of its text, in hex, which leaves out
+    the text of its target: `templates_digest` and the fingerprint of a stream cover both. `earlier` are the turns of a
+    chat before the instruction, oldest first; their answers are learnt too.
     """
 
     instruction: str
@@ -106,7 +80,7 @@ def render(
         candidates = eligible(card.task, folder, frozenset(values.open), frozenset(values.choice))
     if not candidates:
         known = (template,) if template else training_templates(card.task, folder)
-        raise _unfit(card, annotation, known, values)
+        raise _unfit(card, annotation, known, values, folder)
     drawn = draw_template(candidates, seed, position)
     given = values.of(drawn)
     output = drawn.target_for(given.keys())
@@ -138,21 +112,38 @@ def render_all(
     folder: Path | None = None,
     options: RenderOptions = DEFAULT_OPTIONS,
 ) -> list[Rendered]:
-    """The annotation through every training template it has the fields for, and its zero-shot prompt if it has one.
+    """The annotation through every training template it has the fields for, and its zero-shot prompt if it is held out.
 
     Raises RenderError where none fits.
     """
     values = values_of(card, annotation, seed=seed, position=position, options=options)
-    known = [t for t in load_task(card.task, folder) if t.kind == "train" or t.name == card.name]
+    fixed = fixed_template(card, folder)
+    known = [*training_templates(card.task, folder), *([fixed] if fixed else [])]
     candidates = fitting(known, values.open.keys(), values.choice.keys())
     if not candidates:
-        raise _unfit(card, annotation, known, values)
+        raise _unfit(card, annotation, known, values, folder)
     return [render(card, annotation, seed=seed, position=position, template=t, options=options) for t in candidates]
 
 
 def training_templates(task: str, folder: Path | None = None) -> list[Template]:
     """The templates that a run draws from. Raises what `load_task` raises."""
     return [template for template in load_task(task, folder) if template.kind == "train"]
+
+
+def fixed_template(card: Card, folder: Path | None = None) -> Template | None:
+    """The zero-shot prompt of a held-out dataset; None for one that draws a training template at every position.
+
+    A file in `folder` that has no prompt for the dataset leaves it the one that comes along: it is never drawn for.
+    """
+    return zero_shot(card, folder) or zero_shot(card) if card.role == "held-out" else None
+
+
+def templates_digest(card: Card, folder: Path | None = None) -> str:
+    """A SHA-256, in hex, of all that decides which templates a dataset is rendered by: names, texts, targets, order."""
+    fixed = fixed_template(card, folder)
+    used = [fixed] if fixed else training_templates(card.task, folder)
+    texts = [[t.name, t.text, *(target.text for target in t.targets)] for t in used]
+    return sha256(json.dumps(texts).encode()).hexdigest()
 
 
 @lru_cache(maxsize=4096)
@@ -178,7 +169,8 @@ def draw_template(candidates: Sequence[Template], seed: int, position: int) -> T
 
 def template_of(rendered: Rendered, folder: Path | None = None) -> Template:
     """The template that was rendered; `folder` as it was given to `render`."""
-    return next(t for t in load_task(rendered.task, folder) if t.name == rendered.template)
+    known = (*load_task(rendered.task, folder), *load_task(rendered.task))  # a prompt may have come along
+    return next(t for t in known if (t.name, t.sha256) == (rendered.template, rendered.template_sha256))
 
 
 def marked(
@@ -198,7 +190,7 @@ def marked(
     around = {name: f"{MARK_START}{value.translate(_NO_MARKS)}{MARK_END}" for name, value in values.items()}
     bare = rendered.instruction.translate(_NO_MARKS)
     try:
-        text = render_text(template.text, _filled(template, around)).strip()
+        text = trimmed(render_text(template.text, _filled(template, around)))
     except TemplateTextError:  # the marks made it too long
         return bare
     balanced = text.count(MARK_START) == text.count(MARK_END)
@@ -215,7 +207,7 @@ def _text(
 ) -> str:
     """The rendered `part` without blanks at its ends; RenderError where it is empty or cannot be rendered."""
     try:
-        found = render_text(text, values).strip()
+        found = trimmed(render_text(text, values))
     except TemplateTextError as error:
         reason = f"template {template.name!r}, {part}: {error}"
         raise RenderError(card, annotation, reason) from error
@@ -224,12 +216,31 @@ def _text(
     return found
 
 
-def _unfit(card: Card, annotation: Annotation, templates: Iterable[Template], values: Values) -> RenderError:
+def _unfit(
+    card: Card, annotation: Annotation, templates: Sequence[Template], values: Values, folder: Path | None
+) -> RenderError:
     """Why none of the templates can be rendered, told for the one that lacks least."""
-    lacks = [t.lacks(values.of(t).keys()) for t in templates]
-    least = min(lacks, key=len, default=frozenset(("training template",)))
-    reason = f"no {', '.join(sorted(least))} to render {card.task} from"
-    has = ", ".join(sorted(values.open)) or "nothing"
-    problem = f"{reason}; the annotation has {quoted(has, 80)}"
-    remedy = "a split whose answers are hidden cannot be rendered: choose another --split"
-    return RenderError(card, annotation, problem, reason=reason, remedy=remedy)
+    if not templates:
+        reason = f"no training template to render {card.task} from"
+        return RenderError(card, annotation, reason, remedy=f"add one under [train] of {_file_of(card.task, folder)}")
+    least = min(templates, key=lambda t: len(t.lacks(values.of(t).keys())))
+    given = values.of(least).keys()
+    lacking = sorted(least.needs - given)
+    if least.target_for(given) is None:
+        targets = (" and ".join(sorted(target.needs - given)) for target in least.targets)
+        lacking.append(" or ".join(dict.fromkeys(targets)))
+        remedy = "a split whose answers are hidden cannot be rendered: choose another --split"
+    else:
+        file = _file_of(card.task, folder if least in load_task(card.task, folder) else None)
+        remedy = f"template {least.name!r} of {file} needs it: ask for it there in an `if`, or add one without it"
+    reason = f"no {', '.join(lacking)} to render {card.task} from"
+    has = ", ".join(sorted(given)) or "nothing"
+    return RenderError(
+        card, annotation, f"{reason}; the annotation has {quoted(has, 80)}", reason=reason, remedy=remedy
+    )
+
+
+def _file_of(task: str, folder: Path | None) -> str:
+    """The file that a task's templates are read from."""
+    own = folder / f"{task}.toml" if folder else None
+    return str(own) if own and own.is_file() else f"templates/{task}.toml"

@@ -9,11 +9,11 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files as package_files
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 import jinja2
@@ -29,14 +29,15 @@ THUMBNAIL_PX = 256
 _MARKED = re.compile(f"{MARK_START}(.*?){MARK_END}", re.DOTALL)
 
 
-def contact_sheet(title: str, entries: Sequence[Entry]) -> str:
+def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
     """A whole HTML page of the entries, in their order, under a heading for each dataset and split.
 
     Each picture has the anchor KEY, in a view NAME:KEY. A picture that cannot be decoded is replaced by a note.
+    Of each entry the small picture is kept, never the whole one.
     """
-    groups = [list(group) for _, group in groupby(entries, key=lambda e: (e.card.name, e.manifest.split))]
+    groups = groupby(entries, key=lambda e: (e.card.name, e.manifest.split))
     page, style_hash = _page()
-    return page.render(title=clean(title), style_hash=style_hash, datasets=[_dataset(group) for group in groups])
+    return page.render(title=clean(title), style_hash=style_hash, datasets=[_dataset(group) for _, group in groups])
 
 
 def clean(text: str) -> str:
@@ -87,14 +88,15 @@ def _page() -> tuple[jinja2.Template, str]:
     return environment.from_string(source), base64.b64encode(sha256(style.encode()).digest()).decode()
 
 
-def _dataset(entries: list[Entry]) -> dict[str, Any]:
-    card, manifest = entries[0].card, entries[0].manifest
+def _dataset(entries: Iterator[Entry]) -> dict[str, Any]:
+    first = next(entries)
+    card, manifest = first.card, first.manifest
     return {
         "card": card,
         "split": manifest.split,
         "num_samples": manifest.num_samples,
         "num_annotations": manifest.num_annotations,
-        "samples": [_sample(entry) for entry in entries],
+        "samples": [_sample(entry) for entry in chain([first], entries)],
     }
 
 

@@ -7,8 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ib_data.errors import DataError
+from ib_data.builders.manifest import Manifest
+from ib_data.cards import Card
+from ib_data.errors import DataError, IbDataError
 from ib_data.strict import Table
+from ib_data.templates.options import DEFAULT_OPTIONS, RenderOptions
+from ib_data.templates.render import templates_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,8 @@ class Stats:
     """What was counted over `num_rows` of the `num_annotations` of a built split.
 
     `index_sha256` is that of the index that was read: where the manifest says another, the split was built anew since.
+    `render` are the options, `templates_folder` the user's folder of templates as an absolute path (None for those that
+    come along), `templates_sha256` their `templates_digest` (None in files that older versions wrote).
     `total` is None where nothing could be rendered; `failures` counts the reasons. Limits are in tokens.
     """
 
@@ -76,6 +82,9 @@ class Stats:
     templates: tuple[TemplateStats, ...]
     failures: Mapping[str, int]
     tokenizer_sha256: str | None = None
+    render: RenderOptions = DEFAULT_OPTIONS
+    templates_folder: str | None = None
+    templates_sha256: str | None = None
 
     @property
     def num_failures(self) -> int:
@@ -86,6 +95,21 @@ class Stats:
         """The JSON values: what is not known has no key."""
         known: dict[str, Any] = _known(asdict(self))
         return known
+
+
+def outdated(stats: Stats, card: Card, manifest: Manifest) -> str | None:
+    """What the counts are of where they are not of this build and these templates, in words; None where they are.
+
+    Templates of a folder that is gone or cannot be used any more are other ones.
+    """
+    if stats.index_sha256 != manifest.index_sha256:
+        return "an earlier build"
+    folder = Path(stats.templates_folder) if stats.templates_folder else None
+    try:
+        is_same = stats.templates_sha256 == templates_digest(card, folder)
+    except IbDataError:
+        is_same = False
+    return None if is_same else "earlier templates"
 
 
 def length_header(has_tokens: bool) -> tuple[str, ...]:
@@ -159,7 +183,10 @@ def read_stats(folder: Path, dataset: str) -> Stats | None:
         total=_render_lengths(table.table("total")) if "total" in table.values else None,
         templates=tuple(_template(row) for row in table.tables("templates")),
         failures={reason: _count(failures, reason) for reason in failures.values},
-        tokenizer_sha256=table.get("tokenizer_sha256", str) if "tokenizer_sha256" in table.values else None,
+        tokenizer_sha256=_text(table, "tokenizer_sha256"),
+        render=RenderOptions.of(table.table("render")),
+        templates_folder=_text(table, "templates_folder"),
+        templates_sha256=_text(table, "templates_sha256"),
     )
 
 
@@ -187,6 +214,10 @@ def _text_lengths(table: Table) -> TextLengths:
 def _quantiles(table: Table) -> Quantiles:
     table.only(Quantiles.__dataclass_fields__)
     return Quantiles(**{name: _count(table, name) for name in Quantiles.__dataclass_fields__})
+
+
+def _text(table: Table, key: str) -> str | None:
+    return table.get(key, str) if key in table.values else None
 
 
 def _count(table: Table, key: str) -> int:

@@ -11,6 +11,7 @@ from ib_data.errors import IbDataError, did_you_mean, quoted
 from ib_data.mixtures.images import AUGMENTS, DECODES
 from ib_data.mixtures.store import DEFAULT_CACHE_BYTES
 from ib_data.strict import Table, read_text
+from ib_data.templates.options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
 
 MODELS = ("tiny",)
 PATCH_PX = 16
@@ -44,8 +45,8 @@ class TrainConfig:
     image_px: int = 224
     num_query_tokens: int = 32
     text_steps: int = 0
-    max_instruction_tokens: int = 128
-    max_target_tokens: int = 256
+    max_instruction_tokens: int = MAX_INSTRUCTION_TOKENS
+    max_target_tokens: int = MAX_TARGET_TOKENS
     save_every: int = 3000
     available: bool = False
     augment: str = "mild"

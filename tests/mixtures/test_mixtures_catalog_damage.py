@@ -106,6 +106,14 @@ def test_a_footer_of_garbage_is_named_also_where_another_file_is_read_first(whol
         path.write_bytes(data)
 
 
+def test_of_a_damaged_body_it_is_said_how_to_find_it(whole_home: Home) -> None:
+    path = whole_home.split("okvqa", "train") / INDEX
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + b"\xff" * 1500 + data[1504:])
+    assert answer(whole_home, "SELECT key FROM samples").endswith("a file may be damaged: `ib-data check` names it")
+    assert "damaged" not in answer(whole_home, "SELECT nope FROM samples")
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [

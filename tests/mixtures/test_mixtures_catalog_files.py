@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ib_data.builders.manifest import DROPS, INDEX, read_manifest
+from ib_data.cards import load_card
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture
@@ -20,6 +21,7 @@ from ib_data.mixtures.catalog import query, rebuild
 from ib_data.mixtures.catalog_relations import RELATIONS
 from ib_data.mixtures.drawing import drawn, keep
 from ib_data.mixtures.quarantine import BadSample
+from ib_data.templates.render import templates_digest
 from ib_data.templates.stats import Quantiles, RenderLengths, Stats, TemplateStats, TextLengths, write_stats
 
 Build = Callable[..., Path]
@@ -203,6 +205,7 @@ def stats_of(home: Home, **other: Any) -> Stats:
         "dataset": "okvqa_qg",
         "split": "train",
         "index_sha256": manifest.index_sha256,
+        "templates_sha256": templates_digest(load_card("okvqa_qg")),
         "seed": 0,
         "num_annotations": 6,
         "num_rows": 6,

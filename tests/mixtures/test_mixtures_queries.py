@@ -282,7 +282,7 @@ def test_the_snippets_of_the_page_run(
     opened, by_range = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(opened, "docs/duckdb.md", "exec"), names)
-    assert dict(names["frame"])["vsr"] == len({row["key"] for row in annotations(mini_home, "vsr")})
+    assert dict(names["counts"])["vsr"] == len({row["key"] for row in annotations(mini_home, "vsr")})
     capsys.readouterr()
     exec(compile(by_range, "docs/duckdb.md", "exec"), {})
     keys = capsys.readouterr().out.split()

@@ -87,6 +87,6 @@ def test_pivot_needs_its_values(empty_home: Home) -> None:
 @pytest.mark.parametrize("column", ["foo", "zzz", "x"])
 def test_an_unknown_column_is_not_answered_with_all_columns(empty_home: Home, column: str) -> None:
     with pytest.raises(IbDataError) as error:
-        query(empty_home, f"SELECT q.{column} FROM quarantine AS q")
+        query(empty_home, f"SELECT q.{column} FROM samples AS q")
     assert column in str(error.value)
     assert len(str(error.value)) < 160

@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.mixtures.rows import FIELDS, Rows
 from ib_data.mixtures.template_choice import TemplateChoice
-from ib_data.mixtures.visible_fields import BLANKS
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 from ib_data.tasks import TASKS
+from ib_data.templates.blank import BLANKS
 from ib_data.templates.options import ANSWERS, CHOICE_TARGETS, OPTION_ORDERS, TURNS, RenderOptions
 from ib_data.templates.render import render
 
-BLANK = st.sampled_from([" ", "\t\n", "\x1c", "\x85", "\u00a0", "\u2003 \u3000"])
-TEXT = st.one_of(st.sampled_from(["a cup", " {{ x }} ", "\u05d0\u202e", "\ufeff", "0"]), BLANK)
+BLANK = st.sampled_from([" ", "\t\n", "\x1c", "\x85", "\u00a0", "\u2003 \u3000", "\u200b", "\ufeff \u2060\x07"])
+TEXT = st.one_of(st.sampled_from(["a cup", " {{ x }} ", "\u05d0\u202e", "\ufeff0", "\u200ba", "0"]), BLANK)
 LABEL = st.sampled_from(["hateful", "not hateful", " "])
 
 
@@ -108,5 +109,8 @@ def test_each_field_has_its_bit(tmp_path: Path) -> None:
     assert seen[len(names) :] == [{"options_text", "right_option"}, {"options_text"}, frozenset()]
 
 
-def test_blank_means_what_it_means_in_python() -> None:
-    assert set(BLANKS) == {chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()}
+def test_blank_is_what_unicode_shows_nothing_of() -> None:
+    kinds = {chr(code): unicodedata.category(chr(code)) for code in range(sys.maxunicode + 1)}
+    assert {c for c, kind in kinds.items() if kind in ("Cc", "Cf", "Zs", "Zl", "Zp") or c.isspace()} <= set(BLANKS)
+    # An older Python does not know the youngest format characters.
+    assert {kinds[c] for c in BLANKS} <= {"Cc", "Cf", "Zs", "Zl", "Zp", "Cn"}

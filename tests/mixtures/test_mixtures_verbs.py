@@ -82,7 +82,7 @@ def test_sql_prints_a_table_csv_and_json(tiny_home: Home) -> None:
 def test_sql_json_is_json_whatever_the_types(tiny_home: Home) -> None:
     sql = "SELECT 'nan'::DOUBLE AS a, DATE '2024-01-02' AS b, 1.50::DECIMAL(4, 2) AS c, {'x': 1} AS d, 2::HUGEINT AS e"
     text = good(tiny_home, "sql", sql, "--format", "json")
-    assert json.loads(text) == [{"a": "nan", "b": "2024-01-02", "c": "1.50", "d": {"x": 1}, "e": 2}]
+    assert json.loads(text) == [{"a": "nan", "b": "2024-01-02", "c": 1.5, "d": {"x": 1}, "e": 2}]
     assert "NaN" not in text
 
 

@@ -1,26 +1,18 @@
 """Each rule of the lint on a small faulty folder, and no finding in what comes along."""
 
-import json
 import textwrap
 from dataclasses import replace
-from itertools import combinations
 
 import pytest
-from click.testing import CliRunner
 
 from ib_data.cards import load_card
-from ib_data.cli import VERBS, group
-from ib_data.errors import IbDataError
-from ib_data.home import Home
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.tasks import TASKS
-from ib_data.templates import lint_examples, load_task
+from ib_data.templates import load_task
 from ib_data.templates.library import load_file
-from ib_data.templates.lint import RULES, Report, likeness, lint, sorted_findings
+from ib_data.templates.lint import RULES, sorted_findings
 from ib_data.templates.lint_branches import untaken
-from ib_data.templates.lint_examples import Examples, examples, in_words
-from ib_data.templates.lint_rules import NEAR, labels_named, literal, tokens
-from ib_data.verbs.templates import SUBCOMMANDS
+from ib_data.templates.lint_examples import Examples, in_words
+from ib_data.templates.lint_rules import labels_named, literal
 
 RED = (Answer("red", 1),)
 ASKED = Annotation(id="q1", question="What  colour , {{ x }}?", answers=RED)
@@ -57,15 +49,6 @@ def one(folder, body, task="question_answering", target="{{ answer }}"):
     return (line, rule, template), message
 
 
-def test_what_comes_along_has_no_finding(home):
-    report = lint((), home)
-    assert [str(finding) for finding in report.findings] == []
-    num_templates = sum(len(load_task(task)) for task in TASKS)
-    assert (report.num_templates, report.num_tasks, report.num_datasets) == (num_templates, 11, 26)
-    assert report.num_samples > 200
-    assert not home.root.exists()
-
-
 def test_texts_of_strangers_are_no_fault_of_a_template(tmp_path):
     assert findings(tmp_path, "a = 'In short: {{ question }}'\n") == []
     assert in_words(ASKED).question == "What colour x"
@@ -86,35 +69,6 @@ def test_all_that_reading_refuses_is_found_without_hiding_the_rest(tmp_path):
     assert found[0][3] == "unknown field 'qestion'; did you mean 'question'?"
     assert "an attribute" in found[2][3]
     assert "shows the target ['answer']" in found[3][3]
-
-
-@pytest.mark.parametrize(
-    ("content", "line", "template", "message"),
-    [
-        (b"target = '{{ answer }}'\n[train\n", 2, "file", "not TOML"),
-        (b"target = '{{ answer }}'\n[trian]\n", 1, "file", "unknown key 'trian'; did you mean 'train'?"),
-        (b"target = '{{ caption }}'\nunused = ['labels']\n", 2, "unused", "unknown field 'labels'"),
-        (b"target = '{{ nope }}'\n", 1, "target", "unknown field 'nope'"),
-        (b"\xff", 1, "file", "not UTF-8"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_one_finding(tmp_path, content, line, template, message):
-    (tmp_path / "captioning.toml").write_bytes(content)
-    (found,) = sorted_findings(load_file("captioning", tmp_path), [])
-    assert (found.file, found.line, found.rule, found.template) == (
-        str(tmp_path / "captioning.toml"), line, "unusable", template,
-    )  # fmt: skip
-    assert found.message.startswith(message)
-
-
-def test_a_faulty_file_hides_no_other_task(tmp_path):
-    (tmp_path / "llava.toml").write_text("target = '{{ answer }}\n", encoding="utf-8")
-    (tmp_path / "classification.toml").write_text("target = '{{ lable }}'\n", encoding="utf-8")
-    report = lint(["llava", "classification", "visual_dialogue"], Home(tmp_path / "home"), tmp_path)
-    assert [(found.file, found.line) for found in report.findings] == [
-        (str(tmp_path / "llava.toml"), 1), (str(tmp_path / "classification.toml"), 1),
-    ]  # fmt: skip
-    assert (report.num_tasks, report.num_templates) == (3, len(load_task("visual_dialogue")))
 
 
 def test_a_field_that_is_never_shown(tmp_path):
@@ -258,15 +212,6 @@ def test_near_repeats_name_both_lines(tmp_path):
     assert message == "says 86% the same as a (line 3); reword one"
 
 
-def test_the_threshold_of_repeats_keeps_its_distance_from_what_comes_along():
-    train = [[t.text for t in load_task(task) if t.kind == "train"] for task in TASKS]
-    nearest = max(likeness(*pair) for texts in train for pair in combinations(texts, 2))
-    assert nearest < 0.6 < NEAR
-    assert likeness("Answer briefly: {{ question }}", "{{ question }} Answer briefly.") > NEAR
-    assert tokens("Say {% if context %}it, {% endif %}{{ question }}!") == ["say", "it", "{question}"]
-    assert likeness("In {{ caption }}:", "In {{ question }}:") == 0.5
-
-
 def test_a_template_that_talks_too_much(tmp_path):
     place, message = one(tmp_path, f"a = '{'Look. ' * 40}{{{{ question }}}}'\n")
     assert place == (3, "long", "a")
@@ -281,91 +226,66 @@ def test_what_cannot_be_rendered_for_every_annotation(tmp_path):
     assert "annotation not hateful: template 'a' renders an empty target" in message
 
 
-def test_ten_to_fifteen_templates_come_along(tmp_path):
-    file = load_file("captioning")
-    few = replace(file, templates=file.templates[:9])
-    (found,) = sorted_findings(few, [])[:1]
-    assert (found.rule, found.line, found.template) == ("count", 1, "train")
-    assert found.message == "9 training templates; a task has 10 to 15"
-    assert not [f for f in sorted_findings(replace(few, packaged=False), []) if f.rule == "count"]
-    assert not [f for f in sorted_findings(load_file("llava"), []) if f.rule == "count"]
+@pytest.mark.parametrize(
+    ("text", "rule", "message"),
+    [
+        (
+            "Nothing is asked in this text",
+            "ask",
+            "does not show the question (vqav2, annotation q1); put {{ question }}",
+        ),
+        ("In short{% if question %}:{% endif %}", "ask", "does not show the question"),
+        (r"{{ question }}\nIn short:", "leftover", "'\\\\' is left in "),
+        ("{{ question }} [question]", "leftover", "'[question]' is left in "),
+        ("{{ question }} <Question>", "leftover", "'<Question>' is left in "),
+        ("{{ question }} $question", "leftover", "'$question' is left in "),
+        ("{{ question }} In short :", "blank", "a blank before a punctuation mark"),
+        ("{{ question }} ; in short", "blank", "a blank before a punctuation mark"),
+        ("{{ question }}\tIn short", "blank", "a tab or another blank that is no space"),
+        ("{{ question }}\u00a0In short", "blank", "a tab or another blank that is no space"),
+        ('{{ question == "x" }} {{ question }}', "unusable", "a template may not show a comparison"),
+        (
+            '{% if answer_letter == "a" %}In short:{% endif %} {{ question }}',
+            "unusable",
+            "the instruction shows the target",
+        ),
+    ],
+)
+def test_a_trap_of_wording_is_found(tmp_path, text, rule, message):
+    (found,) = [f for f in findings(tmp_path, f"a = '{text}'\n") if f[1] != "unused-field"]
+    assert found[:3] == (3, rule, "a")
+    assert found[3].startswith(message)
 
 
-def test_what_is_built_is_linted_too(build):
-    hidden = Annotation(id="2", question="What?")
-    home = build("okvqa", "train", [((replace(ASKED, label="odd"), hidden), None)])
-    (found,) = lint(["knowledge_question_answering"], home).findings
-    assert (found.rule, found.message.partition(",")[0]) == ("unused-field", "okvqa has label")
-    (given,) = [e for e in examples(["knowledge_question_answering"], home) if e.card.name == "okvqa"]
-    assert hidden in given.annotations
+def test_what_looks_like_a_trap_and_is_none(tmp_path):
+    assert findings(tmp_path, "a = 'It costs $5 [no joke], <3: {{ question }}'\n") == []
+    assert findings(tmp_path, 'a = "{{ question }}\\nIn short:"\n') == []
 
 
-def test_a_dataset_without_a_miniature_is_linted_with_what_is_built(build, monkeypatch, capsys):
-    def load(name):
-        card = load_card(name)
-        moved = tuple(replace(file, url="https://example.org/birds.json") for file in card.files)
-        return replace(card, files=moved) if name == "okvqa" else card
-
-    monkeypatch.setattr(lint_examples, "load_card", load)
-    home = build("okvqa", "train", [((ASKED,), None)])
-    (given,) = [e for e in examples(["knowledge_question_answering"], home) if e.card.name == "okvqa"]
-    assert given.annotations == (ASKED,)
-    assert capsys.readouterr().err.startswith("okvqa is linted without the miniature: okvqa: ")
-
-
-def test_the_summary_counts():
-    assert Report(1, 1, 2, 1).summary == "1 template of 1 task, 2 samples of 1 dataset: no findings"
+def test_each_task_asks_with_the_field_that_its_annotations_have(tmp_path):
+    assert findings(tmp_path, "a = 'Well said:'\n", "captioning", "{{ caption }}") == [
+        (1, "unused-field", "train", "coco_caption has context, and no training template shows it; "
+         "show it, or list it under `unused`"),
+    ]  # fmt: skip
+    found = findings(tmp_path, "a = 'Is it hateful or not hateful?'\n", "classification", "{{ label }}")
+    assert [f[:3] for f in found] == [(1, "unused-field", "train"), (3, "ask", "a")]
+    assert found[1][3].startswith("does not show the context (hateful_memes")
+    given = {"question_generation": [("vqav2_qg", [ASKED])]}
+    found = findings(tmp_path, "a = 'Ask something.'\n", "question_generation", "{{ question }}", given)
+    assert [f[:3] for f in found] == [(1, "unused-field", "train"), (3, "ask", "a")]
+    assert found[1][3].startswith("does not show the answer (vqav2_qg")
 
 
-def run(*arguments):
-    return CliRunner().invoke(group, ["templates", *map(str, arguments)], catch_exceptions=False)
+def test_a_file_without_training_templates_is_a_finding(tmp_path):
+    (tmp_path / "question_answering.toml").write_text("target = '{{ answer }}'\n", encoding="utf-8")
+    (found,) = sorted_findings(load_file("question_answering", tmp_path), [])
+    assert (found.line, found.rule, found.template) == (1, "count", "train")
+    assert found.message == "no training template, so that no run can use the task; add one under [train]"
+    assert load_task("question_answering", tmp_path) == ()
 
 
-def test_the_verb_prints_findings_and_fails(tmp_path, cli):
-    body = "target = '{{ caption }}'\n[train]\na = 'Well  said:'\n"
-    (tmp_path / "captioning.toml").write_text(body, encoding="utf-8")
-    result = cli("templates", "lint", "captioning", "--templates", tmp_path, "--home", tmp_path / "home")
-    assert result.code == 1
-    start = f"{tmp_path / 'captioning.toml'}:3: blank: a: two blanks in a row in 'Well  said:' (coco_caption"
-    assert result.out.startswith(start)
-    assert len(result.out.splitlines()) == 1
-    assert result.err.startswith("ib-data: 1 template of 1 task, ")
-    assert result.err.endswith(" of 4 datasets: 1 finding\n")
-    result = cli("templates", "lint", "captioning", "--templates", tmp_path, "--json", "--home", tmp_path / "home")
-    assert result.code == 1
-    report = json.loads(result.out)
-    assert report["num_templates"] == 1
-    assert [(f["line"], f["rule"], f["template"]) for f in report["findings"]] == [(3, "blank", "a")]
-
-
-def test_the_verb_is_content_with_what_comes_along(tmp_path, cli):
-    result = cli("templates", "lint", "llava", "llava", "--home", tmp_path)
-    assert (result.code, result.err) == (0, "")
-    assert result.out.startswith("1 template of 1 task, ")
-    assert result.out.endswith(" of 3 datasets: no findings\n")
-
-
-def test_an_unknown_task_names_the_nearest(tmp_path):
-    with pytest.raises(IbDataError, match="unknown task 'captionning'; did you mean 'captioning'"):
-        run("lint", "captionning")
-    with pytest.raises(IbDataError, match="holds no template file"):
-        run("lint", "--templates", tmp_path)
-
-
-def test_subcommands_and_the_listing_live_side_by_side():
-    for arguments in (["--help"], ["captioning", "--help"], ["-h"]):
-        text = run(*arguments).stdout
-        assert VERBS["templates"] in text
-        assert "[OPTIONS] [TASK]" in text
-        assert "--json" in text
-        assert all(line in text for line in SUBCOMMANDS.values())
-    assert run("captioning").stdout == run("list", "captioning").stdout
-    assert run("--jsn").exit_code == run("lint", "--jsn").exit_code == 2
-
-
-@pytest.mark.parametrize("name", SUBCOMMANDS)
-def test_a_subcommand_has_its_line_and_an_example(name):
-    text = run(name, "--help").stdout
-    assert text.split("\n\n")[1].split("\n")[0].strip() == SUBCOMMANDS[name]
-    assert f"ib-data templates {name}" in text.split("\n\n", 2)[2]
-    assert "--home" in text
+def test_the_same_words_in_another_order_are_near_repeats(tmp_path):
+    body = "a = 'Please answer briefly, {{ question }}'\nb = '{{ question }} Briefly answer, please'\n"
+    place, message = one(tmp_path, body)
+    assert place == (4, "repeat", "b")
+    assert message == "says the words of a (line 3) in another order; reword one"

@@ -12,16 +12,8 @@ from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.templates import load_task, render, render_all
-from ib_data.templates.render import (
-    MARK_END,
-    MARK_START,
-    MAX_OCR_TOKENS,
-    field_values,
-    history_text,
-    marked,
-    ocr_text,
-    options_text,
-)
+from ib_data.templates.fields import MAX_OCR_TOKENS, field_values, history_text, ocr_text, options_text
+from ib_data.templates.render import MARK_END, MARK_START, marked
 
 COUNTS = {"red": 6, "dark red": 3, "crimson": 1}
 VQA = Annotation(id="17", question="What colour?", answers=tuple(Answer(t, c) for t, c in COUNTS.items()))
@@ -197,7 +189,7 @@ def test_question_generation_turns_the_pair_around():
         ("aokvqa", replace(CHOICE, answers=(), answer_index=None), "answer"),
         ("vqav2_qg", replace(VQA, question=None), "question"),
         ("coco_caption", Annotation(id="17", extra={"file": "x"}), "caption"),
-        ("vsr", Annotation(id="17", statement="A cup."), "label"),
+        ("vsr", Annotation(id="17", statement="A cup."), "label or answer"),
     ],
 )
 def test_no_target_no_example(name, annotation, lacking):

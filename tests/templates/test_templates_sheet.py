@@ -51,23 +51,23 @@ class Page(HTMLParser):
 
 def sheet_of(home, *names, **options):
     return contact_sheet(
-        "A look", [entry for name in names for entry in preview(home, load_card(name), n=9, **options)]
+        "A look", [entry for name in names for entry in preview(home, load_card(name), n=9, media=True, **options)]
     )
 
 
 def test_first_samples_come_in_key_order(vqa_home):
     card = load_card("vqav2")
-    found = first_samples(vqa_home, card, "train", 2)
+    found = list(first_samples(vqa_home, card, "train", 2))
     assert [sample.key for sample, _ in found] == ["vqav2-train-000000000000", "vqav2-train-000000000001"]
     assert Image.open(io.BytesIO(found[1][1])).size == (200, 500)
-    assert len(first_samples(vqa_home, card, "train", 99)) == 3
-    view = first_samples(vqa_home, load_card("vqav2_qg"), "train", 2)
+    assert len(list(first_samples(vqa_home, card, "train", 99))) == 3
+    view = list(first_samples(vqa_home, load_card("vqav2_qg"), "train", 2))
     assert view == found
 
 
 def test_a_split_that_is_not_built_says_what_to_run(vqa_home):
     with pytest.raises(IbDataError, match="okvqa is not built here; run `ib-data build okvqa`"):
-        first_samples(vqa_home, load_card("okvqa"), "train", 1)
+        next(first_samples(vqa_home, load_card("okvqa"), "train", 1))
     with pytest.raises(IbDataError, match=r"built: train\); run `ib-data build vqav2 --split validation`"):
         built_split(vqa_home, load_card("vqav2"), "validation")
 
@@ -210,7 +210,7 @@ def test_a_faulty_template_file_is_one_error(vqa_home, tmp_path):
     folder.mkdir()
     (folder / "question_answering.toml").write_text("target = '{{ nope }}'\n", encoding="utf-8")
     with pytest.raises(DataError, match="unknown field 'nope'"):
-        preview(vqa_home, load_card("vqav2"), n=1, folder=folder)
+        next(preview(vqa_home, load_card("vqav2"), n=1, folder=folder))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "CMYK", "I;16", "1"])

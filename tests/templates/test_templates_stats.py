@@ -191,7 +191,7 @@ def test_the_verb_prints_a_table_and_the_reasons(many, cli):
     ]  # fmt: skip
     assert rows[-1].split()[:4] == ["vqav2", "train", "(all)", "54"]
     assert rows[-1].endswith("5 / 5 / 5 / 5 / 5")
-    assert result.err == "vqav2/train: 6 of 60 not rendered: no answer to render question_answering from\n"
+    assert "vqav2/train: 6 of 60 not rendered: no answer to render question_answering from\n" in result.err
 
 
 def test_the_verb_as_json_with_tokens(many, cli, tmp_path):
@@ -227,7 +227,7 @@ def test_nothing_built_and_unknown_names_are_errors(cli, home):
 def test_a_split_without_rows_is_told(build, cli):
     home = build("vqav2", "train", [])
     result = cli("templates", "stats", "vqav2", "--home", home.root)
-    assert (result.code, result.err) == (0, "vqav2/train: is built, but holds no annotation\n")
+    assert (result.code, "vqav2/train: is built, but holds no annotation\n" in result.err) == (0, True)
     stats = read_stats(home.split("vqav2", "train"), "vqav2")
     assert (stats.num_rows, stats.total, stats.failures) == (0, None, {})
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ib_data.builders.manifest import Manifest, built
-from ib_data.cards import find_card
+from ib_data.cards import Card, find_card
 from ib_data.cards.render import BuiltSplit, Counted, card_markdown, card_values
 from ib_data.home import SPLITS, Home
 from ib_data.verbs.options import home_option
@@ -38,7 +38,7 @@ def command(name: str, output: str, home: Home) -> None:
             num_drops=manifest.num_drops,
             num_shards=len(manifest.shards),
             num_bytes=sum(shard.num_bytes for shard in manifest.shards),
-            templates=_templates(home, card.name, manifest),
+            templates=_templates(home, card, manifest),
         )
         for manifest in manifests
         if manifest.dataset == card.stored_as and manifest.split in card.splits
@@ -49,31 +49,35 @@ def command(name: str, output: str, home: Home) -> None:
         click.echo(card_markdown(card, counts), nl=False)
 
 
-def _templates(home: Home, name: str, manifest: Manifest) -> Counted | None:
+def _templates(home: Home, card: Card, manifest: Manifest) -> Counted | None:
     """What `ib-data templates stats` found for a split, None where it was not run."""
-    from ib_data.templates.stats import length_header, length_rows, read_stats
+    from ib_data.templates.stats import length_header, length_rows, outdated, read_stats
 
-    stats = read_stats(home.split(manifest.dataset, manifest.split), name)
+    stats = read_stats(home.split(manifest.dataset, manifest.split), card.name)
     if stats is None:
         return None
-    has_tokens, is_current = stats.tokenizer_sha256 is not None, stats.index_sha256 == manifest.index_sha256
+    has_tokens, earlier = stats.tokenizer_sha256 is not None, outdated(stats, card, manifest)
     return Counted(
-        about=_about(stats, is_current),
+        about=_about(stats, earlier),
         header=length_header(has_tokens),
         rows=length_rows(stats, has_tokens),
-        values={**stats.to_plain(), "is_current": is_current},
+        values={**stats.to_plain(), "is_current": earlier is None},
     )
 
 
-def _about(stats: "Stats", is_current: bool) -> str:
+def _about(stats: "Stats", earlier: str | None) -> str:
     lines = [
         f"{stats.num_rows:,} of {stats.num_annotations:,} annotations rendered with seed {stats.seed}. Lengths as "
         "5 / 50 / 95 / 99 percent / longest."
     ]
+    if stats.templates_folder:
+        lines.append(f"Templates: `{stats.templates_folder}`.")
+    if chosen := stats.render.changed():
+        lines.append(f"Options: {', '.join(f'{name} = {value}' for name, value in chosen.items())}.")
     if stats.tokenizer_sha256:
         limits = f"{stats.max_instruction_tokens} and {stats.max_target_tokens} tokens"
         lines.append(f"Cut: above {limits}. Tokenizer: SHA-256 `{stats.tokenizer_sha256[:12]}`.")
     lines += [f"Not rendered: {count:,}, {reason}." for reason, count in stats.failures.items()]
-    if not is_current:
-        lines.append(f"Of an earlier build: run `ib-data templates stats {stats.dataset}` again.")
+    if earlier:
+        lines.append(f"Of {earlier}: run `ib-data templates stats {stats.dataset}` again.")
     return " ".join(lines)

@@ -56,7 +56,7 @@ def command(
 
     if as_json and html:
         raise click.UsageError("--json and --html exclude each other")
-    entries = [
+    entries = (
         entry
         for card in built_cards(home, names, split)
         for entry in preview(
@@ -70,20 +70,30 @@ def command(
             folder=folder,
             options=options,
             all_templates=all_templates,
+            media=html is not None,
         )
-    ]
+    )
     if html:
         from ib_data.templates.sheet import contact_sheet
 
-        html.write_text(contact_sheet(f"{', '.join(names)}: as rendered", entries), encoding="utf-8")
-        click.echo(f"{sum(len(entry.examples) for entry in entries)} examples in {html.absolute()}")
+        sizes: list[int] = []
+        html.write_text(contact_sheet(f"{', '.join(names)}: as rendered", _measured(entries, sizes)), encoding="utf-8")
+        click.echo(f"{sum(sizes)} examples in {html.absolute()}")
         return  # the page says of each example why it could not be rendered
-    rows = list(_rows(entries))
+    found = list(entries)
+    rows = list(_rows(found))
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     for row in rows if not as_json else ():
         click.echo(_lines(row))
-    _refuse_problems(entries)
+    _refuse_problems(found)
+
+
+def _measured(entries: "Iterator[Entry]", sizes: list[int]) -> "Iterator[Entry]":
+    """The entries as they come, noting how many examples each has: with their pictures they are not kept."""
+    for entry in entries:
+        sizes.append(len(entry.examples))
+        yield entry
 
 
 def _rows(entries: "list[Entry]") -> Iterator[dict[str, Any]]:

@@ -1,15 +1,15 @@
 """`ib-data show`: samples with their instructions, in the terminal or as HTML."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ib_data.cards import find_card
 from ib_data.console import printable
 from ib_data.home import Home
 from ib_data.templates.options import RenderOptions
-from ib_data.verbs.options import home_option, split_option, templates_option
+from ib_data.verbs.options import built_cards, home_option, split_option, templates_option
 from ib_data.verbs.rendering import rendering_options
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def command(
 ) -> None:
     """Samples with their instructions, in the terminal or as HTML.
 
+    NAMES are datasets, or held-in, held-out, all: of these the ones that are built.
     The HTML file holds its pictures and needs no network and no script.
 
     \b
@@ -45,24 +46,39 @@ def command(
     """
     from ib_data.templates.preview import preview
 
-    cards = [find_card(name) for name in names]
-    per_sample = 5 if html else 3
-    entries = [
+    cards = built_cards(home, names, split)
+    entries = (
         entry
         for card in cards
         for entry in preview(
-            home, card, n=number, split=split, seed=seed, per_sample=per_sample, folder=folder, options=options
+            home,
+            card,
+            n=number,
+            split=split,
+            seed=seed,
+            per_sample=5 if html else 3,
+            folder=folder,
+            options=options,
+            media=html is not None,
         )
-    ]
+    )
     if html is None:
-        click.echo("\n\n".join(_lines(entry) for entry in entries))
+        for place, entry in enumerate(entries):
+            click.echo(f"\n{_lines(entry)}" if place else _lines(entry))
         return
     from ib_data.templates.sheet import contact_sheet
 
-    html.write_text(
-        contact_sheet(f"{', '.join(card.title for card in cards)}: first samples", entries), encoding="utf-8"
-    )
-    click.echo(f"{len(entries)} samples in {html.absolute()}")
+    keys: list[str] = []
+    title = f"{', '.join(card.title for card in cards)}: first samples"
+    html.write_text(contact_sheet(title, _noted(entries, keys)), encoding="utf-8")
+    click.echo(f"{len(keys)} samples in {html.absolute()}")
+
+
+def _noted(entries: "Iterator[Entry]", keys: list[str]) -> "Iterator[Entry]":
+    """The entries as they come, noting their keys: with their pictures they are not kept."""
+    for entry in entries:
+        keys.append(entry.sample.key)
+        yield entry
 
 
 def _lines(entry: "Entry") -> str:

@@ -58,8 +58,15 @@ class ListOrSubcommand(click.Group):
             formatter.write_dl(list(SUBCOMMANDS.items()))
 
 
+def _task(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The task, where it is not the name of a subcommand behind an option."""
+    if value in (*SUBCOMMANDS, "list"):
+        raise click.UsageError(f"put the options after {value}: ib-data templates {value} [OPTIONS] ...")
+    return value
+
+
 @click.command(hidden=True)
-@click.argument("task", required=False)
+@click.argument("task", required=False, callback=_task)
 @templates_option
 @json_option
 @home_option

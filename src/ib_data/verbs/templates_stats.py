@@ -8,7 +8,9 @@ import click
 
 from ib_data.console import note, table
 from ib_data.home import Home
-from ib_data.verbs.options import built_cards, home_option, json_option, split_option
+from ib_data.templates.options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS, RenderOptions
+from ib_data.verbs.options import built_cards, home_option, json_option, split_option, templates_option
+from ib_data.verbs.rendering import rendering_options
 
 if TYPE_CHECKING:
     from ib_data.templates.stats import Stats
@@ -24,14 +26,20 @@ if TYPE_CHECKING:
 @click.option(
     "--max-instruction-tokens",
     type=click.IntRange(min=1),
-    default=128,
+    default=MAX_INSTRUCTION_TOKENS,
     show_default=True,
     help="Longer ones count as cut.",
 )
 @click.option(
-    "--max-target-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Longer ones count as cut."
+    "--max-target-tokens",
+    type=click.IntRange(min=1),
+    default=MAX_TARGET_TOKENS,
+    show_default=True,
+    help="Longer ones count as cut.",
 )
+@rendering_options
 @split_option
+@templates_option
 @json_option
 @home_option
 def command(
@@ -41,7 +49,9 @@ def command(
     tokenizer: Path | None,
     max_instruction_tokens: int,
     max_target_tokens: int,
+    options: RenderOptions,
     split: str | None,
+    folder: Path | None,
     as_json: bool,
     home: Home,
 ) -> None:
@@ -49,7 +59,8 @@ def command(
 
     NAMES are built datasets, or held-in, held-out, all; without them all that is built. Annotations evenly spread over
     the split are rendered, a held-out dataset's by its zero-shot prompt. Lengths are given as 5 / 50 / 95 / 99 percent
-    / longest. The result stays beside the shards, and `ib-data card NAME` shows it.
+    / longest. The result stays beside the shards with the options and templates that were used, and `ib-data card NAME`
+    shows it.
 
     \b
     ib-data templates stats vqav2
@@ -70,6 +81,8 @@ def command(
             manifest,
             max_rows=max_rows,
             seed=seed,
+            folder=folder,
+            options=options,
             counter=counter,
             max_instruction_tokens=max_instruction_tokens,
             max_target_tokens=max_target_tokens,

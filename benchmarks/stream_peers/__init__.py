@@ -1,0 +1,1 @@
+"""The peers of the streaming benchmark: one small file each, over the same corpus."""

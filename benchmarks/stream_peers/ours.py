@@ -1,0 +1,36 @@
+"""ib_data: open_stream and StreamLoader. Every example is parsed, and its instruction rendered, in every tier."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ib_data.home import Home
+from ib_data.mixtures import load_mixture
+from ib_data.mixtures.example import Example
+from ib_data.mixtures.images import ImageOptions
+from ib_data.mixtures.loader import StreamLoader, stack
+from ib_data.mixtures.options import StreamOptions
+from ib_data.mixtures.stream import Stream, open_stream
+from stream_peers.common import PREFETCH, SIDE, decodes
+from stream_peers.corpus import Corpus
+
+NOTE = "StreamLoader; JSON parsed and instruction rendered in every tier; a picture drawn twice in a batch counts once"
+
+
+def stream(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:
+    """Pixels of the unique pictures of each batch; in the tiers that only read, image bytes and key."""
+    if not decodes(tier):
+        return iter(StreamLoader(opened(corpus, tier), batch, encoded, workers=workers, prefetch_factor=PREFETCH))
+    loader = StreamLoader(opened(corpus, tier), batch, stack, workers=workers, prefetch_factor=PREFETCH)
+    return (made.images for made in loader)
+
+
+def opened(corpus: Corpus, tier: str) -> Stream:
+    """The stream of a tier, seed 0."""
+    spec = load_mixture(corpus.root / ("mixture.toml" if tier.startswith("mixture") else "single.toml"))
+    images = ImageOptions(image_px=SIDE) if decodes(tier) else None
+    return open_stream(Home(corpus.home), spec, seed=0, options=StreamOptions(images=images))
+
+
+def encoded(examples: list[Example]) -> list[tuple[bytes | None, bytes]]:
+    """Image bytes and key."""
+    return [(example.media, example.key.encode()) for example in examples]
