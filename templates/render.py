@@ -139,9 +139,9 @@ def fixed_template(card: Card, folder: Path | None = None) -> Template | None:
 
 
 def templates_digest(card: Card, folder: Path | None = None) -> str:
-    """A SHA-256, in hex, of all that decides which templates a dataset is rendered by: names, texts, targets, order."""
+    """A SHA-256, in hex, of all templates that a dataset may be rendered by: names, texts, targets and their order."""
     fixed = fixed_template(card, folder)
-    used = [fixed] if fixed else training_templates(card.task, folder)
+    used = [*([fixed] if fixed else []), *training_templates(card.task, folder)]
     texts = [[t.name, t.text, *(target.text for target in t.targets)] for t in used]
     return sha256(json.dumps(texts).encode()).hexdigest()
 
