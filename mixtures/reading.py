@@ -113,11 +113,17 @@ class ExampleReader:
             self.quarantine.num_seen += 1
             self.meter.num_positions += 1
             try:
-                found[number] = self._examples(unit, pictures, is_visit)
+                found[number] = self._examples(unit, is_visit)
             except _UnusableError as error:
-                self.quarantine.count(self._log(unit.want, error))
-                found[number] = [] if is_visit else self._instead(unit.want, pictures)
-            self.meter.num_examples += len(found[number])
+                found[number] = self._replaced(unit.want, error, pictures, is_visit)
+        if pictures is not None:
+            # Not sample by sample: a decoder leaves nothing of the texts' code and data in the processor's cache.
+            for number, want in enumerate(wanted):
+                try:
+                    found[number] = self._decoded(want, found[number], pictures, is_visit)
+                except _UnusableError as error:
+                    found[number] = self._replaced(want, error, pictures, is_visit)
+        self.meter.num_examples += sum(map(len, found))
         self._add_reads(before)
         return [example for examples in found for example in examples]
 
@@ -136,26 +142,32 @@ class ExampleReader:
         self.meter.num_fetched += now.fetched - before.fetched
         self.meter.num_cache_hits += now.cache_hits - before.cache_hits
 
-    def _instead(self, want: Wanted, pictures: "_Pictures | None") -> list[Example]:
-        """The examples of another unit of the same member."""
+    def _replaced(
+        self, want: Wanted, error: _UnusableError, pictures: "_Pictures | None", is_visit: bool
+    ) -> list[Example]:
+        """What is given in place of an unusable sample: nothing in a visit, else another unit of the same member."""
+        self.quarantine.count(self._log(want, error))
+        if is_visit:
+            return []
         part = want.part
         for attempt in range(_MOST_PROBES):
             unit = keyed_below(part.units.count, self.seed, f"mixture/probe/{part.name}", want.position, attempt)
             ((_, found),) = self._fetched([replace(want, unit=unit)])
             try:
-                return self._examples(found, pictures, is_visit=False)
+                examples = self._examples(found, is_visit)
+                return examples if pictures is None else self._decoded(found.want, examples, pictures, is_visit)
             except _UnusableError as error:
                 self._log(found.want, error)
         problem = f"{_MOST_PROBES + 1} samples in a row cannot be used at position {want.position}"
         remedy = f"run `ib-data check {part.card.stored_as} --decode`"
         raise DataError(part.name, problem, file=str(self.quarantine.path), remedy=remedy)
 
-    def _examples(self, found: _Found, pictures: "_Pictures | None", is_visit: bool) -> list[Example]:
+    def _examples(self, found: _Found, is_visit: bool) -> list[Example]:
+        """The examples of a unit, without pixels."""
         want, part = found.want, found.want.part
         shard = part.rows.folder / found.place.shard
         sample, media = parse_sample(part.card.stored_as, shard, found.place.extent, found.data)
         self.meter.media_bytes += len(media or b"")
-        picture = None if pictures is None else self._pixels(found, sample, media, pictures, is_visit)
         examples: list[Example] = []
         for number, row in enumerate(found.rows):
             place = found.place if number == 0 else part.rows.place(row)
@@ -179,7 +191,6 @@ class ExampleReader:
                     rendered,
                     media,
                     sample.media.kind,
-                    picture,
                 )
             )
         if not examples:
@@ -204,31 +215,33 @@ class ExampleReader:
         finally:
             self.meter.render_s += time.perf_counter() - began
 
-    def _pixels(
-        self, found: _Found, sample: Sample, media: bytes | None, pictures: "_Pictures", is_visit: bool
-    ) -> "NDArray[np.uint8]":
-        """The pixels of the unit's picture; without augmentation a picture that the batch has already is shared."""
+    def _decoded(self, want: Wanted, examples: list[Example], pictures: "_Pictures", is_visit: bool) -> list[Example]:
+        """The examples of one unit with their picture; without augmentation the batch shares one that it has already."""
         options = self.options.images
         assert options is not None
+        if not examples or examples[0].pixels is not None:  # left out, or replaced and decoded already
+            return examples
         if is_visit:
             options = replace(options, augment="none")
+        row = want.part.units.rows_of(want.unit, want.epoch)[0]
+        media, key = examples[0].media, examples[0].key
         if media is None:
-            name = found.want.part.card.stored_as
+            name = want.part.card.stored_as
             problem = "the sample was built without its image or clip"
-            raise DataError(name, problem, row=sample.key, remedy=f"build {name} without --no-media")
-        known = sample.media.sha256 if options.augment == "none" else None
-        if known is not None and known in pictures:
-            return pictures[known]
-        began = time.perf_counter()
-        try:
-            picture = pixels(media, sample.media.kind, options, seed=self.seed, position=found.want.position)
-        except (MediaError, ClipError) as error:
-            raise _UnusableError(str(error), found.rows[0]) from error
-        finally:
-            self.meter.decode_s += time.perf_counter() - began
-        if known is not None:
-            pictures[known] = picture
-        return picture
+            raise DataError(name, problem, row=key, remedy=f"build {name} without --no-media")
+        known = want.part.rows.media_sha256(row) if options.augment == "none" else None
+        picture = None if known is None else pictures.get(known)
+        if picture is None:
+            began = time.perf_counter()
+            try:
+                picture = pixels(media, examples[0].media_kind, options, seed=self.seed, position=want.position)
+            except (MediaError, ClipError) as error:
+                raise _UnusableError(str(error), row) from error
+            finally:
+                self.meter.decode_s += time.perf_counter() - began
+            if known is not None:
+                pictures[known] = picture
+        return [replace(example, pixels=picture) for example in examples]
 
     def _log(self, want: Wanted, error: _UnusableError) -> BadSample:
         part = want.part
