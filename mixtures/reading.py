@@ -216,7 +216,7 @@ class ExampleReader:
             self.meter.render_s += time.perf_counter() - began
 
     def _decoded(self, want: Wanted, examples: list[Example], pictures: "_Pictures", is_visit: bool) -> list[Example]:
-        """The examples of one unit with their picture; without augmentation the batch shares one that it has already."""
+        """The examples of one unit with their picture; without augmentation a batch shares equal ones."""
         options = self.options.images
         assert options is not None
         if not examples or examples[0].pixels is not None:  # left out, or replaced and decoded already
