@@ -1,4 +1,4 @@
-"""From what a position draws to examples: shards read in one go, pictures decoded, instructions rendered.
+"""From what positions draw to examples: shards read in their order, instructions rendered, then pictures decoded.
 
 A sample that cannot be used is replaced by another of the same member, chosen by (seed, position) alone: a batch is
 never shorter for it and no other position changes.

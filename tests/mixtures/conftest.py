@@ -147,6 +147,20 @@ def empty_home(tmp_path: Path) -> Home:
     return Home(tmp_path / "empty")
 
 
+@pytest.fixture
+def far(tmp_path: Path) -> Home:
+    """A home whose shards stand for a store that the test may damage."""
+    home = Home(tmp_path / "far")
+    build(home, "vqav2", 20)
+    return home
+
+
+@pytest.fixture
+def near(tmp_path: Path) -> Home:
+    """The home of who reads from `far`."""
+    return Home(tmp_path / "near")
+
+
 @pytest.fixture(scope="module")
 def bucket(tiny_home: Home) -> Iterator[str]:
     """The URL of a folder with the shards of `tiny_home`, in an S3 server of this machine."""

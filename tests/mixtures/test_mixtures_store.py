@@ -12,12 +12,12 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from far_shards import requests_of
 
 from ib_data.builders.manifest import INDEX, MANIFEST, read_manifest
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
-from ib_data.mixtures.rows import Rows
 from ib_data.mixtures.shards import Request, ShardReader
 from ib_data.mixtures.sources import sources
 from ib_data.mixtures.store import LocalStore, Store, store_of
@@ -28,32 +28,8 @@ MIXTURE = Mixture(name="tiny", rule="sqrt", members=(Member(dataset="vqav2", spl
 SHARD = "vqav2-train-000000.tar"
 
 
-def requests_of(store: Store, cache: Path, dataset: str = "vqav2") -> list[Request]:
-    """One request for each row of a split, in their order."""
-    folder = store.folder(dataset, "train")
-    manifest = read_manifest(folder, dataset)
-    assert manifest is not None
-    sizes = {shard.name: shard.num_bytes for shard in manifest.shards}
-    rows = Rows(folder, manifest, cache)
-    places = [rows.place(row) for row in range(rows.count)]
-    return [Request(folder, place.shard, sizes[place.shard], place.extent) for place in places]
-
-
 def local_bytes(home: Home) -> list[bytes]:
     return ShardReader(LocalStore(home)).read(requests_of(LocalStore(home), home.cache))
-
-
-@pytest.fixture
-def far(tmp_path: Path, build_split: Build) -> Home:
-    """A home whose shards stand for a store that the test may damage."""
-    home = Home(tmp_path / "far")
-    build_split(home, "vqav2", 20)
-    return home
-
-
-@pytest.fixture
-def near(tmp_path: Path) -> Home:
-    return Home(tmp_path / "near")
 
 
 def url_of(home: Home) -> str:

@@ -7,38 +7,15 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from far_shards import requests_of
 
 from ib_data.builders.manifest import read_manifest
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
-from ib_data.mixtures.rows import Rows
-from ib_data.mixtures.shards import Request, ShardReader
+from ib_data.mixtures.shards import ShardReader
 from ib_data.mixtures.store import DEFAULT_CACHE_BYTES, LocalStore, Store, store_of
 
 Build = Callable[..., Path]
-
-
-def requests_of(store: Store, cache: Path) -> list[Request]:
-    """One request for each row of a split, in their order."""
-    folder = store.folder("vqav2", "train")
-    manifest = read_manifest(folder, "vqav2")
-    assert manifest is not None
-    sizes = {shard.name: shard.num_bytes for shard in manifest.shards}
-    rows = Rows(folder, manifest, cache)
-    places = [rows.place(row) for row in range(rows.count)]
-    return [Request(folder, place.shard, sizes[place.shard], place.extent) for place in places]
-
-
-@pytest.fixture
-def far(tmp_path: Path, build_split: Build) -> Home:
-    home = Home(tmp_path / "far")
-    build_split(home, "vqav2", 20)
-    return home
-
-
-@pytest.fixture
-def near(tmp_path: Path) -> Home:
-    return Home(tmp_path / "near")
 
 
 def expected(far: Home) -> list[bytes]:

@@ -1,0 +1,19 @@
+"""Requests for all that a store holds of a split."""
+
+from pathlib import Path
+
+from ib_data.builders.manifest import read_manifest
+from ib_data.mixtures.rows import Rows
+from ib_data.mixtures.shards import Request
+from ib_data.mixtures.store import Store
+
+
+def requests_of(store: Store, cache: Path, dataset: str = "vqav2") -> list[Request]:
+    """One request for each row of a split, in their order."""
+    folder = store.folder(dataset, "train")
+    manifest = read_manifest(folder, dataset)
+    assert manifest is not None
+    sizes = {shard.name: shard.num_bytes for shard in manifest.shards}
+    rows = Rows(folder, manifest, cache)
+    places = [rows.place(row) for row in range(rows.count)]
+    return [Request(folder, place.shard, sizes[place.shard], place.extent) for place in places]
