@@ -2,8 +2,8 @@
 
 Three tiers over one corpus of tars (`stream_peers/corpus.py`): `read` gives image and JSON bytes of the largest
 dataset, `decode` its pixels, `mixture` pixels of 26 datasets by the square root of their sizes. Every peer uses the
-same decode function and one thread a worker. Each measurement is a process of its own; rounds are interleaved, the
-first seconds dropped, and the page cache is warm. Peers stand in environments of their own:
+same decode function and one thread a worker. Each measurement is a process of its own, which first brings what it reads
+into the page cache; rounds are interleaved, and the first seconds dropped. Peers stand in environments of their own:
 
     python3 -m venv PEERS && PEERS/bin/pip install -r benchmarks/peers.txt
     PEERS/bin/pip uninstall -y torchvision && PEERS/bin/pip install --no-deps -e .
@@ -140,6 +140,7 @@ def summary(tier: str, name: str, workers: int, results: list[dict[str, Any]]) -
         "samples_per_s": statistics.median(rates),
         "lowest": rates[0],
         "highest": rates[-1],
+        "cpu_us": statistics.median(result["cpu_us"] for result in good),
         "first_batch_s": round(statistics.median(result["first_batch_s"] for result in good), 3),
         "resident_mib": [round(statistics.median(each), 1) for each in memory],
         "highest_load_average": max(result["load_average"] for result in good),
@@ -153,23 +154,21 @@ def table(found: list[dict[str, Any]]) -> str:
     lines = []
     for tier, workers in dict.fromkeys((row["tier"], row["workers"]) for row in found):
         some = [row for row in found if (row["tier"], row["workers"]) == (tier, workers)]
-        lines.append(f"\n{tier}, workers {workers}: samples/s [lowest to highest], first batch, memory at three points")
+        columns = "samples/s [lowest to highest], processor time a sample, first batch, memory at three points"
+        lines.append(f"\n{tier}, workers {workers}: {columns}")
         for row in sorted(some, key=lambda row: -row.get("samples_per_s", 0)):
             if "missing" in row:
                 lines.append(f"  {row['peer']:24}{row['missing']}")
                 continue
             memory = " ".join(f"{value:.0f}" for value in row["resident_mib"])
             spread = f"[{row['lowest']:.0f} to {row['highest']:.0f}]"
-            rate = f"{row['samples_per_s']:9.0f} {spread:20}"
+            rate = f"{row['samples_per_s']:9.0f} {spread:20}{row['cpu_us']:8.0f} us"
             lines.append(f"  {row['peer']:24}{rate}{row['first_batch_s']:8.2f} s   {memory} MiB")
     return "\n".join(lines)
 
 
-def warm(corpus: Corpus) -> float:
-    """Read every file once, those that peers converted too, so that all lie in the page cache; GiB of the shards."""
-    for path in corpus.root.rglob("*"):
-        if path.is_file():
-            path.read_bytes()
+def size_gib(corpus: Corpus) -> float:
+    """GiB of the shards."""
     paths = {path for source in corpus.sources for path in corpus.paths(source)}
     return round(sum(Path(path).stat().st_size for path in paths) / 2**30, 2)
 
@@ -195,8 +194,8 @@ def main() -> None:
         "warmup_s": args.warmup,
         "measured_s": args.seconds,
         "rounds": args.rounds,
-        "page_cache": "warm",
-        "corpus_gib": warm(corpus),
+        "page_cache": "all files of a peer read right before each measurement",
+        "corpus_gib": size_gib(corpus),
         "corpus_samples": sum({source.stored_as: source.num_samples for source in corpus.sources}.values()),
         "load_average_before": round(load, 2),
     }

@@ -16,11 +16,14 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ib_data.errors import IbDataError, one_line, os_error_line
 from ib_data.mixtures.example import Example
+from ib_data.mixtures.handover import Handover
 from ib_data.mixtures.meter import Meter
 from ib_data.mixtures.stream import Stream
 from ib_data.strict import Table
 
 BatchT = TypeVar("BatchT")
+# Batches that a consumer has in hand beside those that wait: the one it works on, and the one that it just let go.
+_HELD = 2
 Collate = Callable[[list[Example]], BatchT]  # runs in the workers
 
 
@@ -28,8 +31,8 @@ Collate = Callable[[list[Example]], BatchT]  # runs in the workers
 class ImageBatch:
     """B examples over U <= B unique pictures: `images` uint8 (U, H, W, 3), of clips (U, frames, H, W, 3).
 
-    `image_index` int64 (B,) is the picture of each example; the examples carry neither pixels nor stored bytes.
-    `images` is None where the stream decodes nothing.
+    `image_index` int64 (B,) is the picture of each example; the examples carry neither pixels nor stored bytes. Where
+    the stream decodes nothing `images` is None, and the examples keep their stored bytes.
     """
 
     images: Tensor | None
@@ -39,9 +42,10 @@ class ImageBatch:
 
 def stack(examples: list[Example]) -> ImageBatch:
     """The examples as an ImageBatch; IbDataError where images and clips meet in one batch."""
-    bare = [replace(example, pixels=None, media=None) for example in examples]
     images, image_index = unique_pictures(examples)
-    return ImageBatch(images, image_index, bare)
+    if images is not None:
+        examples = [replace(example, pixels=None, media=None) for example in examples]
+    return ImageBatch(images, image_index, examples)
 
 
 def unique_pictures(examples: Sequence[Example]) -> tuple[Tensor | None, Tensor]:
@@ -170,9 +174,10 @@ class StreamLoader(Generic[BatchT]):
         """IbDataError, in one line, for whatever a worker cannot go on from."""
         if not self.dataset.once:
             self.dataset.start = self.position
+        handover = Handover(self.workers, self.prefetch_factor + _HELD) if self.workers else None
         made = iter(
             DataLoader(
-                _Measured(self.dataset),
+                _Measured(self.dataset, handover),
                 batch_size=None,
                 num_workers=self.workers,
                 prefetch_factor=self.prefetch_factor if self.workers else None,
@@ -180,6 +185,8 @@ class StreamLoader(Generic[BatchT]):
                 generator=torch.Generator(),  # else torch draws a seed from the run's own random state
             )
         )
+        if handover:
+            made = map(handover.receiver().open, made)
         while (found := self._next(made)) is not None:
             self.position += 0 if self.dataset.once else self.dataset.batch_size
             yield found.batch
@@ -227,14 +234,21 @@ class _Failure:
     line: str
 
 
-class _Measured(IterableDataset[_Made[BatchT] | _Failure]):
-    """The batches of a dataset with their costs; an error as its line, for torch would wrap it in a traceback."""
+class _Measured(IterableDataset[Any]):
+    """The batches of a dataset with their costs, as _Made, or in a worker as parcels of it.
 
-    def __init__(self, dataset: StreamDataset[BatchT]) -> None:
+    An error comes as a _Failure, for torch would wrap it in a traceback.
+    """
+
+    def __init__(self, dataset: StreamDataset[BatchT], handover: Handover | None) -> None:
         super().__init__()
         self.dataset = dataset
+        self.handover = handover
 
-    def __iter__(self) -> Iterator[_Made[BatchT] | _Failure]:
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.handover.sender(_worker()[0]).send, self._made()) if self.handover else self._made()
+
+    def _made(self) -> "Iterator[_Made[BatchT] | _Failure]":
         self.dataset.stream.meter.take()  # a worker must not report again what its parent had read
         try:
             for batch in self.dataset:

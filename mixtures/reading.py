@@ -22,7 +22,7 @@ from ib_data.mixtures.meter import Meter
 from ib_data.mixtures.options import StreamOptions
 from ib_data.mixtures.quarantine import BadSample, Quarantine
 from ib_data.mixtures.rows import Place, Rows
-from ib_data.mixtures.shards import Counters, Request, ShardReader
+from ib_data.mixtures.shards import Request, ShardReader
 from ib_data.mixtures.template_choice import TemplateChoice
 from ib_data.mixtures.units import Units
 from ib_data.sample import Annotation, Sample
@@ -87,7 +87,7 @@ class _UnusableError(IbDataError):
 
 
 class ExampleReader:
-    """Reads for one process. `meter` counts what it does."""
+    """Reads for one process."""
 
     def __init__(
         self, seed: int, options: StreamOptions, rendering: RenderOptions, shards: ShardReader, quarantine: Quarantine
@@ -97,7 +97,11 @@ class ExampleReader:
         self.rendering = rendering
         self.shards = shards
         self.quarantine = quarantine
-        self.meter = Meter()
+
+    @property
+    def meter(self) -> Meter:
+        """What was read so far, and where its time went."""
+        return self.shards.meter
 
     def read(self, wanted: Sequence[Wanted], *, with_pixels: bool = True, is_visit: bool = False) -> list[Example]:
         """The examples of all draws, in their order.
@@ -106,7 +110,6 @@ class ExampleReader:
         and a held-out dataset is rendered with its zero-shot prompt. Raises DataError for a shard that is not what the
         index says, IbDataError where too much is bad.
         """
-        before = replace(self.shards.counters)
         pictures: _Pictures | None = {} if with_pixels and self.options.images else None
         found: list[list[Example]] = [[] for _ in wanted]
         for number, unit in self._fetched(wanted):
@@ -124,7 +127,6 @@ class ExampleReader:
                 except _UnusableError as error:
                     found[number] = self._replaced(want, error, pictures, is_visit)
         self.meter.num_examples += sum(map(len, found))
-        self._add_reads(before)
         return [example for examples in found for example in examples]
 
     def _fetched(self, wanted: Sequence[Wanted]) -> Iterator[tuple[int, _Found]]:
@@ -134,13 +136,6 @@ class ExampleReader:
         requests = [_request(want.part, place) for want, place in zip(wanted, places, strict=True)]
         for number, data in self.shards.each(requests):
             yield number, _Found(wanted[number], rows[number], places[number], data)
-
-    def _add_reads(self, before: Counters) -> None:
-        now = self.shards.counters
-        self.meter.read_s += now.seconds - before.seconds
-        self.meter.num_opened += now.opened - before.opened
-        self.meter.num_fetched += now.fetched - before.fetched
-        self.meter.num_cache_hits += now.cache_hits - before.cache_hits
 
     def _replaced(
         self, want: Wanted, error: _UnusableError, pictures: "_Pictures | None", is_visit: bool

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ib_data.builders.index import Extent
 from ib_data.errors import DataError
+from ib_data.mixtures.meter import Meter
 from ib_data.mixtures.store import Store
 
 # A descriptor keeps its shard in the cache; after so many calls without a read it is given up, so that the window of a
@@ -29,25 +30,13 @@ class Request:
 
 
 @dataclass(slots=True)
-class Counters:
-    """What a reader did: reads and their bytes, seconds in `read`, shards opened, fetched from afar, found in cache."""
-
-    reads: int = 0
-    bytes: int = 0
-    seconds: float = 0.0
-    opened: int = 0
-    fetched: int = 0
-    cache_hits: int = 0
-
-
-@dataclass(slots=True)
 class _OpenShard:
     descriptor: int
     used_in_call: int
 
 
 class ShardReader:
-    """Reads extents; one a process, used by one thread at a time.
+    """Reads extents; one a process, used by one thread at a time. `meter` counts its seconds and shards.
 
     At most `max_open` descriptors stay open, the least recently used is closed first. They are read with `pread` alone,
     so a forked process may go on with them; a pickled reader comes without.
@@ -56,7 +45,8 @@ class ShardReader:
     def __init__(self, store: Store, max_open: int = 256) -> None:
         self.store = store
         self.max_open = max_open
-        self.counters = Counters()
+        self.meter = Meter()
+        self._counted = (store.num_fetched, store.num_cache_hits)
         self._open: OrderedDict[tuple[Path, str], _OpenShard] = OrderedDict()
         self._calls = 0
 
@@ -83,16 +73,18 @@ class ShardReader:
             if data is None:
                 far.append(key)
                 continue
-            self._count(request, data, time.perf_counter() - began)
+            _refuse_short(request, data)
+            self.meter.read_s += time.perf_counter() - began
             yield from ((number, data) for number in wanted[key])
         if not far:
             return
         asked = [requests[wanted[key][0]] for key in far]
         began = time.perf_counter()
         found = self.store.ranges([(request.folder, request.shard, request.extent) for request in asked])
-        self.counters.seconds += time.perf_counter() - began
+        self.meter.read_s += time.perf_counter() - began
+        self._count_shards()
         for key, request, data in zip(far, asked, found, strict=True):
-            self._count(request, data, 0.0)
+            _refuse_short(request, data)
             yield from ((number, data) for number in wanted[key])
 
     def read(self, requests: Sequence[Request]) -> list[bytes]:
@@ -112,9 +104,10 @@ class ShardReader:
         if shard is None:
             self._make_room()
             descriptor = self.store.open(request.folder, request.shard, request.num_bytes_of_shard)
+            self._count_shards()
             if descriptor is None:
                 return None
-            self.counters.opened += 1
+            self.meter.num_opened += 1
             shard = self._open[name] = _OpenShard(descriptor, self._calls)
         shard.used_in_call = self._calls
         self._open.move_to_end(name)
@@ -127,13 +120,12 @@ class ShardReader:
                 return
             os.close(self._open.popitem(last=False)[1].descriptor)
 
-    def _count(self, request: Request, data: bytes, seconds: float) -> None:
-        _refuse_short(request, data)
-        counters = self.counters
-        counters.reads += 1
-        counters.bytes += len(data)
-        counters.seconds += seconds
-        counters.fetched, counters.cache_hits = self.store.num_fetched, self.store.num_cache_hits
+    def _count_shards(self) -> None:
+        """Add what the store fetched, and found in its cache, since the last time."""
+        fetched, hits = self._counted
+        self._counted = (self.store.num_fetched, self.store.num_cache_hits)
+        self.meter.num_fetched += self._counted[0] - fetched
+        self.meter.num_cache_hits += self._counted[1] - hits
 
 
 def _refuse_short(request: Request, data: bytes) -> None:

@@ -13,7 +13,10 @@ from ib_data.mixtures.stream import Stream, open_stream
 from stream_peers.common import PREFETCH, SIDE, decodes
 from stream_peers.corpus import Corpus
 
-NOTE = "StreamLoader; JSON parsed and instruction rendered in every tier; a picture drawn twice in a batch counts once"
+NOTE = (
+    "StreamLoader, whose shared memory is used again; JSON parsed and instruction rendered in every tier; "
+    "a picture drawn twice in a batch counts once"
+)
 
 
 def stream(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:

@@ -42,11 +42,11 @@ def test_a_bucket_gives_the_bytes_of_the_home(bucket: str, tiny_home: Home, near
     store = store_of(near, bucket, cache_bytes)
     reader = ShardReader(store)
     assert reader.read(requests_of(store, near.cache)) == local_bytes(tiny_home)
-    counters = reader.counters
-    assert (counters.opened, counters.fetched) == ((3, 3) if cache_bytes is None else (0, 0))
+    meter = reader.meter
+    assert (meter.num_opened, meter.num_fetched) == ((3, 3) if cache_bytes is None else (0, 0))
     again = ShardReader(store_of(near, bucket + "/", cache_bytes))
     assert again.read(requests_of(again.store, near.cache)) == local_bytes(tiny_home)
-    assert (again.counters.fetched, again.counters.cache_hits) == ((0, 3) if cache_bytes is None else (0, 0))
+    assert (again.meter.num_fetched, again.meter.num_cache_hits) == ((0, 3) if cache_bytes is None else (0, 0))
     assert len([path for path in (near.cache / "remote").iterdir() if path.is_dir()]) == 1  # a slash more or less
 
 
@@ -75,7 +75,7 @@ def _wait_for_each_other(barrier: Barrier) -> None:
 def _read_all(store: Store, requests: list[Request]) -> tuple[list[bytes], int, int]:
     reader = ShardReader(store)
     _barrier.wait(60)
-    return reader.read(requests), reader.counters.fetched, os.getpid()
+    return reader.read(requests), reader.meter.num_fetched, os.getpid()
 
 
 def test_two_processes_with_one_cache_fetch_each_shard_once(bucket: str, tiny_home: Home, near: Home) -> None:
@@ -130,12 +130,13 @@ def test_a_cache_for_two_of_three_shards_serves_all(far: Home, near: Home) -> No
 
     reader = ShardReader(store)
     assert reader.read(requests) == local_bytes(far)
-    assert (reader.counters.opened, reader.counters.fetched, len(kept())) == (2, 2, 2)  # both are in use: no third one
+    meter = reader.meter
+    assert (meter.num_opened, meter.num_fetched, len(kept())) == (2, 2, 2)  # both are in use: no third one
     before = kept()
     reader.close()
     one_open = ShardReader(store_of(near, url_of(far), bound), max_open=1)
     assert one_open.read(requests) == local_bytes(far)
-    assert one_open.counters.opened == 3
+    assert one_open.meter.num_opened == 3
     assert (len(kept()), len(kept() & before)) == (2, 1)
     one_open.close()
 

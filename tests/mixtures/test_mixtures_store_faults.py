@@ -10,10 +10,11 @@ import pytest
 from far_shards import requests_of
 
 from ib_data.builders.manifest import read_manifest
+from ib_data.choices import DEFAULT_CACHE_BYTES
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.mixtures.shards import ShardReader
-from ib_data.mixtures.store import DEFAULT_CACHE_BYTES, LocalStore, Store, store_of
+from ib_data.mixtures.store import LocalStore, Store, store_of
 
 Build = Callable[..., Path]
 
@@ -78,7 +79,7 @@ def test_on_a_disk_without_inodes_shards_are_read_by_ranges(
         patch.setattr(os, "open", full)
         reader = ShardReader(reading)
         assert reader.read(requests) == expected(far)
-        assert (reader.counters.opened, reader.counters.fetched) == (0, 0)
+        assert (reader.meter.num_opened, reader.meter.num_fetched) == (0, 0)
     assert capsys.readouterr().err.count("or the disk is full") == 1
 
 

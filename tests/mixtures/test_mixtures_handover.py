@@ -1,0 +1,154 @@
+"""Batches through shared memory: whatever they hold, for as long as it is held, and without new memory each time."""
+
+import gc
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ib_data.home import Home
+from ib_data.mixtures import Member, Mixture
+from ib_data.mixtures.handover import Handover, Parcel, Receiver, Sender
+from ib_data.mixtures.images import ImageOptions
+from ib_data.mixtures.loader import ImageBatch, StreamLoader
+from ib_data.mixtures.options import StreamOptions
+from ib_data.mixtures.stream import Stream, open_stream
+
+SPEC = Mixture(name="one", rule="sqrt", members=(Member(dataset="vqav2", split="train", size=40),))
+
+
+@dataclass(frozen=True)
+class Batch:
+    values: list[Any]
+
+
+def pair(slots: int = 2) -> tuple[Sender, Receiver]:
+    handover = Handover(workers=1, slots=slots)
+    return handover.sender(0), handover.receiver()
+
+
+def numbers(value: int, size: int = 100_000) -> torch.Tensor:
+    return torch.full((size,), value, dtype=torch.int32)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.arange(24).reshape(2, 3, 4),
+        torch.arange(24.0).reshape(4, 6).T,  # not contiguous
+        torch.arange(12)[3:7],
+        torch.tensor(3.5, dtype=torch.float64),
+        torch.tensor([1.5, -2.0], dtype=torch.bfloat16),
+        torch.tensor([True, False]),
+        torch.tensor([1 + 2j]),
+        torch.empty((0, 3), dtype=torch.float16),
+        torch.zeros(2, requires_grad=True),
+        torch.eye(3).to_sparse(),
+    ],
+    ids=lambda tensor: f"{tensor.dtype}-{tuple(tensor.shape)}-{tensor.layout}",
+)
+def test_every_kind_of_tensor_arrives_as_it_was(tensor: torch.Tensor) -> None:
+    sender, receiver = pair()
+    found = receiver.open(sender.send({"a": tensor}))["a"]
+    assert (found.dtype, found.shape, found.requires_grad) == (tensor.dtype, tensor.shape, tensor.requires_grad)
+    assert torch.equal(found.to_dense(), tensor.to_dense())
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=200),
+            st.integers(0, 200_000).map(bytes),  # pickle writes more than 64 kB as a piece of its own
+            st.text(max_size=20),
+            st.lists(st.integers(0, 255), max_size=9).map(lambda values: np.array(values, dtype=np.uint8)),
+            st.integers(1, 50_000).map(lambda size: np.arange(size, dtype=np.float32)),
+            st.none() | st.floats(allow_nan=False),
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_a_collate_makes_arrives_as_it_was(values: list[Any]) -> None:
+    sender, receiver = pair()
+    for _ in range(3):  # in new slots and in used ones
+        found = receiver.open(sender.send(Batch(values)))
+        assert type(found) is Batch
+        assert len(found.values) == len(values)
+        assert all(map(same, found.values, values))
+        del found
+
+
+def same(found: Any, expected: Any) -> bool:
+    return type(found) is type(expected) and bool(np.array_equal(found, expected))
+
+
+def test_a_slot_is_used_again_once_nothing_of_its_batch_is_left() -> None:
+    sender, receiver = pair()
+    parcels = []
+    for value in range(6):
+        parcels.append(sender.send(numbers(value)))
+        assert receiver.open(parcels[-1]).tolist()[::50_000] == [value, value]
+    assert [parcel.slot for parcel in parcels] == [0] * 6
+    assert [parcel.memory is not None for parcel in parcels] == [True, *[False] * 5]
+
+
+def views(batch: torch.Tensor) -> list[Any]:
+    return [batch, batch[10:], batch.reshape(100, -1)[3], batch.numpy(), batch.numpy()[5:], batch.view(torch.uint8)]
+
+
+@pytest.mark.parametrize("which", range(6))
+def test_any_view_of_a_batch_keeps_its_values(which: int) -> None:
+    sender, receiver = pair()
+    kept = [views(receiver.open(sender.send(numbers(7))))[which]]
+    for value in range(20, 26):
+        parcel = sender.send(numbers(value))
+        receiver.open(parcel)
+        assert parcel.slot == 1
+    assert set(np.asarray(kept[0]).reshape(-1).tolist()) <= {7, 0}  # 0: the higher bytes of each number
+    kept.clear()
+    gc.collect()
+    assert sender.send(numbers(9)).slot == 0
+
+
+def test_a_consumer_that_keeps_everything_gets_memory_of_its_own() -> None:
+    sender, receiver = pair()
+    parcels: list[Parcel] = [sender.send(numbers(value)) for value in range(5)]
+    kept = [receiver.open(parcel) for parcel in parcels]
+    assert [parcel.slot for parcel in parcels] == [0, 1, None, None, None]
+    assert [tensor[99_999].item() for tensor in kept] == [0, 1, 2, 3, 4]
+
+
+def test_a_slot_grows_with_its_batches_and_stays_large() -> None:
+    sender, receiver = pair()
+    sizes = (10, 100_000, 10, 100_000, 110_000, 200_000)
+    came = []
+    for size in sizes:
+        parcel = sender.send(numbers(size, size))
+        came.append(parcel.memory is not None)
+        found = receiver.open(parcel)
+        assert (len(found), found[-1].item()) == (size, size)
+        del found
+    assert came == [True, True, False, False, False, True]
+
+
+def opened(home: Home) -> Stream:
+    options = StreamOptions(images=ImageOptions(image_px=32, augment="mild"))
+    return open_stream(home, SPEC, 3, options=options)
+
+
+@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+def test_batches_that_are_kept_are_those_of_no_workers(picture_home: Home, start_method: str) -> None:
+    expected = list(islice(StreamLoader(opened(picture_home), 8), 14))
+    kept = list(islice(StreamLoader(opened(picture_home), 8, workers=2, start_method=start_method), 14))
+    for found, alone in zip(kept, expected, strict=True):
+        assert isinstance(found, ImageBatch)
+        assert found.images is not None
+        assert alone.images is not None
+        assert torch.equal(found.images, alone.images)
+        assert torch.equal(found.image_index, alone.image_index)
+        assert found.examples == alone.examples
+        found.images.add_(1)  # it may be written to, as any tensor
