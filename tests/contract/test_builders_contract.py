@@ -22,7 +22,8 @@ from ib_data.builders.sources import SourceFolders
 from ib_data.cards import card_names, load_card
 from ib_data.frames import frames
 from ib_data.home import Home
-from ib_data.mixtures import catalog
+from ib_data.mixtures.catalog.file import rebuild
+from ib_data.mixtures.catalog.queries import query
 from ib_data.sample import Sample
 
 # Both libraries leave the files they read to the garbage collector.
@@ -44,7 +45,7 @@ def build_all(home: Home) -> None:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("miniature"))
     build_all(home)
-    catalog.rebuild(home)
+    rebuild(home)
     return home
 
 
@@ -112,12 +113,12 @@ def test_counts_of_manifest_index_drops_and_catalog_agree(case, built: Home) -> 
     assert manifest.num_drops == len(drops)
     assert all(drop["reason"] and drop["source_id"] for drop in drops)
     where = f"where dataset = '{name}' and split = '{split}'"
-    _, (in_datasets,) = catalog.query(
+    _, (in_datasets,) = query(
         built, f"select num_samples, num_annotations from datasets {where.replace('dataset', 'name', 1)}"
     )
-    _, ((in_annotations,),) = catalog.query(built, f"select count(*) from annotations {where}")
-    _, ((in_samples,),) = catalog.query(built, f"select count(*) from samples {where}")
-    _, ((in_drops,),) = catalog.query(built, f"select count(*) from drops {where}")
+    _, ((in_annotations,),) = query(built, f"select count(*) from annotations {where}")
+    _, ((in_samples,),) = query(built, f"select count(*) from samples {where}")
+    _, ((in_drops,),) = query(built, f"select count(*) from drops {where}")
     assert tuple(in_datasets) == (in_samples, in_annotations) == (manifest.num_samples, manifest.num_annotations)
     assert in_drops == manifest.num_drops
 

@@ -12,7 +12,7 @@ from ib_data.builders.manifest import DROPS, INDEX, MANIFEST
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture
-from ib_data.mixtures.catalog import query
+from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.drawing import drawn, keep
 
 Build = Callable[..., Path]
@@ -123,7 +123,7 @@ def test_of_a_damaged_body_it_is_said_how_to_find_it(whole_home: Home) -> None:
         (b"[" * 100_000, "cannot be read: maximum recursion depth exceeded"),
         (b"[]", "expected a table, found []"),
         (b"{}", "key 'shards' is missing"),
-        (None, "Is a directory"),
+        (None, "cannot be read: Is a directory"),
     ],
 )
 def test_a_bad_manifest_is_named_by_what_reads_manifests(whole_home: Home, data: bytes | None, problem: str) -> None:

@@ -17,8 +17,9 @@ from ib_data.cards import load_card
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture
-from ib_data.mixtures.catalog import query, rebuild
-from ib_data.mixtures.catalog_relations import RELATIONS
+from ib_data.mixtures.catalog.file import rebuild
+from ib_data.mixtures.catalog.queries import query
+from ib_data.mixtures.catalog.relations import RELATIONS
 from ib_data.mixtures.drawing import drawn, keep
 from ib_data.mixtures.quarantine import BadSample
 from ib_data.templates.render import templates_digest

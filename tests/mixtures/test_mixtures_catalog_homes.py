@@ -12,7 +12,8 @@ import pytest
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures.catalog import query, rebuild
+from ib_data.mixtures.catalog.file import rebuild
+from ib_data.mixtures.catalog.queries import query
 
 Build = Callable[..., Path]
 COUNT = "SELECT count(*) FROM annotations"

@@ -1,18 +1,24 @@
 """The weights that SQL computes are those that the sampler uses."""
 
-from collections.abc import Iterator
+import json
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 
+from ib_data.builders.manifest import INDEX, built
+from ib_data.cli import group
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Mixture, load_mixture, mixture_names, weights
-from ib_data.mixtures.catalog import create_macro, create_relation, query
-from ib_data.mixtures.catalog_macros import MACROS
-from ib_data.mixtures.catalog_tables import arrow_table, member_rows, stage_rows
+from ib_data.mixtures.catalog.file import create_macro, create_relation
+from ib_data.mixtures.catalog.macros import MACROS
+from ib_data.mixtures.catalog.queries import query
+from ib_data.mixtures.catalog.tables import TABLES, arrow_table, member_rows, stage_rows
 from ib_data.mixtures.weights import expected_samples
 
 SIZES = {"vqav2": 443_757, "coco_caption": 566_747, "okvqa": 9_009, "aokvqa": 17_056, "textcaps": 1}
@@ -54,8 +60,11 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def fill(connection: duckdb.DuckDBPyConnection, *mixtures: Mixture) -> None:
-    tables = {"mixture_members": member_rows(mixtures), "mixture_stages": stage_rows(mixtures), "datasets": ()}
+def fill(connection: duckdb.DuckDBPyConnection, *mixtures: Mixture, home: Home | None = None) -> None:
+    """Create the macros and the tables that they read, of these mixtures and what `home` holds."""
+    tables = {"mixture_members": member_rows(mixtures), "mixture_stages": stage_rows(mixtures)}
+    for name in ("datasets", "conversation_counts"):
+        tables[name] = TABLES[name](home, lambda: built(home)) if home else ()
     for name, rows in tables.items():
         create_relation(connection, name, arrow_table(name, rows))
     for name, macro in MACROS.items():
@@ -98,10 +107,81 @@ def test_stages_weigh_and_add_up_the_same_in_sql(tmp_path: Path, connection: duc
 def test_epochs_go_over_what_is_built_else_over_the_pinned_size(tiny_home: Home) -> None:
     rows = query(tiny_home, "FROM expected_epochs('instructblip', 1_000_000)")[1]
     share = weights(load_mixture("instructblip"))
-    found = {member: (built, epochs) for member, _, _, _, _, _, built, epochs in rows}
-    assert found["okvqa"] == (6, pytest.approx(share["okvqa"] * 1e6 / 6))
-    assert found["okvqa_qg"] == (6, pytest.approx(share["okvqa_qg"] * 1e6 / 6))
-    assert found["aokvqa"] == (None, pytest.approx(share["aokvqa"] * 1e6 / 17_056))
+    found = {member: tuple(counts) for member, _, _, _, _, _, *counts in rows}
+    assert found["okvqa"] == (6, pytest.approx(share["okvqa"] * 1e6 / 6), 6)
+    assert found["okvqa_qg"] == (6, pytest.approx(share["okvqa_qg"] * 1e6 / 6), 6)
+    assert found["aokvqa"] == (None, pytest.approx(share["aokvqa"] * 1e6 / 17_056), 17_056)
+
+
+@pytest.fixture(scope="module")
+def dialogues(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with the miniature's conversations, 174 turns of 58, for tests that only read it."""
+    home = Home(tmp_path_factory.mktemp("dialogues"))
+    words = ["build", "llava_conversation", "--mini", "--no-media", "--home", str(home.root)]
+    assert CliRunner().invoke(group, words).exit_code == 0
+    return home
+
+
+def as_shown(cli: Callable[..., Any], spec: object, home: Home) -> dict[str, tuple[Any, ...]]:
+    """What `mixture show` says of each member: samples of 12,345, what is built, epochs."""
+    shown = json.loads(cli("mixture", "show", spec, "--samples", 12_345, "--home", home.root, "--json").out)
+    return {row["member"]: (row["samples"], row["built"], pytest.approx(row["epochs"])) for row in shown["members"]}
+
+
+SHOWN = "SELECT member, round(samples), built, epochs FROM expected_epochs('{}', 12_345)"
+
+
+@pytest.mark.parametrize("turns", ["each", "chat"])
+@pytest.mark.parametrize("counts", ["annotations", "conversations"])
+def test_epochs_are_those_that_show_says_also_of_chats(
+    dialogues: Home,
+    tmp_path: Path,
+    connection: duckdb.DuckDBPyConnection,
+    cli: Callable[..., Any],
+    turns: str,
+    counts: str,
+) -> None:
+    path = tmp_path / "dialogue.toml"
+    of_llava = f'dataset = "llava_conversation"\nsplit = "train"\nsize = 56_681\ncounts = "{counts}"'
+    of_vqav2 = 'dataset = "vqav2"\nsplit = "train"\nsize = 443_757'
+    path.write_text(
+        f'rule = "sqrt"\nrender = {{ turns = "{turns}" }}\n[[members]]\n{of_llava}\n[[members]]\n{of_vqav2}\n'
+    )
+    fill(connection, load_mixture(path), home=dialogues)
+    found = {member: tuple(row) for member, *row in connection.execute(SHOWN.format("dialogue")).fetchall()}
+    assert found == as_shown(cli, path, dialogues)
+    sizes = connection.execute("SELECT member, epoch_size FROM expected_epochs('dialogue', 12_345)").fetchall()
+    assert dict(sizes) == {"llava_conversation": 58 if turns == "chat" else 174, "vqav2": 443_757}
+
+
+@pytest.mark.parametrize("name", mixture_names())
+def test_epochs_of_a_packaged_mixture_are_those_that_show_says(
+    name: str, dialogues: Home, tiny_home: Home, cli: Callable[..., Any]
+) -> None:
+    for home in (dialogues, tiny_home):
+        found = {member: tuple(row) for member, *row in query(home, SHOWN.format(name))[1]}
+        assert found == as_shown(cli, name, home)
+
+
+def test_epochs_need_the_index_of_a_member_only_where_its_conversations_count(dialogues: Home, tmp_path: Path) -> None:
+    home = Home(tmp_path / "damaged")
+    shutil.copytree(dialogues.root, home.root)
+    path = home.split("llava_conversation", "train") / INDEX
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(IbDataError, match=f"{path}: index cannot be read: .*; build llava_conversation again$"):
+        query(home, "FROM expected_epochs('instructblip', 1000)")
+    assert query(home, "SELECT count(built) FROM expected_epochs('demo', 1000)")[1] == [(0,)]
+    ((dataset, count, problem),) = query(home, "SELECT dataset, num_conversations, problem FROM conversation_counts")[1]
+    assert (dataset, count) == ("llava_conversation", None)
+    assert str(path) in problem
+    assert query(home, "SELECT num_annotations FROM datasets WHERE name = 'llava_conversation'")[1][0] == (174,)
+
+
+def test_conversations_of_each_split_are_counted(dialogues: Home, tiny_home: Home) -> None:
+    assert query(dialogues, "FROM conversation_counts")[1] == [("llava_conversation", "train", 58, None)]
+    found = {row[0]: row[2:] for row in query(tiny_home, "FROM conversation_counts")[1]}
+    names = {"vqav2": 40, "vqav2_qg": 40, "okvqa": 6, "okvqa_qg": 6, "coco_caption": 18}
+    assert found == {name: (count, None) for name, count in names.items()}
 
 
 def test_results_have_the_columns_that_are_listed(empty_home: Home) -> None:

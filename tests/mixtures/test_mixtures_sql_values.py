@@ -10,7 +10,7 @@ import pytest
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures.catalog import query
+from ib_data.mixtures.catalog.queries import query
 
 Cli = Callable[..., Any]
 VALUES = {

@@ -55,15 +55,16 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     ib-data build vsr --no-media --source ~/downloads/vsr
     ib-data build coco_caption --source ~/coco --allow-missing
     """
-    from ib_data.builders.build import Build, build_dataset
-    from ib_data.builders.options import Options
-    from ib_data.builders.sources import SourceFolders
-    from ib_data.mixtures.catalog import rebuild
-
     if mini and (mirror or chosen["sources"] or chosen["from_hub"]):
         raise click.UsageError("--mini brings its own files: leave out --source, --mirror and --from-hub")
     if mirror and urlsplit(mirror).scheme not in ("file", "http", "https"):
         raise click.UsageError(f"--mirror {mirror}: expected an address that begins with file:, http: or https:")
+    cards = stored_cards(names)
+    from ib_data.builders.build import Build, build_dataset
+    from ib_data.builders.options import Options
+    from ib_data.builders.sources import SourceFolders
+    from ib_data.mixtures.catalog.file import rebuild
+
     options = Options(
         media=not chosen["no_media"],
         allow_missing=chosen["allow_missing"],
@@ -73,7 +74,6 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         miniature=mini,
     )
     folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]))
-    cards = stored_cards(names)
     with _fetcher(home, mini, mirror, chosen["mini_size"]) as fetcher:
         build = Build(home=home, fetcher=fetcher, folders=folders, options=options, from_hub=chosen["from_hub"])
         failed: dict[str, IbDataError] = {}

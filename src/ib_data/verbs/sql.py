@@ -16,8 +16,8 @@ from ib_data.home import Home
 from ib_data.verbs.options import home_option
 
 if TYPE_CHECKING:
-    from ib_data.mixtures.catalog_macros import Macro
-    from ib_data.mixtures.catalog_relations import Relation
+    from ib_data.mixtures.catalog.macros import Macro
+    from ib_data.mixtures.catalog.relations import Relation
 
 
 @click.command(name="sql")
@@ -37,7 +37,7 @@ def command(query_text: str | None, form: str, home: Home) -> None:
     ib-data sql "SELECT reason, count(*) FROM drops GROUP BY ALL" --format csv
     """
     if query_text is not None:
-        from ib_data.mixtures.catalog import query
+        from ib_data.mixtures.catalog.queries import query
 
         _print(*query(home, query_text), form)
     elif form == "table":
@@ -64,8 +64,8 @@ def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: str) -> 
 
 def _relations() -> "dict[str, Relation | Macro]":
     """All that a query can read, by the name that it is called by there."""
-    from ib_data.mixtures.catalog_macros import MACROS
-    from ib_data.mixtures.catalog_relations import RELATIONS
+    from ib_data.mixtures.catalog.macros import MACROS
+    from ib_data.mixtures.catalog.relations import RELATIONS
 
     return {**RELATIONS, **{f"{name}({macro.parameters})": macro for name, macro in MACROS.items()}}
 

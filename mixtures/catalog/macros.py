@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ib_data.mixtures.catalog_relations import NUMBER, TEXT, WHOLE
+from ib_data.mixtures.catalog.relations import NUMBER, TEXT, WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ MACROS: Mapping[str, Macro] = {
     "expected_epochs": Macro(
         "a member of a mixture, with its samples in a run and how often they go over what is built",
         "mixture_name, num_samples",
-        _MEMBER | {"weight": NUMBER, "samples": NUMBER, "size": WHOLE, "built": WHOLE, "epochs": NUMBER},
+        _MEMBER
+        | {"weight": NUMBER, "samples": NUMBER, "size": WHOLE, "built": WHOLE, "epochs": NUMBER, "epoch_size": WHOLE},
         """
         WITH run AS (
             SELECT CASE WHEN num_samples > 0 THEN CAST(num_samples AS DOUBLE)
@@ -79,11 +80,23 @@ MACROS: Mapping[str, Macro] = {
                        least(coalesce(end_position, length), length) - start_position, 0)) AS samples
             FROM mixture_stage_weights(mixture_name), run
             GROUP BY ALL
+        ), units AS (
+            SELECT m.member, m.size, m.counts, m.turns, d.num_annotations,
+                   CASE WHEN c.problem IS NOT NULL AND (m.counts = 'conversations' OR m.turns = 'chat')
+                   THEN error(c.problem) ELSE c.num_conversations END AS num_conversations
+            FROM mixture_members AS m
+            LEFT JOIN datasets AS d ON d.name = m.dataset AND d.split = m.split
+            LEFT JOIN conversation_counts AS c ON c.dataset = m.dataset AND c.split = m.split
+            WHERE m.mixture = mixture_name
+        ), counted AS (
+            SELECT member, CASE counts WHEN 'conversations' THEN num_conversations ELSE num_annotations END AS built,
+                   CASE turns WHEN 'chat' THEN num_conversations ELSE num_annotations END AS num_positions,
+                   CASE WHEN num_positions > 0 THEN num_positions ELSE size END AS epoch_size
+            FROM units
         )
-        SELECT s.member, s.dataset, s.split, s.samples / run.length AS weight, s.samples, s.size,
-               d.num_annotations AS built,
-               s.samples / CASE WHEN d.num_annotations > 0 THEN d.num_annotations ELSE s.size END AS epochs
-        FROM shares AS s CROSS JOIN run LEFT JOIN datasets AS d ON d.name = s.dataset AND d.split = s.split
+        SELECT s.member, s.dataset, s.split, s.samples / run.length AS weight, s.samples, s.size, c.built,
+               s.samples / c.epoch_size AS epochs, c.epoch_size
+        FROM shares AS s CROSS JOIN run JOIN counted AS c USING (member)
         ORDER BY s.samples DESC, s.member
         """,
     ),

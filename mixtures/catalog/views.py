@@ -10,8 +10,8 @@ from ib_data.builders.manifest import DROPS, INDEX, MANIFEST, Manifest
 from ib_data.cards import card_names, load_card
 from ib_data.errors import DataError
 from ib_data.home import Home
-from ib_data.mixtures.catalog_relations import RELATIONS
-from ib_data.mixtures.catalog_tables import Manifests, built_of
+from ib_data.mixtures.catalog.relations import RELATIONS
+from ib_data.mixtures.catalog.tables import Manifests, built_of
 
 _KEYS = ("dataset", "split", "key")
 

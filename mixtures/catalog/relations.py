@@ -28,6 +28,11 @@ RELATIONS: Mapping[str, Relation] = {
         | _all(WHOLE, "official_size num_samples num_annotations num_shards num_bytes")
         | {"version": TEXT, "used": FLAG},
     ),
+    "conversation_counts": Relation(
+        "how many conversations a built split holds, an annotation without a history being one; "
+        "problem says why that is null, where the index cannot be read",
+        {"dataset": TEXT, "split": TEXT, "num_conversations": WHOLE, "problem": TEXT},
+    ),
     "shards": Relation(
         "a tar file of samples",
         _all(TEXT, "dataset split shard") | _all(WHOLE, "num_samples num_bytes") | {"sha256": TEXT},
@@ -63,7 +68,7 @@ RELATIONS: Mapping[str, Relation] = {
         _all(TEXT, "mixture dataset")
         | {"size": WHOLE, "scale": NUMBER, "weight": NUMBER}
         | _all(TEXT, "member split task rule")
-        | {"exponent": NUMBER, "cap": WHOLE, "fixed_weight": NUMBER, "counts": TEXT},
+        | {"exponent": NUMBER, "cap": WHOLE, "fixed_weight": NUMBER, "counts": TEXT, "turns": TEXT},
     ),
     "mixture_stages": Relation(
         "a member in a stage of a packaged mixture; end_position is null in the last stage",

@@ -13,7 +13,8 @@ from ib_data.builders.manifest import Manifest
 from ib_data.cards import Card, card_names, load_card
 from ib_data.errors import DataError
 from ib_data.home import Home
-from ib_data.mixtures.catalog_relations import FLAG, NUMBER, RELATIONS, TEXT, WHOLE
+from ib_data.mixtures.catalog.relations import FLAG, NUMBER, RELATIONS, TEXT, WHOLE
+from ib_data.mixtures.conversations import num_conversations
 from ib_data.mixtures.spec import Mixture
 from ib_data.mixtures.spec_file import load_mixture, mixture_names
 from ib_data.mixtures.weights import weights
@@ -58,7 +59,8 @@ def member_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
         share = weights(mixture)
         for m in mixture.members:
             head = (mixture.name, m.dataset, m.size, m.scale, share[m.name], m.name, m.split)
-            yield (*head, m.task or tasks.get(m.dataset), mixture.rule, mixture.exponent, m.cap, m.weight, m.counts)
+            ruled = (m.task or tasks.get(m.dataset), mixture.rule, mixture.exponent, m.cap, m.weight)
+            yield (*head, *ruled, m.counts, mixture.render.turns)
 
 
 def stage_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
@@ -88,6 +90,23 @@ def _counts(card: Card, manifest: Manifest | None) -> tuple[int | None, ...]:
         return (None, None, None, None)
     stored = manifest.shards if card.view_of is None else ()
     return manifest.num_samples, manifest.num_annotations, len(stored), sum(s.num_bytes for s in stored)
+
+
+def _conversation_counts(home: Home, read: Manifests) -> Iterator[Row]:
+    """A row for each built split. What cannot be counted is said in the row: most queries need few of the counts."""
+    built = read()
+    counts = {(m.dataset, m.split): _num_conversations(home, m) for m in built}
+    for name in card_names():
+        for m in built_of(name, load_card(name), built):
+            yield (name, m.split, *counts[m.dataset, m.split])
+
+
+def _num_conversations(home: Home, manifest: Manifest) -> tuple[int | None, str | None]:
+    """The number, or None and why there is none."""
+    try:
+        return num_conversations(home.split(manifest.dataset, manifest.split), manifest), None
+    except DataError as error:
+        return None, str(error)
 
 
 def _shards(_home: Home, read: Manifests) -> Iterator[Row]:
@@ -151,6 +170,7 @@ def _bad_sample(file: Path, number: int, line: bytes) -> Row:
 
 TABLES: Mapping[str, Callable[[Home, Manifests], Iterator[Row]]] = {
     "datasets": _datasets,
+    "conversation_counts": _conversation_counts,
     "shards": _shards,
     "templates": _templates,
     "template_stats": _template_stats,

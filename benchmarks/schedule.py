@@ -1,0 +1,121 @@
+"""What the order of a mixture costs, held against its limits: python benchmarks/schedule.py [--write]
+
+26 members under the square-root rule. In bulk: CPU microseconds a position of the schedule, for one stage, three stages
+and a block-local order. A cold seek: CPU milliseconds of a new schedule and its first draw, wherever that position
+lies. The master table of each stage, which a process makes once for all schedules of a mixture, is measured apart and
+has no limit. Exits with 1 where a limit is not kept.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+from hardware import report
+from locality import mixture
+
+from ib_data.mixtures import Mixture
+from ib_data.mixtures.order import Locality
+from ib_data.mixtures.schedule import Schedule, master_table
+from ib_data.mixtures.spec import StageSpec
+from ib_data.mixtures.weights import stage_quotas
+
+BULK_LIMIT_US, SEEK_LIMIT_MS = 1.0, 5.0
+BULK_POSITIONS, BULK_ROUNDS, SEEK_ROUNDS = 2**19, 10, 20
+BULK_START = 3_000_000
+# Both begin within the bulk.
+LATER_STAGES = (StageSpec(start=3_072_000, rule="proportional"), StageSpec(start=3_276_800, rule="uniform"))
+SEEKS = (3, 9, 12, 18)  # powers of ten
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A way to order the mixture, and the mixture in it."""
+
+    name: str
+    mixture: Mixture
+    locality: Locality | None = None
+
+    def schedule(self) -> Schedule:
+        """A new schedule."""
+        sizes = {member.name: member.size for member in self.mixture.members}
+        return Schedule(stage_quotas(self.mixture), sizes, 0, locality=self.locality)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of an order and its limit, None where it has none."""
+
+    order: str
+    what: str
+    value: float
+    unit: str
+    limit: float | None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the figure stays within its limit."""
+        return self.limit is None or self.value <= self.limit
+
+    def line(self) -> str:
+        """The figure, and beside it whether the limit is kept."""
+        verdict = "" if self.limit is None else f"limit {self.limit:g}: {'kept' if self.is_kept else 'NOT KEPT'}"
+        return f"{self.order:<22}{self.what:<22}{self.value:8.3f} {self.unit:<15}{verdict}".rstrip()
+
+
+def median_s(action: Callable[[], object], rounds: int) -> float:
+    """The median CPU seconds of some calls, the first (which finds cold caches) left out."""
+    action()
+    seconds = []
+    for _ in range(rounds):
+        began = time.process_time()
+        action()
+        seconds.append(time.process_time() - began)
+    return statistics.median(seconds)
+
+
+def orders() -> list[Order]:
+    """The orders that are measured."""
+    plain = mixture()
+    return [
+        Order("1 stage", plain),
+        Order("3 stages", replace(plain, stages=LATER_STAGES)),
+        Order("1 stage, local order", plain, Locality()),
+    ]
+
+
+def bulk_us(order: Order) -> float:
+    """CPU microseconds a position of many at once."""
+    schedule = order.schedule()
+    return median_s(lambda: schedule.slice(BULK_START, BULK_POSITIONS), BULK_ROUNDS) / BULK_POSITIONS * 1e6
+
+
+def seek_ms(order: Order, position: int) -> float:
+    """CPU milliseconds of a new schedule, its quotas included, and one draw."""
+    return median_s(lambda: order.schedule().at(position), SEEK_ROUNDS) * 1e3
+
+
+def table_ms() -> float:
+    """CPU milliseconds of a master table, which a process makes once for each distinct stage."""
+    quotas = list(stage_quotas(mixture())[0].quotas.values())
+    return median_s(lambda: master_table(quotas), BULK_ROUNDS) * 1e3
+
+
+def measured() -> list[Figure]:
+    """All figures."""
+    found = []
+    for order in orders():
+        found.append(Figure(order.name, "in bulk", bulk_us(order), "us a position", BULK_LIMIT_US))
+        for power in SEEKS:
+            what = f"cold seek to 10^{power}"
+            found.append(Figure(order.name, what, seek_ms(order, 10**power), "ms", SEEK_LIMIT_MS))
+    return [*found, Figure("each stage", "its master table", table_ms(), "ms", None)]
+
+
+if __name__ == "__main__":
+    figures = measured()
+    print(*(figure.line() for figure in figures), sep="\n")
+    rows = [{**asdict(figure), "value": round(figure.value, 3), "kept": figure.is_kept} for figure in figures]
+    report("schedule", {"members": 26, "positions_in_bulk": BULK_POSITIONS, "figures": rows})
+    sys.exit(0 if all(figure.is_kept for figure in figures) else 1)

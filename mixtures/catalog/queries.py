@@ -1,0 +1,85 @@
+"""Queries of the catalog: one reading statement, which can reach the files of what is built and nothing else."""
+
+import json
+from typing import Any
+
+import duckdb
+
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.mixtures.catalog.file import opened
+from ib_data.mixtures.catalog.messages import in_short
+from ib_data.mixtures.catalog.views import glob_escaped, literal, view_files
+
+_ONE_SELECT = "`ib-data sql` runs one SELECT (or FROM, DESCRIBE, SUMMARIZE, SHOW) and changes nothing"
+# DuckDB makes two statements of it, the first of which creates a type.
+_OPEN_PIVOT = "PIVOT is refused where its values are left open; name them: PIVOT ... ON column IN ('a', 'b')"
+_WITH_TIME_ZONE = "TIMESTAMP WITH TIME ZONE"
+
+
+def query(home: Home, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The column names and all rows of one SELECT over the catalog, which is rebuilt first where it is out of date.
+
+    The statement can read the catalog and the Parquet files of what is built, no other file and no network, and can
+    write nothing. Raises IbDataError, in one line, for anything else and for a mistake in the SQL.
+    """
+    with opened(home) as connection:
+        try:
+            _lock_down(connection, home)
+            _refuse_all_but_one_select(connection, sql)
+            result = connection.sql(sql)
+            return result.columns, _with_times_as_text(result).fetchall()
+        except duckdb.Error as error:
+            # A mistake in the SQL is of a subclass; this is what the Parquet reader throws, without the file's name.
+            hint = "; a file may be damaged: `ib-data check` names it" if type(error) is duckdb.Error else ""
+            raise IbDataError(f"sql: {in_short(error)}{hint}") from error
+
+
+def _with_times_as_text(result: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """The rows of `result` with each time in a time zone as DuckDB writes it: Python would need the package pytz."""
+    types = [str(kind) for kind in result.types]
+    if not any(_WITH_TIME_ZONE in kind for kind in types):
+        return result
+    # "#2" is the second column, whatever it is called.
+    casts = (f"CAST(#{i} AS {kind.replace(_WITH_TIME_ZONE, 'VARCHAR')})" for i, kind in enumerate(types, 1))
+    return result.project(", ".join(casts))
+
+
+def _refuse_all_but_one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    statements = connection.extract_statements(sql)
+    # DuckDB 2 calls it one of type MULTI, DuckDB 1 gives two without a text.
+    if any(statement.type.name == "MULTI" or not statement.query for statement in statements):
+        raise IbDataError(f"sql: {_OPEN_PIVOT}")
+    if len(statements) != 1:
+        raise IbDataError(f"sql: expected one statement, found {len(statements)}; {_ONE_SELECT}")
+    kind = statements[0].type
+    if kind != duckdb.StatementType.SELECT:
+        raise IbDataError(f"sql: {kind.name} is refused; {_ONE_SELECT}")
+    # From DuckDB 2 on a WITH clause may hold a COPY ... TO, which the list of allowed files does not stop from writing
+    # over one of them; it shows in the plan, and making the plan runs nothing.
+    for _, plan in connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchall():
+        if any("COPY" in name.upper() for name in _operators(json.loads(plan))):
+            raise IbDataError(f"sql: COPY is refused; {_ONE_SELECT}")
+
+
+def _operators(plan: Any) -> list[str]:
+    """The operator names of a plan in JSON, at any depth."""
+    if isinstance(plan, list):
+        return [name for part in plan for name in _operators(part)]
+    return [str(plan.get("name", "")), *_operators(plan.get("children", []))]
+
+
+def _lock_down(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Let the connection read the files of the views and nothing else, for good."""
+    files = view_files(home)
+    # Both the name and the pattern that views use are looked up.
+    allowed = {*map(str, files), *map(glob_escaped, files)}
+    connection.execute(f"SET allowed_paths = [{', '.join(map(literal, sorted(allowed)))}]")
+    for setting in (
+        "autoinstall_known_extensions",
+        "autoload_known_extensions",
+        "python_enable_replacements",
+        "enable_external_access",
+    ):
+        connection.execute(f"SET {setting} = false")
+    connection.execute("SET lock_configuration = true")
