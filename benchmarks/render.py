@@ -1,8 +1,10 @@
-"""Microseconds a render takes, beside decoding a photo: python benchmarks/render.py [--write]
+"""Microseconds that the texts of an example take, beside decoding a photo: python benchmarks/render.py [--write]
 
-For each task its typical annotation, rendered as in a run; the same with a template compiled at every call, as code
-without a cache would do; and one photo of 640 x 480 decoded in full and resized to 224 pixels with Pillow. Rounds are
-interleaved on one core; the median of the processor time is reported.
+For each task its typical annotation, rendered as in a run; the same right after 4 MB of other memory were copied, as
+decoding would (`cold`: the median of single calls); and with Jinja compiling the drawn template at every call, as code
+without a cache would do. For two samples the JSON of a shard: one annotation read, and all of them. And one photo of
+640 x 480 decoded in full and resized to 224 pixels with Pillow. Rounds are interleaved on one core; the median of the
+processor time is reported.
 """
 
 import io
@@ -18,11 +20,11 @@ from PIL import Image
 
 from ib_data.cards import load_card
 from ib_data.console import table
-from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates import render
-from ib_data.templates.language import compiled
+from ib_data.sample import Annotation, Answer, Media, Sample, StoredSample, Turn
+from ib_data.templates.language import environment, rendered
+from ib_data.templates.render import render, template_of
 
-ROUNDS, RENDERS, COMPILES, DECODES = 21, 300, 10, 6
+ROUNDS, CALLS, COLD_CALLS, COMPILES, DECODES = 21, 300, 20, 10, 6
 # Rendering should cost at most this share of decoding the photo that it belongs to.
 GOAL = 0.02
 
@@ -50,6 +52,14 @@ TYPICAL = {
     "hateful_memes": Annotation(id="1", context="when you see it", label="not hateful"),
     "llava_conversation": Annotation(id="1", question=QUESTION, answers=(Answer(LONG, 1),), history=ROUNDS_OF_TALK[:2]),
 }
+# What one image has in the sources: 5 captions in COCO, 5.4 questions in VQAv2, of up to 10 distinct answers.
+OF_AN_IMAGE = {
+    "coco_caption": [Annotation(id=f"3714{i}", caption=CAPTION) for i in range(5)],
+    "vqav2": [
+        Annotation(id=f"262148{i:03}", question=QUESTION, answers=(*ANSWERS, Answer("parasol", 1))) for i in range(5)
+    ],
+}
+OTHER_MEMORY = bytearray(4 << 20)
 
 
 def photo() -> bytes:
@@ -79,53 +89,100 @@ def decoder(data: bytes) -> Callable[[], object]:
     return decode
 
 
-def renderer(name: str, *, keep_compiled: bool) -> Callable[[], object]:
+def cold_microseconds(work: Callable[[], object], times: int) -> float:
+    """The median of single calls, each after a copy of other memory."""
+    found = []
+    for _ in range(times):
+        bytes(OTHER_MEMORY)
+        began = time.perf_counter_ns()
+        work()
+        found.append((time.perf_counter_ns() - began) / 1e3)
+    return median(found)
+
+
+def renderer(name: str, *, compiling: bool = False) -> Callable[[], object]:
     card, annotation, positions = load_card(name), TYPICAL[name], count()
 
     def work() -> object:
-        if not keep_compiled:
-            compiled.cache_clear()
-        return render(card, annotation, seed=0, position=next(positions))
+        found = render(card, annotation, seed=0, position=next(positions))
+        if compiling:
+            template = template_of(found)
+            rendered(environment().from_string(template.text), dict.fromkeys(template.fields, CAPTION))
+        return found
 
     return work
+
+
+def readers(name: str) -> tuple[Callable[[], object], Callable[[], object]]:
+    """What reads one annotation of a sample, and what reads all."""
+    media = Media(kind="image", source_name="COCO_train2014_000000262148.jpg", width=640, height=480, sha256="ab" * 32)
+    annotations = tuple(OF_AN_IMAGE[name])
+    key = f"{name}-train-000000262148"
+    text = Sample(key=key, dataset=name, split="train", media=media, annotations=annotations).to_json().encode()
+    numbers = count()
+    return (
+        lambda: StoredSample.from_json(text).annotation(next(numbers) % len(annotations)),
+        lambda: Sample.from_json(text),
+    )
+
+
+def measured(data: bytes) -> dict[tuple[str, str], float]:
+    """Microseconds by (what is done, dataset), the median of all rounds."""
+    works = [(("decode", ""), decoder(data), DECODES, microseconds)]
+    for name in TYPICAL:
+        work = renderer(name)
+        works.append((("compiling", name), renderer(name, compiling=True), COMPILES, microseconds))
+        works.append((("render", name), work, CALLS, microseconds))
+        works.append((("cold", name), work, COLD_CALLS, cold_microseconds))
+    for name in OF_AN_IMAGE:
+        one, whole = readers(name)
+        works.append((("one", name), one, CALLS, microseconds))
+        works.append((("one cold", name), one, COLD_CALLS, cold_microseconds))
+        works.append((("all", name), whole, CALLS, microseconds))
+    found: dict[tuple[str, str], list[float]] = {key: [] for key, *_ in works}
+    for _ in range(ROUNDS):
+        for key, work, times, measure in works:
+            microseconds(work, 3)
+            found[key].append(measure(work, times))
+    return {key: median(values) for key, values in found.items()}
 
 
 if __name__ == "__main__":
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     data = photo()
-    kept = {name: renderer(name, keep_compiled=True) for name in TYPICAL}
-    compiled_each_time = {name: renderer(name, keep_compiled=False) for name in TYPICAL}
-    works = [(("decode", ""), decoder(data), DECODES)]
-    works += [(("compiled", name), work, COMPILES) for name, work in compiled_each_time.items()]
-    works += [(("render", name), work, RENDERS) for name, work in kept.items()]
-    found: dict[tuple[str, str], list[float]] = {key: [] for key, _, _ in works}
-    for _ in range(ROUNDS):
-        for key, work, times in works:
-            if key[0] == "render":
-                microseconds(work, 20)  # the compiling rounds left the cache empty
-            found[key].append(microseconds(work, times))
-    middle = {key: median(values) for key, values in found.items()}
+    middle = measured(data)
     decode_us = middle["decode", ""]
-    shares = {name: middle["render", name] / decode_us for name in TYPICAL}
-    figures = {
+    tasks = {
         load_card(name).task: {
             "dataset": name,
             "render_us": round(middle["render", name], 1),
-            "compiled_each_time_us": round(middle["compiled", name]),
-            "share_of_decode": round(share, 5),
+            "cold_us": round(middle["cold", name], 1),
+            "compiled_each_time_us": round(middle["compiling", name]),
+            "share_of_decode": round(middle["render", name] / decode_us, 5),
         }
-        for name, share in shares.items()
+        for name in TYPICAL
     }
-    header = ("task", "render, us", "compiled each time, us", "share of decoding")
-    print(table(header, [(task, *list(row.values())[1:]) for task, row in figures.items()]))
+    reading = {
+        name: {
+            "one_us": round(middle["one", name], 1),
+            "one_cold_us": round(middle["one cold", name], 1),
+            "all_us": round(middle["all", name], 1),
+        }
+        for name in OF_AN_IMAGE
+    }
+    header = ("task", "render, us", "cold, us", "compiled each time, us", "share of decoding")
+    print(table(header, [(task, *list(row.values())[1:]) for task, row in tasks.items()]))
+    print(table(("sample", "one read, us", "cold, us", "all read, us"), [(n, *r.values()) for n, r in reading.items()]))
     report(
         "render",
         {
             "rounds": ROUNDS,
             "photo": {"width": 640, "height": 480, "bytes": len(data), "to_px": 224, "decode_us": round(decode_us)},
             "goal_share": GOAL,
-            "worst_share": round(max(shares.values()), 5),
-            "tasks": figures,
+            "worst_share": max(row["share_of_decode"] for row in tasks.values()),
+            "median_render_us": median(row["render_us"] for row in tasks.values()),
+            "tasks": tasks,
+            "reading": reading,
         },
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from ib_data.builders.index import Extent
 from ib_data.errors import DataError
-from ib_data.sample import Sample, SampleError
+from ib_data.sample import Sample, SampleError, StoredSample
 
 # Where a USTAR header keeps the name of its member and, in octal digits, the size.
 _HEADER_BYTES = 512
@@ -53,12 +53,24 @@ def _unreadable(shard: Path, error: OSError) -> DataError:
 def parse_sample(dataset: str, shard: Path | str, extent: Extent, data: bytes) -> tuple[Sample, bytes | None]:
     """The sample in `data`, the bytes of `extent`, and those of its image or clip (None in a build without media).
 
-    Raises DataError where the bytes end too early, where the tar headers name members of another size, and where the
-    names of the two members and the key in the JSON differ.
+    Raises DataError where the bytes end too early, where the tar headers name members of another size, where the names
+    of the two members and the key in the JSON differ, and where the JSON is not that of a sample.
+    """
+    stored, media = parse_stored(dataset, shard, extent, data)
+    try:
+        return stored.whole(), media
+    except SampleError as error:
+        raise damaged(dataset, shard, extent, error) from error
+
+
+def parse_stored(dataset: str, shard: Path | str, extent: Extent, data: bytes) -> tuple[StoredSample, bytes | None]:
+    """`parse_sample`, but for the annotations: each is read, and found faulty, when it is asked for.
+
+    So a stream sees no fault of an annotation that it does not draw; `ib-data check` reads all of them.
     """
     try:
         name, text = _member(data, extent.json_offset - extent.offset, extent.json_bytes)
-        sample = Sample.from_json(text)
+        sample = StoredSample.from_json(text)
         _expect_key(name, sample.key)
         if extent.media_offset is None or extent.media_bytes is None:
             return sample, None
@@ -66,8 +78,13 @@ def parse_sample(dataset: str, shard: Path | str, extent: Extent, data: bytes) -
         _expect_key(name, sample.key)
         return sample, media
     except (_OtherContentError, SampleError) as error:
-        remedy = f"the shard is damaged or of another build: build {dataset} again"
-        raise DataError(dataset, str(error), file=str(shard), row=f"byte {extent.offset}", remedy=remedy) from error
+        raise damaged(dataset, shard, extent, error) from error
+
+
+def damaged(dataset: str, shard: Path | str, extent: Extent, error: Exception) -> DataError:
+    """The error of a sample that is not what the index says, or whose JSON or one annotation is not of the form."""
+    remedy = f"the shard is damaged or of another build: build {dataset} again"
+    return DataError(dataset, str(error), file=str(shard), row=f"byte {extent.offset}", remedy=remedy)
 
 
 def extent_of(row: dict[str, Any]) -> Extent:

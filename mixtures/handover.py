@@ -6,6 +6,7 @@ and arrays are views of it, and when the last of them is gone the slot is free a
 costs memory and nothing else: where no slot is free, a batch has memory of its own. Needs torch (`ib-data[train]`).
 """
 
+import os
 import pickle
 import weakref
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Handover:
     """The slots of all workers of a loader. The consumer makes it; each worker gets it by fork or pickle."""
 
     def __init__(self, workers: int, slots: int) -> None:
-        self._taken = torch.zeros((workers, slots), dtype=torch.uint8).share_memory_()
+        self._taken = _shared(workers * slots).zero_().reshape(workers, slots)
 
     def sender(self, worker: int) -> "Sender":
         """For the one process that is this worker."""
@@ -67,10 +68,11 @@ class Sender:
         num_bytes = sum(map(len, pieces))
         places = _places(num_bytes, [value.nbytes for value in values])
         slot, memory, is_new = self._room(sum(places[-1]) if places else num_bytes)
-        starts = [0, *accumulate(map(len, pieces))][:-1] + [start for start, _ in places]
-        room = memory.numpy()
-        for data, start in zip([*pieces, *values], starts, strict=True):
-            room[start : start + len(data)] = np.frombuffer(data, np.uint8)
+        room = memory.numpy().data
+        for piece, end in zip(pieces, accumulate(map(len, pieces)), strict=True):
+            room[end - len(piece) : end] = piece
+        for value, (start, size) in zip(values, places, strict=True):
+            room[start : start + size] = value
         return Parcel(self.worker, slot, memory if is_new else None, num_bytes, tuple(places))
 
     def _room(self, size: int) -> tuple[int | None, Tensor, bool]:
@@ -91,17 +93,22 @@ class Receiver:
 
     def __init__(self, taken: _Bytes) -> None:
         self._taken = taken
+        self._process = os.getpid()
         self._slots: dict[tuple[int, int], Tensor] = {}
 
     def open(self, parcel: Parcel) -> Any:
         """The batch. Its tensors and arrays keep the slot from being used again for as long as one of them lives."""
         lease = self._memory(parcel).numpy()[:]  # an object of its own, which whatever is made of it refers to
         if parcel.slot is not None:
-            weakref.finalize(lease, self._taken.__setitem__, (parcel.worker, parcel.slot), 0).atexit = False
-        whole = memoryview(lease)
+            weakref.finalize(lease, self._release, parcel.worker, parcel.slot).atexit = False
+        whole = lease.data
         values = [whole[start : start + size] for start, size in parcel.values]
         # From this program's own worker, as torch's queues bring it; nothing is unpickled that was stored.
         return pickle.loads(whole[: parcel.num_bytes], buffers=values)  # noqa: S301
+
+    def _release(self, worker: int, slot: int) -> None:
+        if os.getpid() == self._process:  # a fork of the consumer has copies of its tensors, but no say
+            self._taken[worker, slot] = 0
 
     def _memory(self, parcel: Parcel) -> Tensor:
         if parcel.slot is None:
@@ -123,13 +130,12 @@ class _Pickler(pickle.Pickler):
     """Tensors as arrays, which pickle can keep apart; torch's own way is a file format inside the pickle."""
 
     def reducer_override(self, value: Any) -> Any:
-        # Of a tensor that is no plain memory of this process (sparse, on a device, with a gradient) torch knows best.
         if type(value) is not Tensor or value.layout != torch.strided or value.device.type != "cpu":
             return NotImplemented
-        if value.requires_grad or value.is_quantized or not value.numel():
-            return NotImplemented
+        if value.requires_grad or value.is_quantized or value.is_conj() or value.is_neg() or not value.numel():
+            return NotImplemented  # what is more than plain memory torch itself knows best
         flat = value.contiguous().reshape(-1).view(torch.uint8)  # NumPy has no bfloat16
-        return _tensor, (pickle.PickleBuffer(flat.numpy()), value.dtype, tuple(value.shape))
+        return _tensor, (pickle.PickleBuffer(flat.numpy().data), value.dtype, tuple(value.shape))
 
 
 def _tensor(data: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
@@ -154,5 +160,6 @@ def _places(start: int, sizes: list[int]) -> list[_Place]:
 
 
 def _shared(size: int) -> Tensor:
-    memory: Tensor = torch.empty(max(size, 1), dtype=torch.uint8).share_memory_()  # type: ignore[no-untyped-call]
+    """uint8 (size,) that other processes can map, with any values."""
+    memory: Tensor = torch.empty(size, dtype=torch.uint8).share_memory_()  # type: ignore[no-untyped-call]
     return memory

@@ -175,7 +175,7 @@ class StreamLoader(Generic[BatchT]):
         if not self.dataset.once:
             self.dataset.start = self.position
         handover = Handover(self.workers, self.prefetch_factor + _HELD) if self.workers else None
-        made = iter(
+        made: Iterator[Any] = iter(
             DataLoader(
                 _Measured(self.dataset, handover),
                 batch_size=None,
@@ -240,7 +240,7 @@ class _Measured(IterableDataset[Any]):
     An error comes as a _Failure, for torch would wrap it in a traceback.
     """
 
-    def __init__(self, dataset: StreamDataset[BatchT], handover: Handover | None) -> None:
+    def __init__(self, dataset: StreamDataset[Any], handover: Handover | None) -> None:
         super().__init__()
         self.dataset = dataset
         self.handover = handover
@@ -248,7 +248,7 @@ class _Measured(IterableDataset[Any]):
     def __iter__(self) -> Iterator[Any]:
         return map(self.handover.sender(_worker()[0]).send, self._made()) if self.handover else self._made()
 
-    def _made(self) -> "Iterator[_Made[BatchT] | _Failure]":
+    def _made(self) -> Iterator[Any]:
         self.dataset.stream.meter.take()  # a worker must not report again what its parent had read
         try:
             for batch in self.dataset:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ib_data.builders.pictures import MediaError
-from ib_data.builders.reader import parse_sample
+from ib_data.builders.reader import damaged, parse_stored
 from ib_data.cards import Card
 from ib_data.errors import DataError, IbDataError
 from ib_data.frames import ClipError
@@ -25,7 +25,7 @@ from ib_data.mixtures.rows import Place, Rows
 from ib_data.mixtures.shards import Request, ShardReader
 from ib_data.mixtures.template_choice import TemplateChoice
 from ib_data.mixtures.units import Units
-from ib_data.sample import Annotation, Sample
+from ib_data.sample import Annotation, SampleError, StoredSample
 from ib_data.templates.library import Template
 from ib_data.templates.options import RenderOptions
 from ib_data.templates.render import Rendered, render
@@ -161,7 +161,7 @@ class ExampleReader:
         """The examples of a unit, without pixels."""
         want, part = found.want, found.want.part
         shard = part.rows.folder / found.place.shard
-        sample, media = parse_sample(part.card.stored_as, shard, found.place.extent, found.data)
+        sample, media = parse_stored(part.card.stored_as, shard, found.place.extent, found.data)
         self.meter.media_bytes += len(media or b"")
         examples: list[Example] = []
         for number, row in enumerate(found.rows):
@@ -258,16 +258,19 @@ def _request(part: Part, place: Place) -> Request:
     return Request(part.rows.folder, place.shard, part.shard_bytes[place.shard], place.extent)
 
 
-def _annotation(part: Part, row: int, place: Place, sample: Sample) -> Annotation:
-    """The annotation of a row; DataError where the shard holds another sample than the index says."""
+def _annotation(part: Part, row: int, place: Place, sample: StoredSample) -> Annotation:
+    """The annotation of a row; DataError where the shard holds another sample than the index says, or a faulty one."""
+    name, file = part.card.stored_as, part.rows.folder / place.shard
     key, annotation_id = part.rows.ids(row)
-    known = sample.annotations
-    if sample.key == key and place.ordinal < len(known) and known[place.ordinal].id == annotation_id:
-        if sample.media.sha256 == part.rows.media_sha256(row):
-            return known[place.ordinal]
-        problem = f"sample {key!r} holds another image or clip than when the index was made"
-    else:
-        problem = f"expected sample {key!r} with annotation {annotation_id!r}, found sample {sample.key!r}"
-    name = part.card.stored_as
-    file, at = str(part.rows.folder / place.shard), f"byte {place.extent.offset}"
-    raise DataError(name, problem, file=file, row=at, remedy=f"the index is of another build: build {name} again")
+    problem = f"expected sample {key!r} with annotation {annotation_id!r}, found sample {sample.key!r}"
+    if sample.key == key and place.ordinal < sample.num_annotations:
+        try:
+            found = sample.annotation(place.ordinal)
+        except SampleError as error:
+            raise damaged(name, file, place.extent, error) from error
+        if found.id == annotation_id:
+            if sample.media.sha256 == part.rows.media_sha256(row):
+                return found
+            problem = f"sample {key!r} holds another image or clip than when the index was made"
+    at = f"byte {place.extent.offset}"
+    raise DataError(name, problem, file=str(file), row=at, remedy=f"the index is of another build: build {name} again")

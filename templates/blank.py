@@ -10,6 +10,7 @@ _RUNS = (
     (0xE0020, 0xE007F),
 )  # fmt: skip
 BLANKS = "".join(chr(code) for first, last in _RUNS for code in range(first, last + 1))
+_BLANKS = frozenset(BLANKS)
 
 
 def trimmed(text: str) -> str:
@@ -17,4 +18,6 @@ def trimmed(text: str) -> str:
 
     Format characters at the ends of other texts stay: they may set the direction of what they stand beside.
     """
-    return text.strip() if text.strip(BLANKS) else ""
+    found = text.strip()
+    # Stripping BLANKS takes 0.5 us, and most texts show at their first character that they hold another.
+    return "" if found and found[0] in _BLANKS and not found.strip(BLANKS) else found

@@ -1,6 +1,6 @@
 """From an annotation to the texts that templates are filled with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
@@ -17,6 +17,9 @@ MAX_OCR_TOKENS = 30
 # One earlier round in `history_text`, a line each. The paper leaves the form open; its prompts name the parts so.
 HISTORY_ROUND = "Question: {} Answer: {}"
 
+# The fields of templates that are a text of the annotation as it stands.
+_PLAIN_FIELDS = ("question", "caption", "context", "statement", "label")
+
 
 class RenderError(DataError):
     """An annotation that cannot be rendered.
@@ -32,49 +35,80 @@ class RenderError(DataError):
         self.reason = one_line(reason or problem)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """The texts of one annotation by field, for templates that list no options and for those that do.
+    """What templates can be filled with at a position of a run; a text is made, and an answer drawn, when asked for.
 
-    The two differ in `answer`: a direct answer, or the right option (then `answer_letter` stands beside it).
+    `open` are the fields for templates that list no options, `choice` those for templates that do. The two differ in
+    `answer`: a direct answer, or the right option (then `answer_letter` stands beside it).
     """
 
-    open: dict[str, str]
-    choice: dict[str, str]
+    annotation: Annotation
+    seed: int
+    position: int
+    answers: str  # one of options.ANSWERS
+    open: frozenset[str]
+    choice: frozenset[str]
 
     def listed_by(self, template: Template) -> bool:
         """Whether the template lists this annotation's options."""
-        return template.shows_options and "options_text" in self.choice
+        return "options_text" in self.choice and template.shows_options
 
-    def of(self, template: Template) -> dict[str, str]:
-        """The values that the template is filled with."""
+    def fields(self, template: Template) -> frozenset[str]:
+        """The fields that the template can be filled with."""
         return self.choice if self.listed_by(template) else self.open
+
+    def of(self, template: Template, names: Iterable[str]) -> dict[str, str]:
+        """The texts of some fields, as the template is filled with them; empty for one that the annotation lacks."""
+        given = self.fields(template)
+        return {name: self.text(template, name) if name in given else "" for name in names}
+
+    def text(self, template: Template, name: str) -> str:
+        """The text of one of `fields`, without blanks at its ends."""
+        found, index = self.annotation, self.annotation.answer_index
+        if name == "answer":
+            listed = self.listed_by(template)
+            return _right_option(found) if listed else _draw_answer(found, self.seed, self.position, self.answers)
+        if name == "answer_letter" and index is not None:
+            return option_letter(index)
+        return field_text(found, name)
 
 
 def values_of(card: Card, annotation: Annotation, *, seed: int, position: int, options: RenderOptions) -> Values:
     """The values at a position of a run. Raises RenderError where `answer_index` points beyond the options."""
     arranged = _arranged(card, annotation, seed, position, options)
-    shared = field_values(arranged)
-    drawn, right = _draw_answer(arranged, seed, position, options.answers), _right_option(arranged)
-    return Values({**shared, "answer": drawn} if drawn else shared, {**shared, **right} if right else shared)
-
-
-def field_values(annotation: Annotation) -> dict[str, str]:
-    """The texts of an annotation that templates may use, all but the answer, without blanks at their ends.
-
-    What the annotation lacks is not in the result.
-    """
-    found = (
-        ("question", annotation.question),
-        ("caption", annotation.caption),
-        ("context", annotation.context),
-        ("statement", annotation.statement),
-        ("label", annotation.label),
-        ("options_text", options_text(annotation.options) if annotation.options else None),
-        ("ocr_text", ocr_text(annotation.ocr_tokens)),
-        ("history_text", history_text(annotation.history)),
+    shared = field_names(arranged)
+    return Values(
+        annotation=arranged,
+        seed=seed,
+        position=position,
+        answers=options.answers,
+        open=frozenset((*shared, "answer")) if _has_answer(arranged) else frozenset(shared),
+        choice=frozenset((*shared, "answer", "answer_letter")) if _right_option(arranged) else frozenset(shared),
     )
-    return {name: text for name, value in found if value and (text := trimmed(value))}
+
+
+def field_names(annotation: Annotation) -> list[str]:
+    """The fields, all but the answer, that an annotation has: those with a text that is not blank."""
+    found = [name for name in _PLAIN_FIELDS if (text := getattr(annotation, name)) and trimmed(text)]
+    if annotation.options:
+        found.append("options_text")
+    if any(map(trimmed, annotation.ocr_tokens)):
+        found.append("ocr_text")
+    if annotation.history:
+        found.append("history_text")
+    return found
+
+
+def field_text(annotation: Annotation, name: str) -> str:
+    """The text of one of `field_names`, without blanks at its ends."""
+    if name == "options_text":
+        return trimmed(options_text(annotation.options))
+    if name == "ocr_text":
+        return trimmed(ocr_text(annotation.ocr_tokens))
+    if name == "history_text":
+        return trimmed(history_text(annotation.history))
+    return trimmed(getattr(annotation, name))
 
 
 def options_text(options: Sequence[str]) -> str:
@@ -125,11 +159,13 @@ def _arranged(card: Card, annotation: Annotation, seed: int, position: int, opti
     return replace(annotation, history=()) if annotation.history and options.turns == "chat" else annotation
 
 
-def _draw_answer(annotation: Annotation, seed: int, position: int, how: str) -> str | None:
+def _has_answer(annotation: Annotation) -> bool:
+    return any(answer.count and trimmed(answer.text) for answer in annotation.answers)
+
+
+def _draw_answer(annotation: Annotation, seed: int, position: int, how: str) -> str:
     """The direct answer that is used at a position, one of those that are not blank; `how` is one of ANSWERS."""
     counts = [(text, answer.count) for answer in annotation.answers if (text := trimmed(answer.text)) and answer.count]
-    if not counts:
-        return None
     if how == "frequency":
         return _by_count(counts, keyed_below(sum(count for _, count in counts), seed, "templates/answer", position))
     together: dict[str, int] = {}
@@ -149,10 +185,7 @@ def _by_count(counts: Sequence[tuple[str, int]], ticket: int) -> str:
     raise AssertionError("the ticket is below the sum of the counts")
 
 
-def _right_option(annotation: Annotation) -> dict[str, str]:
-    """`answer` and `answer_letter` of the right option; empty where it is not known or blank."""
+def _right_option(annotation: Annotation) -> str:
+    """The text of the right option; empty where it is not known or blank."""
     index = annotation.answer_index
-    text = "" if index is None else trimmed(annotation.options[index])
-    if index is None or not text:
-        return {}
-    return {"answer": text, "answer_letter": option_letter(index)}
+    return "" if index is None else trimmed(annotation.options[index])

@@ -78,7 +78,10 @@ class Template:
 
     def target_for(self, has: Set[str]) -> Target | None:
         """The first target that the fields in `has` are enough for."""
-        return next((target for target in self.targets if target.needs <= has), None)
+        for target in self.targets:
+            if target.needs <= has:
+                return target
+        return None
 
     def fits(self, has: Set[str]) -> bool:
         """Whether the fields in `has` are enough for the instruction and a target."""

@@ -179,7 +179,7 @@ def _unused_fields(file: TemplateFile, train: Sequence[Template], given: Iterabl
     for example in given:
         for annotation in example.annotations:
             values = values_of(example.card, annotation, seed=0, position=0, options=DEFAULT_OPTIONS)
-            for name in values.open | values.choice:
+            for name in sorted(values.open | values.choice):
                 carried.setdefault(name, example.card.name)
     targets = {target.text for template in train for target in template.targets}
     used = frozenset().union(*(names_shown(template.text) for template in train), *map(names_used, targets))

@@ -67,12 +67,13 @@ def runs_of(template: Template, examples: Iterable[Examples]) -> list[Run]:
             continue
         for position, annotation in enumerate(example.annotations):
             values = values_of(card, annotation, seed=0, position=position, options=DEFAULT_OPTIONS)
-            if fitting((template,), values.open.keys(), values.choice.keys()):
+            if fitting((template,), values.open, values.choice):
                 plain, bare = (
                     render(card, given, seed=0, position=position, template=template)
                     for given in (annotation, in_words(annotation))
                 )
-                runs.append(Run(card, annotation, values.of(template), values.listed_by(template), plain, bare))
+                texts = values.of(template, values.fields(template))
+                runs.append(Run(card, annotation, texts, values.listed_by(template), plain, bare))
     return runs
 
 

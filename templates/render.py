@@ -66,7 +66,7 @@ def render(
     folder: Path | None = None,
     options: RenderOptions = DEFAULT_OPTIONS,
 ) -> Rendered:
-    """The instruction and target of an annotation at a position of a run; 11 to 18 us by task.
+    """The instruction and target of an annotation at a position of a run; 7 to 13 us by task.
 
     Without `template` one of the training templates of the card's task (those in `folder` first, see `load_task`) is
     drawn from all that the annotation has the fields for. Template, answer and the order of options depend on
@@ -75,20 +75,20 @@ def render(
     """
     values = values_of(card, annotation, seed=seed, position=position, options=options)
     if template:
-        candidates = tuple(fitting((template,), values.open.keys(), values.choice.keys()))
+        candidates = tuple(fitting((template,), values.open, values.choice))
     else:
-        candidates = eligible(card.task, folder, frozenset(values.open), frozenset(values.choice))
+        candidates = eligible(card.task, folder, values.open, values.choice)
     if not candidates:
         known = (template,) if template else training_templates(card.task, folder)
         raise _unfit(card, annotation, known, values, folder)
     drawn = draw_template(candidates, seed, position)
-    given = values.of(drawn)
-    output = drawn.target_for(given.keys())
+    output = drawn.target_for(values.fields(drawn))
     assert output is not None, "fitting templates have a target"
-    instruction = _text(drawn.text, _filled(drawn, given), card, annotation, drawn, "instruction")
-    if options.choice_targets == "letter" and values.listed_by(drawn) and "answer_letter" in given:
-        given = {**given, "answer": f"({given['answer_letter']})"}
-    target = _text(output.text, given, card, annotation, drawn, "target")
+    instruction = _text(drawn.text, values.of(drawn, drawn.fields), card, annotation, drawn, "instruction")
+    learnt = values.of(drawn, output.needs)
+    if options.choice_targets == "letter" and values.listed_by(drawn) and "answer_letter" in values.choice:
+        learnt["answer"] = f"({values.text(drawn, 'answer_letter')})"
+    target = _text(output.text, learnt, card, annotation, drawn, "target")
     return Rendered(
         instruction,
         target,
@@ -119,7 +119,7 @@ def render_all(
     values = values_of(card, annotation, seed=seed, position=position, options=options)
     fixed = fixed_template(card, folder)
     known = [*training_templates(card.task, folder), *([fixed] if fixed else [])]
-    candidates = fitting(known, values.open.keys(), values.choice.keys())
+    candidates = fitting(known, values.open, values.choice)
     if not candidates:
         raise _unfit(card, annotation, known, values, folder)
     return [render(card, annotation, seed=seed, position=position, template=t, options=options) for t in candidates]
@@ -186,20 +186,18 @@ def marked(
     `capitalize` does) the instruction comes back without marks.
     """
     template = template_of(rendered, folder)
-    values = values_of(card, annotation, seed=rendered.seed, position=rendered.position, options=options).of(template)
-    around = {name: f"{MARK_START}{value.translate(_NO_MARKS)}{MARK_END}" for name, value in values.items()}
+    values = values_of(card, annotation, seed=rendered.seed, position=rendered.position, options=options)
+    shown = values.of(template, template.fields)
+    around = {
+        name: f"{MARK_START}{value.translate(_NO_MARKS)}{MARK_END}" if value else "" for name, value in shown.items()
+    }
     bare = rendered.instruction.translate(_NO_MARKS)
     try:
-        text = trimmed(render_text(template.text, _filled(template, around)))
+        text = trimmed(render_text(template.text, around))
     except TemplateTextError:  # the marks made it too long
         return bare
     balanced = text.count(MARK_START) == text.count(MARK_END)
     return text if balanced and text.translate(_NO_MARKS) == bare else bare
-
-
-def _filled(template: Template, values: dict[str, str]) -> dict[str, str]:
-    """`values`, with the empty text for what the template can do without."""
-    return {**dict.fromkeys(template.optional, ""), **values} if template.optional else values
 
 
 def _text(
@@ -223,8 +221,8 @@ def _unfit(
     if not templates:
         reason = f"no training template to render {card.task} from"
         return RenderError(card, annotation, reason, remedy=f"add one under [train] of {_file_of(card.task, folder)}")
-    least = min(templates, key=lambda t: len(t.lacks(values.of(t).keys())))
-    given = values.of(least).keys()
+    least = min(templates, key=lambda t: len(t.lacks(values.fields(t))))
+    given = values.fields(least)
     lacking = sorted(least.needs - given)
     if least.target_for(given) is None:
         targets = (" and ".join(sorted(target.needs - given)) for target in least.targets)

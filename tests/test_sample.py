@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ib_data.sample import MEDIA_KINDS, Annotation, Answer, Media, Sample, SampleError, Turn
+from ib_data.sample import MEDIA_KINDS, Annotation, Answer, Media, Sample, SampleError, StoredSample, Turn
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
 lists = st.lists(texts, max_size=3).map(tuple)
@@ -96,7 +96,7 @@ def changed(path: tuple[str | int, ...], value: object) -> str:
         ),
         (("annotations", 0, "question"), None, r"annotations\[0\].question: expected a non-empty text, found None"),
         (("annotations", 0, "question"), "", "expected a non-empty text, found ''"),
-        (("annotations", 0, "options"), [], "expected a non-empty list"),
+        (("annotations", 0, "options"), [], r"^sample.annotations\[0\].options: expected a non-empty list, found \[\]"),
         (("annotations", 0, "options"), ["a", 3], r"options\[1\]: expected a text, found 3"),
         (("annotations", 0, "answers"), [{"text": "a"}], r"answers\[0\]: key 'count' is missing"),
         (("annotations", 0, "answer_index"), True, "expected an integer from 0, found True"),
@@ -137,3 +137,58 @@ def test_text_that_is_no_json_or_no_object_is_refused() -> None:
             Sample.from_json(text)
     with pytest.raises(SampleError, match="key 'split' is missing"):
         Sample.from_json(json.dumps({key: value for key, value in GOOD.items() if key != "split"}))
+
+
+@given(samples)
+def test_annotations_are_read_one_by_one_as_often_as_asked(sample: Sample) -> None:
+    stored = StoredSample.from_json(sample.to_json())
+    assert (stored.key, stored.dataset, stored.split, stored.media) == (
+        sample.key,
+        sample.dataset,
+        sample.split,
+        sample.media,
+    )
+    assert stored.num_annotations == len(sample.annotations)
+    for number in (*range(stored.num_annotations), *range(stored.num_annotations)):
+        assert stored.annotation(number) == sample.annotations[number]
+    assert stored.whole() == sample
+    with pytest.raises(IndexError):
+        stored.annotation(stored.num_annotations)
+
+
+FAULTY = [
+    ("x", r"sample.annotations\[1\]: expected an object, found 'x'"),
+    ({"id": ""}, r"sample.annotations\[1\].id: expected a non-empty text, found ''"),
+    ({"question": "What?"}, r"sample.annotations\[1\]: key 'id' is missing"),
+    (
+        {"id": "2", "history": [{"question": "a", "answer": 3}]},
+        r"sample.annotations\[1\].history\[0\].answer: .* found 3",
+    ),
+    ({"id": "2", "answer_index": 0}, r"sample.annotations\[1\].answer_index: .* one of 0 options, found 0"),
+]
+
+
+@pytest.mark.parametrize(("faulty", "message"), FAULTY)
+def test_a_fault_is_seen_by_who_reads_its_annotation(faulty: object, message: str) -> None:
+    text = changed(("annotations",), [*GOOD["annotations"], faulty])
+    stored = StoredSample.from_json(text)
+    assert stored.annotation(0).question == "What?"
+    for read in (lambda: stored.annotation(1), stored.whole, lambda: Sample.from_json(text)):
+        with pytest.raises(SampleError, match=f"^{message}"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("key",), "", "sample.key: expected a non-empty text, found ''"),
+        (("media", "width"), -1, "sample.media.width: expected an integer from 0, found -1"),
+        (("annotations",), [], r"sample.annotations: expected a non-empty list, found \[\]"),
+        (("annotations",), {"id": "1"}, "sample.annotations: expected a non-empty list, found {"),
+        (("notes",), "x", "sample: unknown key 'notes'"),
+    ],
+)
+def test_what_stands_around_the_annotations_is_read_at_once(path: tuple, value: object, message: str) -> None:
+    for read in (StoredSample.from_json, Sample.from_json):
+        with pytest.raises(SampleError, match=f"^{message}"):
+            read(changed(path, value))

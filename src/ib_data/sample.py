@@ -89,20 +89,57 @@ class Sample:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Sample":
-        """The sample of a JSON text.
+        """The sample of a JSON text, all of it read.
 
         Raises SampleError for text that is not JSON in UTF-8, for a key that is unknown, missing, null, empty or of
         the wrong type, and for a value that the classes above exclude (a count of 0, an index beyond the options).
         """
+        return StoredSample.from_json(text).whole()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSample:
+    """A sample whose annotations are read when they are asked for: a draw needs one of the dozens an image may have.
+
+    What an annotation that nobody asks for holds is never seen. `annotations` are values of JSON, as they were decoded.
+    """
+
+    key: str
+    dataset: str
+    split: str
+    media: Media
+    annotations: tuple[object, ...]
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "StoredSample":
+        """The sample of a JSON text. Raises what `Sample.from_json` raises, but for what its annotations hold."""
         try:
             value = _DECODER.decode(text if isinstance(text, str) else text.decode())
         except (ValueError, RecursionError) as error:
             raise SampleError(f"a sample's JSON cannot be read: {error}") from error
         try:
-            sample: Sample = _SAMPLE(value)
+            sample: StoredSample = _STORED(value)
         except _FaultError as fault:
             raise SampleError(f"sample{fault.path}: {fault.problem}") from fault
         return sample
+
+    @property
+    def num_annotations(self) -> int:
+        """How many there are, at least 1."""
+        return len(self.annotations)
+
+    def annotation(self, number: int) -> Annotation:
+        """Annotation `number`, from 0. Raises SampleError where it is not of the form, IndexError beyond the last."""
+        try:
+            found: Annotation = _annotation(self.annotations[number])
+        except _FaultError as fault:
+            raise SampleError(f"sample.annotations[{number}]{fault.path}: {fault.problem}") from fault
+        return found
+
+    def whole(self) -> Sample:
+        """The sample with all of its annotations. Raises SampleError where one is not of the form."""
+        annotations = tuple(self.annotation(number) for number in range(self.num_annotations))
+        return Sample(key=self.key, dataset=self.dataset, split=self.split, media=self.media, annotations=annotations)
 
 
 def plain(value: Any) -> Any:
@@ -172,13 +209,18 @@ def _kind(value: Any) -> str:
     return str(value)
 
 
+def _list(value: Any) -> tuple[Any, ...]:
+    if type(value) is not list or not value:
+        raise _FaultError(f"expected a non-empty list, found {quoted(value)}")
+    return tuple(value)
+
+
 def _list_of(read: _Reader) -> Callable[[Any], tuple[Any, ...]]:
     def read_list(value: Any) -> tuple[Any, ...]:
-        if type(value) is not list or not value:
-            raise _FaultError(f"expected a non-empty list, found {quoted(value)}")
+        items = _list(value)
         found: list[Any] = []  # not a comprehension: its length tells the place of a fault
         try:
-            for item in value:
+            for item in items:
                 found.append(read(item))
         except _FaultError as fault:
             raise fault.inside(f"[{len(found)}]") from None
@@ -194,23 +236,24 @@ def _extra(value: Any) -> Mapping[str, Any]:
 
 
 def _object(cls: type[Any], readers: Mapping[str, _Reader]) -> _Reader:
-    """A reader of JSON objects of `cls`, in place: the value is a fresh one of json, whose types have no subclasses."""
+    """A reader of JSON objects of `cls`; the types that json gives have no subclasses."""
     required = [item.name for item in fields(cls) if item.default is item.default_factory is MISSING]
 
     def read_object(value: Any) -> Any:
         if type(value) is not dict:
             raise _FaultError(f"expected an object, found {quoted(value)}")
+        found: dict[str, Any] = {}
         try:
             for key, item in value.items():
-                value[key] = readers[key](item)
+                found[key] = readers[key](item)
         except _FaultError as fault:
             raise fault.inside(f".{key}") from None
         except KeyError:
             raise _FaultError(f"unknown key {key!r}; {did_you_mean(key, readers)}") from None
         for key in required:
-            if key not in value:
+            if key not in found:
                 raise _FaultError(f"key {key!r} is missing")
-        return cls(**value)
+        return cls(**found)
 
     return read_object
 
@@ -247,8 +290,5 @@ def _annotation(value: Any) -> Annotation:
     return found
 
 
-_SAMPLE = _object(
-    Sample,
-    {"key": _text, "dataset": _text, "split": _text, "media": _MEDIA, "annotations": _list_of(_annotation)},
-)
+_STORED = _object(StoredSample, {"key": _text, "dataset": _text, "split": _text, "media": _MEDIA, "annotations": _list})
 _NAMES = {cls: [item.name for item in fields(cls)] for cls in (Answer, Turn, Media, Annotation, Sample)}

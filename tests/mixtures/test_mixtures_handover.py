@@ -1,6 +1,7 @@
 """Batches through shared memory: whatever they hold, for as long as it is held, and without new memory each time."""
 
 import gc
+import os
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -46,6 +47,8 @@ def numbers(value: int, size: int = 100_000) -> torch.Tensor:
         torch.tensor([1.5, -2.0], dtype=torch.bfloat16),
         torch.tensor([True, False]),
         torch.tensor([1 + 2j]),
+        torch.tensor([1 + 2j]).conj(),
+        torch.tensor([1 + 2j]).conj().imag,
         torch.empty((0, 3), dtype=torch.float16),
         torch.zeros(2, requires_grad=True),
         torch.eye(3).to_sparse(),
@@ -120,6 +123,19 @@ def test_a_consumer_that_keeps_everything_gets_memory_of_its_own() -> None:
     kept = [receiver.open(parcel) for parcel in parcels]
     assert [parcel.slot for parcel in parcels] == [0, 1, None, None, None]
     assert [tensor[99_999].item() for tensor in kept] == [0, 1, 2, 3, 4]
+
+
+def test_a_fork_of_the_consumer_frees_no_slot_of_it() -> None:
+    sender, receiver = pair()
+    kept = receiver.open(sender.send(numbers(7)))
+    child = os.fork()
+    if child == 0:
+        del kept
+        gc.collect()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert sender.send(numbers(8)).slot == 1
+    assert kept.tolist() == [7] * len(kept)
 
 
 def test_a_slot_grows_with_its_batches_and_stays_large() -> None:

@@ -65,7 +65,7 @@ def test_at_is_examples_and_ids_agree_without_reading_a_shard(tiny_home: Home, m
     def forbidden(*_arguments: object, **_options: object) -> None:
         raise AssertionError("ids read nothing but the index")
 
-    monkeypatch.setattr(reading_module, "parse_sample", forbidden)
+    monkeypatch.setattr(reading_module, "parse_stored", forbidden)
     monkeypatch.setattr(reading_module, "render", forbidden)
     listed = [(i.position, i.dataset, i.key, i.annotation_id, i.template) for i in stream.ids(start=77, count=300)]
     assert listed == ids(examples)
@@ -239,6 +239,23 @@ def test_a_shard_of_another_build_is_noticed(damaged: Path) -> None:
         match=r"expected sample 'vqav2-train-00000[0-7]' .*found sample 'vqav2-train-00009[0-7]'.*build vqav2 again",
     ):
         read_all(damaged)
+
+
+def test_a_faulty_annotation_stops_the_draws_of_it_alone(damaged: Path) -> None:
+    shard = damaged / "vqav2-train-000000.tar"
+    before = shard.stat().st_mtime_ns
+    data = shard.read_bytes()
+    assert data.count(b'"id":"0-1","question"') == 1
+    shard.write_bytes(data.replace(b'"id":"0-1","question"', b'"id":"0-1","questiom"'))
+    os.utime(shard, ns=(before, before))
+    stream = open_stream(Home(damaged.parents[2]), BUILT, seed=5)
+    rows = [(number, f"{ids.dataset} {ids.annotation_id}") for number, ids in enumerate(stream.ids(0, 400))]
+    assert stream.at(next(number for number, name in rows if name == "vqav2 0-0")).annotation.question
+    wrong = (
+        r"vqav2: .*vqav2-train-000000\.tar: byte 0: sample\.annotations\[1\]: unknown key 'questiom'.*build vqav2 again"
+    )
+    with pytest.raises(IbDataError, match=wrong):
+        stream.at(next(number for number, name in rows if name == "vqav2 0-1"))
 
 
 def test_an_index_of_another_build_is_noticed(damaged: Path) -> None:

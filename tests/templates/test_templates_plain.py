@@ -1,0 +1,118 @@
+"""Templates without filters are joined without Jinja, and nobody can tell; texts are made only where they are used."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ib_data.cards import load_card
+from ib_data.sample import Annotation, Answer, Turn
+from ib_data.tasks import TASKS
+from ib_data.templates import fields
+from ib_data.templates.blank import BLANKS, trimmed
+from ib_data.templates.language import MAX_RENDERED, TemplateTextError, compiled, plain, render_text, rendered
+from ib_data.templates.library import KNOWN_FIELDS, load_task
+from ib_data.templates.options import DEFAULT_OPTIONS
+from ib_data.templates.render import render
+
+TEMPLATES = [template for task in TASKS for template in load_task(task)]
+PACKAGED = sorted({text for t in TEMPLATES for text in (t.text, *(target.text for target in t.targets))})
+# Forms that the packaged templates have not.
+OTHERS = (
+    "", "{{ question }}", "{{ question }}{{ question }}", "{% if a %}{% endif %}", "a\n", "a\r\nb\n\n", "{# no #}x",
+    "{% if question %}{% if context %}{{ context }}{% else %}-{% endif %}{% else %}{{ answer }}{% endif %}!",
+    "a  {%- if question -%}  b {{ question -}}  c {% endif %}\n d", "{% raw %}{{ question }}{% endraw %}",
+    "{{ 'a' }}{{ question }}", "{{ question if answer else context }}", "{% if not question %}x{% endif %}",
+    "{% if question %}a{% elif answer %}b{% else %}c{% endif %}", "{{ question|upper }}", "100% {0} {question} %(a)s",
+)  # fmt: skip
+texts = st.one_of(
+    st.sampled_from(["", " ", "{{ answer }}", "{% if x %}", "%s {0}", "a\r\nb", "\u200f", "\ud800"]),
+    st.text(max_size=20),
+)
+
+
+def outcome(work, *given):
+    """The text, or what is wrong and in which line."""
+    try:
+        return work(*given)
+    except TemplateTextError as error:
+        return str(error), error.line
+
+
+@given(st.dictionaries(st.sampled_from(KNOWN_FIELDS), texts))
+@settings(max_examples=60, deadline=None)
+def test_every_text_comes_out_as_jinja_renders_it(values):
+    for text in (*PACKAGED, *OTHERS):
+        assert outcome(render_text, text, values) == outcome(rendered, compiled(text), values)
+
+
+@pytest.mark.parametrize("length", [MAX_RENDERED // 2 - 1, MAX_RENDERED // 2, MAX_RENDERED // 2 + 1])
+def test_both_ways_have_one_bound(length):
+    values = {"question": "a" * length}
+    for text in ("{{ question }}{{ question }}", "{% if question %}{{ question }}{{ question }}{% endif %}"):
+        found = outcome(render_text, text, values)
+        assert found == outcome(rendered, compiled(text), values)
+        assert isinstance(found, str) == (2 * length <= MAX_RENDERED)
+
+
+def test_all_packaged_instructions_do_without_jinja():
+    assert [t.name for t in TEMPLATES if plain(t.text) is None] == []
+    assert len([text for text in PACKAGED if plain(text) is None]) == 1  # the target that turns a label into yes or no
+
+
+@given(
+    st.text(st.sampled_from([*BLANKS[::7], " ", "\n", "a", "\u05d0", "\u0301", "\ud800"]), max_size=6)
+    | st.text(max_size=6)
+)
+@settings(max_examples=500)
+def test_a_text_is_trimmed_to_what_it_shows(text):
+    assert trimmed(text) == (text.strip() if text.strip(BLANKS) else "")
+
+
+blanks = st.sampled_from(["", " ", "\u200f", "a", " b\n"])
+annotations = st.builds(
+    Annotation,
+    id=st.just("1"),
+    question=st.none() | blanks,
+    caption=st.none() | blanks,
+    context=st.none() | blanks,
+    statement=st.none() | blanks,
+    label=st.none() | blanks,
+    options=st.lists(blanks, max_size=3).map(tuple),
+    ocr_tokens=st.lists(blanks, max_size=3).map(tuple),
+    history=st.lists(st.builds(Turn, question=blanks, answer=blanks), max_size=2).map(tuple),
+)
+
+
+@given(annotations)
+def test_a_field_is_there_where_its_text_is_not_blank(annotation):
+    assert all(fields.field_text(annotation, name) for name in fields.field_names(annotation))
+    texts = {name: getattr(annotation, name) for name in ("question", "caption", "context", "statement", "label")}
+    texts["ocr_text"] = "".join(annotation.ocr_tokens)
+    has = {name for name, text in texts.items() if text and text.strip(BLANKS)}
+    has |= {"options_text"} if annotation.options else set()
+    has |= {"history_text"} if annotation.history else set()
+    assert set(fields.field_names(annotation)) == has
+
+
+def test_only_the_fields_of_the_drawn_template_are_made(monkeypatch):
+    made = []
+    for name in ("options_text", "ocr_text", "history_text", "_draw_answer"):
+        make = getattr(fields, name)
+        monkeypatch.setattr(fields, name, lambda *given, make=make, name=name: made.append(name) or make(*given))
+    full = Annotation(
+        id="1",
+        question="What?",
+        answers=(Answer("a cup", 2),),
+        caption="A cup.",
+        options=("a", "b"),
+        ocr_tokens=("STOP",),
+        history=(Turn("Is it red?", "yes"),),
+    )
+    caption, vqa = load_card("coco_caption"), load_card("vqav2")
+    assert render(caption, full, seed=0, position=0).target == "A cup."
+    assert made == []
+    assert render(vqa, full, seed=0, position=0).target == "a cup"
+    assert made == ["_draw_answer"]
+    values = fields.values_of(vqa, full, seed=0, position=0, options=DEFAULT_OPTIONS)
+    template = next(t for t in TEMPLATES if t.shows_options)
+    assert values.of(template, ("options_text", "label")) == {"options_text": "(a) a (b) b", "label": ""}
