@@ -19,6 +19,8 @@ COMMANDS = {
     "import click": [sys.executable, "-c", "import click"],
     "ib-data --help": [VERB, "--help"],
     "ib-data list": [VERB, "list"],
+    "ib-data render --help": [VERB, "render", "--help"],
+    "ib-data stream --help": [VERB, "stream", "--help"],
 }
 
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ib_data.errors import DataError, quoted
-from ib_data.home import Home
+from ib_data.errors import DataError
+from ib_data.home import SPLITS, Home
 from ib_data.strict import Table
 
 MANIFEST = "manifest.json"
@@ -58,29 +58,38 @@ class Manifest:
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """A split whose manifest cannot be used, and the error that says why and what to do."""
+
+    dataset: str
+    split: str
+    error: DataError
+
+
 _KEYS = tuple(Manifest.__dataclass_fields__)
 _SHARD_KEYS = tuple(Shard.__dataclass_fields__)
 
 
 def read_manifest(folder: Path, dataset: str) -> Manifest | None:
-    """The manifest in `folder`, None where there is none; DataError where it is not of the form."""
+    """The manifest in `folder`, None where there is none; DataError where it cannot be read or is not of the form."""
     path = folder / MANIFEST
-    try:
-        data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     remedy = f"delete {folder} and build again"
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise DataError(dataset, f"cannot be read: {error}", file=str(path), remedy=remedy) from error
-    if not isinstance(value, dict):
-        raise DataError(dataset, f"expected a table, found {quoted(value)}", file=str(path), remedy=remedy)
-    table = Table.of(value, dataset, str(path)).only(_KEYS)
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise DataError(dataset, problem, file=str(path), remedy="allow this user to read it") from error
+    except (OSError, ValueError, RecursionError) as error:
+        problem = f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
+        raise DataError(dataset, problem, file=str(path), remedy=remedy) from error
+    table = Table.of(value, dataset, str(path), remedy=remedy).only(_KEYS)
     table.get("shards", list)  # `tables` would read none at all as an empty list
     shards = [_shard(row.only(_SHARD_KEYS)) for row in table.tables("shards")]
     if (table.get("dataset", str), table.get("split", str)) != (dataset, folder.name):
-        raise table.error(f"is not the manifest of {dataset}/{folder.name}", remedy)
+        raise table.error(f"is not the manifest of {dataset}/{folder.name}")
     return Manifest(
         dataset=table.get("dataset", str),
         split=table.get("split", str),
@@ -100,13 +109,30 @@ def _shard(table: Table) -> Shard:
 
 
 def built(home: Home) -> list[Manifest]:
-    """The manifests of everything that is built in `home`, sorted by dataset and split."""
-    found = []
-    for path in sorted(home.root.glob(f"shards/*/*/{MANIFEST}")):
-        manifest = read_manifest(path.parent, path.parent.parent.name)
-        if manifest:
-            found.append(manifest)
-    return found
+    """The manifests of everything that is built in `home`, sorted by dataset and split; DataError for a damaged one."""
+    manifests, damaged = survey(home)
+    for damage in damaged:
+        raise damage.error
+    return sorted(manifests, key=lambda manifest: (manifest.dataset, manifest.split))
+
+
+def survey(home: Home) -> tuple[list[Manifest], list[Damage]]:
+    """What is built in `home`, and what is damaged there; each by dataset, then train, validation, test."""
+    manifests, damaged = [], []
+    paths = home.root.glob(f"shards/*/*/{MANIFEST}")
+    for folder in sorted((path.parent for path in paths), key=_rank):
+        dataset = folder.parent.name
+        try:
+            manifest = read_manifest(folder, dataset)
+        except DataError as error:
+            damaged.append(Damage(dataset=dataset, split=folder.name, error=error))
+        else:
+            manifests += [manifest] if manifest else []
+    return manifests, damaged
+
+
+def _rank(folder: Path) -> tuple[str, int, str]:
+    return folder.parent.name, (*SPLITS, folder.name).index(folder.name), folder.name
 
 
 def read_index(folder: Path, manifest: Manifest, columns: list[str]) -> Any:

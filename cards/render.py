@@ -1,6 +1,6 @@
 """A card as Markdown for people and as plain values for JSON, with what is built of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,16 +35,19 @@ class BuiltSplit:
     templates: Counted | None = None
 
 
-def card_values(card: Card, built: Mapping[str, BuiltSplit]) -> dict[str, Any]:
-    """The facts of a card as JSON values: what is not known has no key; `media_files` and `built` are added."""
+def card_values(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str]) -> dict[str, Any]:
+    """The facts of a card as JSON values: what is not known has no key; `media_files` and `built` are added.
+
+    So is `damaged`, what is wrong in one line by split, where something is.
+    """
     facts: dict[str, Any] = _known(asdict(card))
     stores = media_stores()
     facts["media_files"] = {name: _known(asdict(stores[name])) for name in card.media}
     facts["built"] = {split: _built_values(counts) for split, counts in built.items()}
-    return facts
+    return {**facts, "damaged": dict(damaged)} if damaged else facts
 
 
-def card_markdown(card: Card, built: Mapping[str, BuiltSplit]) -> str:
+def card_markdown(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str]) -> str:
     """The card as Markdown: facts, splits, files with checksums, what is not known, caveats, prose, what is built."""
     stores = media_stores()
     parts = [
@@ -63,7 +66,7 @@ def card_markdown(card: Card, built: Mapping[str, BuiltSplit]) -> str:
         "## About",
         card.prose,
         "## Built here",
-        _built(card, built),
+        "\n\n".join(_built(card, built, damaged)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -141,18 +144,23 @@ def _built_values(counts: BuiltSplit) -> dict[str, Any]:
     return {**values, "templates": counts.templates.values} if counts.templates else values
 
 
-def _built(card: Card, built: Mapping[str, BuiltSplit]) -> str:
-    if not built:
-        return f"Nothing. `ib-data build {card.stored_as}` builds it."
-    rows = [
-        (split, b.num_samples, b.num_annotations, b.num_drops, b.num_shards, b.num_bytes) for split, b in built.items()
-    ]
-    table = _table(("split", "samples", "annotations", "drops", "shards", "bytes"), rows)
-    parts = [f"Counted over the shards of `{card.view_of}`.", table] if card.view_of else [table]
-    counted = [(split, b.templates) for split, b in built.items() if b.templates]
-    for split, found in counted:
-        parts += [f"### Rendered: {split}", found.about, *([_table(found.header, found.rows)] if found.rows else [])]
-    return "\n\n".join(parts)
+def _built(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str]) -> Iterator[str]:
+    if not built and not damaged:
+        yield f"Nothing. `ib-data build {card.stored_as}` builds it."
+    if built and card.view_of:
+        yield f"Counted over the shards of `{card.view_of}`."
+    if built:
+        header = ("split", "samples", "annotations", "drops", "shards", "bytes")
+        counts = ((b.num_samples, b.num_annotations, b.num_drops, b.num_shards, b.num_bytes) for b in built.values())
+        yield _table(header, [(split, *row) for split, row in zip(built, counts, strict=True)])
+    if damaged:
+        yield _bullets([f"`{split}` is damaged: {problem}" for split, problem in damaged.items()])
+    for split, b in built.items():
+        if b.templates:
+            yield f"### Rendered: {split}"
+            yield b.templates.about
+        if b.templates and b.templates.rows:
+            yield _table(b.templates.header, b.templates.rows)
 
 
 def _bullets(texts: Sequence[str]) -> str:

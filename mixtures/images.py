@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ib_data.builders.pictures import MediaError, check_size, naming_faults, open_header
+from ib_data.choices import AUGMENTS, DECODES, MAX_IMAGE_PX
 from ib_data.errors import IbDataError, did_you_mean, quoted
 from ib_data.frames import frames
-from ib_data.mixtures.augment import AREA_SHARES, Augmentation, apply, draw_augmentation
+from ib_data.mixtures.augment import Augmentation, apply, draw_augmentation
 from ib_data.sample import MEDIA_KINDS
 
 try:
@@ -31,9 +32,6 @@ try:
 except ImportError:  # it comes with the extra [train]; Pillow gives the same pixels without it
     simplejpeg = None
 
-DECODES = ("exact", "fast")
-AUGMENTS = ("none", *AREA_SHARES)
-MAX_IMAGE_PX = 4096
 _JPEG = b"\xff\xd8\xff"
 # The largest divisor that a JPEG decoder shrinks by, and the share of the wanted size that must be left. With 1 in
 # place of 0.9 the photos of 640 x 427, common in COCO, are not shrunk at all: 213 of 224 pixels would be left.

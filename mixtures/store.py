@@ -8,12 +8,10 @@ from typing import Protocol
 
 from ib_data.builders.index import Extent
 from ib_data.builders.reader import open_shard
+from ib_data.choices import DEFAULT_CACHE_BYTES
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.mixtures.verified import Verified
-
-# What a run may keep of an object store's shards on the local disk, where nothing else is said.
-DEFAULT_CACHE_BYTES = 64 * 10**9
 
 
 class Store(Protocol):

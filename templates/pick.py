@@ -35,6 +35,8 @@ def built_split(home: Home, card: Card, split: str | None = None) -> Manifest:
     """
     name = card.stored_as
     order = [card.used_split, *(s for s in card.splits if s != card.used_split)]
+    if split is not None and split not in card.splits:
+        raise NotBuiltError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
     found = {s: manifest for s in order if (manifest := read_manifest(home.split(name, s), name))}
     if not found:
         of = f", whose shards {card.name} reads," if card.view_of else ""

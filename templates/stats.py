@@ -165,11 +165,12 @@ def read_stats(folder: Path, dataset: str) -> Stats | None:
         value = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError as error:
-        raise DataError(dataset, f"cannot be read: {error}", file=str(path), remedy=remedy) from error
-    table = Table.of(value, dataset, str(path)).only(Stats.__dataclass_fields__)
+    except (OSError, ValueError, RecursionError) as error:
+        problem = f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
+        raise DataError(dataset, problem, file=str(path), remedy=remedy) from error
+    table = Table.of(value, dataset, str(path), remedy=remedy).only(Stats.__dataclass_fields__)
     if (table.get("dataset", str), table.get("split", str)) != (dataset, folder.name):
-        raise table.error(f"holds no counts of {dataset}/{folder.name}", remedy)
+        raise table.error(f"holds no counts of {dataset}/{folder.name}")
     failures = table.table("failures")
     return Stats(
         dataset=dataset,

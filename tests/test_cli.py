@@ -12,15 +12,41 @@ from ib_data.cli import VERBS, group
 HEAVY = ("torch", "transformers", "datasets", "duckdb", "pyarrow", "numpy", "PIL", "requests", "webdataset", "jinja2")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["--version"]])
-def test_the_front_door_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+WRONG = (
+    "render --nope", "show vsr -n 0", "card vqa2", "templates stats -n x", "mixture show", "mixture draw demo -n 0",
+    "stream demo -n x", "stream demo --rank 1", "train nope", "train tiny stps=3", "check", "sql a b", "build vqa2",
+    "show vqa2", "render vsr --json --html page.html", "build vsr --mirror ftp://host", "check vqa2",
+    "generate --image none.jpg --prompt x",
+)  # fmt: skip
+
+
+def imported(arguments: list[str], home: Path) -> list[str]:
+    """The last line of a fresh process that ran the command line: which of HEAVY it loaded, each time."""
     script = (
-        "import sys; from ib_data.cli import main; sys.argv = ['ib-data', *sys.argv[1:]]\n"
-        f"try: main()\nexcept SystemExit: pass\nprint('imported', *(set({HEAVY}) & set(sys.modules)))"
+        "import sys; from ib_data.cli import main\n"
+        "for line in sys.argv[1:]:\n"
+        "    sys.argv = ['ib-data', *line.split()]\n"
+        "    try: main()\n    except SystemExit: pass\n"
+        f"    print('imported', *(set({HEAVY}) & set(sys.modules)), 'by', line)"
     )
     command = [sys.executable, "-c", script, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={"IB_DATA_HOME": str(tmp_path)})
-    assert done.stdout.splitlines()[-1] == "imported"
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={"IB_DATA_HOME": str(home)})
+    return [line for line in done.stdout.splitlines() if line.startswith("imported")]
+
+
+@pytest.mark.parametrize("line", ["--help", "list", "--version"])
+def test_the_front_door_imports_nothing_heavy(line: str, tmp_path: Path) -> None:
+    assert imported([line], tmp_path) == [f"imported by {line}"]
+
+
+def test_no_help_text_imports_anything_heavy(tmp_path: Path) -> None:
+    inner = ("templates lint", "templates stats", "mixture show", "mixture diff", "mixture draw")
+    lines = [f"{verb} --help" for verb in (*VERBS, *inner)]
+    assert imported(lines, tmp_path) == [f"imported by {line}" for line in lines]
+
+
+def test_no_wrong_argument_imports_anything_heavy(tmp_path: Path) -> None:
+    assert imported(list(WRONG), tmp_path) == [f"imported by {line}" for line in WRONG]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -64,3 +90,31 @@ def test_doctor_names_a_remedy_for_each_lack(cli, home) -> None:
     assert result.code == 0
     assert "ib-data build vsr --mini" in result.out
     assert str(home.root) in result.out
+
+
+@pytest.mark.parametrize("verb", ["list", "doctor", "check vsr", "build vsr --mini", "sql --format json"])
+def test_a_home_that_cannot_be_a_folder_is_one_line(verb: str, cli, tmp_path: Path, monkeypatch) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for chosen in (file, file / "inner"):
+        monkeypatch.setenv("IB_DATA_HOME", str(chosen))
+        result = cli(*verb.split())
+        assert (result.code, result.out) == (1, "")
+        assert result.err == f"ib-data: {chosen} cannot be a home: {file} is a file; name another --home\n"
+        monkeypatch.delenv("IB_DATA_HOME")
+        assert str(file) in cli(*verb.split(), "--home", chosen).err
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ("vqav2_qg", "vqav2 is not built here; run `ib-data build vqav2`"),
+        ("all", "nothing of all is built in {home}; run `ib-data build all`"),
+        ("held-in vsr", "vsr is not built here; run `ib-data build vsr`"),
+    ],
+)
+def test_check_of_what_is_not_built_does_not_pass(names: str, says: str, cli, home) -> None:
+    for form in ((), ("--json",)):
+        result = cli("check", *names.split(), *form, "--home", home.root)
+        assert (result.code, result.out) == (1, "")
+        assert result.err == f"ib-data: {says.format(home=home.root)}\n"

@@ -7,9 +7,8 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
+from ib_data.choices import AUGMENTS, DECODES, DEFAULT_CACHE_BYTES
 from ib_data.errors import IbDataError, did_you_mean, quoted
-from ib_data.mixtures.images import AUGMENTS, DECODES
-from ib_data.mixtures.store import DEFAULT_CACHE_BYTES
 from ib_data.strict import Table, read_text
 from ib_data.templates.options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
 

@@ -20,6 +20,7 @@ class DataError(IbDataError):
     """A fault in a source, a shard or a spec: where it is, what was expected, what was found, what to do.
 
     `row` is a place inside `file`: a row number counted from 0, a key, or a path such as `annotations[3].answers`.
+    `problem` and `remedy` of the error are the two parts of its line; the problem holds the place.
     """
 
     def __init__(
@@ -36,8 +37,8 @@ class DataError(IbDataError):
             place.append(file)
         if row is not None:
             place.append(f"row {row}" if isinstance(row, int) else row)
-        line = f"{': '.join(place)}: {problem}"
-        super().__init__(one_line(f"{line}; {remedy}" if remedy else line))
+        self.problem, self.remedy = f"{': '.join(place)}: {problem}", remedy
+        super().__init__(one_line(f"{self.problem}; {remedy}" if remedy else self.problem))
 
     def __reduce__(self) -> tuple[type[IbDataError], tuple[str]]:
         """A worker process hands over the finished line, not the arguments that made it."""

@@ -16,20 +16,22 @@ _WORDS = {str: "a text", int: "an integer", float: "a number", bool: "true or fa
 class Table:
     """A mapping read from `file` of `owner` (a dataset, a mixture), with typed access that names its place in errors.
 
-    `path` is the place of this table inside the file, such as `files[2]`.
+    `path` is the place of this table inside the file, such as `files[2]`; `remedy` is what mends any fault of the file.
     """
 
     values: Mapping[str, Any]
     owner: str
     file: str
     path: str = ""
+    remedy: str | None = None
 
     @classmethod
-    def of(cls, value: object, owner: str, file: str, path: str = "") -> "Table":
+    def of(cls, value: object, owner: str, file: str, path: str = "", remedy: str | None = None) -> "Table":
         """The table `value`; DataError if it is not a mapping with text keys."""
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-            raise DataError(owner, f"expected a table, found {quoted(value)}", file=file, row=path or None)
-        return cls(value, owner, file, path)
+            problem = f"expected a table, found {quoted(value)}"
+            raise DataError(owner, problem, file=file, row=path or None, remedy=remedy)
+        return cls(value, owner, file, path, remedy)
 
     def only(self, known: Collection[str]) -> "Table":
         """This table, after refusing every key that is not in `known`."""
@@ -40,7 +42,8 @@ class Table:
 
     def error(self, problem: str, remedy: str | None = None) -> DataError:
         """A DataError that says where this table stands."""
-        return DataError(self.owner, problem, file=self.file, row=self.path or None, remedy=remedy)
+        remedies = "; ".join(filter(None, (remedy, self.remedy)))
+        return DataError(self.owner, problem, file=self.file, row=self.path or None, remedy=remedies or None)
 
     def get(self, key: str, kind: type[T], default: Any = _MISSING) -> T:
         """`values[key]`, which must be a non-null `kind`; `default` where the key is absent and a default is given."""
@@ -72,15 +75,15 @@ class Table:
     def tables(self, key: str) -> "list[Table]":
         """The list of tables at `key`; empty where absent."""
         items: list[object] = self.get(key, list, [])
-        return [Table.of(item, self.owner, self.file, self._at(f"{key}[{i}]")) for i, item in enumerate(items)]
+        return [self._inner(item, f"{key}[{i}]") for i, item in enumerate(items)]
 
     def table(self, key: str) -> "Table":
         """The table at `key`; an empty one where absent."""
-        return Table.of(self.get(key, dict, {}), self.owner, self.file, self._at(key))
+        return self._inner(self.get(key, dict, {}), key)
 
     def named(self, read: "Callable[[Table], T]") -> dict[str, T]:
         """Every value of this table, itself a table, through `read`, by its key."""
-        return {key: read(Table.of(value, self.owner, self.file, self._at(key))) for key, value in self.values.items()}
+        return {key: read(self._inner(value, key)) for key, value in self.values.items()}
 
     def _float(self, key: str, value: int) -> float:
         try:
@@ -88,8 +91,9 @@ class Table:
         except OverflowError:
             raise self.error(f"{key!r}: expected a number below 1.8e308, found {quoted(value)}") from None
 
-    def _at(self, place: str) -> str:
-        return f"{self.path}.{place}" if self.path else place
+    def _inner(self, value: object, place: str) -> "Table":
+        path = f"{self.path}.{place}" if self.path else place
+        return Table.of(value, self.owner, self.file, path, self.remedy)
 
 
 def read_text(path: Path) -> str:

@@ -347,4 +347,4 @@ def test_a_damaged_manifest_is_one_line(cli, home, source) -> None:
             result = cli(*verb, "--home", home.root)
             assert result.code == 1
             assert result.err.count("\n") == 1
-            assert "build again" in result.err
+            assert "build again" in result.out + result.err

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from ib_data.choices import AUGMENTS
 from ib_data.keyed import keyed_unit
 from ib_data.mixtures.augment import AREA_SHARES, OPERATIONS, WIDEST, apply, draw_augmentation, draw_box
 from ib_data.mixtures.images import ImageOptions, pixels
@@ -222,3 +223,7 @@ def test_uniform_numbers() -> None:
     assert 0.99 < max(drawn) < 1
     assert sum(drawn) / 2000 == pytest.approx(0.5, abs=0.03)
     assert drawn[:2] == GOLDEN_UNITS
+
+
+def test_what_can_be_chosen_is_what_there_is() -> None:
+    assert ("none", *AREA_SHARES) == AUGMENTS

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from toy_pictures import BICUBIC, JPEGS, OTHERS, drawn, png, saved, shown, turned_by_exif
 
+from ib_data.choices import AUGMENTS
 from ib_data.frames import frames
 from ib_data.mixtures import images
-from ib_data.mixtures.images import AUGMENTS, ImageOptions, pixels
+from ib_data.mixtures.images import ImageOptions, pixels
 
 
 def by_pillow(data: bytes, image_px: int = 224) -> NDArray[np.uint8]:

@@ -8,8 +8,9 @@ import pytest
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates import RenderOptions, load_task, render, render_all
-from ib_data.templates.render import marked
+from ib_data.templates.library import load_task
+from ib_data.templates.options import RenderOptions
+from ib_data.templates.render import marked, render, render_all
 
 CHAT = RenderOptions(turns="chat")
 TURNS = (Turn("What is it?", "A cup."), Turn(" What colour? ", "Red.\n"))

@@ -9,9 +9,8 @@ from ib_data.cards import card_names, load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.tasks import TASKS
-from ib_data.templates import load_task, render, render_all, zero_shot
-from ib_data.templates.library import PAPER_HELD_OUT
-from ib_data.templates.render import MARK_END, MARK_START, marked
+from ib_data.templates.library import PAPER_HELD_OUT, load_task, zero_shot
+from ib_data.templates.render import MARK_END, MARK_START, marked, render, render_all
 
 ANSWERS = (Answer("a cup", 6), Answer("mug", 4))
 OPTIONS = ("a plate", "a cup", "a plate")

@@ -8,12 +8,13 @@ from ib_data.builders.manifest import INDEX
 from ib_data.cards import load_card
 from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates import RenderOptions, render, render_all, zero_shot
 from ib_data.templates.counting import count_lengths
 from ib_data.templates.fields import option_letter, options_text
+from ib_data.templates.library import zero_shot
+from ib_data.templates.options import RenderOptions
 from ib_data.templates.pick import built_split, first_samples
 from ib_data.templates.preview import preview
-from ib_data.templates.render import fixed_template, marked
+from ib_data.templates.render import fixed_template, marked, render, render_all
 from ib_data.templates.stats import outdated, read_stats, write_stats
 
 CAPTIONING = "target = '{{ caption }}'\n[train]\nown = 'Mine:'\n"

@@ -8,8 +8,8 @@ import pytest
 from ib_data.cards import card_names, load_card
 from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer
-from ib_data.templates import load_task, render
-from ib_data.templates.library import PAPER_HELD_OUT, load_file
+from ib_data.templates.library import PAPER_HELD_OUT, load_file, load_task
+from ib_data.templates.render import render
 
 ASKED = Annotation(id="q1", question="What is on the table?", answers=(Answer("cup", 1),))
 

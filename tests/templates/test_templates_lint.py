@@ -7,8 +7,7 @@ import pytest
 
 from ib_data.cards import load_card
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates import load_task
-from ib_data.templates.library import load_file
+from ib_data.templates.library import load_file, load_task
 from ib_data.templates.lint import RULES, sorted_findings
 from ib_data.templates.lint_branches import untaken
 from ib_data.templates.lint_examples import Examples, in_words

@@ -13,8 +13,8 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Answer
 from ib_data.tasks import TASKS
-from ib_data.templates import lint_examples, load_task
-from ib_data.templates.library import load_file
+from ib_data.templates import lint_examples
+from ib_data.templates.library import load_file, load_task
 from ib_data.templates.lint import Report, likeness, lint, overlap, sorted_findings
 from ib_data.templates.lint_examples import examples
 from ib_data.templates.lint_rules import NEAR, NEAR_IN_ANY_ORDER, tokens

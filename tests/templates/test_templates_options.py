@@ -13,9 +13,10 @@ from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer
 from ib_data.strict import Table
-from ib_data.templates import RenderOptions, load_task, render, render_all
 from ib_data.templates.blank import trimmed
-from ib_data.templates.render import MARK_END, MARK_START, marked
+from ib_data.templates.library import load_task
+from ib_data.templates.options import RenderOptions
+from ib_data.templates.render import MARK_END, MARK_START, marked, render, render_all
 
 VQA = Annotation(
     id="17",

@@ -8,8 +8,7 @@ from itertools import combinations
 import pytest
 
 from ib_data.tasks import TASKS
-from ib_data.templates import KNOWN_FIELDS, load_task
-from ib_data.templates.library import load_file
+from ib_data.templates.library import KNOWN_FIELDS, load_file, load_task
 
 SHORT = (
     "question_answering", "knowledge_question_answering", "question_answering_scene_text", "video_question_answering",

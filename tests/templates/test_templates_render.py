@@ -11,9 +11,9 @@ import pytest
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates import load_task, render, render_all
-from ib_data.templates.fields import MAX_OCR_TOKENS, field_values, history_text, ocr_text, options_text
-from ib_data.templates.render import MARK_END, MARK_START, marked
+from ib_data.templates.fields import MAX_OCR_TOKENS, field_names, field_text, history_text, ocr_text, options_text
+from ib_data.templates.library import load_task
+from ib_data.templates.render import MARK_END, MARK_START, marked, render, render_all
 
 COUNTS = {"red": 6, "dark red": 3, "crimson": 1}
 VQA = Annotation(id="17", question="What colour?", answers=tuple(Answer(t, c) for t, c in COUNTS.items()))
@@ -186,6 +186,7 @@ def test_question_generation_turns_the_pair_around():
     [
         ("vqav2", replace(VQA, answers=()), "answer"),
         ("vqav2", replace(VQA, answers=(Answer(" ", 10),)), "answer"),
+        ("vqav2", replace(VQA, answers=(Answer("red", 0),)), "answer"),
         ("aokvqa", replace(CHOICE, answers=(), answer_index=None), "answer"),
         ("vqav2_qg", replace(VQA, question=None), "question"),
         ("coco_caption", Annotation(id="17", extra={"file": "x"}), "caption"),
@@ -245,8 +246,8 @@ def test_a_filter_that_the_marks_disturb_gives_a_plain_instruction(tmp_path):
 
 def test_fields_of_an_annotation():
     annotation = Annotation(id="1", context="Read this.", ocr_tokens=("STOP", "4-way"), options=("x",), statement=" ")
-    assert field_values(annotation) == {
+    assert {name: field_text(annotation, name) for name in field_names(annotation)} == {
         "context": "Read this.", "ocr_text": "STOP, 4-way", "options_text": "(a) x",
     }  # fmt: skip
-    assert field_values(replace(annotation, ocr_tokens=(" ", "\t"), context=None, options=())) == {}
+    assert field_names(replace(annotation, ocr_tokens=(" ", "\t"), context=None, options=())) == []
     assert options_text(("blue", "yellow", "pink")) == "(a) blue (b) yellow (c) pink"

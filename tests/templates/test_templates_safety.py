@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from ib_data.errors import DataError
 from ib_data.tasks import TASKS
-from ib_data.templates import KNOWN_FIELDS, load_task
 from ib_data.templates.language import (
     MAX_RENDERED,
     MAX_TEXT,
@@ -23,7 +22,7 @@ from ib_data.templates.language import (
     names_used,
     render_text,
 )
-from ib_data.templates.library import load_file
+from ib_data.templates.library import KNOWN_FIELDS, load_file, load_task
 from ib_data.templates.source import MAX_FILE_BYTES
 
 TEMPLATES = [template for task in TASKS for template in load_task(task)]

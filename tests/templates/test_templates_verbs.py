@@ -9,7 +9,7 @@ from ib_data.cli import VERBS, group
 from ib_data.errors import IbDataError
 from ib_data.sample import Annotation, Answer
 from ib_data.tasks import TASKS
-from ib_data.templates import load_task
+from ib_data.templates.library import load_task
 
 
 def run(*arguments):
@@ -212,3 +212,27 @@ def test_show_takes_the_rendering_options(build):
     annotation = Annotation(id="1", question="Which?", options=("u", "v"), answer_index=1)
     home = build("aokvqa", "train", [((annotation,), None)])
     assert "-> (b)" in run("show", "aokvqa", "--letters", "--home", home.root)
+
+
+def test_a_page_needs_a_folder_that_is_there(vqa_home, cli, tmp_path):
+    file = tmp_path / "none" / "page.html"
+    for verb in ("show", "render"):
+        result = cli(verb, "vqav2", "--html", file, "--home", vqa_home.root)
+        assert result.code == 1
+        assert (
+            result.err == f"ib-data: --html {file}: there is no folder {file.parent}; make it, or name another file\n"
+        )
+        assert "is a folder; name a file in it" in cli(verb, "vqav2", "--html", "", "--home", vqa_home.root).err
+
+
+def test_a_split_that_a_dataset_does_not_have_is_not_offered_to_be_built(build, cli):
+    home = build("nocaps", "validation", [((Annotation(id="7", caption="A cup."),), None)])
+    for verb in (["show"], ["render"], ["templates", "stats"]):
+        result = cli(*verb, "nocaps", "--split", "train", "--home", home.root)
+        assert (result.code, result.err) == (1, "ib-data: nocaps has no split 'train'; it has validation\n")
+
+
+def test_an_unknown_task_may_have_been_meant_as_a_subcommand(cli):
+    result = cli("templates", "stts")
+    assert (result.code, result.err) == (1, "ib-data: unknown task 'stts'; did you mean 'stats'?\n")
+    assert "did you mean 'captioning'?" in cli("templates", "captoining").err

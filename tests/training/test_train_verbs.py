@@ -53,7 +53,7 @@ def test_faulty_configuration_is_said_before_anything_runs(tmp_path) -> None:
 @pytest.mark.parametrize("verb", ["train", "generate"])
 def test_missing_extras_name_the_remedy(verb: str, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    arguments = {"train": ("tiny",), "generate": ("--model", "m", "--image", "i", "--prompt", "p")}[verb]
+    arguments = {"train": ("tiny",), "generate": ("--model", "m", "--image", __file__, "--prompt", "p")}[verb]
     fault = invoke(verb, *arguments).exception
     assert isinstance(fault, IbDataError)
     assert f"{verb} needs torch" in str(fault)

@@ -1,14 +1,17 @@
 """`ib-data card`: the facts about one dataset."""
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from ib_data.builders.manifest import Manifest, built
+from ib_data.builders.manifest import Manifest, read_manifest
 from ib_data.cards import Card, find_card
 from ib_data.cards.render import BuiltSplit, Counted, card_markdown, card_values
+from ib_data.errors import DataError
 from ib_data.home import SPLITS, Home
+from ib_data.verbs.failures import refuse
 from ib_data.verbs.options import home_option
 
 if TYPE_CHECKING:
@@ -30,23 +33,31 @@ def command(name: str, output: str, home: Home) -> None:
       ib-data card okvqa --format json | jq .files
     """
     card = find_card(name)
-    manifests = sorted(built(home), key=lambda manifest: (*SPLITS, manifest.split).index(manifest.split))
-    counts = {
-        manifest.split: BuiltSplit(
-            num_samples=manifest.num_samples,
-            num_annotations=manifest.num_annotations,
-            num_drops=manifest.num_drops,
-            num_shards=len(manifest.shards),
-            num_bytes=sum(shard.num_bytes for shard in manifest.shards),
-            templates=_templates(home, card, manifest),
-        )
-        for manifest in manifests
-        if manifest.dataset == card.stored_as and manifest.split in card.splits
-    }
+    counts: dict[str, BuiltSplit] = {}
+    damaged: dict[str, str] = {}
+    for split in filter(card.splits.__contains__, SPLITS):
+        try:
+            manifest = read_manifest(home.split(card.stored_as, split), card.stored_as)
+            if manifest:
+                counts[split] = _counts(manifest)
+                counts[split] = replace(counts[split], templates=_templates(home, card, manifest))
+        except DataError as error:
+            damaged[split] = str(error)
     if output == "json":
-        click.echo(json.dumps(card_values(card, counts), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(card_values(card, counts, damaged), indent=1, ensure_ascii=False))
     else:
-        click.echo(card_markdown(card, counts), nl=False)
+        click.echo(card_markdown(card, counts, damaged), nl=False)
+    refuse(list(damaged.values()), f"{len(damaged)} splits of {card.stored_as} are damaged: {', '.join(damaged)}")
+
+
+def _counts(manifest: Manifest) -> BuiltSplit:
+    return BuiltSplit(
+        num_samples=manifest.num_samples,
+        num_annotations=manifest.num_annotations,
+        num_drops=manifest.num_drops,
+        num_shards=len(manifest.shards),
+        num_bytes=sum(shard.num_bytes for shard in manifest.shards),
+    )
 
 
 def _templates(home: Home, card: Card, manifest: Manifest) -> Counted | None:

@@ -1,12 +1,17 @@
 """`ib-data check`: is what is built what its manifest says?"""
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ib_data.errors import IbDataError
+from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
-from ib_data.verbs.options import home_option, json_option, stored_cards
+from ib_data.verbs.options import GROUPS, home_option, json_option, nothing_built, stored_cards
+
+if TYPE_CHECKING:
+    from ib_data.cards import Card
 
 
 @click.command(name="check")
@@ -26,24 +31,39 @@ def command(names: tuple[str, ...], decode: bool, home: Home, as_json: bool) -> 
     ib-data check vqav2
     ib-data check vqav2 okvqa --decode
     """
-    from ib_data.builders.check import problems
-    from ib_data.builders.manifest import read_manifest
-
     found: dict[str, list[str]] = {}
+    named = stored_cards(name for name in names if name not in GROUPS)
     for base in stored_cards(names):
         for split in base.splits:
-            folder = home.split(base.name, split)
-            manifest = read_manifest(folder, base.name)
-            if manifest:
-                found[f"{base.name}/{split}"] = list(problems(base, manifest, folder, decode))
-        if base.name in names and not any(place.startswith(f"{base.name}/") for place in found):
+            differences = _differences(base, home.split(base.name, split), decode)
+            if differences is not None:
+                found[f"{base.name}/{split}"] = differences
+        if base in named and not any(place.startswith(f"{base.name}/") for place in found):
             raise IbDataError(f"{base.name} is not built here; run `ib-data build {base.name}`")
+    if not found:
+        raise nothing_built(home, names)
     if as_json:
         click.echo(json.dumps(found, indent=1))
     for place, lines in found.items():
         if not as_json:
-            click.echo(f"{place}: {'ok' if not lines else f'{len(lines)} problems'}")
+            click.echo(f"{place}: {_counted(lines)}")
             for line in lines:
                 click.echo(f"  {line}")
     if any(found.values()):
         raise IbDataError("what is built differs from its manifest; build the named splits again")
+
+
+def _counted(lines: list[str]) -> str:
+    return f"{len(lines)} problem{'s' if len(lines) > 1 else ''}" if lines else "ok"
+
+
+def _differences(card: "Card", folder: Path, decode: bool) -> list[str] | None:
+    """What is amiss in the folder of a split, None where it is not built. A damaged manifest is a difference too."""
+    from ib_data.builders.check import problems
+    from ib_data.builders.manifest import read_manifest
+
+    try:
+        manifest = read_manifest(folder, card.name)
+    except DataError as error:
+        return [str(error)]
+    return list(problems(card, manifest, folder, decode)) if manifest else None

@@ -73,14 +73,16 @@ def _gpu() -> Iterator[Line]:
 
 
 def _home(home: Home) -> Iterator[Line]:
-    from ib_data.builders.manifest import built
+    from ib_data.builders.manifest import survey
 
     parent = next(path for path in (home.root, *home.root.parents) if path.exists())
     free = shutil.disk_usage(parent).free
     yield "home", str(home.root), "" if os.access(parent, os.W_OK) else "not writable: name another --home"
     yield "disk", f"{free / 1e9:,.1f} GB free", "" if free > 50e9 else "COCO alone takes 40 GB: name a larger --home"
-    manifests = built(home)
+    manifests, damaged = survey(home)
     names = ", ".join(f"{manifest.dataset}/{manifest.split}" for manifest in manifests)
-    yield "built", names or "nothing", "" if manifests else "ib-data build vsr --mini"
+    yield "built", names or "nothing", "" if manifests or damaged else "ib-data build vsr --mini"
+    for damage in damaged:
+        yield "damaged", damage.error.problem, damage.error.remedy or ""
     if not Path(home.catalog).exists() and manifests:
         yield "catalog", "missing", 'ib-data sql "select * from datasets" makes it'

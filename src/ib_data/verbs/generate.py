@@ -29,12 +29,13 @@ def command(model: Path | None, image: Path, prompt: str, max_new_tokens: int, h
     ib-data generate --image cat.jpg --prompt "What colour is the cat?"
     ib-data generate --model ~/ib_data/runs/tiny --image cat.jpg --prompt "What colour is the cat?"
     """
+    if not image.is_file():
+        raise IbDataError(f"{image}: expected a picture, found no such file")
+    run = model or _last_run(home)
     need_extras("generate")
     from ib_data.training.generate import answer, load
 
-    if not image.is_file():
-        raise IbDataError(f"{image}: expected a picture, found no such file")
-    trained = load(model or _last_run(home))
+    trained = load(run)
     try:
         click.echo(answer(trained, image.read_bytes(), prompt, max_new_tokens))
     except IbDataError as error:

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from ib_data.builders.manifest import Manifest, built
+from ib_data.builders.manifest import Damage, Manifest, survey
 from ib_data.cards import Card, card_names, gate_of, load_card
 from ib_data.console import table
-from ib_data.home import SPLITS, Home
+from ib_data.home import Home
+from ib_data.verbs.failures import refuse
 from ib_data.verbs.options import home_option, json_option
 
 
@@ -27,18 +28,21 @@ def command(home: Home, as_json: bool) -> None:
       ib-data list
       ib-data list --json | jq '.[] | select(.role == "held-out") | .name'
     """
-    manifests = sorted(built(home), key=lambda manifest: (*SPLITS, manifest.split).index(manifest.split))
+    manifests, damaged = survey(home)
     cards = [load_card(name) for name in card_names()]
     if as_json:
-        click.echo(json.dumps([_values(card, manifests) for card in cards], indent=1))
-        return
-    header = ("name", "task", "role", "split", "official size", "built", "by hand")
-    click.echo(table(header, [_row(card, manifests) for card in cards]))
+        click.echo(json.dumps([_values(card, manifests, damaged) for card in cards], indent=1))
+    else:
+        header = ("name", "task", "role", "split", "official size", "built", "by hand")
+        click.echo(table(header, [_row(card, manifests, damaged) for card in cards]))
+    places = ", ".join(f"{damage.dataset}/{damage.split}" for damage in damaged)
+    refuse([str(damage.error) for damage in damaged], f"{len(damaged)} splits are damaged: {places}")
 
 
-def _row(card: Card, manifests: Sequence[Manifest]) -> tuple[object, ...]:
-    own = ", ".join(f"{m.split} {m.num_annotations:,}" for m in manifests if m.dataset == card.name)
-    done = f"view of {card.view_of}" if card.view_of else own or None
+def _row(card: Card, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> tuple[object, ...]:
+    own = [f"{m.split} {m.num_annotations:,}" for m in manifests if m.dataset == card.name]
+    own += [f"{damage.split} damaged" for damage in damaged if damage.dataset == card.name]
+    done = f"view of {card.view_of}" if card.view_of else ", ".join(own) or None
     return card.name, card.task, card.role, card.used_split, card.size, done, _by_hand(card)
 
 
@@ -47,7 +51,7 @@ def _by_hand(card: Card) -> str | None:
     return gate.kind if gate else None
 
 
-def _values(card: Card, manifests: Sequence[Manifest]) -> dict[str, Any]:
+def _values(card: Card, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> dict[str, Any]:
     facts = {
         "name": card.name,
         "title": card.title,
@@ -63,4 +67,6 @@ def _values(card: Card, manifests: Sequence[Manifest]) -> dict[str, Any]:
         for m in manifests
         if m.dataset == card.stored_as and m.split in card.splits
     }
-    return {key: value for key, value in facts.items() if value is not None} | {"built": counts}
+    problems = {d.split: str(d.error) for d in damaged if d.dataset == card.stored_as and d.split in card.splits}
+    known = {key: value for key, value in facts.items() if value is not None} | {"built": counts}
+    return known | {"damaged": problems} if problems else known

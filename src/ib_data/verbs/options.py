@@ -24,9 +24,18 @@ def home_option(function: F) -> F:
     return click.option(
         "--home",
         type=click.Path(file_okay=False, path_type=Path),
-        callback=lambda _context, _option, value: Home.find(value),
+        callback=_home,
         help="Folder of everything ib-data makes. [default: IB_DATA_HOME, else ~/ib_data]",
     )(function)
+
+
+def _home(_context: click.Context, _option: click.Parameter, value: Path | None) -> Home:
+    """The home, which need not be there yet; IbDataError where a file stands in its place or above it."""
+    home = Home.find(value)
+    for path in (home.root, *home.root.parents):
+        if path.is_file():
+            raise IbDataError(f"{home.root} cannot be a home: {path} is a file; name another --home")
+    return home
 
 
 def json_option(function: F) -> F:
@@ -80,15 +89,21 @@ def stored_cards(names: Iterable[str]) -> "list[Card]":
     return list({card.stored_as: find_card(card.stored_as) for card in named_cards(names)}.values())
 
 
+def nothing_built(home: Home, names: Sequence[str]) -> IbDataError:
+    """The error where groups were named and nothing of them is built."""
+    return IbDataError(f"nothing of {', '.join(names)} is built in {home.root}; run `ib-data build {names[0]}`")
+
+
 def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> "list[Card]":
     """As `named_cards`, without those of a group that are not built: one note names them.
 
     Raises IbDataError where a dataset that is itself among NAMES is not built, and where none is.
     """
+    cards = named_cards(names)  # first of all: an unknown name needs no pyarrow
     from ib_data.templates.pick import NotBuiltError, built_split
 
     found, missing = [], []
-    for card in named_cards(names):
+    for card in cards:
         try:
             built_split(home, card, split)
             found.append(card)
@@ -97,7 +112,7 @@ def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> "
                 raise
             missing.append(card.name)
     if not found:
-        raise IbDataError(f"nothing of {', '.join(names)} is built in {home.root}; run `ib-data build {names[0]}`")
+        raise nothing_built(home, names)
     if missing:
         note(f"left out because not built: {', '.join(missing)}")
     return found

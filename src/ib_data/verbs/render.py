@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.console import note, printable
-from ib_data.errors import IbDataError
+from ib_data.console import printable
 from ib_data.home import Home
-from ib_data.templates.options import RenderOptions
-from ib_data.verbs.options import built_cards, home_option, json_option, split_option, templates_option
-from ib_data.verbs.rendering import rendering_options
+from ib_data.verbs.failures import refuse
+from ib_data.verbs.options import built_cards, home_option, json_option
+from ib_data.verbs.rendering import Rendering, previews, rendering_options, write_page
 
 if TYPE_CHECKING:
     from ib_data.templates.preview import Entry
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 @click.option("--all-templates", is_flag=True, help="Each annotation through every template it has the fields for.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the pictures instead.")
 @rendering_options
-@split_option
-@templates_option
 @json_option
 @home_option
 def command(
@@ -35,9 +32,7 @@ def command(
     seed: int,
     all_templates: bool,
     html: Path | None,
-    options: RenderOptions,
-    split: str | None,
-    folder: Path | None,
+    rendering: Rendering,
     as_json: bool,
     home: Home,
 ) -> None:
@@ -52,33 +47,22 @@ def command(
     ib-data render aokvqa --letters --shuffle-options
     ib-data render all -n 1 --all-templates --html page.html
     """
-    from ib_data.templates.preview import preview
-
     if as_json and html:
         raise click.UsageError("--json and --html exclude each other")
-    entries = (
-        entry
-        for card in built_cards(home, names, split)
-        for entry in preview(
-            home,
-            card,
-            n=number,
-            per_sample=number,
-            max_annotations=number,
-            split=split,
-            seed=seed,
-            folder=folder,
-            options=options,
-            all_templates=all_templates,
-            media=html is not None,
-        )
+    entries = previews(
+        home,
+        built_cards(home, names, rendering.split),
+        rendering,
+        n=number,
+        per_sample=number,
+        max_annotations=number,
+        seed=seed,
+        all_templates=all_templates,
+        media=html is not None,
     )
     if html:
-        from ib_data.templates.sheet import contact_sheet
-
-        sizes: list[int] = []
-        html.write_text(contact_sheet(f"{', '.join(names)}: as rendered", _measured(entries, sizes)), encoding="utf-8")
-        click.echo(f"{sum(sizes)} examples in {html.absolute()}")
+        num_examples = write_page(html, f"{', '.join(names)}: as rendered", entries, lambda entry: len(entry.examples))
+        click.echo(f"{num_examples} examples in {html.absolute()}")
         return  # the page says of each example why it could not be rendered
     found = list(entries)
     rows = list(_rows(found))
@@ -87,13 +71,6 @@ def command(
     for row in rows if not as_json else ():
         click.echo(_lines(row))
     _refuse_problems(found)
-
-
-def _measured(entries: "Iterator[Entry]", sizes: list[int]) -> "Iterator[Entry]":
-    """The entries as they come, noting how many examples each has: with their pictures they are not kept."""
-    for entry in entries:
-        sizes.append(len(entry.examples))
-        yield entry
 
 
 def _rows(entries: "list[Entry]") -> Iterator[dict[str, Any]]:
@@ -119,8 +96,4 @@ def _refuse_problems(entries: "list[Entry]") -> None:
         for example in entry.examples:
             if example.problem:
                 problems.setdefault(entry.card.name, example.problem)
-    if len(problems) == 1:
-        raise IbDataError(next(iter(problems.values())))
-    if problems:
-        note("\n".join(problems.values()))
-        raise IbDataError(f"{len(problems)} datasets could not be rendered: {', '.join(problems)}")
+    refuse(problems.values(), f"{len(problems)} datasets could not be rendered: {', '.join(problems)}")

@@ -1,29 +1,92 @@
-"""The options of verbs that render: how answers, options and dialogues are treated."""
+"""What the verbs that render share: their options, the samples that they show, and the page that they write."""
 
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ib_data.errors import IbDataError
+from ib_data.home import Home
 from ib_data.templates.options import ANSWERS, RenderOptions
-from ib_data.verbs.options import F
+from ib_data.verbs.options import F, split_option, templates_option
+
+if TYPE_CHECKING:
+    from ib_data.cards import Card
+    from ib_data.templates.preview import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """What was asked for: which split is rendered, by the templates of which folder, and how."""
+
+    split: str | None
+    folder: Path | None
+    options: RenderOptions
 
 
 def rendering_options(function: F) -> F:
-    """Adds --answers, --shuffle-options, --letters and --chat; the verb receives `options: RenderOptions`."""
+    """Adds --answers, --shuffle-options, --letters, --chat, --split and --templates.
+
+    The verb receives `rendering: Rendering`.
+    """
 
     @click.option("--answers", type=click.Choice(ANSWERS), default=ANSWERS[0], show_default=True, help="Which answer.")
     @click.option("--shuffle-options", is_flag=True, help="Options in an order drawn by seed and position.")
     @click.option("--letters", is_flag=True, help="The letter of the right option, (b), as target where options stand.")
     @click.option("--chat", is_flag=True, help="Earlier turns of a dialogue as turns of one chat, not as a history.")
+    @split_option
+    @templates_option
     @wraps(function)
-    def with_options(answers: str, shuffle_options: bool, letters: bool, chat: bool, **others: Any) -> Any:
+    def with_options(
+        answers: str,
+        shuffle_options: bool,
+        letters: bool,
+        chat: bool,
+        split: str | None,
+        folder: Path | None,
+        **others: Any,
+    ) -> Any:
         options = RenderOptions(
             answers=answers,
             option_order="shuffled" if shuffle_options else "source",
             choice_targets="letter" if letters else "text",
             turns="chat" if chat else "each",
         )
-        return function(options=options, **others)
+        return function(rendering=Rendering(split=split, folder=folder, options=options), **others)
 
     return with_options  # type: ignore[return-value]
+
+
+def previews(home: Home, cards: "Iterable[Card]", rendering: Rendering, **chosen: Any) -> "Iterator[Entry]":
+    """The first samples of each dataset, one at a time; `chosen` as `preview` takes it."""
+    from ib_data.templates.preview import preview
+
+    for card in cards:
+        yield from preview(
+            home, card, split=rendering.split, folder=rendering.folder, options=rendering.options, **chosen
+        )
+
+
+def write_page(path: Path, title: str, entries: "Iterable[Entry]", size: "Callable[[Entry], int]") -> int:
+    """Write the entries as a contact sheet, and sum up their sizes as they pass: with pictures they are not kept.
+
+    Raises IbDataError where no such file can be written, before anything is rendered.
+    """
+    if path.is_dir():
+        raise IbDataError(f"--html {path}: is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise IbDataError(f"--html {path}: there is no folder {path.parent}; make it, or name another file")
+    from ib_data.templates.sheet import contact_sheet
+
+    sizes: list[int] = []
+
+    def passing() -> "Iterator[Entry]":
+        for entry in entries:
+            sizes.append(size(entry))
+            yield entry
+
+    path.write_text(contact_sheet(title, passing()), encoding="utf-8")
+    return sum(sizes)

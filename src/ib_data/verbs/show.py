@@ -1,6 +1,5 @@
 """`ib-data show`: samples with their instructions, in the terminal or as HTML."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,9 +7,8 @@ import click
 
 from ib_data.console import printable
 from ib_data.home import Home
-from ib_data.templates.options import RenderOptions
-from ib_data.verbs.options import built_cards, home_option, split_option, templates_option
-from ib_data.verbs.rendering import rendering_options
+from ib_data.verbs.options import built_cards, home_option
+from ib_data.verbs.rendering import Rendering, previews, rendering_options, write_page
 
 if TYPE_CHECKING:
     from ib_data.templates.preview import Entry
@@ -22,17 +20,13 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet to this file.")
 @rendering_options
-@split_option
-@templates_option
 @home_option
 def command(
     names: tuple[str, ...],
     number: int,
     seed: int,
     html: Path | None,
-    options: RenderOptions,
-    split: str | None,
-    folder: Path | None,
+    rendering: Rendering,
     home: Home,
 ) -> None:
     """Samples with their instructions, in the terminal or as HTML.
@@ -44,41 +38,16 @@ def command(
     ib-data show vqav2 -n 2
     ib-data show vqav2 vqav2_qg vsr -n 24 --html sheet.html
     """
-    from ib_data.templates.preview import preview
-
-    cards = built_cards(home, names, split)
-    entries = (
-        entry
-        for card in cards
-        for entry in preview(
-            home,
-            card,
-            n=number,
-            split=split,
-            seed=seed,
-            per_sample=5 if html else 3,
-            folder=folder,
-            options=options,
-            media=html is not None,
-        )
-    )
+    cards = built_cards(home, names, rendering.split)
+    per_sample = 5 if html else 3
+    entries = previews(home, cards, rendering, n=number, per_sample=per_sample, seed=seed, media=html is not None)
     if html is None:
         for place, entry in enumerate(entries):
             click.echo(f"\n{_lines(entry)}" if place else _lines(entry))
         return
-    from ib_data.templates.sheet import contact_sheet
-
-    keys: list[str] = []
     title = f"{', '.join(card.title for card in cards)}: first samples"
-    html.write_text(contact_sheet(title, _noted(entries, keys)), encoding="utf-8")
-    click.echo(f"{len(keys)} samples in {html.absolute()}")
-
-
-def _noted(entries: "Iterator[Entry]", keys: list[str]) -> "Iterator[Entry]":
-    """The entries as they come, noting their keys: with their pictures they are not kept."""
-    for entry in entries:
-        keys.append(entry.sample.key)
-        yield entry
+    num_samples = write_page(html, title, entries, lambda _: 1)
+    click.echo(f"{num_samples} samples in {html.absolute()}")
 
 
 def _lines(entry: "Entry") -> str:

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ib_data.choices import AUGMENTS, DECODES, DEFAULT_CACHE_BYTES, MAX_IMAGE_PX
 from ib_data.home import Home
-from ib_data.mixtures.images import AUGMENTS, DECODES, MAX_IMAGE_PX
-from ib_data.mixtures.store import DEFAULT_CACHE_BYTES
 from ib_data.verbs.options import home_option, json_option, templates_option
 
 if TYPE_CHECKING:
@@ -68,9 +67,6 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
     ib-data stream instructblip -n 8 --start 7000000 --world 8 --rank 3 --ids --available
     ib-data stream demo -n 2000 --shards s3://bucket/shards --local-order
     """
-    from ib_data.mixtures.stream import open_stream
-    from ib_data.mixtures.throughput import measured
-
     world, rank, start = given["world"], given["rank"], given["start"]
     if rank >= world:
         raise click.UsageError(f"--rank {rank}: ranks of --world {world} run from 0 to {world - 1}")
@@ -79,6 +75,9 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
         raise click.UsageError("--ids lists the endless order; --once has none, leave out one of them")
     if batch_size % world:
         raise click.UsageError(f"--batch-size {batch_size} cannot be shared by --world {world}; take a multiple of it")
+    from ib_data.mixtures.stream import open_stream
+    from ib_data.mixtures.throughput import measured
+
     opened = open_stream(
         home,
         spec,

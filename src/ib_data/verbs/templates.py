@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ib_data.console import printable, table
+from ib_data.errors import IbDataError, did_you_mean
 from ib_data.home import Home
 from ib_data.tasks import TASKS
 from ib_data.verbs.options import home_option, json_option, templates_option
@@ -59,9 +60,11 @@ class ListOrSubcommand(click.Group):
 
 
 def _task(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """The task, where it is not the name of a subcommand behind an option."""
+    """The task, where it is not the name of a subcommand behind an option; IbDataError for an unknown one."""
     if value in (*SUBCOMMANDS, "list"):
         raise click.UsageError(f"put the options after {value}: ib-data templates {value} [OPTIONS] ...")
+    if value is not None and value not in TASKS:
+        raise IbDataError(f"unknown task {value!r}; {did_you_mean(value, (*TASKS, *SUBCOMMANDS))}")
     return value
 
 

@@ -8,9 +8,9 @@ import click
 
 from ib_data.console import note, table
 from ib_data.home import Home
-from ib_data.templates.options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS, RenderOptions
-from ib_data.verbs.options import built_cards, home_option, json_option, split_option, templates_option
-from ib_data.verbs.rendering import rendering_options
+from ib_data.templates.options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
+from ib_data.verbs.options import built_cards, home_option, json_option
+from ib_data.verbs.rendering import Rendering, rendering_options
 
 if TYPE_CHECKING:
     from ib_data.templates.stats import Stats
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     help="Longer ones count as cut.",
 )
 @rendering_options
-@split_option
-@templates_option
 @json_option
 @home_option
 def command(
@@ -49,9 +47,7 @@ def command(
     tokenizer: Path | None,
     max_instruction_tokens: int,
     max_target_tokens: int,
-    options: RenderOptions,
-    split: str | None,
-    folder: Path | None,
+    rendering: Rendering,
     as_json: bool,
     home: Home,
 ) -> None:
@@ -73,16 +69,16 @@ def command(
 
     counter = load_token_counter(tokenizer) if tokenizer else None
     found = []
-    for card in built_cards(home, names or ("all",), split):
-        manifest = built_split(home, card, split)
+    for card in built_cards(home, names or ("all",), rendering.split):
+        manifest = built_split(home, card, rendering.split)
         stats = count_lengths(
             home,
             card,
             manifest,
             max_rows=max_rows,
             seed=seed,
-            folder=folder,
-            options=options,
+            folder=rendering.folder,
+            options=rendering.options,
             counter=counter,
             max_instruction_tokens=max_instruction_tokens,
             max_target_tokens=max_target_tokens,

@@ -1,0 +1,168 @@
+"""A damaged manifest is named by `list`, `card`, `check` and `doctor`, and hides nothing of the other datasets."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ib_data.builders.manifest import MANIFEST, Manifest, Shard
+from ib_data.cards import card_names
+from ib_data.home import Home
+
+FORMS = {
+    "torn": (b'{"dataset": "okvqa", "spl', "cannot be read: Unterminated string"),
+    "empty": (b"", "cannot be read: Expecting value"),
+    "bytes": (b"\xff\xfe\x00", "cannot be read: "),
+    "list": (b"[]", "expected a table, found []"),
+    "keys": (b'{"shard": []}', "unknown key 'shard'; did you mean 'shards'?"),
+    "lacking": (b"{}", "key 'shards' is missing"),
+    "folder": (None, "cannot be read: Is a directory"),
+}
+
+
+def write(home: Home, dataset: str, split: str) -> Path:
+    folder = home.split(dataset, split)
+    folder.mkdir(parents=True)
+    shard = Shard(name="a.tar", num_samples=40, num_annotations=1234, num_bytes=5678, sha256="0" * 64)
+    Manifest(
+        dataset=dataset, split=split, num_samples=40, num_annotations=1234, num_drops=3, index_sha256="0" * 64,
+        drops_sha256="0" * 64, shards=(shard,), recipe={},
+    ).write(folder)  # fmt: skip
+    return folder / MANIFEST
+
+
+def damage(path: Path, data: bytes | None = b"{") -> None:
+    path.unlink()
+    if data is None:
+        path.mkdir()
+    else:
+        path.write_bytes(data)
+
+
+@pytest.fixture
+def broken(home: Home) -> Path:
+    """The damaged manifest of okvqa/train, in a home that also holds okvqa/validation and vqav2/train."""
+    write(home, "okvqa", "validation")
+    write(home, "vqav2", "train")
+    path = write(home, "okvqa", "train")
+    damage(path)
+    return path
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_list_shows_all_the_others_and_ends_in_the_line_of_the_damage(cli, home: Home, broken: Path, form: str) -> None:
+    data, problem = FORMS[form]
+    damage(broken, data)
+    done = cli("list", "--home", home.root)
+    lines = {line.split()[0]: line for line in done.out.splitlines()[2:]}
+    assert set(lines) == set(card_names())
+    assert "train 1,234" in lines["vqav2"]
+    assert "validation 1,234, train damaged" in lines["okvqa"]
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+    assert done.err.startswith(f"ib-data: okvqa: {broken}: {problem}")
+    assert done.err.endswith(f"; delete {broken.parent} and build again\n")
+
+
+def test_list_json_keeps_its_fields_and_adds_what_is_damaged(cli, home: Home, broken: Path) -> None:
+    done = cli("list", "--json", "--home", home.root)
+    rows = {row["name"]: row for row in json.loads(done.out)}
+    assert rows["vqav2"]["built"]["train"]["annotations"] == 1234
+    assert "damaged" not in rows["vqav2"]
+    for name in ("okvqa", "okvqa_qg"):
+        assert list(rows[name]["built"]) == ["validation"]
+        assert list(rows[name]["damaged"]) == ["train"]
+        assert str(broken) in rows[name]["damaged"]["train"]
+    assert done.code == 1
+
+
+def test_list_names_each_of_several_damaged_splits(cli, home: Home, broken: Path) -> None:
+    other = home.split("vqav2", "train") / MANIFEST
+    damage(other)
+    done = cli("list", "--home", home.root)
+    *notes, last = done.err.splitlines()
+    assert [str(path) in note for path, note in zip((broken, other), notes, strict=True)] == [True, True]
+    assert last == "ib-data: 2 splits are damaged: okvqa/train, vqav2/train"
+
+
+def test_card_of_a_whole_dataset_does_not_care_about_others(cli, home: Home, broken: Path) -> None:
+    for form in ("md", "json"):
+        done = cli("card", "vqav2", "--format", form, "--home", home.root)
+        assert (done.code, done.err) == (0, "")
+        assert "damaged" not in done.out
+
+
+def test_card_of_a_damaged_dataset_tells_its_facts_all_the_same(cli, home: Home, broken: Path) -> None:
+    for name in ("okvqa", "okvqa_qg"):
+        done = cli("card", name, "--home", home.root)
+        assert "| validation | 40 " in done.out
+        assert f"- `train` is damaged: okvqa: {broken}: cannot be read" in done.out
+        assert done.code == 1
+        assert done.err.startswith(f"ib-data: okvqa: {broken}: cannot be read")
+        assert done.err.count("\n") == 1
+    values = json.loads(cli("card", "okvqa", "--format", "json", "--home", home.root).out)
+    assert list(values["built"]) == ["validation"]
+    assert list(values["damaged"]) == ["train"]
+
+
+def test_card_of_a_dataset_with_damage_alone_does_not_say_that_nothing_is_there(cli, home: Home) -> None:
+    damage(write(home, "vsr", "test"))
+    text = cli("card", "vsr", "--home", home.root).out
+    assert "- `test` is damaged: vsr: " in text
+    assert "Nothing. " not in text
+
+
+@pytest.mark.parametrize("data", [b"{", None])
+def test_card_tells_of_damaged_counts_beside_what_is_built(cli, home: Home, data: bytes | None) -> None:
+    counts = write(home, "vqav2", "train").with_name("templates-vqav2.json")
+    if data is None:
+        counts.mkdir()
+    else:
+        counts.write_bytes(data)
+    done = cli("card", "vqav2", "--home", home.root)
+    assert "| train | 40 " in done.out
+    assert f"- `train` is damaged: vqav2: {counts}: cannot be read" in done.out
+    assert done.code == 1
+    assert done.err.endswith("; run `ib-data templates stats vqav2` again\n")
+
+
+def test_doctor_reports_damage_with_its_remedy_and_what_is_built(cli, home: Home, broken: Path) -> None:
+    done = cli("doctor", "--json", "--home", home.root)
+    assert (done.code, done.err) == (0, "")
+    rows = json.loads(done.out)
+    (found,) = (row for row in rows if row["what"] == "damaged")
+    assert found["state"].startswith(f"okvqa: {broken}: cannot be read")
+    assert "delete" not in found["state"]
+    assert found["remedy"] == f"delete {broken.parent} and build again"
+    (built,) = (row for row in rows if row["what"] == "built")
+    assert built == {"what": "built", "state": "okvqa/validation, vqav2/train", "remedy": ""}
+
+
+def test_doctor_of_a_home_with_damage_alone_does_not_offer_a_first_build(cli, home: Home) -> None:
+    damage(write(home, "vsr", "test"))
+    text = cli("doctor", "--home", home.root).out
+    assert "--mini" not in text
+    assert f"delete {home.split('vsr', 'test')} and build again" in text
+
+
+def test_check_of_all_goes_on_after_a_damaged_manifest(cli, home: Home, broken: Path) -> None:
+    done = cli("check", "all", "--json", "--home", home.root)
+    found = json.loads(done.out)
+    assert set(found) == {"vqav2/train", "okvqa/train", "okvqa/validation"}
+    assert str(broken) in found["okvqa/train"][0]
+    assert done.code == 1
+
+
+def test_a_manifest_that_may_not_be_read_is_not_called_one_that_cannot_be_written(
+    cli, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = write(home, "vsr", "test"), Path.read_bytes
+
+    def refused(self: Path) -> bytes:
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(self))
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    done = cli("list", "--home", home.root)
+    assert done.err == f"ib-data: vsr: {path}: cannot be read: Permission denied; allow this user to read it\n"
