@@ -28,7 +28,7 @@ from typing import Any
 from hardware import report
 from stream_peers.common import PREFETCH, TIERS
 from stream_peers.corpus import Corpus, read_corpus, write_corpus
-from stream_peers.measure import NO_MIXTURE, PEERS, measure
+from stream_peers.measure import NO_MIXTURE, NO_READ, PEERS, measure
 from stream_peers.processes import leave, run
 
 SCRIPT = Path(__file__).resolve()
@@ -106,7 +106,7 @@ def rows(args: argparse.Namespace) -> list[tuple[str, str, int]]:
         for tier in args.tiers
         for workers in args.workers
         for name in args.peers
-        if not (tier.startswith("mixture") and name in NO_MIXTURE)
+        if name not in (NO_MIXTURE if tier.startswith("mixture") else NO_READ if tier == "read" else ())
     ]
 
 

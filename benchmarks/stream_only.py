@@ -32,7 +32,7 @@ DISTANCES = (10**3, 10**5, 10**7)
 WALK_S = 240  # how long a peer may take to get to where it is resumed
 ORDER_SAMPLES = 20_000
 WORLDS, WORKERS = (1, 2, 3, 8), (0, 1, 2, 5)
-MIXED = [name for name in PEERS if name not in NO_MIXTURE and name != "bare limit"]
+MIXED = [name for name in PEERS if name not in (*NO_MIXTURE, "bare limit", "ours, fast decode")]
 
 
 def arguments() -> argparse.Namespace:

@@ -20,6 +20,7 @@ PEERS: dict[str, tuple[str, str]] = {
     "bare limit": ("bare", "limit"),
     "bare loader": ("bare", "loader"),
     "ours": ("ours", "stream"),
+    "ours, fast decode": ("ours", "fast"),
     "webdataset": ("webdataset", "shuffled"),
     "webdataset sequential": ("webdataset", "sequential"),
     "wids local": ("wids", "local"),
@@ -36,6 +37,7 @@ PEERS: dict[str, tuple[str, str]] = {
 # The folder of the corpus whose files a peer reads; that of the others is the home.
 FOLDERS = {"litdata": "litdata", "litdata cached": "litdata", "mosaicml-streaming": "mds"}
 # What a peer does not offer is not measured, and the table says so.
+NO_READ = ("ours, fast decode",)
 NO_MIXTURE = ("webdataset sequential", "wids local", "wids random")
 
 

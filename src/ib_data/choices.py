@@ -3,7 +3,7 @@
 They stand here and not beside the code that does it: that loads numpy and Pillow, 0.3 s of a `--help`.
 """
 
-# How a JPEG is decoded: as Pillow does it, or shrunk by its decoder first.
+# How pictures become small: as Pillow does it, or resized by torch, large JPEGs shrunk by their decoder first.
 DECODES = ("exact", "fast")
 # How training crops pictures: not at all, or as one of the published augmentations, see `mixtures/augment.py`.
 AUGMENTS = ("none", "mild", "blip2", "blip")
