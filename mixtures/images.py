@@ -47,7 +47,8 @@ class ImageOptions:
     looks at nothing beyond a crop; a JPEG of at least four times the wanted size is halved, quartered or eighthed by
     its decoder first. Of 131 real photos of about 640 x 480 it changes 0.3% of the values at 224 pixels (median; 21% at
     most), by 1 of 255 nearly always: 73 dB (55 at least), with the crop of `mild` 65 dB, in 61% of the time. Photos of
-    1280 x 960 (four in one) are halved: 49 dB in 36% of the time. Values may differ by 1 between kinds of processors. Needs torch.
+    1280 x 960 (four in one) are halved: 49 dB in 36% of the time. Values may differ by 1 between kinds of processors.
+    Needs torch.
     IbDataError for a size that is no integer from 1 to MAX_IMAGE_PX, and for an unknown name.
     """
 
