@@ -2,8 +2,9 @@
 
 Three tiers over one corpus of tars (`stream_peers/corpus.py`): `read` gives image and JSON bytes of the largest
 dataset, `decode` its pixels, `mixture` pixels of 26 datasets by the square root of their sizes. Every peer uses the
-same decode function and one thread a worker. Each measurement is a process of its own, which first brings what it reads
-into the page cache; rounds are interleaved, and the first seconds dropped. Peers stand in environments of their own:
+same decode function ("ours, fast decode" alone does not) and one thread a worker. Each measurement is a process of its
+own, which first brings what it reads into the page cache; rounds are interleaved, and the first seconds dropped. Peers
+stand in environments of their own:
 
     python3 -m venv PEERS && PEERS/bin/pip install -r benchmarks/peers.txt
     PEERS/bin/pip uninstall -y torchvision && PEERS/bin/pip install --no-deps -e .

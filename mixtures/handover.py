@@ -2,8 +2,12 @@
 
 torch hands each tensor over in shared memory of its own, whose pages are made for it and thrown away after it. Here a
 worker pickles a batch with its large values apart (protocol 5, PEP 574) into one of a few slots; the consumer's tensors
-and arrays are views of it, and when the last of them is gone the slot is free again. A consumer that keeps its batches
-costs memory and nothing else: where no slot is free, a batch has memory of its own. Needs torch (`ib-data[train]`).
+and arrays are views of it, and when the last of them is gone the slot is free again. Where no slot is free, because the
+consumer keeps its batches, a batch has memory (and a file descriptor) of its own. A slot keeps the size of its largest
+batch. Tensors arrive with their strides, but each by itself: what shared memory in the worker does not here.
+
+A process that is forked from the consumer sees the slots, too, and does not keep them from being used again: it needs
+a copy of a batch that it goes on with. Needs torch (`ib-data[train]`).
 """
 
 import os
@@ -18,8 +22,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ib_data.errors import IbDataError, one_line
+
 _ALIGNMENT = 64  # bytes; no dtype needs more
-_ROOM = 1.25  # by how much a slot is larger than what it first holds: batches of stored bytes differ
+_ROOM = 1.25  # by how much a slot that grows is made larger than needed: batches of stored bytes differ
+_LARGE = 2**16  # bytes; smaller values are copied, so that one that is kept does not keep its batch's slot
 
 _Bytes = NDArray[np.uint8]
 _Place = tuple[int, int]  # offset, number of bytes
@@ -63,11 +70,11 @@ class Sender:
         self._slots = [torch.empty(0, dtype=torch.uint8)] * len(taken)
 
     def send(self, batch: Any) -> Parcel:
-        """What the receiver opens. The batch is copied when this returns."""
+        """What the receiver opens. The batch is copied when this returns; IbDataError where there is no memory."""
         pieces, values = _pickled(batch)
         num_bytes = sum(map(len, pieces))
-        places = _places(num_bytes, [value.nbytes for value in values])
-        slot, memory, is_new = self._room(sum(places[-1]) if places else num_bytes)
+        places, end = _places(num_bytes, [value.nbytes for value in values])
+        slot, memory, is_new = self._room(end)
         room = memory.numpy().data
         for piece, end in zip(pieces, accumulate(map(len, pieces)), strict=True):
             room[end - len(piece) : end] = piece
@@ -83,7 +90,7 @@ class Sender:
         slot = next((number for number in free if len(self._slots[number]) >= size), free[0])
         is_new = len(self._slots[slot]) < size
         if is_new:
-            self._slots[slot] = _shared(int(size * _ROOM))
+            self._slots[slot] = _shared(int(size * _ROOM) if len(self._slots[slot]) else size)
         self._taken[slot] = 1
         return slot, self._slots[slot], is_new
 
@@ -93,22 +100,17 @@ class Receiver:
 
     def __init__(self, taken: _Bytes) -> None:
         self._taken = taken
-        self._process = os.getpid()
         self._slots: dict[tuple[int, int], Tensor] = {}
 
     def open(self, parcel: Parcel) -> Any:
         """The batch. Its tensors and arrays keep the slot from being used again for as long as one of them lives."""
-        lease = self._memory(parcel).numpy()[:]  # an object of its own, which whatever is made of it refers to
+        lease = self._memory(parcel).numpy()  # an object of its own, which whatever is made of it refers to
         if parcel.slot is not None:
-            weakref.finalize(lease, self._release, parcel.worker, parcel.slot).atexit = False
+            weakref.finalize(lease, _release, self._taken[parcel.worker], parcel.slot, os.getpid()).atexit = False
         whole = lease.data
         values = [whole[start : start + size] for start, size in parcel.values]
         # From this program's own worker, as torch's queues bring it; nothing is unpickled that was stored.
         return pickle.loads(whole[: parcel.num_bytes], buffers=values)  # noqa: S301
-
-    def _release(self, worker: int, slot: int) -> None:
-        if os.getpid() == self._process:  # a fork of the consumer has copies of its tensors, but no say
-            self._taken[worker, slot] = 0
 
     def _memory(self, parcel: Parcel) -> Tensor:
         if parcel.slot is None:
@@ -118,6 +120,12 @@ class Receiver:
         if parcel.memory is not None:
             self._slots[name] = parcel.memory
         return self._slots[name]
+
+
+def _release(taken: _Bytes, slot: int, process: int) -> None:
+    """Free a slot of the consumer, not for a fork of it, which has the same tensors but no say."""
+    if os.getpid() == process:
+        taken[slot] = 0
 
 
 class _Pieces(list[bytes]):
@@ -134,32 +142,50 @@ class _Pickler(pickle.Pickler):
             return NotImplemented
         if value.requires_grad or value.is_quantized or value.is_conj() or value.is_neg() or not value.numel():
             return NotImplemented  # what is more than plain memory torch itself knows best
-        flat = value.contiguous().reshape(-1).view(torch.uint8)  # NumPy has no bfloat16
-        return _tensor, (pickle.PickleBuffer(flat.numpy().data), value.dtype, tuple(value.shape))
+        # Dimensions in the order of their strides, so that a picture with its channels last needs no copy.
+        order = sorted(range(value.dim()), key=value.stride, reverse=True)
+        dense = value.permute(order).contiguous()
+        flat = dense.reshape(-1).view(torch.uint8)  # NumPy has no bfloat16
+        back = sorted(range(value.dim()), key=order.__getitem__)
+        return _tensor, (pickle.PickleBuffer(flat.numpy().data), value.dtype, tuple(dense.shape), back)
 
 
-def _tensor(data: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
-    return torch.frombuffer(data, dtype=torch.uint8).view(dtype).reshape(shape)
+def _tensor(data: Any, dtype: torch.dtype, shape: tuple[int, ...], order: list[int]) -> Tensor:
+    return torch.frombuffer(data, dtype=torch.uint8).view(dtype).reshape(shape).permute(order)
 
 
 def _pickled(batch: Any) -> tuple[list[bytes], list[memoryview]]:
     """The pickle in pieces, and the memory of the large values that it leaves out."""
-    pieces, values = _Pieces(), list[pickle.PickleBuffer]()
-    _Pickler(pieces, protocol=5, buffer_callback=values.append).dump(batch)
-    return pieces, [value.raw() for value in values]
+    pieces, values = _Pieces(), list[memoryview]()
+
+    def is_small(value: pickle.PickleBuffer) -> bool:
+        memory = value.raw()
+        if memory.nbytes < _LARGE:
+            return True
+        values.append(memory)
+        return False
+
+    _Pickler(pieces, protocol=5, buffer_callback=is_small).dump(batch)
+    return pieces, values
 
 
-def _places(start: int, sizes: list[int]) -> list[_Place]:
-    """Where values of these sizes go behind `start` bytes, each aligned."""
+def _places(start: int, sizes: list[int]) -> tuple[list[_Place], int]:
+    """Where values of these sizes go behind `start` bytes, each aligned; and where the last of them ends."""
     found = []
     for size in sizes:
         start += -start % _ALIGNMENT
         found.append((start, size))
         start += size
-    return found
+    return found, start
 
 
 def _shared(size: int) -> Tensor:
     """uint8 (size,) that other processes can map, with any values."""
-    memory: Tensor = torch.empty(size, dtype=torch.uint8).share_memory_()  # type: ignore[no-untyped-call]
+    try:
+        memory: Tensor = torch.empty(size, dtype=torch.uint8).share_memory_()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        remedy = "make /dev/shm larger (`docker run --shm-size`), or use fewer workers or smaller batches"
+        raise IbDataError(
+            f"no shared memory for a batch of {size:,} bytes: {one_line(str(error), 200)}; {remedy}"
+        ) from error
     return memory

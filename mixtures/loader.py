@@ -5,8 +5,10 @@ takes the r-th of W equal slices, and worker j of J makes whole batches t = j, j
 what is in a batch. This module needs torch (`ib-data[train]`); `Stream.batch` gives the same examples without it.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -16,12 +18,14 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ib_data.errors import IbDataError, one_line, os_error_line
 from ib_data.mixtures.example import Example
-from ib_data.mixtures.handover import Handover
+from ib_data.mixtures.handover import Handover, Parcel, Receiver
 from ib_data.mixtures.meter import Meter
 from ib_data.mixtures.stream import Stream
 from ib_data.strict import Table
 
 BatchT = TypeVar("BatchT")
+# What torch says of a worker that is gone; it also names the worker whose collate raised, with its traceback.
+_WORKER_DIED = re.compile(r"DataLoader worker \(.*(killed by signal|exited unexpectedly)")
 # Batches that a consumer has in hand beside those that wait: the one it works on, and the one that it just let go.
 _HELD = 2
 Collate = Callable[[list[Example]], BatchT]  # runs in the workers
@@ -146,7 +150,8 @@ class StreamLoader(Generic[BatchT]):
     Without end, from `position` on: the next one that no batch handed out so far holds. A state taken after a training
     step resumes with the batch after it, for any `world`, `workers` and batch size. With `once` each iteration is one
     pass over everything, from the beginning. `meter` adds up what all workers did. Other options as in StreamDataset;
-    `start_method` is that of multiprocessing.
+    `start_method` is that of multiprocessing. Batches come through shared memory (see `handover`): keep them as long as
+    you like, but clone what a process goes on with that you fork.
     """
 
     def __init__(
@@ -163,6 +168,8 @@ class StreamLoader(Generic[BatchT]):
         prefetch_factor: int = 2,
         start_method: str | None = None,
     ) -> None:
+        if workers < 0:
+            raise ValueError(f"no number of loading workers: {workers}")
         self.dataset = StreamDataset(stream, batch_size, collate, world=world, rank=rank, start=start, once=once)
         self.workers = workers
         self.prefetch_factor = prefetch_factor
@@ -186,10 +193,11 @@ class StreamLoader(Generic[BatchT]):
             )
         )
         if handover:
-            made = map(handover.receiver().open, made)
-        while (found := self._next(made)) is not None:
-            self.position += 0 if self.dataset.once else self.dataset.batch_size
-            yield found.batch
+            made = _opened(handover.receiver(), made)
+        with self.naming_deaths():
+            while (found := self._next(made)) is not None:
+                self.position += 0 if self.dataset.once else self.dataset.batch_size
+                yield found.batch
 
     def state_dict(self) -> dict[str, Any]:
         """What resuming after the batches handed out so far needs, as plain JSON."""
@@ -201,16 +209,25 @@ class StreamLoader(Generic[BatchT]):
         self.dataset.refuse_once()
         self.position = self.dataset.stream.check_state(state)
 
-    def _next(self, made: "Iterator[_Made[BatchT] | _Failure]") -> "_Made[BatchT] | None":
-        began = time.perf_counter()
+    @contextmanager
+    def naming_deaths(self) -> Iterator[None]:
+        """Around a loop over this loader: an IbDataError in one line where a worker dies.
+
+        torch says so by a signal, in the middle of whatever the main thread is doing; the iterator itself can name it
+        only while it waits for a batch.
+        """
         try:
-            found = next(made, None)
+            yield
         except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+            if not _WORKER_DIED.search(str(error)):
                 raise
             reason = one_line(str(error).splitlines()[0], 200)
             remedy = "it was killed, by want of memory perhaps: use fewer workers, and go on from the last state"
             raise IbDataError(f"a loading worker died before position {self.position}: {reason}; {remedy}") from error
+
+    def _next(self, made: "Iterator[_Made[BatchT] | _Failure]") -> "_Made[BatchT] | None":
+        began = time.perf_counter()
+        found = next(made, None)
         self.meter.wait_s += time.perf_counter() - began
         if isinstance(found, _Failure):
             raise IbDataError(found.line)
@@ -246,17 +263,20 @@ class _Measured(IterableDataset[Any]):
         self.handover = handover
 
     def __iter__(self) -> Iterator[Any]:
-        return map(self.handover.sender(_worker()[0]).send, self._made()) if self.handover else self._made()
-
-    def _made(self) -> Iterator[Any]:
+        sender = self.handover.sender(_worker()[0]) if self.handover else None
         self.dataset.stream.meter.take()  # a worker must not report again what its parent had read
         try:
             for batch in self.dataset:
-                yield _Made(batch, self.dataset.stream.meter.take())
+                made = _Made(batch, self.dataset.stream.meter.take())
+                yield sender.send(made) if sender else made
         except IbDataError as error:
             yield _Failure(str(error))
         except OSError as error:
             yield _Failure(os_error_line(error))
+
+
+def _opened(receiver: Receiver, found: Iterator[Any]) -> Iterator[Any]:
+    return (receiver.open(each) if isinstance(each, Parcel) else each for each in found)
 
 
 def _worker() -> tuple[int, int]:

@@ -126,9 +126,10 @@ def _by_workers(
     made = StreamLoader(
         stream, batch_size, _handed_over, world=world, rank=rank, start=start, workers=workers, once=once
     )
-    for num_examples, _pictures in made:
-        meter.add(made.meter.take())
-        yield num_examples
+    with made.naming_deaths():
+        for num_examples, _pictures in made:
+            meter.add(made.meter.take())
+            yield num_examples
 
 
 def _handed_over(examples: list[Example]) -> tuple[int, list[Any]]:

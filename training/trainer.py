@@ -210,7 +210,7 @@ def _steps(
     size = config.batch_size
     loader = StreamLoader(stream, size, collator_of(config, run.tokens), start=run.step * size, workers=config.workers)
     bar = tqdm(total=config.steps, initial=run.step, unit="step", disable=not sys.stderr.isatty())
-    with (out / LOG).open("a", encoding="utf-8") as log, bar:
+    with (out / LOG).open("a", encoding="utf-8") as log, bar, loader.naming_deaths():
         before = time.perf_counter()
         for step, batch in zip(range(run.step, config.steps), loader, strict=False):
             rate = learning_rate_at(step, config)

@@ -1,7 +1,7 @@
-"""The limits: the same bytes and the same decode with nothing else around them.
+"""The same bytes and the same decode with nothing else around them.
 
-`limit` sends nothing: each process reads and decodes for itself and only counts. `loader` is the same loop whose
-batches go through torch's DataLoader.
+`limit` is what the machine can do: each process reads and decodes for itself, only counts, and sends nothing. `loader`
+is the same loop whose batches go through torch's DataLoader: what its way of handing over allows.
 """
 
 import multiprocessing

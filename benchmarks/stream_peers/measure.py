@@ -34,9 +34,14 @@ PEERS: dict[str, tuple[str, str]] = {
     "litdata cached": ("litdata", "cached"),
     "mosaicml-streaming": ("mosaic", "streaming"),
 }
-# The folder of the corpus whose files a peer reads; that of the others is the home.
-FOLDERS = {"litdata": "litdata", "litdata cached": "litdata", "mosaicml-streaming": "mds"}
-# What a peer does not offer is not measured, and the table says so.
+# The folders of the corpus whose files a peer reads; the others read the home and small indices beside it.
+FOLDERS = {
+    "litdata": ("litdata",),
+    "litdata cached": ("litdata", "litdata_cache"),
+    "mosaicml-streaming": ("mds",),
+}
+READ_BY_OTHERS = ("home", "extents", "energon", "wids")
+# What a peer does not offer is not measured.
 NO_READ = ("ours, fast decode",)
 NO_MIXTURE = ("webdataset sequential", "wids local", "wids random")
 
@@ -49,7 +54,8 @@ def measure(
     The processor time of all processes, in microseconds, is steadier than the rate where a machine has other guests.
     """
     peer = batches_of(name)
-    warm(corpus.root / FOLDERS.get(name, "home"))
+    for folder in FOLDERS.get(name, READ_BY_OTHERS):
+        warm(corpus.root / folder)
     began = time.perf_counter()
     batches = iter(peer(corpus, tier, workers, batch))
     touch(next(batches), tier)
@@ -138,7 +144,7 @@ def cpu_s() -> float:
             fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
             continue
-        ticks += int(fields[11]) + int(fields[12])  # user and system
+        ticks += sum(map(int, fields[11:15]))  # user and system, its own and of children that ended
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

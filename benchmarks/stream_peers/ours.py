@@ -5,7 +5,6 @@ from typing import Any
 
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture
-from ib_data.mixtures.example import Example
 from ib_data.mixtures.images import ImageOptions
 from ib_data.mixtures.loader import StreamLoader, stack
 from ib_data.mixtures.options import StreamOptions
@@ -14,17 +13,17 @@ from stream_peers.common import PREFETCH, SIDE, decodes
 from stream_peers.corpus import Corpus
 
 NOTE = (
-    "StreamLoader, whose shared memory is used again; JSON parsed and instruction rendered in every tier; "
-    "a picture drawn twice in a batch counts once"
+    "StreamLoader, whose shared memory is used again; in every tier JSON parsed, instruction rendered and whole "
+    "examples handed over; a picture drawn twice in a batch counts once"
 )
 
 
 def stream(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:
-    """Pixels of the unique pictures of each batch; in the tiers that only read, image bytes and key."""
-    if not decodes(tier):
-        return iter(StreamLoader(opened(corpus, tier), batch, encoded, workers=workers, prefetch_factor=PREFETCH))
+    """Pixels of the unique pictures of each batch; in the tiers that only read, image bytes and key of each example."""
     loader = StreamLoader(opened(corpus, tier), batch, stack, workers=workers, prefetch_factor=PREFETCH)
-    return (made.images for made in loader)
+    if decodes(tier):
+        return (made.images for made in loader)
+    return ([(example.media, example.key.encode()) for example in made.examples] for made in loader)
 
 
 def fast(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:
@@ -38,8 +37,3 @@ def opened(corpus: Corpus, tier: str, decode: str = "exact") -> Stream:
     spec = load_mixture(corpus.root / ("mixture.toml" if tier.startswith("mixture") else "single.toml"))
     images = ImageOptions(image_px=SIDE, decode=decode) if decodes(tier) else None
     return open_stream(Home(corpus.home), spec, seed=0, options=StreamOptions(images=images))
-
-
-def encoded(examples: list[Example]) -> list[tuple[bytes | None, bytes]]:
-    """Image bytes and key."""
-    return [(example.media, example.key.encode()) for example in examples]

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.handover import Handover, Parcel, Receiver, Sender
@@ -43,6 +44,8 @@ def numbers(value: int, size: int = 100_000) -> torch.Tensor:
         torch.arange(24).reshape(2, 3, 4),
         torch.arange(24.0).reshape(4, 6).T,  # not contiguous
         torch.arange(12)[3:7],
+        torch.arange(2 * 3 * 4 * 5).reshape(2, 4, 5, 3).permute(0, 3, 1, 2),  # channels last
+        torch.arange(200_000).reshape(2, 200, 500).permute(2, 0, 1),
         torch.tensor(3.5, dtype=torch.float64),
         torch.tensor([1.5, -2.0], dtype=torch.bfloat16),
         torch.tensor([True, False]),
@@ -60,6 +63,8 @@ def test_every_kind_of_tensor_arrives_as_it_was(tensor: torch.Tensor) -> None:
     found = receiver.open(sender.send({"a": tensor}))["a"]
     assert (found.dtype, found.shape, found.requires_grad) == (tensor.dtype, tensor.shape, tensor.requires_grad)
     assert torch.equal(found.to_dense(), tensor.to_dense())
+    if tensor.layout == torch.strided:
+        assert found.is_contiguous() == tensor.is_contiguous()
 
 
 @given(
@@ -117,6 +122,16 @@ def test_any_view_of_a_batch_keeps_its_values(which: int) -> None:
     assert sender.send(numbers(9)).slot == 0
 
 
+def test_a_small_value_that_is_kept_keeps_no_slot() -> None:
+    sender, receiver = pair()
+    kept = []
+    for number in range(4):
+        parcel = sender.send({"large": numbers(number), "small": torch.full((64,), number)})
+        kept.append(receiver.open(parcel)["small"])
+        assert parcel.slot == 0
+    assert [small.tolist() for small in kept] == [[number] * 64 for number in range(4)]
+
+
 def test_a_consumer_that_keeps_everything_gets_memory_of_its_own() -> None:
     sender, receiver = pair()
     parcels: list[Parcel] = [sender.send(numbers(value)) for value in range(5)]
@@ -130,10 +145,12 @@ def test_a_fork_of_the_consumer_frees_no_slot_of_it() -> None:
     kept = receiver.open(sender.send(numbers(7)))
     child = os.fork()
     if child == 0:
-        del kept
-        gc.collect()
-        os._exit(0)
-    os.waitpid(child, 0)
+        try:
+            del kept
+            gc.collect()
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
     assert sender.send(numbers(8)).slot == 1
     assert kept.tolist() == [7] * len(kept)
 
@@ -149,6 +166,18 @@ def test_a_slot_grows_with_its_batches_and_stays_large() -> None:
         assert (len(found), found[-1].item()) == (size, size)
         del found
     assert came == [True, True, False, False, False, True]
+
+
+def test_it_says_what_is_full_where_there_is_no_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_tensor: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)")
+
+    sender, _ = pair()
+    monkeypatch.setattr(torch.Tensor, "share_memory_", full)
+    with pytest.raises(
+        IbDataError, match=r"no shared memory for a batch of 400,\d+ bytes: .*No space left.*--shm-size"
+    ):
+        sender.send(numbers(1))
 
 
 def opened(home: Home) -> Stream:
@@ -168,3 +197,19 @@ def test_batches_that_are_kept_are_those_of_no_workers(picture_home: Home, start
         assert torch.equal(found.image_index, alone.image_index)
         assert found.examples == alone.examples
         found.images.add_(1)  # it may be written to, as any tensor
+
+
+def test_slots_go_round_between_processes(picture_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    parcels: list[Parcel] = []
+    open_parcel = Receiver.open
+
+    def noted(receiver: Receiver, parcel: Parcel) -> Any:
+        parcels.append(parcel)
+        return open_parcel(receiver, parcel)
+
+    monkeypatch.setattr(Receiver, "open", noted)
+    expected = [batch.images.sum().item() for batch in islice(StreamLoader(opened(picture_home), 64), 30)]
+    found = [batch.images.sum().item() for batch in islice(StreamLoader(opened(picture_home), 64, workers=2), 30)]
+    assert found == expected
+    assert len(parcels) == 30
+    assert all(parcel.slot is not None for parcel in parcels)  # the 8 slots of 2 workers are enough

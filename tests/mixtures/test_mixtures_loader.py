@@ -29,6 +29,16 @@ SPEC = Mixture(
         for name, size in (("vqav2", 40), ("okvqa", 6), ("coco_caption", 18))
     ),
 )
+
+
+def _pid(_examples: list[Example]) -> int:
+    return os.getpid()
+
+
+def _refusing(_examples: list[Example]) -> int:
+    raise RuntimeError("sizes do not match")
+
+
 Row = tuple[int, str, str, str]
 
 
@@ -120,7 +130,9 @@ def test_pictures_come_once_and_stored_bytes_stay_behind(picture_home: Home) -> 
             alone = stream.at(example.position)
             assert alone.key == example.key
             assert np.array_equal(alone.pixels, batch.images[index].numpy())
-    assert stack(stream.examples(0, 3, with_pixels=False)).images is None
+    undecoded = stack(list(stream.examples(0, 3, with_pixels=False)))
+    assert (undecoded.images, len(undecoded.examples)) == (None, 6)
+    assert all((example.media or b"").startswith(b"\xff\xd8") for example in undecoded.examples)
 
 
 def test_the_same_from_workers_that_are_started_anew(picture_home: Home) -> None:
@@ -224,6 +236,29 @@ def test_a_killed_worker_is_said_with_the_place_to_go_on_from(tiny_home: Home) -
     loader = StreamLoader(opened(tiny_home), 8, _die_at_the_third, workers=1)
     with pytest.raises(IbDataError, match=r"a loading worker died before position \d+: .*killed.*last state"):
         list(islice(loader, 9))
+
+
+def test_a_worker_that_dies_while_the_consumer_works_is_named(tiny_home: Home) -> None:
+    loader = StreamLoader(opened(tiny_home), 8, _pid, workers=1)
+    with pytest.raises(IbDataError, match=r"a loading worker died before position 8: .*killed"), loader.naming_deaths():
+        _kill_the_first(loader)
+
+
+def _kill_the_first(loader: StreamLoader[int]) -> None:
+    for worker in loader:
+        os.kill(worker, signal.SIGKILL)
+        os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)  # torch's handler runs here, in the consumer's code
+
+
+def test_an_error_of_a_collate_keeps_its_traceback(tiny_home: Home) -> None:
+    loader = StreamLoader(opened(tiny_home), 8, _refusing, workers=1)
+    with pytest.raises(RuntimeError, match=r"(?s)Caught RuntimeError in DataLoader worker.*sizes do not match"):
+        next(iter(loader))
+
+
+def test_a_number_of_workers_below_0_is_refused(tiny_home: Home) -> None:
+    with pytest.raises(ValueError, match="no number of loading workers: -1"):
+        StreamLoader(opened(tiny_home), 8, workers=-1)
 
 
 def test_what_it_took_is_counted(picture_home: Home) -> None:
