@@ -1,17 +1,19 @@
 """Microseconds that the texts of an example take, beside decoding a photo: python benchmarks/render.py [--write]
 
 For each task its typical annotation, rendered as in a run; the same right after 4 MB of other memory were copied, as
-decoding would (`cold`: the median of single calls); and with Jinja compiling the drawn template at every call, as code
-without a cache would do. For two samples the JSON of a shard: one annotation read, and all of them. And one photo of
-640 x 480 decoded in full and resized to 224 pixels with Pillow. Rounds are interleaved on one core; the median of the
-processor time is reported.
+decoding would (`cold`: the median of single calls, with the reading of the clock); and with Jinja compiling the drawn
+texts of instruction and target at every call, as code without a cache would do. So too for a VQAv2 annotation in which
+every field is set. For one text of each task: compiling it, rendering it by Jinja, and `render_text`. For two samples
+the JSON of a shard: one annotation read, and all of them. And one photo of 640 x 480 decoded in full and resized to 224
+pixels with Pillow. All in processor time, so that what else the machine does is not counted; the rounds are interleaved
+on one core, and their median is reported.
 """
 
 import io
 import os
 import time
 from collections.abc import Callable
-from itertools import count
+from itertools import count, cycle
 from statistics import median
 
 import numpy as np
@@ -21,7 +23,10 @@ from PIL import Image
 from ib_data.cards import load_card
 from ib_data.console import table
 from ib_data.sample import Annotation, Answer, Media, Sample, StoredSample, Turn
-from ib_data.templates.language import environment, rendered
+from ib_data.templates.fields import values_of
+from ib_data.templates.language import compiled, environment, render_text, rendered
+from ib_data.templates.library import load_task
+from ib_data.templates.options import DEFAULT_OPTIONS
 from ib_data.templates.render import render, template_of
 
 ROUNDS, CALLS, COLD_CALLS, COMPILES, DECODES = 21, 300, 20, 10, 6
@@ -52,7 +57,21 @@ TYPICAL = {
     "hateful_memes": Annotation(id="1", context="when you see it", label="not hateful"),
     "llava_conversation": Annotation(id="1", question=QUESTION, answers=(Answer(LONG, 1),), history=ROUNDS_OF_TALK[:2]),
 }
-# What one image has in the sources: 5 captions in COCO, 5.4 questions in VQAv2, of up to 10 distinct answers.
+EVERY_FIELD = Annotation(
+    id="1",
+    question=QUESTION,
+    answers=ANSWERS,
+    caption=CAPTION,
+    options=("umbrella", "cane", "bag", "phone"),
+    answer_index=0,
+    context="when you see it",
+    ocr_tokens=TOKENS,
+    history=ROUNDS_OF_TALK,
+    statement="The cup is left of the jar.",
+    label="true",
+)
+CASES = {**{name: (name, annotation) for name, annotation in TYPICAL.items()}, "every field": ("vqav2", EVERY_FIELD)}
+# As images of the sources: 5 captions in COCO; 5 questions in VQAv2, each with 4 distinct answers (it has up to 10).
 OF_AN_IMAGE = {
     "coco_caption": [Annotation(id=f"3714{i}", caption=CAPTION) for i in range(5)],
     "vqav2": [
@@ -74,7 +93,7 @@ def photo() -> bytes:
 
 
 def microseconds(work: Callable[[], object], times: int) -> float:
-    """The mean of some calls, in processor time: what else the machine does is not counted."""
+    """The mean of some calls."""
     began = time.process_time()
     for _ in range(times):
         work()
@@ -94,23 +113,44 @@ def cold_microseconds(work: Callable[[], object], times: int) -> float:
     found = []
     for _ in range(times):
         bytes(OTHER_MEMORY)
-        began = time.perf_counter_ns()
+        began = time.process_time_ns()
         work()
-        found.append((time.perf_counter_ns() - began) / 1e3)
+        found.append((time.process_time_ns() - began) / 1e3)
     return median(found)
 
 
-def renderer(name: str, *, compiling: bool = False) -> Callable[[], object]:
-    card, annotation, positions = load_card(name), TYPICAL[name], count()
+def renderer(case: str, *, compiling: bool = False) -> Callable[[], object]:
+    name, annotation = CASES[case]
+    card, positions = load_card(name), count()
+    values = values_of(card, annotation, seed=0, position=0, options=DEFAULT_OPTIONS)
 
     def work() -> object:
         found = render(card, annotation, seed=0, position=next(positions))
         if compiling:
             template = template_of(found)
-            rendered(environment().from_string(template.text), dict.fromkeys(template.fields, CAPTION))
+            output = template.target_for(values.fields(template))
+            assert output is not None, "it was rendered"
+            for text, names in ((template.text, template.fields), (output.text, output.needs)):
+                rendered(environment().from_string(text), dict.fromkeys(names, CAPTION))
         return found
 
     return work
+
+
+def text_works() -> dict[str, Callable[[], object]]:
+    """What compiles, renders by Jinja and renders as in a run the next text, of the first template of each task."""
+    templates = [load_task(load_card(name).task)[0] for name in TYPICAL]
+    filled = [(template.text, dict.fromkeys(template.fields, CAPTION)) for template in templates]
+
+    def over(work: Callable[[str, dict[str, str]], object]) -> Callable[[], object]:
+        turn = cycle(filled)
+        return lambda: work(*next(turn))
+
+    return {
+        "compile": over(lambda text, _: environment().from_string(text)),
+        "jinja": over(lambda text, values: rendered(compiled(text), values)),
+        "render_text": over(render_text),
+    }
 
 
 def readers(name: str) -> tuple[Callable[[], object], Callable[[], object]]:
@@ -129,7 +169,9 @@ def readers(name: str) -> tuple[Callable[[], object], Callable[[], object]]:
 def measured(data: bytes) -> dict[tuple[str, str], float]:
     """Microseconds by (what is done, dataset), the median of all rounds."""
     works = [(("decode", ""), decoder(data), DECODES, microseconds)]
-    for name in TYPICAL:
+    for name, work in text_works().items():
+        works.append((("text", name), work, len(TYPICAL) * (COMPILES if name == "compile" else CALLS), microseconds))
+    for name in CASES:
         work = renderer(name)
         works.append((("compiling", name), renderer(name, compiling=True), COMPILES, microseconds))
         works.append((("render", name), work, CALLS, microseconds))
@@ -153,16 +195,19 @@ if __name__ == "__main__":
     data = photo()
     middle = measured(data)
     decode_us = middle["decode", ""]
-    tasks = {
-        load_card(name).task: {
-            "dataset": name,
+    cases = {
+        name: {
+            "dataset": dataset,
             "render_us": round(middle["render", name], 1),
             "cold_us": round(middle["cold", name], 1),
             "compiled_each_time_us": round(middle["compiling", name]),
             "share_of_decode": round(middle["render", name] / decode_us, 5),
         }
-        for name in TYPICAL
+        for name, (dataset, _) in CASES.items()
     }
+    tasks = {load_card(name).task: cases[name] for name in TYPICAL}
+    every_field = cases["every field"]
+    texts = {f"{name}_us": round(middle["text", name], 2) for name in text_works()}
     reading = {
         name: {
             "one_us": round(middle["one", name], 1),
@@ -172,7 +217,9 @@ if __name__ == "__main__":
         for name in OF_AN_IMAGE
     }
     header = ("task", "render, us", "cold, us", "compiled each time, us", "share of decoding")
-    print(table(header, [(task, *list(row.values())[1:]) for task, row in tasks.items()]))
+    rows = {**tasks, "every field": every_field}
+    print(table(header, [(name, *list(row.values())[1:]) for name, row in rows.items()]))
+    print(table(tuple(texts), [tuple(texts.values())]))
     print(table(("sample", "one read, us", "cold, us", "all read, us"), [(n, *r.values()) for n, r in reading.items()]))
     report(
         "render",
@@ -183,6 +230,8 @@ if __name__ == "__main__":
             "worst_share": max(row["share_of_decode"] for row in tasks.values()),
             "median_render_us": median(row["render_us"] for row in tasks.values()),
             "tasks": tasks,
+            "every_field": every_field,
+            "text": texts,
             "reading": reading,
         },
     )

@@ -60,13 +60,15 @@ def parse_sample(dataset: str, shard: Path | str, extent: Extent, data: bytes) -
     try:
         return stored.whole(), media
     except SampleError as error:
-        raise damaged(dataset, shard, extent, error) from error
+        raise damage_error(dataset, shard, extent, error) from error
 
 
 def parse_stored(dataset: str, shard: Path | str, extent: Extent, data: bytes) -> tuple[StoredSample, bytes | None]:
-    """`parse_sample`, but for the annotations: each is read, and found faulty, when it is asked for.
+    """The sample in `data`, its annotations yet to be read, and the bytes of its image or clip, as `parse_sample`.
 
-    So a stream sees no fault of an annotation that it does not draw; `ib-data check` reads all of them.
+    Raises DataError for what `parse_sample` refuses, except in annotations: `StoredSample.annotation` raises for the
+    one that is asked for. So a stream sees no fault of an annotation that it does not draw; `ib-data check --decode`
+    reads all of them, `check` alone none.
     """
     try:
         name, text = _member(data, extent.json_offset - extent.offset, extent.json_bytes)
@@ -78,10 +80,10 @@ def parse_stored(dataset: str, shard: Path | str, extent: Extent, data: bytes) -
         _expect_key(name, sample.key)
         return sample, media
     except (_OtherContentError, SampleError) as error:
-        raise damaged(dataset, shard, extent, error) from error
+        raise damage_error(dataset, shard, extent, error) from error
 
 
-def damaged(dataset: str, shard: Path | str, extent: Extent, error: Exception) -> DataError:
+def damage_error(dataset: str, shard: Path | str, extent: Extent, error: Exception) -> DataError:
     """The error of a sample that is not what the index says, or whose JSON or one annotation is not of the form."""
     remedy = f"the shard is damaged or of another build: build {dataset} again"
     return DataError(dataset, str(error), file=str(shard), row=f"byte {extent.offset}", remedy=remedy)

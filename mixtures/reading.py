@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ib_data.builders.pictures import MediaError
-from ib_data.builders.reader import damaged, parse_stored
+from ib_data.builders.reader import damage_error, parse_stored
 from ib_data.cards import Card
 from ib_data.errors import DataError, IbDataError
 from ib_data.frames import ClipError
@@ -267,7 +267,7 @@ def _annotation(part: Part, row: int, place: Place, sample: StoredSample) -> Ann
         try:
             found = sample.annotation(place.ordinal)
         except SampleError as error:
-            raise damaged(name, file, place.extent, error) from error
+            raise damage_error(name, file, place.extent, error) from error
         if found.id == annotation_id:
             if sample.media.sha256 == part.rows.media_sha256(row):
                 return found

@@ -1,6 +1,6 @@
 """From an annotation to the texts that templates are filled with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
@@ -160,12 +160,17 @@ def _arranged(card: Card, annotation: Annotation, seed: int, position: int, opti
 
 
 def _has_answer(annotation: Annotation) -> bool:
-    return any(answer.count and trimmed(answer.text) for answer in annotation.answers)
+    return any(_usable_answers(annotation))
+
+
+def _usable_answers(annotation: Annotation) -> Iterator[tuple[str, int]]:
+    """The direct answers that are not blank and that somebody gave, each with its count."""
+    return ((text, answer.count) for answer in annotation.answers if answer.count and (text := trimmed(answer.text)))
 
 
 def _draw_answer(annotation: Annotation, seed: int, position: int, how: str) -> str:
-    """The direct answer that is used at a position, one of those that are not blank; `how` is one of ANSWERS."""
-    counts = [(text, answer.count) for answer in annotation.answers if (text := trimmed(answer.text)) and answer.count]
+    """The one of the usable answers that is used at a position; `how` is one of ANSWERS."""
+    counts = list(_usable_answers(annotation))
     if how == "frequency":
         return _by_count(counts, keyed_below(sum(count for _, count in counts), seed, "templates/answer", position))
     together: dict[str, int] = {}

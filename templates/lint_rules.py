@@ -134,8 +134,9 @@ def leaks(template: Template, runs: Sequence[Run]) -> Iterator[str]:
     held, total = Counter[str](), Counter[str]()
     for run in runs:
         total[run.card.name] += 1
-        values = " ".join(value for name, value in run.values.items() if name in fields)
-        held[run.card.name] += _holds(values, run.rendered.target)
+        # Each value by itself: side by side two of them may say what neither does, and fields have no order.
+        target = run.rendered.target
+        held[run.card.name] += any(_holds(value, target) for name, value in run.values.items() if name in fields)
     for dataset, count in held.items():
         if count > total[dataset] / 2:
             yield f"its fields show the target in {count} of {total[dataset]} annotations of {dataset}; leave one out"
@@ -174,7 +175,7 @@ def labels_named(text: str, labels: Collection[str]) -> set[str]:
     """Those of `labels` that stand in `text` as words of their own: `hateful` does not stand in `not hateful`."""
     named = set()
     text = text.lower()
-    for label in sorted(labels, key=len, reverse=True):
+    for label in sorted(labels, key=lambda label: (-len(label), label)):
         pattern = _as_words(label)
         if pattern.search(text):
             named.add(label)
@@ -187,8 +188,8 @@ def _is_label(template: Template, run: Run) -> bool:
     return target is not None and "label" in names_used(target.text)
 
 
-def _holds(values: str, target: str) -> bool:
-    return bool(_as_words(target.lower()).search(values.lower()))
+def _holds(value: str, target: str) -> bool:
+    return bool(_as_words(target.lower()).search(value.lower()))
 
 
 def _as_words(text: str) -> re.Pattern[str]:

@@ -28,15 +28,20 @@ class NotBuiltError(IbDataError):
     """A dataset or a split of it that is not built here; the message says what to run."""
 
 
+class NoSplitError(NotBuiltError):
+    """A split that the dataset does not have, so that no build brings it; the message names those that it has."""
+
+
 def built_split(home: Home, card: Card, split: str | None = None) -> Manifest:
     """The manifest of `split`, by default of the first built one: the split the paper used, then the others.
 
-    Raises NotBuiltError that says what to build where it is not there. A view reads the shards of its base.
+    Raises NoSplitError for a split that the dataset does not have, and NotBuiltError that says what to build where it
+    is not there. A view reads the shards of its base.
     """
     name = card.stored_as
     order = [card.used_split, *(s for s in card.splits if s != card.used_split)]
     if split is not None and split not in card.splits:
-        raise NotBuiltError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
+        raise NoSplitError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
     found = {s: manifest for s in order if (manifest := read_manifest(home.split(name, s), name))}
     if not found:
         of = f", whose shards {card.name} reads," if card.view_of else ""

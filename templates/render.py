@@ -66,7 +66,7 @@ def render(
     folder: Path | None = None,
     options: RenderOptions = DEFAULT_OPTIONS,
 ) -> Rendered:
-    """The instruction and target of an annotation at a position of a run; 7 to 13 us by task.
+    """The instruction and target of an annotation at a position of a run; 8 to 14 us by task.
 
     Without `template` one of the training templates of the card's task (those in `folder` first, see `load_task`) is
     drawn from all that the annotation has the fields for. Template, answer and the order of options depend on

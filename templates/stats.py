@@ -165,9 +165,11 @@ def read_stats(folder: Path, dataset: str) -> Stats | None:
         value = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        problem = f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
-        raise DataError(dataset, problem, file=str(path), remedy=remedy) from error
+    except OSError as error:
+        look = f"look at what stands there and at the disk, or {remedy}"
+        raise DataError(dataset, f"cannot be read: {error.strerror}", file=str(path), remedy=look) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(dataset, f"cannot be read: {error}", file=str(path), remedy=remedy) from error
     table = Table.of(value, dataset, str(path), remedy=remedy).only(Stats.__dataclass_fields__)
     if (table.get("dataset", str), table.get("split", str)) != (dataset, folder.name):
         raise table.error(f"holds no counts of {dataset}/{folder.name}")

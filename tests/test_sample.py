@@ -152,8 +152,15 @@ def test_annotations_are_read_one_by_one_as_often_as_asked(sample: Sample) -> No
     for number in (*range(stored.num_annotations), *range(stored.num_annotations)):
         assert stored.annotation(number) == sample.annotations[number]
     assert stored.whole() == sample
-    with pytest.raises(IndexError):
-        stored.annotation(stored.num_annotations)
+    for number in (stored.num_annotations, -1, -stored.num_annotations):
+        with pytest.raises(IndexError):
+            stored.annotation(number)
+
+
+def test_who_changes_an_annotation_changes_no_other_reading() -> None:
+    stored = StoredSample.from_json(changed(("annotations", 0, "extra"), {"a": 1}))
+    stored.annotation(0).extra["a"] = 2  # type: ignore[index]
+    assert stored.annotation(0).extra == {"a": 1}
 
 
 FAULTY = [

@@ -101,14 +101,14 @@ class Sample:
 class StoredSample:
     """A sample whose annotations are read when they are asked for: a draw needs one of the dozens an image may have.
 
-    What an annotation that nobody asks for holds is never seen. `annotations` are values of JSON, as they were decoded.
+    What an annotation that nobody asks for holds is never seen. `raw_annotations` are values of JSON, as decoded.
     """
 
     key: str
     dataset: str
     split: str
     media: Media
-    annotations: tuple[object, ...]
+    raw_annotations: tuple[object, ...]
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "StoredSample":
@@ -126,12 +126,14 @@ class StoredSample:
     @property
     def num_annotations(self) -> int:
         """How many there are, at least 1."""
-        return len(self.annotations)
+        return len(self.raw_annotations)
 
     def annotation(self, number: int) -> Annotation:
-        """Annotation `number`, from 0. Raises SampleError where it is not of the form, IndexError beyond the last."""
+        """Annotation `number`, from 0. Raises SampleError where it is not of the form, IndexError without one."""
+        if number < 0:
+            raise IndexError(f"expected the number of an annotation, from 0, found {number}")
         try:
-            found: Annotation = _annotation(self.annotations[number])
+            found: Annotation = _annotation(self.raw_annotations[number])
         except _FaultError as fault:
             raise SampleError(f"sample.annotations[{number}]{fault.path}: {fault.problem}") from fault
         return found
@@ -232,11 +234,12 @@ def _list_of(read: _Reader) -> Callable[[Any], tuple[Any, ...]]:
 def _extra(value: Any) -> Mapping[str, Any]:
     if type(value) is not dict or not value or None in value.values():
         raise _FaultError(f"expected a non-empty object without nulls, found {quoted(value)}")
-    return value
+    return dict(value)  # an annotation may be read twice
 
 
-def _object(cls: type[Any], readers: Mapping[str, _Reader]) -> _Reader:
-    """A reader of JSON objects of `cls`; the types that json gives have no subclasses."""
+def _object(cls: type[Any], readers: Mapping[str, _Reader], make: Callable[..., Any] | None = None) -> _Reader:
+    """A reader of JSON objects with the keys of `cls`, which `make` takes; the types of json have no subclasses."""
+    make = make or cls
     required = [item.name for item in fields(cls) if item.default is item.default_factory is MISSING]
 
     def read_object(value: Any) -> Any:
@@ -253,7 +256,7 @@ def _object(cls: type[Any], readers: Mapping[str, _Reader]) -> _Reader:
         for key in required:
             if key not in found:
                 raise _FaultError(f"key {key!r} is missing")
-        return cls(**found)
+        return make(**found)
 
     return read_object
 
@@ -290,5 +293,6 @@ def _annotation(value: Any) -> Annotation:
     return found
 
 
-_STORED = _object(StoredSample, {"key": _text, "dataset": _text, "split": _text, "media": _MEDIA, "annotations": _list})
+_SAMPLE = {"key": _text, "dataset": _text, "split": _text, "media": _MEDIA, "annotations": _list}
+_STORED = _object(Sample, _SAMPLE, lambda annotations, **given: StoredSample(raw_annotations=annotations, **given))
 _NAMES = {cls: [item.name for item in fields(cls)] for cls in (Answer, Turn, Media, Annotation, Sample)}

@@ -3,13 +3,19 @@
 import io
 import json
 import tarfile
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
-from ib_data.builders.index import Extent
+from ib_data.builders.check import problems
+from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, Extent, index_rows, write_table
+from ib_data.builders.manifest import DROPS, INDEX, Manifest, Shard
 from ib_data.builders.reader import parse_sample, parse_stored
+from ib_data.cards import load_card
 from ib_data.errors import DataError
-from ib_data.sample import Annotation, SampleError
+from ib_data.sample import Annotation, Sample, SampleError
 
 PLAIN = {
     "key": "toy-train-1",
@@ -64,6 +70,41 @@ def test_a_faulty_annotation_is_for_who_asks_for_it() -> None:
         stored.annotation(2)
     with pytest.raises(DataError, match=rf"toy: a.tar: byte 1024: {says}.* build toy again"):
         parse_sample("toy", "a.tar", extent, data)
+
+
+def write_split(folder: Path, text: bytes) -> Manifest:
+    """A split of one sample whose JSON is `text`, though its index is that of PLAIN; its manifest fits the files."""
+    folder.mkdir(parents=True)
+    extent, data = laid(text, None)
+    (folder / "a.tar").write_bytes(data)
+    rows = index_rows(Sample.from_json(json.dumps(PLAIN)), "a.tar", replace(extent, offset=0, json_offset=512))
+    write_table(rows, SCHEMA, folder / INDEX)
+    write_table([], DROPS_SCHEMA, folder / DROPS)
+    index, drops, shard = (sha256((folder / name).read_bytes()).hexdigest() for name in (INDEX, DROPS, "a.tar"))
+    return Manifest(
+        dataset="toy",
+        split="train",
+        num_samples=1,
+        num_annotations=2,
+        num_drops=0,
+        index_sha256=index,
+        drops_sha256=drops,
+        shards=(Shard(name="a.tar", num_samples=1, num_annotations=2, num_bytes=len(data), sha256=shard),),
+        recipe={},
+    )
+
+
+def test_check_names_a_faulty_annotation_where_it_decodes(tmp_path: Path) -> None:
+    card, folder = load_card("coco_caption"), tmp_path / "toy" / "train"
+    good = write_split(folder, json.dumps(PLAIN).encode())
+    assert list(problems(card, good, folder, decode=True)) == []
+    faulty = {**PLAIN, "annotations": [PLAIN["annotations"][0], {"id": "2", "capton": "A red cup."}]}
+    folder = tmp_path / "harmed" / "toy" / "train"
+    manifest = write_split(folder, json.dumps(faulty).encode())
+    assert list(problems(card, manifest, folder)) == []  # the hashes fit: a build wrote it so
+    (line,) = problems(card, manifest, folder, decode=True)
+    assert line.startswith("toy-train-1: toy: ")
+    assert "byte 0: sample.annotations[1]: unknown key 'capton'; did you mean 'caption'?" in line
 
 
 @pytest.mark.parametrize(

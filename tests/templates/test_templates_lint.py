@@ -11,7 +11,7 @@ from ib_data.templates.library import load_file, load_task
 from ib_data.templates.lint import RULES, sorted_findings
 from ib_data.templates.lint_branches import untaken
 from ib_data.templates.lint_examples import Examples, in_words
-from ib_data.templates.lint_rules import labels_named, literal
+from ib_data.templates.lint_rules import labels_named, leaks, literal, runs_of
 
 RED = (Answer("red", 1),)
 ASKED = Annotation(id="q1", question="What  colour , {{ x }}?", answers=RED)
@@ -189,6 +189,18 @@ def test_a_target_that_stands_in_another_field(tmp_path):
     rows = [replace(given["captioning"][0][1][0], id=str(i), caption=c) for i, c in enumerate(("A cup", "A jar"))]
     half = {"captioning": [("coco_caption", rows)]}
     assert findings(tmp_path, body, "captioning", "{{ caption }}", half) == []
+
+
+def test_what_leaks_does_not_depend_on_the_order_of_fields(tmp_path):
+    path = tmp_path / "captioning.toml"
+    path.write_text("target = '{{ caption }}'\n[train]\na = '{{ question }} or {{ statement }}'\n", encoding="utf-8")
+    (template,) = load_task("captioning", tmp_path)
+    parts = Annotation(id="1", caption="red cup", question="A red", statement="cup of tea")  # side by side: the target
+    for annotation, leaking in ((parts, False), (replace(parts, statement="A red cup."), True)):
+        (run,) = runs_of(template, [Examples(load_card("coco_caption"), 1, (annotation,))])
+        for names in (sorted(run.values), sorted(run.values, reverse=True)):
+            ordered = replace(run, values={name: run.values[name] for name in names})
+            assert bool(list(leaks(template, [ordered]))) == leaking
 
 
 def test_options_without_the_target(tmp_path):

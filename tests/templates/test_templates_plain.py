@@ -1,4 +1,4 @@
-"""Templates without filters are joined without Jinja, and nobody can tell; texts are made only where they are used."""
+"""Texts, names and `{% if NAME %}` are joined without Jinja, and nobody can tell; only what is used is made."""
 
 import pytest
 from hypothesis import given, settings
@@ -9,16 +9,17 @@ from ib_data.sample import Annotation, Answer, Turn
 from ib_data.tasks import TASKS
 from ib_data.templates import fields
 from ib_data.templates.blank import BLANKS, trimmed
-from ib_data.templates.language import MAX_RENDERED, TemplateTextError, compiled, plain, render_text, rendered
+from ib_data.templates.language import MAX_RENDERED, TemplateTextError, compiled, joinable, render_text, rendered
 from ib_data.templates.library import KNOWN_FIELDS, load_task
-from ib_data.templates.options import DEFAULT_OPTIONS
+from ib_data.templates.options import ANSWERS, DEFAULT_OPTIONS, OPTION_ORDERS, RenderOptions
 from ib_data.templates.render import render
 
 TEMPLATES = [template for task in TASKS for template in load_task(task)]
 PACKAGED = sorted({text for t in TEMPLATES for text in (t.text, *(target.text for target in t.targets))})
 # Forms that the packaged templates have not.
 OTHERS = (
-    "", "{{ question }}", "{{ question }}{{ question }}", "{% if a %}{% endif %}", "a\n", "a\r\nb\n\n", "{# no #}x",
+    "", "{{ question }}", "{{ question }}{{ question }}", "{% if question %}{% endif %}", "a\n", "a\r\nb\n\n",
+    "{# no #}x",
     "{% if question %}{% if context %}{{ context }}{% else %}-{% endif %}{% else %}{{ answer }}{% endif %}!",
     "a  {%- if question -%}  b {{ question -}}  c {% endif %}\n d", "{% raw %}{{ question }}{% endraw %}",
     "{{ 'a' }}{{ question }}", "{{ question if answer else context }}", "{% if not question %}x{% endif %}",
@@ -55,8 +56,9 @@ def test_both_ways_have_one_bound(length):
 
 
 def test_all_packaged_instructions_do_without_jinja():
-    assert [t.name for t in TEMPLATES if plain(t.text) is None] == []
-    assert len([text for text in PACKAGED if plain(text) is None]) == 1  # the target that turns a label into yes or no
+    assert [t.name for t in TEMPLATES if joinable(t.text) is None] == []
+    (other,) = (text for text in PACKAGED if joinable(text) is None)
+    assert "elif" in other  # the target that turns a label into yes or no
 
 
 @given(
@@ -69,15 +71,18 @@ def test_a_text_is_trimmed_to_what_it_shows(text):
 
 
 blanks = st.sampled_from(["", " ", "\u200f", "a", " b\n"])
+choices = st.lists(blanks, max_size=3).flatmap(
+    lambda found: st.tuples(st.just(tuple(found)), st.sampled_from([None, *range(len(found))]))
+)
 annotations = st.builds(
-    Annotation,
-    id=st.just("1"),
+    lambda choice, **given: Annotation(id="1", options=choice[0], answer_index=choice[1], **given),
+    choice=choices,
     question=st.none() | blanks,
     caption=st.none() | blanks,
     context=st.none() | blanks,
     statement=st.none() | blanks,
     label=st.none() | blanks,
-    options=st.lists(blanks, max_size=3).map(tuple),
+    answers=st.lists(st.builds(Answer, text=blanks, count=st.integers(0, 2)), max_size=3).map(tuple),
     ocr_tokens=st.lists(blanks, max_size=3).map(tuple),
     history=st.lists(st.builds(Turn, question=blanks, answer=blanks), max_size=2).map(tuple),
 )
@@ -92,6 +97,28 @@ def test_a_field_is_there_where_its_text_is_not_blank(annotation):
     has |= {"options_text"} if annotation.options else set()
     has |= {"history_text"} if annotation.history else set()
     assert set(fields.field_names(annotation)) == has
+
+
+LISTING = next(t for t in TEMPLATES if t.shows_options)
+NOT_LISTING = next(t for t in TEMPLATES if not t.shows_options)
+
+
+@given(annotations, st.sampled_from(ANSWERS), st.sampled_from(OPTION_ORDERS), st.integers(0, 9))
+def test_what_a_template_may_be_filled_with_has_a_text(annotation, answers, order, position):
+    options = RenderOptions(answers=answers, option_order=order)
+    card = load_card("vqav2")
+    values = fields.values_of(card, annotation, seed=0, position=position, options=options)
+    for template in (LISTING, NOT_LISTING):
+        found = {name: values.text(template, name) for name in values.fields(template)}
+        assert all(trimmed(text) for text in found.values())
+        assert found == values.of(template, found)
+    usable = {a.text.strip() for a in annotation.answers if a.count and a.text.strip(BLANKS)}
+    assert ("answer" in values.open) == bool(usable)
+    assert not usable or values.text(NOT_LISTING, "answer") in usable
+    index = annotation.answer_index
+    right = "" if index is None else trimmed(annotation.options[index])
+    assert ("answer" in values.choice) == ("answer_letter" in values.choice) == bool(right)
+    assert not right or values.text(LISTING, "answer") == right
 
 
 def test_only_the_fields_of_the_drawn_template_are_made(monkeypatch):

@@ -17,10 +17,12 @@ from ib_data.templates.language import (
     MAX_TEXT,
     TemplateTextError,
     compiled,
+    joinable,
     names_shown,
     names_tested,
     names_used,
     render_text,
+    rendered,
 )
 from ib_data.templates.library import KNOWN_FIELDS, load_file, load_task
 from ib_data.templates.source import MAX_FILE_BYTES
@@ -250,7 +252,9 @@ def test_a_folder_of_a_users_own_gets_the_same_rules(tmp_path, text):
 def test_values_are_never_read_as_templates_and_leave_the_rest_alone(values, template):
     places = {name: f"\ue100{name}\ue101" for name in KNOWN_FIELDS}
     pattern = render_text(template.text, places)
-    assert render_text(template.text, values) == re.sub("\ue100(.*?)\ue101", lambda found: values[found[1]], pattern)
+    expected = re.sub("\ue100(.*?)\ue101", lambda found: values[found[1]], pattern)
+    assert render_text(template.text, values) == expected
+    assert rendered(compiled(template.text), values) == expected  # by Jinja, as every template with a filter
 
 
 @given(texts)
@@ -268,5 +272,7 @@ def test_names_by_what_becomes_of_them():
 
 
 def test_a_text_is_compiled_once():
-    text = TEMPLATES[0].text
+    text = "{{ question|upper }}"
     assert compiled(text) is compiled(text)
+    text = TEMPLATES[0].text
+    assert joinable(text) is joinable(text) is not None

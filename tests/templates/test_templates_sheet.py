@@ -14,7 +14,7 @@ from toy_clips import STEP, clip
 from ib_data.cards import load_card
 from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer
-from ib_data.templates.pick import built_split, first_samples
+from ib_data.templates.pick import NoSplitError, built_split, first_samples
 from ib_data.templates.preview import preview
 from ib_data.templates.sheet import clean, contact_sheet, highlight, thumbnail
 
@@ -70,6 +70,14 @@ def test_a_split_that_is_not_built_says_what_to_run(vqa_home):
         next(first_samples(vqa_home, load_card("okvqa"), "train", 1))
     with pytest.raises(IbDataError, match=r"built: train\); run `ib-data build vqav2 --split validation`"):
         built_split(vqa_home, load_card("vqav2"), "validation")
+
+
+@pytest.mark.parametrize("name", ["vqav2", "nocaps"])  # built, and not
+def test_a_split_that_a_dataset_lacks_is_told_from_one_that_is_not_built(vqa_home, name):
+    card = load_card(name)
+    with pytest.raises(NoSplitError) as caught:
+        built_split(vqa_home, card, "tset")
+    assert str(caught.value) == f"{name} has no split 'tset'; it has {', '.join(card.splits)}"
 
 
 def test_the_default_split_is_the_papers_then_any_other(build):
