@@ -2,7 +2,7 @@
 
 The pixels are those of Pillow: the whole picture decoded, squashed to a square by its bicubic filter, which is what
 LAVIS evaluates with. simplejpeg, where it is installed, decodes JPEG files to the same values, and finds damage that
-Pillow passes over. With Pillow 13 neither is faster (291 and 293 real photos a second on one core of an AMD EPYC, half
+Pillow passes over. With Pillow 13 neither is faster (299 and 300 real photos a second on one core of an AMD EPYC, half
 of that time in the resize); older ones bring an older libjpeg.
 
 One rule for each unusual picture, whichever of the two decodes: grey is repeated in three channels; CMYK goes by
@@ -46,9 +46,9 @@ class ImageOptions:
     `fast` is not exact, and not for evaluation. torch resizes, whose SIMD code rounds its weights more coarsely, and
     looks at nothing beyond a crop; a JPEG of at least four times the wanted size is halved, quartered or eighthed by
     its decoder first. Of 131 real photos of about 640 x 480 it changes 0.3% of the values at 224 pixels (median; 21% at
-    most), by 1 of 255 nearly always: 73 dB (55 at least), with the crop of `mild` 65 dB, in 61% of the time. Photos of
-    1280 x 960 (four in one) are halved: 49 dB in 36% of the time. Values may differ by 1 between kinds of processors.
-    Needs torch.
+    most), by 1 of 255 nearly always: 73 dB (55 at least), with the crop of `mild` 65, in 60% of the time. Photos of
+    1280 x 960 (four in one) are halved: 50 dB, with `mild` 39, in 35% of the time. Values may differ by 1 between kinds
+    of processors. Needs torch.
     IbDataError for a size that is no integer from 1 to MAX_IMAGE_PX, and for an unknown name.
     """
 
