@@ -19,7 +19,7 @@ from ib_data.builders.all import BUILDERS
 from ib_data.builders.fetch import Fetcher, sha256_of
 from ib_data.builders.files import Files
 from ib_data.builders.hub import hub_files
-from ib_data.builders.manifest import INDEX, MANIFEST, Manifest, read_manifest
+from ib_data.builders.manifest import INDEX, MANIFEST, Manifest, UnreadableError, read_manifest, survey
 from ib_data.builders.options import Options
 from ib_data.builders.plan import EmptySplitError, Plan, group, make_plan, with_media
 from ib_data.builders.sources import SourceFolders, files_of, find_in_folders, resolve
@@ -73,9 +73,9 @@ def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Ma
 
 def _warn_of_mixed_forms(card: Card, form: str | None, home: Home) -> None:
     """Say so where another split was built from another form: their splits may share images (COCO's 2014 and 2017)."""
-    others = [m for name in card.splits if (m := read_manifest(home.split(card.name, name), card.name))]
-    for other in others:
-        if other.recipe.get("form") != (form or ""):
+    manifests, _ = survey(home)
+    for other in manifests:
+        if other.dataset == card.name and other.recipe.get("form") != (form or ""):
             note(
                 f"{card.name}: {other.split} here is of the {other.recipe.get('form')} form, not {form}: build it again"
             )
@@ -118,7 +118,7 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
         recipe = _recipe(files, plan, options)
         target, staging = build.home.split(card.name, split), build.home.staging(card.name, split)
         recover(staging, target)
-        earlier = read_manifest(target, card.name)
+        earlier = _earlier(target, card.name, options)
         if earlier and _is_done(earlier, target, recipe):
             shutil.rmtree(staging, ignore_errors=True)
             return earlier
@@ -154,6 +154,22 @@ def _recipe(files: Files, plan: Plan, options: Options) -> dict[str, Any]:
         "plan_sha256": plan.sha256(),
         "versions": versions,
     }
+
+
+def _earlier(target: Path, dataset: str, options: Options) -> Manifest | None:
+    """The manifest of an earlier build; one that is damaged is as none, but for the miniature.
+
+    What that would replace may be official data.
+    """
+    try:
+        return read_manifest(target, dataset)
+    except UnreadableError:
+        raise
+    except DataError as damage:
+        if options.miniature:
+            raise
+        note(f"{damage.problem}; building again")
+        return None
 
 
 def _is_done(earlier: Manifest, folder: Path, recipe: dict[str, Any]) -> bool:

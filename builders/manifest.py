@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,27 +67,37 @@ class Damage:
     error: DataError
 
 
+class UnreadableError(DataError):
+    """A manifest that the disk or its permissions keep back, so that no one knows whether it is whole."""
+
+
 _KEYS = tuple(Manifest.__dataclass_fields__)
 _SHARD_KEYS = tuple(Shard.__dataclass_fields__)
 
 
-def read_manifest(folder: Path, dataset: str) -> Manifest | None:
-    """The manifest in `folder`, None where there is none; DataError where it cannot be read or is not of the form."""
+def read_manifest(folder: Path, dataset: str, *, file: str | None = None, remedy: str | None = None) -> Manifest | None:
+    """The manifest in `folder`, None where there is none.
+
+    Raises UnreadableError where it cannot be read, DataError where it is not of the form. Where the folder is a copy,
+    `file` and `remedy` are what the latter says in place of the copy's path and of deleting it.
+    """
     path = folder / MANIFEST
-    remedy = f"delete {folder} and build again"
+    file, remedy = file or str(path), remedy or f"delete {folder} and build again"
     try:
         value = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except PermissionError as error:
-        problem = f"cannot be read: {error.strerror}"
-        raise DataError(dataset, problem, file=str(path), remedy="allow this user to read it") from error
-    except (OSError, ValueError, RecursionError) as error:
-        problem = f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
-        raise DataError(dataset, problem, file=str(path), remedy=remedy) from error
-    table = Table.of(value, dataset, str(path), remedy=remedy).only(_KEYS)
+    except IsADirectoryError as error:
+        raise DataError(dataset, f"cannot be read: {error.strerror}", file=file, remedy=remedy) from error
+    except OSError as error:
+        closed = isinstance(error, PermissionError)
+        mend = "allow this user to read it" if closed else "try again, and look at the disk"
+        raise UnreadableError(dataset, f"cannot be read: {error.strerror}", file=str(path), remedy=mend) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(dataset, f"cannot be read: {error}", file=file, remedy=remedy) from error
+    table = _only(Table.of(value, dataset, file, remedy=remedy), _KEYS)
     table.get("shards", list)  # `tables` would read none at all as an empty list
-    shards = [_shard(row.only(_SHARD_KEYS)) for row in table.tables("shards")]
+    shards = [_shard(_only(row, _SHARD_KEYS)) for row in table.tables("shards")]
     if (table.get("dataset", str), table.get("split", str)) != (dataset, folder.name):
         raise table.error(f"is not the manifest of {dataset}/{folder.name}")
     return Manifest(
@@ -103,6 +113,13 @@ def read_manifest(folder: Path, dataset: str) -> Manifest | None:
     )
 
 
+def _only(table: Table, known: tuple[str, ...]) -> Table:
+    """The table with a remedy that fits its keys: more or fewer than `known` are those of another version."""
+    if set(table.values) != set(known):
+        table = replace(table, remedy=f"made by another version of ib_data? use that one, or {table.remedy}")
+    return table.only(known)
+
+
 def _shard(table: Table) -> Shard:
     numbers = {key: table.get(key, int) for key in ("num_samples", "num_annotations", "num_bytes")}
     return Shard(name=table.get("name", str), sha256=table.get("sha256", str), **numbers)
@@ -111,8 +128,8 @@ def _shard(table: Table) -> Shard:
 def built(home: Home) -> list[Manifest]:
     """The manifests of everything that is built in `home`, sorted by dataset and split; DataError for a damaged one."""
     manifests, damaged = survey(home)
-    for damage in damaged:
-        raise damage.error
+    if damaged:
+        raise damaged[0].error
     return sorted(manifests, key=lambda manifest: (manifest.dataset, manifest.split))
 
 
@@ -149,6 +166,11 @@ def read_index(folder: Path, manifest: Manifest, columns: list[str]) -> Any:
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise DataError(dataset, f"index cannot be read: {error}", file=str(path), remedy=remedy) from error
     if table.num_rows != manifest.num_annotations or table.num_columns != len(columns):
-        problem = f"expected {manifest.num_annotations} rows as the manifest says, found {table.num_rows}"
-        raise DataError(dataset, problem, file=str(path), remedy=remedy)
+        raise other_index(path, manifest, table.num_rows)
     return table.select(columns)
+
+
+def other_index(path: Path, manifest: Manifest, num_rows: int) -> DataError:
+    """The error where an index is not the one of its manifest."""
+    problem = f"expected {manifest.num_annotations} rows as the manifest says, found {num_rows}"
+    return DataError(manifest.dataset, problem, file=str(path), remedy=f"build {manifest.dataset} again")

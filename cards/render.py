@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ib_data.cards.card import Card
 from ib_data.cards.facts import MediaStore, SourceFile
 from ib_data.cards.media import gate_of, media_stores
 from ib_data.tasks import TASKS
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,8 @@ class Counted:
 class BuiltSplit:
     """What stands in the home of one split. A view counts the shards of its base.
 
-    `templates` is what `ib-data templates stats` counted; None where it was not run.
+    `templates` is what `ib-data templates stats` counted, None where it was not run; `damaged_templates` says in one
+    line why that cannot be used.
     """
 
     num_samples: int
@@ -33,9 +37,10 @@ class BuiltSplit:
     num_shards: int
     num_bytes: int
     templates: Counted | None = None
+    damaged_templates: str | None = None
 
 
-def card_values(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str]) -> dict[str, Any]:
+def card_values(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str] = _NONE) -> dict[str, Any]:
     """The facts of a card as JSON values: what is not known has no key; `media_files` and `built` are added.
 
     So is `damaged`, what is wrong in one line by split, where something is.
@@ -47,8 +52,11 @@ def card_values(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[st
     return {**facts, "damaged": dict(damaged)} if damaged else facts
 
 
-def card_markdown(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str]) -> str:
-    """The card as Markdown: facts, splits, files with checksums, what is not known, caveats, prose, what is built."""
+def card_markdown(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str] = _NONE) -> str:
+    """The card as Markdown: facts, splits, files with checksums, what is not known, caveats, prose, what is built.
+
+    `damaged` is what is wrong in one line, by split.
+    """
     stores = media_stores()
     parts = [
         f"# {card.title}",
@@ -140,7 +148,7 @@ def _file(file: SourceFile) -> str:
 
 
 def _built_values(counts: BuiltSplit) -> dict[str, Any]:
-    values = {name: value for name, value in asdict(counts).items() if name != "templates"}
+    values = {name: value for name, value in asdict(counts).items() if value is not None}
     return {**values, "templates": counts.templates.values} if counts.templates else values
 
 
@@ -155,6 +163,8 @@ def _built(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, st
         yield _table(header, [(split, *row) for split, row in zip(built, counts, strict=True)])
     if damaged:
         yield _bullets([f"`{split}` is damaged: {problem}" for split, problem in damaged.items()])
+    if lost := {split: b.damaged_templates for split, b in built.items() if b.damaged_templates}:
+        yield _bullets([f"The template counts of `{split}` are damaged: {problem}" for split, problem in lost.items()])
     for split, b in built.items():
         if b.templates:
             yield f"### Rendered: {split}"

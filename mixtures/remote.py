@@ -118,12 +118,17 @@ class RemoteStore:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(parents=True)
             (new / MANIFEST).write_bytes(found)
-            manifest = read_manifest(new, dataset)
+            manifest = self._manifest(new)
             assert manifest is not None
             self._fetch_index(target, manifest, new / INDEX)
             (new / INDEX).replace(target / INDEX)
             (new / MANIFEST).replace(target / MANIFEST)
-        return read_manifest(target, dataset)
+        return self._manifest(target)
+
+    def _manifest(self, copy: Path) -> Manifest | None:
+        """The manifest in a copy of a split's folder; of a damaged one it is said where it came from."""
+        remedy = "copy the split there again, manifest.json last"
+        return read_manifest(copy, copy.parent.name, file=self._address(copy, MANIFEST), remedy=remedy)
 
     def _fetch_index(self, folder: Path, manifest: Manifest, path: Path) -> None:
         digest = hashlib.sha256()
@@ -220,7 +225,7 @@ class RemoteStore:
     def _known(self, folder: Path, shard: str) -> Shard:
         """What the manifest says of a shard. Its checksum will be a file's name here, so it must be one."""
         if folder not in self._shards:
-            self._remember(folder, read_manifest(folder, folder.parent.name))
+            self._remember(folder, self._manifest(folder))
         known = self._shards[folder][shard]
         if not _DIGEST.fullmatch(known.sha256):
             raise self._replaced(folder, shard, "a sha256 of 64 hex digits", repr(known.sha256))

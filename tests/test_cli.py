@@ -1,5 +1,6 @@
 """The front door: fast, helpful, and honest about wrong usage."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -12,22 +13,32 @@ from ib_data.cli import VERBS, group
 HEAVY = ("torch", "transformers", "datasets", "duckdb", "pyarrow", "numpy", "PIL", "requests", "webdataset", "jinja2")
 
 
-WRONG = (
-    "render --nope", "show vsr -n 0", "card vqa2", "templates stats -n x", "mixture show", "mixture draw demo -n 0",
-    "stream demo -n x", "stream demo --rank 1", "train nope", "train tiny stps=3", "check", "sql a b", "build vqa2",
-    "show vqa2", "render vsr --json --html page.html", "build vsr --mirror ftp://host", "check vqa2",
-    "generate --image none.jpg --prompt x",
-)  # fmt: skip
+# Mistakes in how a command is written, and names of datasets, tasks and files that are not there.
+WRONG = {
+    2: (
+        "render --nope", "show vsr -n 0", "templates stats -n x", "mixture show", "mixture draw demo -n 0", "check",
+        "stream demo -n x", "stream demo --rank 1", "sql a b", "render vsr --json --html page.html",
+        "build vsr --mirror ftp://host", "templates lint --templates none",
+    ),
+    1: (
+        "card vqa2", "build vqa2", "show vqa2", "render vqa2", "check vqa2", "templates stats vqa2", "templates nope",
+        "train nope", "train tiny stps=3", "generate --image none.jpg --prompt x", "check vsr",
+    ),
+}  # fmt: skip
 
 
 def imported(arguments: list[str], home: Path) -> list[str]:
-    """The last line of a fresh process that ran the command line: which of HEAVY it loaded, each time."""
+    """A line for each of the `arguments`, run one after another in a fresh process.
+
+    It names the exit code and what is loaded of HEAVY by then.
+    """
     script = (
         "import sys; from ib_data.cli import main\n"
         "for line in sys.argv[1:]:\n"
         "    sys.argv = ['ib-data', *line.split()]\n"
-        "    try: main()\n    except SystemExit: pass\n"
-        f"    print('imported', *(set({HEAVY}) & set(sys.modules)), 'by', line)"
+        "    code = 0\n"
+        "    try: main()\n    except SystemExit as stop: code = stop.code or 0\n"
+        f"    print('imported', *(set({HEAVY}) & set(sys.modules)), 'by', line, '->', code)"
     )
     command = [sys.executable, "-c", script, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={"IB_DATA_HOME": str(home)})
@@ -36,17 +47,18 @@ def imported(arguments: list[str], home: Path) -> list[str]:
 
 @pytest.mark.parametrize("line", ["--help", "list", "--version"])
 def test_the_front_door_imports_nothing_heavy(line: str, tmp_path: Path) -> None:
-    assert imported([line], tmp_path) == [f"imported by {line}"]
+    assert imported([line], tmp_path) == [f"imported by {line} -> 0"]
 
 
 def test_no_help_text_imports_anything_heavy(tmp_path: Path) -> None:
     inner = ("templates lint", "templates stats", "mixture show", "mixture diff", "mixture draw")
     lines = [f"{verb} --help" for verb in (*VERBS, *inner)]
-    assert imported(lines, tmp_path) == [f"imported by {line}" for line in lines]
+    assert imported(lines, tmp_path) == [f"imported by {line} -> 0" for line in lines]
 
 
-def test_no_wrong_argument_imports_anything_heavy(tmp_path: Path) -> None:
-    assert imported(list(WRONG), tmp_path) == [f"imported by {line}" for line in WRONG]
+@pytest.mark.parametrize("code", WRONG)
+def test_wrong_usage_or_an_unknown_dataset_imports_nothing_heavy(code: int, tmp_path: Path) -> None:
+    assert imported(list(WRONG[code]), tmp_path) == [f"imported by {line} -> {code}" for line in WRONG[code]]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -100,9 +112,27 @@ def test_a_home_that_cannot_be_a_folder_is_one_line(verb: str, cli, tmp_path: Pa
         monkeypatch.setenv("IB_DATA_HOME", str(chosen))
         result = cli(*verb.split())
         assert (result.code, result.out) == (1, "")
-        assert result.err == f"ib-data: {chosen} cannot be a home: {file} is a file; name another --home\n"
+        assert result.err == f"ib-data: {chosen} cannot be a home: {file} is no folder; name another --home\n"
         monkeypatch.delenv("IB_DATA_HOME")
-        assert str(file) in cli(*verb.split(), "--home", chosen).err
+        assert cli(*verb.split(), "--home", chosen) == result
+
+
+def test_a_home_that_is_a_device_is_refused(cli) -> None:
+    result = cli("list", "--home", "/dev/null")
+    assert (result.code, result.err) == (
+        1,
+        "ib-data: /dev/null cannot be a home: /dev/null is no folder; name another --home\n",
+    )
+
+
+def test_a_folder_that_is_closed_to_a_reader_is_not_called_one_that_cannot_be_written(cli, home, monkeypatch) -> None:
+    def closed(self: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "exists", closed)
+    result = cli("list", "--home", home.root)
+    assert result.code == 1
+    assert result.err == f"ib-data: {home.root}: Permission denied; open it to this user, or name another --home\n"
 
 
 @pytest.mark.parametrize(
@@ -118,3 +148,39 @@ def test_check_of_what_is_not_built_does_not_pass(names: str, says: str, cli, ho
         result = cli("check", *names.split(), *form, "--home", home.root)
         assert (result.code, result.out) == (1, "")
         assert result.err == f"ib-data: {says.format(home=home.root)}\n"
+
+
+def test_check_looks_for_all_that_is_named_before_it_hashes_the_first(cli, home, monkeypatch) -> None:
+    assert cli("build", "vsr", "--mini", "--no-media", "--workers", 1, "--home", home.root).code == 0
+
+    def hashed(path: Path) -> str:
+        raise AssertionError(f"{path} was hashed")
+
+    monkeypatch.setattr("ib_data.builders.check.sha256_of", hashed)
+    result = cli("check", "vsr", "coco_caption", "--home", home.root)
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "ib-data: coco_caption is not built here; run `ib-data build coco_caption`\n"
+
+
+def test_a_page_that_cannot_be_written_is_said_before_anything_is_rendered(cli, home, monkeypatch, tmp_path) -> None:
+    assert cli("build", "vsr", "--mini", "--no-media", "--workers", 1, "--home", home.root).code == 0
+    page = tmp_path / "page.html"
+    page.write_text("an earlier page")
+    real = Path.open
+
+    def closed(self: Path, *arguments: object, **options: object) -> object:
+        if self == page:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return real(self, *arguments, **options)
+
+    def rendered(*_: object) -> str:
+        raise AssertionError("rendered")
+
+    monkeypatch.setattr("ib_data.templates.sheet.contact_sheet", rendered)
+    with pytest.raises(AssertionError, match="rendered"):
+        cli("show", "vsr", "--html", page, "--home", home.root)
+    assert page.read_text() == "an earlier page"
+    monkeypatch.setattr(Path, "open", closed)
+    result = cli("show", "vsr", "--html", page, "--home", home.root)
+    assert result.code == 1
+    assert result.err == f"ib-data: --html {page}: cannot be written (Permission denied); name another file\n"

@@ -41,3 +41,26 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"name = '\xff'")
     with pytest.raises(IbDataError, match=rf"{path}: is not UTF-8 text \(invalid start byte at byte 8\)"):
         read_text(path)
+
+
+def test_a_remedy_of_the_file_stands_in_place_of_the_nearest_name() -> None:
+    with pytest.raises(DataError, match=r"m: m.json: unknown key 'sice'; did you mean 'size'\?$"):
+        Table.of({"sice": 1}, "m", "m.json").only(["size"])
+    with pytest.raises(DataError, match=r"m: m.json: unknown key 'sice'; make it anew$"):
+        Table.of({"sice": 1}, "m", "m.json", remedy="make it anew").only(["size"])
+
+
+def test_a_key_or_value_is_quoted_in_one_line_and_not_at_any_length() -> None:
+    for name in ("x" * 5000, "\x1b[2J\n" * 500):
+        table = Table.of({name: 1, "kind": name}, "m", "m.toml")
+        for refuse in (lambda table=table: table.only(["size"]), lambda table=table: table.one_of("kind", ["size"])):
+            with pytest.raises(DataError) as error:
+                refuse()
+            assert len(str(error.value)) < 150
+            assert str(error.value).isprintable()
+
+
+def test_the_problem_of_an_error_is_one_line_too() -> None:
+    error = DataError("vsr", "found\n\x1b[2J " + "x" * 5000, file="a\nb", remedy="build again")
+    assert error.problem.startswith("vsr: a b: found [2J xxx")
+    assert len(error.problem) == 1000

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ib_data.mixtures.catalog.relations import NUMBER, TEXT, WHOLE
+from ib_data.mixtures.catalog.relations import COUNTED, NUMBER, TEXT, WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ MACROS: Mapping[str, Macro] = {
         "mixture_name, num_samples",
         _MEMBER
         | {"weight": NUMBER, "samples": NUMBER, "size": WHOLE, "built": WHOLE, "epochs": NUMBER, "epoch_size": WHOLE},
-        """
+        f"""
         WITH run AS (
             SELECT CASE WHEN num_samples > 0 THEN CAST(num_samples AS DOUBLE)
                    ELSE error('num_samples: expected a number above 0') END AS length
@@ -81,17 +81,16 @@ MACROS: Mapping[str, Macro] = {
             FROM mixture_stage_weights(mixture_name), run
             GROUP BY ALL
         ), units AS (
-            SELECT m.member, m.size, m.counts, m.turns, d.num_annotations,
-                   CASE WHEN c.problem IS NOT NULL AND (m.counts = 'conversations' OR m.turns = 'chat')
-                   THEN error(c.problem) ELSE c.num_conversations END AS num_conversations
+            SELECT m.member, m.size, d.num_annotations, CASE
+                       WHEN m.counts <> 'conversations' THEN d.num_annotations
+                       WHEN c.problem IS NULL THEN c.num_conversations
+                       ELSE error(c.problem) END AS built
             FROM mixture_members AS m
             LEFT JOIN datasets AS d ON d.name = m.dataset AND d.split = m.split
-            LEFT JOIN conversation_counts AS c ON c.dataset = m.dataset AND c.split = m.split
+            LEFT JOIN {COUNTED} AS c ON c.dataset = m.dataset AND c.split = m.split
             WHERE m.mixture = mixture_name
         ), counted AS (
-            SELECT member, CASE counts WHEN 'conversations' THEN num_conversations ELSE num_annotations END AS built,
-                   CASE turns WHEN 'chat' THEN num_conversations ELSE num_annotations END AS num_positions,
-                   CASE WHEN num_positions > 0 THEN num_positions ELSE size END AS epoch_size
+            SELECT member, built, CASE WHEN num_annotations > 0 THEN num_annotations ELSE size END AS epoch_size
             FROM units
         )
         SELECT s.member, s.dataset, s.split, s.samples / run.length AS weight, s.samples, s.size, c.built,

@@ -29,9 +29,8 @@ RELATIONS: Mapping[str, Relation] = {
         | {"version": TEXT, "used": FLAG},
     ),
     "conversation_counts": Relation(
-        "how many conversations a built split holds, an annotation without a history being one; "
-        "problem says why that is null, where the index cannot be read",
-        {"dataset": TEXT, "split": TEXT, "num_conversations": WHOLE, "problem": TEXT},
+        "how many conversations a built split holds, an annotation without a history being one",
+        {"dataset": TEXT, "split": TEXT, "num_conversations": WHOLE},
     ),
     "shards": Relation(
         "a tar file of samples",
@@ -68,7 +67,7 @@ RELATIONS: Mapping[str, Relation] = {
         _all(TEXT, "mixture dataset")
         | {"size": WHOLE, "scale": NUMBER, "weight": NUMBER}
         | _all(TEXT, "member split task rule")
-        | {"exponent": NUMBER, "cap": WHOLE, "fixed_weight": NUMBER, "counts": TEXT, "turns": TEXT},
+        | {"exponent": NUMBER, "cap": WHOLE, "fixed_weight": NUMBER, "counts": TEXT},
     ),
     "mixture_stages": Relation(
         "a member in a stage of a packaged mixture; end_position is null in the last stage",
@@ -85,4 +84,14 @@ RELATIONS: Mapping[str, Relation] = {
         "a sample that a stream drew and could not use, with the reason",
         _all(TEXT, "dataset split key annotation_id") | {"position": WHOLE, "reason": TEXT},
     ),
+}
+# What `conversation_counts` shows and `expected_epochs` takes its numbers from: an index that cannot be read must stop
+# those queries alone that need its number.
+COUNTED = "ib_data.conversations"
+EVERY_RELATION: Mapping[str, Relation] = {
+    COUNTED: Relation(
+        "the number of conversations of a built split, or the problem why there is none",
+        {"dataset": TEXT, "split": TEXT, "num_conversations": WHOLE, "problem": TEXT},
+    ),
+    **RELATIONS,
 }

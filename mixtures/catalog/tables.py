@@ -13,7 +13,7 @@ from ib_data.builders.manifest import Manifest
 from ib_data.cards import Card, card_names, load_card
 from ib_data.errors import DataError
 from ib_data.home import Home
-from ib_data.mixtures.catalog.relations import FLAG, NUMBER, RELATIONS, TEXT, WHOLE
+from ib_data.mixtures.catalog.relations import COUNTED, EVERY_RELATION, FLAG, NUMBER, RELATIONS, TEXT, WHOLE
 from ib_data.mixtures.conversations import num_conversations
 from ib_data.mixtures.spec import Mixture
 from ib_data.mixtures.spec_file import load_mixture, mixture_names
@@ -31,7 +31,7 @@ Manifests = Callable[[], Sequence[Manifest]]
 
 def arrow_table(name: str, rows: Iterable[Row]) -> pa.Table:
     """The table `name` of these rows; DataError for a value that its column cannot hold."""
-    columns = RELATIONS[name].columns
+    columns = EVERY_RELATION[name].columns
     schema = pa.schema([(column, _ARROW[kind]) for column, kind in columns.items()])
     records = [dict(zip(columns, row, strict=True)) for row in rows]
     try:
@@ -60,7 +60,7 @@ def member_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
         for m in mixture.members:
             head = (mixture.name, m.dataset, m.size, m.scale, share[m.name], m.name, m.split)
             ruled = (m.task or tasks.get(m.dataset), mixture.rule, mixture.exponent, m.cap, m.weight)
-            yield (*head, *ruled, m.counts, mixture.render.turns)
+            yield (*head, *ruled, m.counts)
 
 
 def stage_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
@@ -92,8 +92,8 @@ def _counts(card: Card, manifest: Manifest | None) -> tuple[int | None, ...]:
     return manifest.num_samples, manifest.num_annotations, len(stored), sum(s.num_bytes for s in stored)
 
 
-def _conversation_counts(home: Home, read: Manifests) -> Iterator[Row]:
-    """A row for each built split. What cannot be counted is said in the row: most queries need few of the counts."""
+def _conversations(home: Home, read: Manifests) -> Iterator[Row]:
+    """A row for each built split of a dataset, and for each view of it. What cannot be counted is said in the row."""
     built = read()
     counts = {(m.dataset, m.split): _num_conversations(home, m) for m in built}
     for name in card_names():
@@ -170,7 +170,7 @@ def _bad_sample(file: Path, number: int, line: bytes) -> Row:
 
 TABLES: Mapping[str, Callable[[Home, Manifests], Iterator[Row]]] = {
     "datasets": _datasets,
-    "conversation_counts": _conversation_counts,
+    COUNTED: _conversations,
     "shards": _shards,
     "templates": _templates,
     "template_stats": _template_stats,

@@ -10,7 +10,7 @@ from ib_data.builders.manifest import DROPS, INDEX, MANIFEST, Manifest
 from ib_data.cards import card_names, load_card
 from ib_data.errors import DataError
 from ib_data.home import Home
-from ib_data.mixtures.catalog.relations import RELATIONS
+from ib_data.mixtures.catalog.relations import COUNTED, EVERY_RELATION, RELATIONS
 from ib_data.mixtures.catalog.tables import Manifests, built_of
 
 _KEYS = ("dataset", "split", "key")
@@ -35,7 +35,7 @@ def unreadable(name: str, message: str) -> str:
 
 
 def _each_column(name: str, value: str) -> str:
-    return ", ".join(f'CAST({value} AS {kind}) AS "{column}"' for column, kind in RELATIONS[name].columns.items())
+    return ", ".join(f'CAST({value} AS {kind}) AS "{column}"' for column, kind in EVERY_RELATION[name].columns.items())
 
 
 def glob_escaped(path: Path) -> str:
@@ -141,4 +141,11 @@ VIEWS: Mapping[str, Callable[[Home, Manifests], str]] = {
     "annotations": _annotations,
     "drops": _drops,
     "draws": _draws,
+}
+# Over a table of the catalog, in place of files.
+DERIVED: Mapping[str, str] = {
+    "conversation_counts": f"""
+        SELECT dataset, split,
+               CASE WHEN problem IS NULL THEN num_conversations ELSE error(problem) END AS num_conversations
+        FROM {COUNTED}"""
 }

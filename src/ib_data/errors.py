@@ -5,7 +5,7 @@ import errno
 from collections.abc import Iterable
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+_CLOSED = (errno.EACCES, errno.EPERM)
 
 
 class IbDataError(Exception):
@@ -37,7 +37,7 @@ class DataError(IbDataError):
             place.append(file)
         if row is not None:
             place.append(f"row {row}" if isinstance(row, int) else row)
-        self.problem, self.remedy = f"{': '.join(place)}: {problem}", remedy
+        self.problem, self.remedy = one_line(f"{': '.join(place)}: {problem}"), remedy
         super().__init__(one_line(f"{self.problem}; {remedy}" if remedy else self.problem))
 
     def __reduce__(self) -> tuple[type[IbDataError], tuple[str]]:
@@ -73,6 +73,8 @@ def os_error_line(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
     if error.errno in _NO_SPACE:
         return f"{place}the disk is full; free some space, or name another --home, and run the same command again"
-    if error.errno in _READ_ONLY:
+    if error.errno in _CLOSED:  # it may have been read
+        return f"{place}{error.strerror}; open it to this user, or name another --home"
+    if error.errno == errno.EROFS:
         return f"{place}cannot be written ({error.strerror}); name another --home"
     return f"{place}{error.strerror or error}"

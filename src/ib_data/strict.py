@@ -16,7 +16,8 @@ _WORDS = {str: "a text", int: "an integer", float: "a number", bool: "true or fa
 class Table:
     """A mapping read from `file` of `owner` (a dataset, a mixture), with typed access that names its place in errors.
 
-    `path` is the place of this table inside the file, such as `files[2]`; `remedy` is what mends any fault of the file.
+    `path` is the place of this table inside the file, such as `files[2]`; `remedy` is what mends any fault of a file
+    that no one writes by hand, and stands in place of a nearest known name.
     """
 
     values: Mapping[str, Any]
@@ -37,13 +38,12 @@ class Table:
         """This table, after refusing every key that is not in `known`."""
         for key in self.values:
             if key not in known:
-                raise self.error(f"unknown key {key!r}", did_you_mean(key, known))
+                raise self.error(f"unknown key {quoted(key)}", did_you_mean(key, known))
         return self
 
     def error(self, problem: str, remedy: str | None = None) -> DataError:
         """A DataError that says where this table stands."""
-        remedies = "; ".join(filter(None, (remedy, self.remedy)))
-        return DataError(self.owner, problem, file=self.file, row=self.path or None, remedy=remedies or None)
+        return DataError(self.owner, problem, file=self.file, row=self.path or None, remedy=self.remedy or remedy)
 
     def get(self, key: str, kind: type[T], default: Any = _MISSING) -> T:
         """`values[key]`, which must be a non-null `kind`; `default` where the key is absent and a default is given."""
@@ -62,7 +62,7 @@ class Table:
         """The text at `key`, which must be one of `allowed`."""
         value = self.get(key, str)
         if value not in allowed:
-            raise self.error(f"{key!r}: unknown value {value!r}", did_you_mean(value, allowed))
+            raise self.error(f"{key!r}: unknown value {quoted(value)}", did_you_mean(value, allowed))
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:

@@ -336,15 +336,3 @@ def test_a_mirror_that_is_no_address_is_wrong_usage(cli, home) -> None:
     result = cli("build", "vqav2", "--mirror", "/some/folder", "--home", home.root)
     assert result.code == 2
     assert "expected an address that begins with file:, http: or https:" in result.err
-
-
-def test_a_damaged_manifest_is_one_line(cli, home, source) -> None:
-    build(home, source)
-    manifest = home.split("vqav2", "train") / "manifest.json"
-    for data in (b"\xff\xfe", b"{", manifest.read_bytes().replace(b'"train"', b'"test"')):
-        manifest.write_bytes(data)
-        for verb in (("list",), ("check", "vqav2"), ("build", "vqav2", "--source", source)):
-            result = cli(*verb, "--home", home.root)
-            assert result.code == 1
-            assert result.err.count("\n") == 1
-            assert "build again" in result.out + result.err

@@ -6,16 +6,18 @@ from pathlib import Path
 import pytest
 
 from ib_data.builders.manifest import MANIFEST, Manifest, Shard
-from ib_data.cards import card_names
+from ib_data.cards import card_names, load_card
+from ib_data.cards.render import card_markdown, card_values
 from ib_data.home import Home
 
+OTHER_VERSION = "made by another version of ib_data? use that one"
 FORMS = {
     "torn": (b'{"dataset": "okvqa", "spl', "cannot be read: Unterminated string"),
     "empty": (b"", "cannot be read: Expecting value"),
     "bytes": (b"\xff\xfe\x00", "cannot be read: "),
     "list": (b"[]", "expected a table, found []"),
-    "keys": (b'{"shard": []}', "unknown key 'shard'; did you mean 'shards'?"),
-    "lacking": (b"{}", "key 'shards' is missing"),
+    "keys": (b'{"shard": []}', f"unknown key 'shard'; {OTHER_VERSION}, or delete"),
+    "lacking": (b"{}", f"key 'shards' is missing (expected a list); {OTHER_VERSION}, or delete"),
     "folder": (None, "cannot be read: Is a directory"),
 }
 
@@ -61,7 +63,7 @@ def test_list_shows_all_the_others_and_ends_in_the_line_of_the_damage(cli, home:
     assert done.code == 1
     assert done.err.count("\n") == 1
     assert done.err.startswith(f"ib-data: okvqa: {broken}: {problem}")
-    assert done.err.endswith(f"; delete {broken.parent} and build again\n")
+    assert done.err.endswith(f" delete {broken.parent} and build again\n")
 
 
 def test_list_json_keeps_its_fields_and_adds_what_is_damaged(cli, home: Home, broken: Path) -> None:
@@ -121,9 +123,14 @@ def test_card_tells_of_damaged_counts_beside_what_is_built(cli, home: Home, data
         counts.write_bytes(data)
     done = cli("card", "vqav2", "--home", home.root)
     assert "| train | 40 " in done.out
-    assert f"- `train` is damaged: vqav2: {counts}: cannot be read" in done.out
+    assert f"- The template counts of `train` are damaged: vqav2: {counts}: cannot be read" in done.out
+    assert "`train` is damaged" not in done.out
     assert done.code == 1
-    assert done.err.endswith("; run `ib-data templates stats vqav2` again\n")
+    values = json.loads(cli("card", "vqav2", "--format", "json", "--home", home.root).out)
+    assert "damaged" not in values
+    assert values["built"]["train"]["num_annotations"] == 1234
+    assert str(counts) in values["built"]["train"]["damaged_templates"]
+    assert done.err.endswith(" run `ib-data templates stats vqav2` again\n")
 
 
 def test_doctor_reports_damage_with_its_remedy_and_what_is_built(cli, home: Home, broken: Path) -> None:
@@ -166,3 +173,29 @@ def test_a_manifest_that_may_not_be_read_is_not_called_one_that_cannot_be_writte
     monkeypatch.setattr(Path, "read_bytes", refused)
     done = cli("list", "--home", home.root)
     assert done.err == f"ib-data: vsr: {path}: cannot be read: Permission denied; allow this user to read it\n"
+
+
+def test_list_shows_the_splits_of_the_card_alike_in_the_table_and_in_json(cli, home: Home) -> None:
+    path = write(home, "vsr", "extra")
+    for is_damaged in (False, True):
+        if is_damaged:
+            damage(path)
+        done = cli("list", "--home", home.root)
+        assert "extra" not in next(line for line in done.out.splitlines() if line.startswith("vsr "))
+        row = next(r for r in json.loads(cli("list", "--json", "--home", home.root).out) if r["name"] == "vsr")
+        assert (row["built"], "damaged" in row) == ({}, False)
+        assert done.code == is_damaged
+        assert (str(path) in done.err) == is_damaged
+
+
+def test_a_card_can_be_written_without_a_word_about_damage() -> None:
+    card = load_card("vsr")
+    assert card_values(card, {}) == card_values(card, {}, {})
+    assert card_markdown(card, {}) == card_markdown(card, {}, {})
+
+
+def test_a_shard_with_keys_of_another_version_is_not_called_damaged(cli, home: Home) -> None:
+    path = write(home, "vsr", "test")
+    path.write_text(path.read_text().replace('"num_bytes"', '"bytes"'))
+    problem = f"{path}: shards[0]: unknown key 'bytes'; {OTHER_VERSION}, or delete {path.parent} and build again"
+    assert cli("list", "--home", home.root).err == f"ib-data: vsr: {problem}\n"

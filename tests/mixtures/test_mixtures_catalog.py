@@ -25,7 +25,7 @@ Build = Callable[..., Path]
 COLUMNS = {
     "datasets": "name title task role split official_size num_samples num_annotations num_shards num_bytes version "
     "used",
-    "conversation_counts": "dataset split num_conversations problem",
+    "conversation_counts": "dataset split num_conversations",
     "shards": "dataset split shard num_samples num_bytes sha256",
     "samples": "dataset split key shard media_kind width height media_bytes media_sha256 num_annotations media_name",
     "annotations": "dataset split key id task question answers caption options answer_index context ocr_tokens "
@@ -34,8 +34,7 @@ COLUMNS = {
     "templates": "task template kind text sha256",
     "template_stats": "dataset split template renders instruction_p50 instruction_p95 instruction_max target_p50 "
     "target_p95 target_max truncated instructions_truncated targets_truncated sha256 is_current",
-    "mixture_members": "mixture dataset size scale weight member split task rule exponent cap fixed_weight counts "
-    "turns",
+    "mixture_members": "mixture dataset size scale weight member split task rule exponent cap fixed_weight counts",
     "mixture_stages": "mixture start_position end_position member rule exponent scale",
     "draws": "mixture seed position member dataset rank epoch index key id spec_sha256",
     "quarantine": "dataset split key annotation_id position reason",

@@ -133,7 +133,7 @@ def test_a_bad_manifest_is_named_by_what_reads_manifests(whole_home: Home, data:
         path.mkdir()
     else:
         path.write_bytes(data)
-    for relation in ("datasets", "shards", "samples", "annotations", "drops", "template_stats"):
+    for relation in ("datasets", "conversation_counts", "shards", "samples", "annotations", "drops", "template_stats"):
         message = answer(whole_home, f"SELECT count(*) FROM {relation}")
         assert f"{path}: {problem}" in message
     assert f"{path}: {problem}" in answer(whole_home, "FROM expected_epochs('demo', 1000)")

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -159,3 +161,34 @@ def test_a_home_that_cannot_be_written_is_shown(dialogues: Home, spec: Spec, cli
     before = set(dialogues.root.rglob("*"))
     assert cli("mixture", "show", path, "--strict", "--home", dialogues.root).code == 0
     assert set(dialogues.root.rglob("*")) == before  # nothing is cached to count
+
+
+def test_an_index_of_other_rows_than_its_manifest_says_is_refused(dialogues: Home, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(dialogues.split("llava_conversation", "train"), tmp_path / "train"))
+    manifest = read_manifest(folder, "llava_conversation")
+    assert manifest is not None
+    table = pq.read_table(folder / INDEX)
+    says = f"expected {TURNS} rows as the manifest says, found 100; build llava_conversation again"
+    for rows in (table, table.set_column(table.column_names.index("history"), "history", no_history(table))):
+        pq.write_table(rows[:100], folder / INDEX)
+        with pytest.raises(DataError, match=says):
+            num_conversations(folder, manifest)
+
+
+def no_history(table: pa.Table) -> pa.Array:
+    return pa.nulls(table.num_rows, table.schema.field("history").type)
+
+
+def test_an_index_without_histories_is_counted_by_its_statistics(
+    dialogues: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(dialogues.split("llava_conversation", "train"), tmp_path / "train"))
+    manifest = read_manifest(folder, "llava_conversation")
+    assert manifest is not None
+    table = pq.read_table(folder / INDEX)
+    table = table.set_column(table.column_names.index("history"), "history", no_history(table))
+    for has_statistics in (False, True):
+        pq.write_table(table, folder / INDEX, write_statistics=has_statistics)
+        if has_statistics:
+            monkeypatch.setattr(pq.ParquetFile, "read", None)  # not needed
+        assert num_conversations(folder, manifest) == TURNS

@@ -18,6 +18,7 @@ from ib_data.mixtures import Mixture, load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog.file import create_macro, create_relation
 from ib_data.mixtures.catalog.macros import MACROS
 from ib_data.mixtures.catalog.queries import query
+from ib_data.mixtures.catalog.relations import COUNTED
 from ib_data.mixtures.catalog.tables import TABLES, arrow_table, member_rows, stage_rows
 from ib_data.mixtures.weights import expected_samples
 
@@ -63,8 +64,9 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 def fill(connection: duckdb.DuckDBPyConnection, *mixtures: Mixture, home: Home | None = None) -> None:
     """Create the macros and the tables that they read, of these mixtures and what `home` holds."""
     tables = {"mixture_members": member_rows(mixtures), "mixture_stages": stage_rows(mixtures)}
-    for name in ("datasets", "conversation_counts"):
+    for name in ("datasets", COUNTED):
         tables[name] = TABLES[name](home, lambda: built(home)) if home else ()
+    connection.execute("CREATE SCHEMA ib_data")
     for name, rows in tables.items():
         create_relation(connection, name, arrow_table(name, rows))
     for name, macro in MACROS.items():
@@ -131,27 +133,23 @@ def as_shown(cli: Callable[..., Any], spec: object, home: Home) -> dict[str, tup
 SHOWN = "SELECT member, round(samples), built, epochs FROM expected_epochs('{}', 12_345)"
 
 
-@pytest.mark.parametrize("turns", ["each", "chat"])
 @pytest.mark.parametrize("counts", ["annotations", "conversations"])
-def test_epochs_are_those_that_show_says_also_of_chats(
+def test_epochs_are_those_that_show_says_whatever_a_size_counts(
     dialogues: Home,
     tmp_path: Path,
     connection: duckdb.DuckDBPyConnection,
     cli: Callable[..., Any],
-    turns: str,
     counts: str,
 ) -> None:
     path = tmp_path / "dialogue.toml"
     of_llava = f'dataset = "llava_conversation"\nsplit = "train"\nsize = 56_681\ncounts = "{counts}"'
     of_vqav2 = 'dataset = "vqav2"\nsplit = "train"\nsize = 443_757'
-    path.write_text(
-        f'rule = "sqrt"\nrender = {{ turns = "{turns}" }}\n[[members]]\n{of_llava}\n[[members]]\n{of_vqav2}\n'
-    )
+    path.write_text(f'rule = "sqrt"\n[[members]]\n{of_llava}\n[[members]]\n{of_vqav2}\n')
     fill(connection, load_mixture(path), home=dialogues)
     found = {member: tuple(row) for member, *row in connection.execute(SHOWN.format("dialogue")).fetchall()}
     assert found == as_shown(cli, path, dialogues)
     sizes = connection.execute("SELECT member, epoch_size FROM expected_epochs('dialogue', 12_345)").fetchall()
-    assert dict(sizes) == {"llava_conversation": 58 if turns == "chat" else 174, "vqav2": 443_757}
+    assert dict(sizes) == {"llava_conversation": 174, "vqav2": 443_757}
 
 
 @pytest.mark.parametrize("name", mixture_names())
@@ -171,17 +169,18 @@ def test_epochs_need_the_index_of_a_member_only_where_its_conversations_count(di
     with pytest.raises(IbDataError, match=f"{path}: index cannot be read: .*; build llava_conversation again$"):
         query(home, "FROM expected_epochs('instructblip', 1000)")
     assert query(home, "SELECT count(built) FROM expected_epochs('demo', 1000)")[1] == [(0,)]
-    ((dataset, count, problem),) = query(home, "SELECT dataset, num_conversations, problem FROM conversation_counts")[1]
-    assert (dataset, count) == ("llava_conversation", None)
-    assert str(path) in problem
+    assert query(home, "SELECT dataset FROM conversation_counts")[1] == [("llava_conversation",)]
+    for sql in ("FROM conversation_counts", "SELECT sum(num_conversations) FROM conversation_counts"):
+        with pytest.raises(IbDataError, match=f"{path}: index cannot be read: .*; build llava_conversation again$"):
+            query(home, sql)
     assert query(home, "SELECT num_annotations FROM datasets WHERE name = 'llava_conversation'")[1][0] == (174,)
 
 
 def test_conversations_of_each_split_are_counted(dialogues: Home, tiny_home: Home) -> None:
-    assert query(dialogues, "FROM conversation_counts")[1] == [("llava_conversation", "train", 58, None)]
-    found = {row[0]: row[2:] for row in query(tiny_home, "FROM conversation_counts")[1]}
+    assert query(dialogues, "FROM conversation_counts")[1] == [("llava_conversation", "train", 58)]
+    found = {row[0]: row[2] for row in query(tiny_home, "FROM conversation_counts")[1]}
     names = {"vqav2": 40, "vqav2_qg": 40, "okvqa": 6, "okvqa_qg": 6, "coco_caption": 18}
-    assert found == {name: (count, None) for name, count in names.items()}
+    assert found == names
 
 
 def test_results_have_the_columns_that_are_listed(empty_home: Home) -> None:

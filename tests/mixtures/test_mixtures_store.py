@@ -206,7 +206,16 @@ def test_a_replaced_shard_of_the_same_size_is_not_kept(far: Home, near: Home) ->
     [
         (INDEX, lambda path: path.unlink(), "index.parquet: is missing in the object store"),
         (INDEX, lambda path: path.write_bytes(b"PAR1"), r"index.parquet: expected sha256 \w+ as the manifest says"),
-        (MANIFEST, lambda path: path.write_text("{"), "manifest.json: cannot be read"),
+        (
+            MANIFEST,
+            lambda path: path.write_text("{"),
+            r"^vqav2: file://.*/vqav2/train/manifest.json: cannot be read: .*; copy the split there again, manifest",
+        ),
+        (
+            MANIFEST,
+            lambda path: path.write_text('{"more": 1}'),
+            r"^vqav2: file://.*another version of ib_data\? use that one, or copy the split there again, manifest",
+        ),
     ],
 )
 def test_a_damaged_index_or_manifest_is_named_and_never_kept(

@@ -165,7 +165,7 @@ def test_what_is_written_is_read_back(many, tmp_path):
     [
         (lambda v: "{", "cannot be read"),
         (lambda v: "[]", "expected a table"),
-        (lambda v: json.dumps({**v, "sede": 1}), "unknown key 'sede'; did you mean 'seed'"),
+        (lambda v: json.dumps({**v, "sede": 1}), "unknown key 'sede'; run `ib-data templates stats vqav2` again"),
         (lambda v: json.dumps({**v, "seed": "0"}), "'seed': expected an integer, found '0'"),
         (lambda v: json.dumps({**v, "num_rows": -1}), "'num_rows': expected an integer from 0, found -1"),
         (lambda v: json.dumps({**v, "split": "test"}), "holds no counts of vqav2/train"),

@@ -232,6 +232,16 @@ def test_a_split_that_a_dataset_does_not_have_is_not_offered_to_be_built(build, 
         assert (result.code, result.err) == (1, "ib-data: nocaps has no split 'train'; it has validation\n")
 
 
+def test_datasets_of_a_group_that_lack_the_split_are_named_apart(vqa_home, cli):
+    result = cli("render", "all", "--split", "train", "-n", 1, "--json", "--home", vqa_home.root)
+    missing, lacking = result.err.splitlines()
+    assert missing.startswith("left out because not built: ")
+    assert lacking.startswith("left out because they have no split 'train': ")
+    assert "nocaps" in lacking
+    assert "nocaps" not in missing
+    assert [row["dataset"] for row in json.loads(result.out)] == ["vqav2", "vqav2_qg"]
+
+
 def test_an_unknown_task_may_have_been_meant_as_a_subcommand(cli):
     result = cli("templates", "stts")
     assert (result.code, result.err) == (1, "ib-data: unknown task 'stts'; did you mean 'stats'?\n")

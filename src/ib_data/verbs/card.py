@@ -38,16 +38,18 @@ def command(name: str, output: str, home: Home) -> None:
     for split in filter(card.splits.__contains__, SPLITS):
         try:
             manifest = read_manifest(home.split(card.stored_as, split), card.stored_as)
-            if manifest:
-                counts[split] = _counts(manifest)
-                counts[split] = replace(counts[split], templates=_templates(home, card, manifest))
         except DataError as error:
             damaged[split] = str(error)
+        else:
+            if manifest:
+                counts[split] = _with_templates(_counts(manifest), home, card, manifest)
     if output == "json":
         click.echo(json.dumps(card_values(card, counts, damaged), indent=1, ensure_ascii=False))
     else:
         click.echo(card_markdown(card, counts, damaged), nl=False)
-    refuse(list(damaged.values()), f"{len(damaged)} splits of {card.stored_as} are damaged: {', '.join(damaged)}")
+    lost = {split: b.damaged_templates for split, b in counts.items() if b.damaged_templates}
+    places = ", ".join([*damaged, *(f"the template counts of {split}" for split in lost)])
+    refuse([*damaged.values(), *lost.values()], f"damaged of {card.stored_as}: {places}")
 
 
 def _counts(manifest: Manifest) -> BuiltSplit:
@@ -58,6 +60,13 @@ def _counts(manifest: Manifest) -> BuiltSplit:
         num_shards=len(manifest.shards),
         num_bytes=sum(shard.num_bytes for shard in manifest.shards),
     )
+
+
+def _with_templates(counts: BuiltSplit, home: Home, card: Card, manifest: Manifest) -> BuiltSplit:
+    try:
+        return replace(counts, templates=_templates(home, card, manifest))
+    except DataError as error:
+        return replace(counts, damaged_templates=str(error))
 
 
 def _templates(home: Home, card: Card, manifest: Manifest) -> Counted | None:

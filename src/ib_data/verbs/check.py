@@ -1,7 +1,6 @@
 """`ib-data check`: is what is built what its manifest says?"""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ from ib_data.home import Home
 from ib_data.verbs.options import GROUPS, home_option, json_option, nothing_built, stored_cards
 
 if TYPE_CHECKING:
+    from ib_data.builders.manifest import Manifest
     from ib_data.cards import Card
 
 
@@ -31,17 +31,17 @@ def command(names: tuple[str, ...], decode: bool, home: Home, as_json: bool) -> 
     ib-data check vqav2
     ib-data check vqav2 okvqa --decode
     """
+    built = _built(home, names)  # all of them before the first is hashed
+    from ib_data.builders.check import problems
+
     found: dict[str, list[str]] = {}
-    named = stored_cards(name for name in names if name not in GROUPS)
-    for base in stored_cards(names):
-        for split in base.splits:
-            differences = _differences(base, home.split(base.name, split), decode)
-            if differences is not None:
-                found[f"{base.name}/{split}"] = differences
-        if base in named and not any(place.startswith(f"{base.name}/") for place in found):
-            raise IbDataError(f"{base.name} is not built here; run `ib-data build {base.name}`")
-    if not found:
-        raise nothing_built(home, names)
+    for base, splits in built:
+        for split, manifest in splits.items():
+            folder = home.split(base.name, split)
+            if isinstance(manifest, DataError):
+                found[f"{base.name}/{split}"] = [str(manifest)]
+            else:
+                found[f"{base.name}/{split}"] = list(problems(base, manifest, folder, decode))
     if as_json:
         click.echo(json.dumps(found, indent=1))
     for place, lines in found.items():
@@ -57,13 +57,29 @@ def _counted(lines: list[str]) -> str:
     return f"{len(lines)} problem{'s' if len(lines) > 1 else ''}" if lines else "ok"
 
 
-def _differences(card: "Card", folder: Path, decode: bool) -> list[str] | None:
-    """What is amiss in the folder of a split, None where it is not built. A damaged manifest is a difference too."""
-    from ib_data.builders.check import problems
+def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, dict[str, Manifest | DataError]]]":
+    """Each dataset behind NAMES with its built splits: their manifests, or what is wrong with them.
+
+    Raises IbDataError where nothing is built of a dataset that is itself among NAMES, and where nothing is at all.
+    """
+    found = [(card, _splits(card, home)) for card in stored_cards(names)]
+    named = stored_cards(name for name in names if name not in GROUPS)
+    for card, splits in found:
+        if card in named and not splits:
+            raise IbDataError(f"{card.name} is not built here; run `ib-data build {card.name}`")
+    if not any(splits for _, splits in found):
+        raise nothing_built(home, names)
+    return found
+
+
+def _splits(card: "Card", home: Home) -> "dict[str, Manifest | DataError]":
     from ib_data.builders.manifest import read_manifest
 
-    try:
-        manifest = read_manifest(folder, card.name)
-    except DataError as error:
-        return [str(error)]
-    return list(problems(card, manifest, folder, decode)) if manifest else None
+    found: dict[str, Manifest | DataError] = {}
+    for split in card.splits:
+        try:
+            if manifest := read_manifest(home.split(card.name, split), card.name):
+                found[split] = manifest
+        except DataError as error:
+            found[split] = error
+    return found

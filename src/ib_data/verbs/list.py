@@ -1,8 +1,8 @@
 """`ib-data list`: all datasets in one table. Must stay light: nothing here may import pyarrow, duckdb or torch."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import click
 
@@ -12,6 +12,8 @@ from ib_data.console import table
 from ib_data.home import Home
 from ib_data.verbs.failures import refuse
 from ib_data.verbs.options import home_option, json_option
+
+T = TypeVar("T", Manifest, Damage)
 
 
 @click.command("list")
@@ -40,10 +42,15 @@ def command(home: Home, as_json: bool) -> None:
 
 
 def _row(card: Card, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> tuple[object, ...]:
-    own = [f"{m.split} {m.num_annotations:,}" for m in manifests if m.dataset == card.name]
-    own += [f"{damage.split} damaged" for damage in damaged if damage.dataset == card.name]
+    own = [f"{m.split} {m.num_annotations:,}" for m in _of(card, manifests)]
+    own += [f"{damage.split} damaged" for damage in _of(card, damaged)]
     done = f"view of {card.view_of}" if card.view_of else ", ".join(own) or None
     return card.name, card.task, card.role, card.used_split, card.size, done, _by_hand(card)
+
+
+def _of(card: Card, found: Iterable[T]) -> list[T]:
+    """What was found of the card's splits; a view has those of its base."""
+    return [item for item in found if item.dataset == card.stored_as and item.split in card.splits]
 
 
 def _by_hand(card: Card) -> str | None:
@@ -64,9 +71,8 @@ def _values(card: Card, manifests: Sequence[Manifest], damaged: Sequence[Damage]
     }
     counts = {
         m.split: {"samples": m.num_samples, "annotations": m.num_annotations, "drops": m.num_drops}
-        for m in manifests
-        if m.dataset == card.stored_as and m.split in card.splits
+        for m in _of(card, manifests)
     }
-    problems = {d.split: str(d.error) for d in damaged if d.dataset == card.stored_as and d.split in card.splits}
+    problems = {d.split: str(d.error) for d in _of(card, damaged)}
     known = {key: value for key, value in facts.items() if value is not None} | {"built": counts}
     return known | {"damaged": problems} if problems else known

@@ -23,7 +23,7 @@ def home_option(function: F) -> F:
     """Adds `--home DIR`; the verb receives `home: Home`."""
     return click.option(
         "--home",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=click.Path(path_type=Path),
         callback=_home,
         help="Folder of everything ib-data makes. [default: IB_DATA_HOME, else ~/ib_data]",
     )(function)
@@ -33,8 +33,8 @@ def _home(_context: click.Context, _option: click.Parameter, value: Path | None)
     """The home, which need not be there yet; IbDataError where a file stands in its place or above it."""
     home = Home.find(value)
     for path in (home.root, *home.root.parents):
-        if path.is_file():
-            raise IbDataError(f"{home.root} cannot be a home: {path} is a file; name another --home")
+        if path.exists() and not path.is_dir():
+            raise IbDataError(f"{home.root} cannot be a home: {path} is no folder; name another --home")
     return home
 
 
@@ -95,24 +95,30 @@ def nothing_built(home: Home, names: Sequence[str]) -> IbDataError:
 
 
 def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> "list[Card]":
-    """As `named_cards`, without those of a group that are not built: one note names them.
+    """As `named_cards`, without those of a group that are not built or lack the split: a note each names them.
 
-    Raises IbDataError where a dataset that is itself among NAMES is not built, and where none is.
+    Raises IbDataError where this is so of a dataset that is itself among NAMES, and where none is left.
     """
     cards = named_cards(names)  # first of all: an unknown name needs no pyarrow
-    from ib_data.templates.pick import NotBuiltError, built_split
+    from ib_data.templates.pick import NoSplitError, NotBuiltError, built_split
 
-    found, missing = [], []
+    found: list[Card] = []
+    missing: list[str] = []
+    lacking: list[str] = []
     for card in cards:
         try:
             built_split(home, card, split)
             found.append(card)
-        except NotBuiltError:
+        except NotBuiltError as error:
             if card.name in names:
                 raise
-            missing.append(card.name)
+            (lacking if isinstance(error, NoSplitError) else missing).append(card.name)
+    if not found and not missing:
+        raise IbDataError(f"none of {', '.join(names)} has a split {split!r}")
     if not found:
         raise nothing_built(home, names)
     if missing:
         note(f"left out because not built: {', '.join(missing)}")
+    if lacking:
+        note(f"left out because they have no split {split!r}: {', '.join(lacking)}")
     return found

@@ -1,6 +1,7 @@
 """What the verbs that render share: their options, the samples that they show, and the page that they write."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -79,6 +80,8 @@ def write_page(path: Path, title: str, entries: "Iterable[Entry]", size: "Callab
         raise IbDataError(f"--html {path}: is a folder; name a file in it")
     if not path.parent.is_dir():
         raise IbDataError(f"--html {path}: there is no folder {path.parent}; make it, or name another file")
+    with _writing(path):
+        path.open("a").close()  # an earlier page stays until the new one is made
     from ib_data.templates.sheet import contact_sheet
 
     sizes: list[int] = []
@@ -88,5 +91,15 @@ def write_page(path: Path, title: str, entries: "Iterable[Entry]", size: "Callab
             sizes.append(size(entry))
             yield entry
 
-    path.write_text(contact_sheet(title, passing()), encoding="utf-8")
+    page = contact_sheet(title, passing())
+    with _writing(path):
+        path.write_text(page, encoding="utf-8")
     return sum(sizes)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise IbDataError(f"--html {path}: cannot be written ({error.strerror}); name another file") from error

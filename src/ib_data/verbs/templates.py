@@ -63,7 +63,7 @@ def _task(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
     """The task, where it is not the name of a subcommand behind an option; IbDataError for an unknown one."""
     if value in (*SUBCOMMANDS, "list"):
         raise click.UsageError(f"put the options after {value}: ib-data templates {value} [OPTIONS] ...")
-    if value is not None and value not in TASKS:
+    if value is not None and value not in TASKS:  # `load_task` would say so too, but with Jinja
         raise IbDataError(f"unknown task {value!r}; {did_you_mean(value, (*TASKS, *SUBCOMMANDS))}")
     return value
 

@@ -62,6 +62,7 @@ def command(
     ib-data templates stats vqav2
     ib-data templates stats held-in --tokenizer vicuna-7b/tokenizer.json --json
     """
+    cards = built_cards(home, names or ("all",), rendering.split)  # first of all: an unknown name needs no pyarrow
     from ib_data.templates.counting import count_lengths
     from ib_data.templates.pick import built_split
     from ib_data.templates.stats import write_stats
@@ -69,7 +70,7 @@ def command(
 
     counter = load_token_counter(tokenizer) if tokenizer else None
     found = []
-    for card in built_cards(home, names or ("all",), rendering.split):
+    for card in cards:
         manifest = built_split(home, card, rendering.split)
         stats = count_lengths(
             home,
