@@ -24,6 +24,7 @@ def home_option(function: F) -> F:
     return click.option(
         "--home",
         type=click.Path(path_type=Path),
+        metavar="DIRECTORY",
         callback=_home,
         help="Folder of everything ib-data makes. [default: IB_DATA_HOME, else ~/ib_data]",
     )(function)
