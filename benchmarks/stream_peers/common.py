@@ -53,6 +53,12 @@ def per_batch(tier: str) -> Callable[[list[Any]], Any]:
     return tensor if decodes(tier) else list
 
 
+def collate(tier: str) -> Callable[[list[dict[str, bytes]]], Any]:
+    """What a worker does with each list of rows `jpg` and `json`, for those that have a store of their own."""
+    of_sample, of_batch = per_sample(tier), per_batch(tier)
+    return lambda rows: of_batch([of_sample((row["jpg"], row["json"])) for row in rows])
+
+
 def same(pair: Pair) -> Pair:
     """The sample as it is."""
     return pair

@@ -7,7 +7,7 @@ from typing import Any
 
 import litdata as ld
 
-from stream_peers.common import PREFETCH, Reader, per_batch, per_sample
+from stream_peers.common import PREFETCH, Reader, collate
 from stream_peers.corpus import Corpus
 
 NOTE = "own chunks of 64 MB; combined by weights, which ends with its smallest dataset and starts anew"
@@ -53,16 +53,11 @@ def loader(corpus: Corpus, tier: str, workers: int, batch: int) -> Any:
     data: Any = streams[0]
     if len(streams) > 1:
         data = ld.CombinedStreamingDataset(streams, weights=[s.weight for s in sources], iterate_over_all=False)
-    of_sample, of_batch = per_sample(tier), per_batch(tier)
-
-    def collate(rows: list[dict[str, bytes]]) -> Any:
-        return of_batch([of_sample((row["jpg"], row["json"])) for row in rows])
-
     return ld.StreamingDataLoader(
         data,
         batch_size=batch,
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=collate(tier),
         prefetch_factor=PREFETCH if workers else None,
         persistent_workers=bool(workers),
     )

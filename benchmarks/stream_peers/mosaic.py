@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from stream_peers.common import PREFETCH, Reader, per_batch, per_sample
+from stream_peers.common import PREFETCH, Reader, collate
 from stream_peers.corpus import Corpus, Source
 
 for _name in ("torchvision", "torchvision.datasets", "torchvision.transforms", "torchvision.transforms.functional"):
@@ -53,17 +53,13 @@ def loader(corpus: Corpus, tier: str, workers: int, batch: int) -> Any:
         num_canonical_nodes=1,
         batch_size=batch,
     )
-    of_sample, of_batch = per_sample(tier), per_batch(tier)
-
-    def collate(rows: list[dict[str, bytes]]) -> dict[str, Any]:
-        # Its state counts samples by the length of a dict's first value.
-        return {"samples": of_batch([of_sample((row["jpg"], row["json"])) for row in rows])}
-
+    of_rows = collate(tier)
     return StreamingDataLoader(
         data,
         batch_size=batch,
         num_workers=workers,
-        collate_fn=collate,
+        # Its state counts samples by the length of a dict's first value.
+        collate_fn=lambda rows: {"samples": of_rows(rows)},
         prefetch_factor=PREFETCH if workers else None,
         persistent_workers=bool(workers),
     )

@@ -8,10 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, Extent, index_rows, write_table
 from ib_data.builders.manifest import DROPS, INDEX, Manifest, Shard
+from ib_data.cli import group
 from ib_data.home import Home
 from ib_data.sample import Annotation, Answer, Media, Sample
 
@@ -201,3 +203,12 @@ def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     else:
         pytest.importorskip("simplejpeg")
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def dialogues(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with the miniature's conversations, 174 turns of 58, for tests that only read it."""
+    home = Home(tmp_path_factory.mktemp("dialogues"))
+    words = ["build", "llava_conversation", "--mini", "--no-media", "--home", str(home.root)]
+    assert CliRunner().invoke(group, words).exit_code == 0
+    return home

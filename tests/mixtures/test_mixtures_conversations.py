@@ -10,10 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
 
 from ib_data.builders.manifest import INDEX, read_manifest
-from ib_data.cli import group
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture
@@ -24,15 +22,6 @@ from ib_data.mixtures.stream import open_stream
 
 TURNS, CONVERSATIONS = 174, 58  # of the miniature
 Spec = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def dialogues(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with the miniature's conversations, for tests that only read it."""
-    home = Home(tmp_path_factory.mktemp("dialogues"))
-    words = ["build", "llava_conversation", "--mini", "--no-media", "--home", str(home.root)]
-    assert CliRunner().invoke(group, words).exit_code == 0
-    return home
 
 
 @pytest.fixture

@@ -8,10 +8,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from click.testing import CliRunner
 
 from ib_data.builders.manifest import INDEX, built
-from ib_data.cli import group
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Mixture, load_mixture, mixture_names, weights
@@ -113,15 +111,6 @@ def test_epochs_go_over_what_is_built_else_over_the_pinned_size(tiny_home: Home)
     assert found["okvqa"] == (6, pytest.approx(share["okvqa"] * 1e6 / 6), 6)
     assert found["okvqa_qg"] == (6, pytest.approx(share["okvqa_qg"] * 1e6 / 6), 6)
     assert found["aokvqa"] == (None, pytest.approx(share["aokvqa"] * 1e6 / 17_056), 17_056)
-
-
-@pytest.fixture(scope="module")
-def dialogues(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with the miniature's conversations, 174 turns of 58, for tests that only read it."""
-    home = Home(tmp_path_factory.mktemp("dialogues"))
-    words = ["build", "llava_conversation", "--mini", "--no-media", "--home", str(home.root)]
-    assert CliRunner().invoke(group, words).exit_code == 0
-    return home
 
 
 def as_shown(cli: Callable[..., Any], spec: object, home: Home) -> dict[str, tuple[Any, ...]]:

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from ib_data.cli import VERBS, group
-from ib_data.errors import IbDataError
+from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer
 from ib_data.tasks import TASKS
 from ib_data.templates.library import load_task
@@ -230,6 +230,19 @@ def test_a_split_that_a_dataset_does_not_have_is_not_offered_to_be_built(build, 
     for verb in (["show"], ["render"], ["templates", "stats"]):
         result = cli(*verb, "nocaps", "--split", "train", "--home", home.root)
         assert (result.code, result.err) == (1, "ib-data: nocaps has no split 'train'; it has validation\n")
+
+
+def test_a_page_that_fails_leaves_no_empty_file(vqa_home, cli, tmp_path, monkeypatch):
+    def failing(*_arguments):
+        raise DataError("vqav2", "a shard is damaged")
+
+    monkeypatch.setattr("ib_data.templates.sheet.contact_sheet", failing)
+    earlier, new = tmp_path / "earlier.html", tmp_path / "new.html"
+    earlier.write_text("an earlier page")
+    for page in (earlier, new):
+        assert cli("show", "vqav2", "--html", page, "--home", vqa_home.root).code == 1
+    assert earlier.read_text() == "an earlier page"
+    assert not new.exists()
 
 
 def test_datasets_of_a_group_that_lack_the_split_are_named_apart(vqa_home, cli):

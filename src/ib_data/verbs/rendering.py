@@ -80,6 +80,7 @@ def write_page(path: Path, title: str, entries: "Iterable[Entry]", size: "Callab
         raise IbDataError(f"--html {path}: is a folder; name a file in it")
     if not path.parent.is_dir():
         raise IbDataError(f"--html {path}: there is no folder {path.parent}; make it, or name another file")
+    is_new = not path.exists()
     with _writing(path):
         path.open("a").close()  # an earlier page stays until the new one is made
     from ib_data.templates.sheet import contact_sheet
@@ -91,7 +92,12 @@ def write_page(path: Path, title: str, entries: "Iterable[Entry]", size: "Callab
             sizes.append(size(entry))
             yield entry
 
-    page = contact_sheet(title, passing())
+    try:
+        page = contact_sheet(title, passing())
+    except BaseException:
+        if is_new:
+            path.unlink()
+        raise
     with _writing(path):
         path.write_text(page, encoding="utf-8")
     return sum(sizes)
