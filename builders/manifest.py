@@ -1,7 +1,7 @@
 """`manifest.json` of a built split: counts, checksums, and the recipe that made it. Without it nothing is built."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,18 @@ def built(home: Home) -> list[Manifest]:
     if damaged:
         raise damaged[0].error
     return sorted(manifests, key=lambda manifest: (manifest.dataset, manifest.split))
+
+
+def read_splits(home: Home, dataset: str, splits: Iterable[str]) -> dict[str, Manifest | DataError]:
+    """The manifest of each split that is built, or what is wrong with it; in the order of `splits`."""
+    found: dict[str, Manifest | DataError] = {}
+    for split in splits:
+        try:
+            if manifest := read_manifest(home.split(dataset, split), dataset):
+                found[split] = manifest
+        except DataError as error:
+            found[split] = error
+    return found
 
 
 def survey(home: Home) -> tuple[list[Manifest], list[Damage]]:

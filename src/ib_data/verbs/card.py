@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ib_data.builders.manifest import Manifest, read_manifest
+from ib_data.builders.manifest import Manifest, read_splits
 from ib_data.cards import Card, find_card
 from ib_data.cards.render import BuiltSplit, Counted, card_markdown, card_values
 from ib_data.errors import DataError
@@ -33,16 +33,13 @@ def command(name: str, output: str, home: Home) -> None:
       ib-data card okvqa --format json | jq .files
     """
     card = find_card(name)
-    counts: dict[str, BuiltSplit] = {}
-    damaged: dict[str, str] = {}
-    for split in filter(card.splits.__contains__, SPLITS):
-        try:
-            manifest = read_manifest(home.split(card.stored_as, split), card.stored_as)
-        except DataError as error:
-            damaged[split] = str(error)
-        else:
-            if manifest:
-                counts[split] = _with_templates(_counts(manifest), home, card, manifest)
+    built = read_splits(home, card.stored_as, filter(card.splits.__contains__, SPLITS))
+    damaged = {split: str(found) for split, found in built.items() if isinstance(found, DataError)}
+    counts = {
+        split: _with_templates(_counts(found), home, card, found)
+        for split, found in built.items()
+        if not isinstance(found, DataError)
+    }
     if output == "json":
         click.echo(json.dumps(card_values(card, counts, damaged), indent=1, ensure_ascii=False))
     else:

@@ -62,24 +62,13 @@ def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, dict[str, Ma
 
     Raises IbDataError where nothing is built of a dataset that is itself among NAMES, and where nothing is at all.
     """
-    found = [(card, _splits(card, home)) for card in stored_cards(names)]
+    from ib_data.builders.manifest import read_splits
+
+    found = [(card, read_splits(home, card.name, card.splits)) for card in stored_cards(names)]
     named = stored_cards(name for name in names if name not in GROUPS)
     for card, splits in found:
         if card in named and not splits:
             raise IbDataError(f"{card.name} is not built here; run `ib-data build {card.name}`")
     if not any(splits for _, splits in found):
         raise nothing_built(home, names)
-    return found
-
-
-def _splits(card: "Card", home: Home) -> "dict[str, Manifest | DataError]":
-    from ib_data.builders.manifest import read_manifest
-
-    found: dict[str, Manifest | DataError] = {}
-    for split in card.splits:
-        try:
-            if manifest := read_manifest(home.split(card.name, split), card.name):
-                found[split] = manifest
-        except DataError as error:
-            found[split] = error
     return found
