@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
+from torch._C import _error_if_any_worker_fails
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ib_data.errors import IbDataError, one_line, os_error_line
@@ -26,6 +27,10 @@ from ib_data.strict import Table
 BatchT = TypeVar("BatchT")
 # What torch says of a worker that is gone; it also names the worker whose collate raised, with its traceback.
 _WORKER_DIED = re.compile(r"DataLoader worker \(.*(killed by signal|exited unexpectedly)")
+# What opening a batch raises whose worker is just dying, and how long the death may then take to be known: the kernel
+# closes the worker's sockets first, by microseconds or, on a busy machine, milliseconds.
+_CUT_OFF = (EOFError, ConnectionError, FileNotFoundError)
+_DEATH_KNOWN_S = 2.0
 # Batches that a consumer has in hand beside those that wait: the one it works on, and the one that it just let go.
 _HELD = 2
 Collate = Callable[[list[Example]], BatchT]  # runs in the workers
@@ -227,13 +232,29 @@ class StreamLoader(Generic[BatchT]):
 
     def _next(self, made: "Iterator[_Made[BatchT] | _Failure]") -> "_Made[BatchT] | None":
         began = time.perf_counter()
-        found = next(made, None)
+        try:
+            found = next(made, None)
+        except _CUT_OFF:
+            if self.workers:
+                _name_the_dead()
+            raise
         self.meter.wait_s += time.perf_counter() - began
         if isinstance(found, _Failure):
             raise IbDataError(found.line)
         if found is not None:
             self.meter.add(found.meter)
         return found
+
+
+def _name_the_dead() -> None:
+    """torch's RuntimeError for a worker that died; left to its signal it would come at random within seconds.
+
+    Asked for, because the signal reaches the main thread alone, and that may not be the one that consumes.
+    """
+    until = time.monotonic() + _DEATH_KNOWN_S
+    while time.monotonic() < until:
+        _error_if_any_worker_fails()
+        time.sleep(0.01)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ import json
 import os
 import random
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -248,6 +250,39 @@ def _kill_the_first(loader: StreamLoader[int]) -> None:
     for worker in loader:
         os.kill(worker, signal.SIGKILL)
         os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)  # torch's handler runs here, in the consumer's code
+
+
+class _CutOff:
+    """A batch that cannot be opened, as where its worker dies meanwhile; of that death the consumer hears later."""
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return _kill_and_cut_off, (os.getpid(),)
+
+
+def _kill_and_cut_off(worker: int) -> None:
+    Timer(0.1, os.kill, (worker, signal.SIGKILL)).start()
+    raise EOFError
+
+
+def _cut_off(_examples: list[Example]) -> _CutOff:
+    return _CutOff()
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_a_death_that_a_cut_connection_tells_of_first_is_named_too(tiny_home: Home, threads: int) -> None:
+    loader = StreamLoader(opened(tiny_home), 8, _cut_off, workers=1)
+    with pytest.raises(IbDataError, match=r"a loading worker died before position 0: .*killed by signal"):
+        ThreadPoolExecutor(1).submit(next, iter(loader)).result() if threads else next(iter(loader))
+
+
+def _at_its_end(_examples: list[Example]) -> int:
+    raise EOFError("no further line")
+
+
+def test_an_error_of_a_collate_is_not_taken_for_a_death(tiny_home: Home) -> None:
+    loader = StreamLoader(opened(tiny_home), 8, _at_its_end, workers=1)
+    with pytest.raises(EOFError, match=r"(?s)Caught EOFError in DataLoader worker.*no further line"):
+        next(iter(loader))
 
 
 def test_an_error_of_a_collate_keeps_its_traceback(tiny_home: Home) -> None:
