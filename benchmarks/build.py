@@ -18,7 +18,7 @@ from ib_data.builders.build import Build, build_dataset
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.miniature import write_mirror
 from ib_data.builders.options import Options
-from ib_data.builders.plan import Plan, group, make_plan, with_media
+from ib_data.builders.plan import Plan, Planned, group, make_plan, with_media
 from ib_data.builders.sources import SourceFolders, resolve
 from ib_data.cards import load_card
 from ib_data.home import Home
@@ -47,6 +47,12 @@ def planned(fetcher: Fetcher) -> Plan:
     return with_media(make_plan(files, images, drops), folders, fetcher)
 
 
+def stored(item: Planned) -> bytes:
+    """The photo as the source has it."""
+    assert item.place
+    return item.place.read("vqav2")
+
+
 def shard_writer(folder: Path, plan: Plan) -> None:
     """webdataset's own writer, imported here: workers import this file, and torch with it would cost them seconds."""
     import webdataset
@@ -55,13 +61,13 @@ def shard_writer(folder: Path, plan: Plan) -> None:
     with webdataset.ShardWriter(str(folder / "peer" / "%06d.tar"), maxcount=1000, verbose=0) as writer:
         for item in plan.samples:
             text = item.sample.to_json().encode()
-            writer.write({"__key__": item.sample.key, "jpg": item.place.read("vqav2"), "json": text})
+            writer.write({"__key__": item.sample.key, "jpg": stored(item), "json": text})
 
 
 def bare(plan: Plan) -> None:
     """Only reading and hashing."""
     for item in plan.samples:
-        hashlib.sha256(item.place.read("vqav2")).hexdigest()
+        hashlib.sha256(stored(item)).hexdigest()
 
 
 def rate(work: Callable[[], object]) -> float:

@@ -72,7 +72,7 @@ def resized(image: Image.Image) -> object:
 def ways() -> dict[str, Decode]:
     """Each way of decoding, by its name."""
 
-    def ours(**options: str) -> Decode:
+    def ours(**options: Any) -> Decode:
         return lambda data: pixels(data, "image", ImageOptions(**options), position=data[-9])
 
     return {

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from itertools import count, cycle
 from statistics import median
+from typing import Any
 
 import numpy as np
 from hardware import report
@@ -195,7 +196,7 @@ if __name__ == "__main__":
     data = photo()
     middle = measured(data)
     decode_us = middle["decode", ""]
-    cases = {
+    cases: dict[str, dict[str, Any]] = {
         name: {
             "dataset": dataset,
             "render_us": round(middle["render", name], 1),

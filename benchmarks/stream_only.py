@@ -147,15 +147,15 @@ def _agreement(runs: list[list[str]]) -> dict[str, Any]:
 
 def _global_order(corpus: Corpus, world: int, workers: int, batch: int = 48, num_batches: int = 20) -> list[str]:
     """The sequence over all processes of a run, put together from what each received."""
-    from stream_peers.ours import encoded, opened
+    from stream_peers.ours import opened, pairs
 
-    from ib_data.mixtures.loader import StreamLoader
+    from ib_data.mixtures.loader import ImageBatch, StreamLoader
 
     stream = opened(corpus, TIER)
     ranks = []
     for rank in range(world):
-        loader = StreamLoader(stream, batch, encoded, world=world, rank=rank, workers=workers)
-        ranks.append([[key_of(text) for _, text in made] for made in islice(loader, num_batches)])
+        loader: StreamLoader[ImageBatch] = StreamLoader(stream, batch, world=world, rank=rank, workers=workers)
+        ranks.append([[key_of(text) for _, text in pairs(made)] for made in islice(loader, num_batches)])
     return [key for parts in zip(*ranks, strict=True) for part in parts for key in part]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture
 from ib_data.mixtures.images import ImageOptions
-from ib_data.mixtures.loader import StreamLoader, stack
+from ib_data.mixtures.loader import ImageBatch, StreamLoader, stack
 from ib_data.mixtures.options import StreamOptions
 from ib_data.mixtures.stream import Stream, open_stream
 from stream_peers.common import PREFETCH, SIDE, decodes
@@ -23,7 +23,12 @@ def stream(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]
     loader = StreamLoader(opened(corpus, tier), batch, stack, workers=workers, prefetch_factor=PREFETCH)
     if decodes(tier):
         return (made.images for made in loader)
-    return ([(example.media, example.key.encode()) for example in made.examples] for made in loader)
+    return map(pairs, loader)
+
+
+def pairs(made: ImageBatch) -> list[tuple[bytes | None, bytes]]:
+    """Image bytes and key of each example, as other peers give image bytes and JSON."""
+    return [(example.media, example.key.encode()) for example in made.examples]
 
 
 def fast(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:

@@ -15,13 +15,13 @@ Opened = tuple[Iterator[Any], Callable[[], Any]]
 
 def ours(corpus: Corpus, state: Any) -> Opened:
     """ib_data."""
-    from ib_data.mixtures.loader import StreamLoader
-    from stream_peers.ours import encoded, opened
+    from ib_data.mixtures.loader import ImageBatch, StreamLoader
+    from stream_peers.ours import opened, pairs
 
-    loader = StreamLoader(opened(corpus, TIER), BATCH, encoded)
+    loader: StreamLoader[ImageBatch] = StreamLoader(opened(corpus, TIER), BATCH)
     if state is not None:
         loader.load_state_dict(state)
-    return iter(loader), loader.state_dict
+    return map(pairs, loader), loader.state_dict
 
 
 def webdataset(corpus: Corpus, state: Any) -> Opened:

@@ -50,7 +50,7 @@ def _endless(loader: Any) -> Iterator[Any]:
 
 def _loader(loader: Any, corpus: Corpus, tier: str, workers: int, batch: int, **options: Any) -> Any:
     sources = corpus.of(tier)
-    dataset = ConcatDataset([Decoded(Reader(corpus, source), tier) for source in sources])
+    dataset: Any = ConcatDataset([Decoded(Reader(corpus, source), tier) for source in sources])
     sampler: Any = RandomSampler(dataset)
     if len(sources) > 1:
         each = [torch.full((source.num_samples,), source.weight / source.num_samples) for source in sources]
