@@ -149,12 +149,12 @@ def _global_order(corpus: Corpus, world: int, workers: int, batch: int = 48, num
     """The sequence over all processes of a run, put together from what each received."""
     from stream_peers.ours import opened, pairs
 
-    from ib_data.mixtures.loader import ImageBatch, StreamLoader
+    from ib_data.mixtures.loader import StreamLoader
 
     stream = opened(corpus, TIER)
     ranks = []
     for rank in range(world):
-        loader: StreamLoader[ImageBatch] = StreamLoader(stream, batch, world=world, rank=rank, workers=workers)
+        loader = StreamLoader(stream, batch, world=world, rank=rank, workers=workers)
         ranks.append([[key_of(text) for _, text in pairs(made)] for made in islice(loader, num_batches)])
     return [key for parts in zip(*ranks, strict=True) for part in parts for key in part]
 

@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import torch
 from torch import Tensor
 from torch._C import _error_if_any_worker_fails
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from typing_extensions import TypeVar  # torch brings it; Python 3.13 has the default in typing
 
 from ib_data.errors import IbDataError, one_line, os_error_line
 from ib_data.mixtures.example import Example
@@ -24,7 +25,6 @@ from ib_data.mixtures.meter import Meter
 from ib_data.mixtures.stream import Stream
 from ib_data.strict import Table
 
-BatchT = TypeVar("BatchT")
 # What torch says of a worker that is gone; it also names the worker whose collate raised, with its traceback.
 _WORKER_DIED = re.compile(r"DataLoader worker \(.*(killed by signal|exited unexpectedly)")
 # What opening a batch raises whose worker is just dying, and how long the death may then take to be known: the kernel
@@ -33,7 +33,6 @@ _CUT_OFF = (EOFError, ConnectionError, FileNotFoundError)
 _DEATH_KNOWN_S = 2.0
 # Batches that a consumer has in hand beside those that wait: the one it works on, and the one that it just let go.
 _HELD = 2
-Collate = Callable[[list[Example]], BatchT]  # runs in the workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,10 @@ class ImageBatch:
     images: Tensor | None
     image_index: Tensor
     examples: list[Example]
+
+
+BatchT = TypeVar("BatchT", default=ImageBatch)
+Collate = Callable[[list[Example]], BatchT]  # runs in the workers
 
 
 def stack(examples: list[Example]) -> ImageBatch:

@@ -15,10 +15,10 @@ Opened = tuple[Iterator[Any], Callable[[], Any]]
 
 def ours(corpus: Corpus, state: Any) -> Opened:
     """ib_data."""
-    from ib_data.mixtures.loader import ImageBatch, StreamLoader
+    from ib_data.mixtures.loader import StreamLoader
     from stream_peers.ours import opened, pairs
 
-    loader: StreamLoader[ImageBatch] = StreamLoader(opened(corpus, TIER), BATCH)
+    loader = StreamLoader(opened(corpus, TIER), BATCH)
     if state is not None:
         loader.load_state_dict(state)
     return map(pairs, loader), loader.state_dict
