@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
+from ib_data.mixtures.parts import find_built
 from ib_data.mixtures.rows import Rows
 from ib_data.mixtures.schedule import Schedule
 from ib_data.mixtures.sources import Source, refuse_unknown, sources
 from ib_data.mixtures.spec import Mixture
+from ib_data.mixtures.store import LocalStore
 from ib_data.mixtures.weights import stage_quotas
 
 # Of a spec's checksum, in the name of a kept file: enough to tell the specs of one home apart.
@@ -30,15 +32,14 @@ def drawn(
     """A row for each of `count` positions from `start` on: position, member, dataset, rank, epoch, index, key, id.
 
     `key` and `id` are null where the member is not built. The last column is `spec_sha256`, of all of the spec that
-    decides the draws. With `available` the weights are shared among the built members; IbDataError where there are
-    none.
+    decides the draws. With `available` the weights are shared among the built members, and a note names the others;
+    IbDataError where there are none.
     """
     refuse_unknown(mixture)
-    found = sources(home, mixture)
     if available:
-        mixture = mixture.only(name for name, source in found.items() if source.num_built)
-        if not mixture.members:
-            raise IbDataError(f"mixture {mixture.name}: none of its members is built; leave out --available")
+        mixture, found = find_built(LocalStore(home), mixture, available=True)
+    else:
+        found = sources(home, mixture)
     is_chat = mixture.render.turns == "chat"
     rows = {name: _rows(home, found[name]) for name in mixture.names}
     sizes = {name: found[name].epoch_size(mixture.render.turns) for name in mixture.names}

@@ -4,7 +4,8 @@ torch hands each tensor over in shared memory of its own, whose pages are made f
 worker pickles a batch with its large values apart (protocol 5, PEP 574) into one of a few slots; the consumer's tensors
 and arrays are views of it, and when the last of them is gone the slot is free again. Where no slot is free, because the
 consumer keeps its batches, a batch has memory (and a file descriptor) of its own. A slot keeps the size of its largest
-batch. Tensors arrive with their strides, but each by itself: what shared memory in the worker does not here.
+batch. Tensors arrive dense, with their dimensions in memory in the order that they had, and each by itself:
+what shared memory in the worker does not here.
 
 A process that is forked from the consumer sees the slots, too, and does not keep them from being used again: it needs
 a copy of a batch that it goes on with. Needs torch (`ib-data[train]`).
@@ -140,7 +141,14 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         if type(value) is not Tensor or value.layout != torch.strided or value.device.type != "cpu":
             return NotImplemented
-        if value.requires_grad or value.is_quantized or value.is_conj() or value.is_neg() or not value.numel():
+        if (
+            value.requires_grad
+            or value.is_nested
+            or value.is_quantized
+            or value.is_conj()
+            or value.is_neg()
+            or not value.numel()
+        ):
             return NotImplemented  # what is more than plain memory torch itself knows best
         # Dimensions in the order of their strides, so that a picture with its channels last needs no copy.
         order = sorted(range(value.dim()), key=value.stride, reverse=True)

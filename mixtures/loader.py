@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, Generic
 
 import torch
@@ -111,14 +112,14 @@ class StreamDataset(IterableDataset[BatchT]):
         """From `start` on, or from a state that was just loaded."""
         worker, num_workers = _worker()
         self._num_made, self._num_loaded = self._num_loaded, 0
-        share = self.batch_size // self.world
+        start, share = self.start, self.batch_size // self.world
         read = self.stream.visit if self.once else self.stream.batch
-        while True:
-            first = self.start + (worker + self._num_made * num_workers) * self.batch_size
+        for number in count(self._num_made):  # of its own: two iterations may run side by side
+            first = start + (worker + number * num_workers) * self.batch_size
             if self.once and first >= self.stream.num_visits:
                 return
             examples = read(first + self.rank * share, share)
-            self._num_made += 1
+            self._num_made = number + 1
             if examples:
                 yield self.collate(examples)
 
@@ -184,9 +185,15 @@ class StreamLoader(Generic[BatchT]):
         self.start_method = start_method
         self.position = start
         self.meter = Meter()
+        self._num_begun = 0
 
     def __iter__(self) -> Iterator[BatchT]:
-        """IbDataError, in one line, for whatever a worker cannot go on from."""
+        """IbDataError, in one line, for whatever a worker cannot go on from, and for an iteration that was left behind.
+
+        Where there is no end, that is one that goes on after another was begun or a state loaded.
+        """
+        self._num_begun += 1
+        begun = self._num_begun
         if not self.dataset.once:
             self.dataset.start = self.position
         handover = Handover(self.workers, self.prefetch_factor + _HELD) if self.workers else None
@@ -204,6 +211,8 @@ class StreamLoader(Generic[BatchT]):
             made = _opened(handover.receiver(), made)
         with self.naming_deaths():
             while (found := self._next(made)) is not None:
+                if begun != self._num_begun and not self.dataset.once:
+                    raise IbDataError("this loader was begun anew meanwhile; make a StreamLoader for each loop")
                 self.position += 0 if self.dataset.once else self.dataset.batch_size
                 yield found.batch
 
@@ -216,10 +225,11 @@ class StreamLoader(Generic[BatchT]):
         """Go on from a state, at the next iteration; IbDataError where it is of another stream."""
         self.dataset.refuse_once()
         self.position = self.dataset.stream.check_state(state)
+        self._num_begun += 1
 
     @contextmanager
     def naming_deaths(self) -> Iterator[None]:
-        """Around a loop over this loader: an IbDataError in one line where a worker dies.
+        """Around a loop over this loader: an IbDataError in one line where a worker dies, or no file can be opened.
 
         torch says so by a signal, in the middle of whatever the main thread is doing; the iterator itself can name it
         only while it waits for a batch.
@@ -227,6 +237,9 @@ class StreamLoader(Generic[BatchT]):
         try:
             yield
         except RuntimeError as error:
+            if str(error).startswith("Too many open files"):
+                remedy = "each batch that is kept holds one: clone what you keep, or raise `ulimit -n`"
+                raise IbDataError(f"too many open files before position {self.position}; {remedy}") from error
             if not _WORKER_DIED.search(str(error)):
                 raise
             reason = one_line(str(error).splitlines()[0], 200)

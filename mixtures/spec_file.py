@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from ib_data.errors import DataError, IbDataError, did_you_mean
+from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 from ib_data.home import SPLITS
 from ib_data.mixtures.schedule import BLOCK, MAX_POSITION
 from ib_data.mixtures.spec import COUNTS, Member, Mixture, StageSpec
@@ -175,7 +175,7 @@ def _stages(table: Table, rule: str) -> list[StageSpec]:
     stages: list[StageSpec] = []
     for row in table.tables("stages"):
         row.only(("start", "rule", "exponent", "scales"))
-        if row.values.keys() == {"start"}:
+        if {key for key, value in row.values.items() if value != {}} == {"start"}:
             raise row.error("a stage that changes nothing", "give it a rule, an exponent or scales, or remove it")
         own_rule = row.one_of("rule", RULES) if "rule" in row.values else None
         rule = own_rule or rule
@@ -229,7 +229,7 @@ def _check_stages(mixture: Mixture, table: Table) -> None:
 def _size(row: Table, key: str, dataset: str) -> int:
     size = row.get(key, int)
     if not 1 <= size <= _MAX_SIZE:
-        raise row.error(f"member {dataset!r}: {key!r} expected an integer from 1 to 2**53, found {size}")
+        raise row.error(f"member {dataset!r}: {key!r} expected an integer from 1 to 2**53, found {quoted(size)}")
     return size
 
 

@@ -36,7 +36,8 @@ def expected_samples(mixture: Mixture, num_samples: int) -> dict[str, float]:
 def drawn_samples(mixture: Mixture, num_samples: int) -> dict[str, float]:
     """As `expected_samples`, by the quotas of the order: a member of a smaller weight than a slot is drawn more often.
 
-    The stream gives each member as many, within 1 at the edge of every block.
+    The stream gives each member as many, within 1 at the edge of every block, and within 1 more for each stage after
+    the first: it has a table of its own.
     """
     shares = [{name: q / TOTAL_QUOTA for name, q in stage.quotas.items()} for stage in stage_quotas(mixture)]
     return _summed(mixture, shares, num_samples)

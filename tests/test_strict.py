@@ -38,6 +38,8 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text("name = 'drawn'\n", encoding="utf-8")
     assert read_text(path) == "name = 'drawn'\n"
+    path.write_text("name = 'drawn'\n", encoding="utf-8-sig")  # as Windows' editor does
+    assert read_text(path) == "name = 'drawn'\n"
     path.write_bytes(b"name = '\xff'")
     with pytest.raises(IbDataError, match=rf"{path}: is not UTF-8 text \(invalid start byte at byte 8\)"):
         read_text(path)

@@ -51,19 +51,20 @@ def opened(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
         return
     with _written(home) as path:
-        try:
-            _install(path, home)
-        except OSError as error:
-            if error.errno not in _READ_ONLY or not home.root.is_dir():
-                raise
-        with duckdb.connect(str(path), read_only=True) as connection:
+        if home.root.is_dir():  # a mistyped home is not made
+            try:
+                _install(path, home)
+            except OSError as error:
+                if error.errno not in _READ_ONLY:
+                    raise
+        with _reading(path) as connection:
             yield connection
 
 
 def _open_current(home: Home) -> duckdb.DuckDBPyConnection | None:
     """The catalog, None where it was not made from the manifests, logs, cards, templates and mixtures of now."""
     try:
-        connection = duckdb.connect(str(home.catalog), read_only=True)
+        connection = _reading(home.catalog)
     except duckdb.Error:  # there is none yet, or a file of that name that is no catalog: it is made anew
         return None
     try:
@@ -74,6 +75,21 @@ def _open_current(home: Home) -> duckdb.DuckDBPyConnection | None:
         return connection
     connection.close()
     return None
+
+
+def _reading(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection of its own to a catalog file: what is set on it binds no other that this process has open there.
+
+    duckdb.connect(path) would share one instance, and its settings, among all connections to the file.
+    """
+    connection = duckdb.connect()
+    try:
+        connection.execute(f"ATTACH {literal(str(path))} AS catalog (READ_ONLY)")
+        connection.execute("USE catalog")
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
 
 
 @contextmanager

@@ -73,7 +73,7 @@ MACROS: Mapping[str, Macro] = {
         | {"weight": NUMBER, "samples": NUMBER, "size": WHOLE, "built": WHOLE, "epochs": NUMBER, "epoch_size": WHOLE},
         f"""
         WITH run AS (
-            SELECT CASE WHEN num_samples > 0 THEN CAST(num_samples AS DOUBLE)
+            SELECT CASE WHEN num_samples > 0 AND isfinite(CAST(num_samples AS DOUBLE)) THEN CAST(num_samples AS DOUBLE)
                    ELSE error('num_samples: expected a number above 0') END AS length
         ), shares AS (
             SELECT member, dataset, split, size, sum(weight * greatest(

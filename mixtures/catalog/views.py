@@ -102,7 +102,7 @@ def _draws(home: Home, _read: Manifests) -> str:
 
 
 def _kept_draws(home: Home) -> list[Path]:
-    return sorted(path for path in home.draws.glob("*.parquet") if not path.name.startswith("."))
+    return sorted(home.draws.glob("*.parquet"))  # what is being written lies in a folder
 
 
 def _file(home: Home, manifest: Manifest, name: str) -> Path:

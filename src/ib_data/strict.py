@@ -97,8 +97,8 @@ class Table:
 
 
 def read_text(path: Path) -> str:
-    """The text of a user's file; IbDataError where it is not UTF-8."""
+    """The text of a user's file, without the mark that Windows puts before it; IbDataError where it is not UTF-8."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise IbDataError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error

@@ -146,7 +146,9 @@ def picture_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture
 def empty_home(tmp_path: Path) -> Home:
     """A home where nothing is built."""
-    return Home(tmp_path / "empty")
+    home = Home(tmp_path / "empty")
+    home.root.mkdir()
+    return home
 
 
 @pytest.fixture

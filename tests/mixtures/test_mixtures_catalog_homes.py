@@ -5,9 +5,11 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from ib_data.errors import IbDataError
@@ -27,6 +29,25 @@ def test_a_home_of_any_name(tmp_path: Path, build_split: Build, name: str) -> No
     for _ in range(2):  # made anew, and as it stands
         assert query(home, COUNT)[1] == [(12,)]
     assert sorted(path.name for path in home.root.iterdir()) == ["catalog.duckdb", "shards"]
+
+
+def test_a_home_that_is_not_there_is_not_made(tmp_path: Path, cli: Callable[..., Any]) -> None:
+    home = tmp_path / "mistyped" / "home"
+    result = cli("sql", COUNT, "--home", home, "--format", "csv")
+    assert (result.code, result.out) == (0, "count_star()\n0\n")
+    assert result.err == f"there is no folder {home}: nothing is built in it\n"
+    assert not home.parent.exists()
+
+
+def test_connections_of_the_process_leave_each_other_alone(tmp_path: Path, build_split: Build) -> None:
+    home = Home(tmp_path / "home")
+    build_split(home, "okvqa", 3)
+    rebuild(home)
+    with duckdb.connect(str(home.catalog), read_only=True) as own:
+        with ThreadPoolExecutor(3) as pool:
+            assert list(pool.map(lambda _: query(home, COUNT)[1], range(6))) == [[(12,)]] * 6
+        own.execute("SET threads = 1")
+        assert own.execute("SELECT count(*) FROM glob('/*')").fetchone() != (0,)  # it may still open any file
 
 
 def test_a_backslash_in_the_path_is_refused_by_what_reads_indices(tmp_path: Path, build_split: Build) -> None:

@@ -3,9 +3,11 @@
 import json
 import os
 import random
+import resource
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
 from threading import Timer
 
 import numpy as np
@@ -214,6 +216,67 @@ def test_no_random_state_is_touched(tiny_home: Home) -> None:
     after = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state())  # noqa: NPY002
     assert before[:2] == after[:2]
     assert torch.equal(before[2], after[2])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_passes_over_everything_may_run_side_by_side(tiny_home: Home, workers: int) -> None:
+    loader = StreamLoader(opened(tiny_home), 16, positions, workers=workers, once=True)
+    alone = list(loader)
+    assert len(alone) == 4
+    assert list(zip(loader, loader, strict=True)) == [(batch, batch) for batch in alone]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_endless_loop_that_was_left_behind_is_refused(tiny_home: Home, workers: int) -> None:
+    loader = StreamLoader(opened(tiny_home), 16, positions, workers=workers)
+    old, new = iter(loader), iter(loader)
+    assert [next(old)[0], next(old)[0], next(new)[0]] == [0, 16, 32]
+    with pytest.raises(IbDataError, match="begun anew meanwhile; make a StreamLoader for each loop"):
+        next(old)
+    assert next(new)[0] == 48
+    state = loader.state_dict()
+    loader.load_state_dict(state)
+    with pytest.raises(IbDataError, match="begun anew"):
+        next(new)
+    assert next(iter(loader))[0] == 64
+
+
+def test_two_iterations_of_a_dataset_do_not_mix(tiny_home: Home) -> None:
+    dataset = StreamDataset(opened(tiny_home), 16, positions)
+    one, two = iter(dataset), iter(dataset)
+    assert [next(each)[0] for each in (one, one, two, one, two)] == [0, 16, 0, 32, 16]
+
+
+def test_batches_that_are_kept_beyond_the_limit_of_open_files_are_said(tiny_home: Home) -> None:
+    loader = StreamLoader(opened(tiny_home), 8, _large, workers=1)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    num_open = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (num_open + 24, limits[1]))
+    try:
+        with pytest.raises(IbDataError, match=r"too many open files before position .*clone what you keep"):
+            list(islice(loader, 40))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def _large(_examples: list[Example]) -> torch.Tensor:
+    return torch.zeros(100_000)
+
+
+def _nested(_examples: list[Example]) -> torch.Tensor:
+    return torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.strided)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_nested_tensor_comes_as_with_torch_alone(tiny_home: Home) -> None:
+    dataset = StreamDataset(opened(tiny_home), 8, _nested)
+    outcomes = []
+    for loader in (StreamLoader(dataset.stream, 8, _nested, workers=1), DataLoader(dataset, None, num_workers=1)):
+        try:
+            outcomes.append([part.tolist() for part in next(iter(loader)).unbind()])
+        except RuntimeError as error:
+            outcomes.append(str(error).splitlines()[-1])
+    assert outcomes[0] == outcomes[1]
 
 
 def test_an_error_in_a_worker_is_its_one_line(tmp_path, build_split) -> None:

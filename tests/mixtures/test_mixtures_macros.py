@@ -192,6 +192,8 @@ def test_results_have_the_columns_that_are_listed(empty_home: Home) -> None:
         ("FROM expected_epochs('it''s', 10)", "unknown mixture 'it's'; known: "),
         ("FROM mixture_weights(NULL)", "unknown mixture ''; known: "),
         ("FROM expected_epochs('demo', 0)", "num_samples: expected a number above 0"),
+        ("FROM expected_epochs('demo', 'nan'::DOUBLE)", "num_samples: expected a number above 0"),
+        ("FROM expected_epochs('demo', 'inf'::DOUBLE)", "num_samples: expected a number above 0"),
         ("FROM expected_epochs('demo', NULL)", "num_samples: expected a number above 0"),
         ("FROM mixture_weights('demo', at_position := -1)", "at_position: expected a position from 0 on"),
     ],

@@ -13,6 +13,7 @@ from ib_data.cli import VERBS, group
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture, mixture_names, weights
+from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.overview import bar
 
 HELD_IN = 13
@@ -292,6 +293,20 @@ def test_available_names_the_stage_that_is_left_without_members(tiny_home: Home,
         result = CliRunner().invoke(group, [*words, str(path), "--available", "--home", str(tiny_home.root)])
         assert isinstance(result.exception, IbDataError)
         assert "all weights are 0 from position 2048 on; give one of vqav2 a scale" in str(result.exception)
+
+
+def test_draw_names_whom_available_leaves_out(tiny_home: Home) -> None:
+    result = run(tiny_home, "draw", "instructblip", "--available", "-n", "1")
+    assert result.exit_code == 0
+    assert "mixture instructblip: left out because not built: web_capfilt, " in result.stderr
+
+
+def test_a_kept_draw_of_a_hidden_file_is_shown(tiny_home: Home, tmp_path: Path) -> None:
+    path = tmp_path / ".hidden.toml"
+    path.write_text('base = "instructblip"\nonly = ["vqav2"]\n')
+    kept = Path(shown(tiny_home, "draw", str(path), "--keep", "-n", "3")["path"])
+    assert query(tiny_home, "SELECT count(*) FROM draws WHERE mixture = '.hidden'")[1] == [(3,)]
+    kept.unlink()
 
 
 def test_draw_refuses_to_keep_a_seed_that_no_column_holds(empty_home: Home) -> None:
