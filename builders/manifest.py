@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Write `manifest.json` into `folder`."""
         (folder / MANIFEST).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def shards_sha256(self) -> str:
+        """A checksum over those of the shards: equal where all of their bytes are."""
+        return sha256("".join(f"{shard.sha256}  {shard.name}\n" for shard in self.shards).encode()).hexdigest()
 
     def missing(self, folder: Path) -> str | None:
         """The first file in `folder` that is not there or not of its size; None where all are (nothing is hashed)."""

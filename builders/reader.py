@@ -1,5 +1,6 @@
 """Reading one sample from a shard by its byte range."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ _NAME = slice(0, 100)
 _SIZE = slice(124, 136)
 
 
-class _OtherContentError(Exception):
+DAMAGED = "the shard is damaged or of another build"
+
+
+class OtherContentError(Exception):
     """What stands at a place of a shard instead of the member that the index names."""
 
 
@@ -47,6 +51,8 @@ def open_shard(path: Path) -> int:
 def _unreadable(shard: Path, error: OSError) -> DataError:
     dataset = shard.parent.parent.name
     remedy = f"look at what stands there and at the disk, or build {dataset} again"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        remedy = "raise `ulimit -n`, or let go of streams and batches that are kept"
     return DataError(dataset, f"shard cannot be read: {error.strerror}", file=str(shard), remedy=remedy)
 
 
@@ -56,37 +62,29 @@ def parse_sample(dataset: str, shard: Path | str, extent: Extent, data: bytes) -
     Raises DataError where the bytes end too early, where the tar headers name members of another size, where the names
     of the two members and the key in the JSON differ, and where the JSON is not that of a sample.
     """
-    stored, media = parse_stored(dataset, shard, extent, data)
     try:
+        stored, media = parse_stored(extent, data)
         return stored.whole(), media
-    except SampleError as error:
-        raise damage_error(dataset, shard, extent, error) from error
+    except (OtherContentError, SampleError) as error:
+        remedy = f"{DAMAGED}: build {dataset} again"
+        raise DataError(dataset, str(error), file=str(shard), row=f"byte {extent.offset}", remedy=remedy) from error
 
 
-def parse_stored(dataset: str, shard: Path | str, extent: Extent, data: bytes) -> tuple[StoredSample, bytes | None]:
+def parse_stored(extent: Extent, data: bytes) -> tuple[StoredSample, bytes | None]:
     """The sample in `data`, its annotations yet to be read, and the bytes of its image or clip, as `parse_sample`.
 
-    Raises DataError for what `parse_sample` refuses, except in annotations: `StoredSample.annotation` raises for the
-    one that is asked for. So a stream sees no fault of an annotation that it does not draw; `ib-data check --decode`
-    reads all of them, `check` alone none.
+    Raises OtherContentError or SampleError for what `parse_sample` refuses, except in annotations:
+    `StoredSample.annotation` raises for the one that is asked for. So a stream sees no fault of an annotation that it
+    does not draw; `ib-data check --decode` reads all of them, `check` alone none.
     """
-    try:
-        name, text = _member(data, extent.json_offset - extent.offset, extent.json_bytes)
-        sample = StoredSample.from_json(text)
-        _expect_key(name, sample.key)
-        if extent.media_offset is None or extent.media_bytes is None:
-            return sample, None
-        name, media = _member(data, extent.media_offset - extent.offset, extent.media_bytes)
-        _expect_key(name, sample.key)
-        return sample, media
-    except (_OtherContentError, SampleError) as error:
-        raise damage_error(dataset, shard, extent, error) from error
-
-
-def damage_error(dataset: str, shard: Path | str, extent: Extent, error: Exception) -> DataError:
-    """The error of a sample that is not what the index says, or whose JSON or one annotation is not of the form."""
-    remedy = f"the shard is damaged or of another build: build {dataset} again"
-    return DataError(dataset, str(error), file=str(shard), row=f"byte {extent.offset}", remedy=remedy)
+    name, text = _member(data, extent.json_offset - extent.offset, extent.json_bytes)
+    sample = StoredSample.from_json(text)
+    _expect_key(name, sample.key)
+    if extent.media_offset is None or extent.media_bytes is None:
+        return sample, None
+    name, media = _member(data, extent.media_offset - extent.offset, extent.media_bytes)
+    _expect_key(name, sample.key)
+    return sample, media
 
 
 def extent_of(row: dict[str, Any]) -> Extent:
@@ -98,14 +96,14 @@ def _member(data: bytes, start: int, num_bytes: int) -> tuple[bytes, bytes]:
     """The name in the header before `start`, and the member's bytes."""
     end = start + num_bytes
     if start < _HEADER_BYTES or end > len(data):
-        raise _OtherContentError(f"expected {end:,} bytes, the shard ends after {len(data):,}")
+        raise OtherContentError(f"expected {end:,} bytes, the shard ends after {len(data):,}")
     header = data[start - _HEADER_BYTES : start]
     # The digits are compared as they are written: 0.3 microseconds less than reading them as a number.
     if header[_SIZE] != b"%011o\0" % num_bytes:
-        raise _OtherContentError(f"expected a member of {num_bytes:,} bytes, found another one")
+        raise OtherContentError(f"expected a member of {num_bytes:,} bytes, found another one")
     return header[_NAME].rstrip(b"\0"), data[start:end]
 
 
 def _expect_key(name: bytes, key: str) -> None:
     if name.rpartition(b".")[0] != key.encode():
-        raise _OtherContentError(f"expected a member of sample {key!r}, found {name.decode(errors='replace')!r}")
+        raise OtherContentError(f"expected a member of sample {key!r}, found {name.decode(errors='replace')!r}")

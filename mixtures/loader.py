@@ -5,17 +5,18 @@ takes the r-th of W equal slices, and worker j of J makes whole batches t = j, j
 what is in a batch. This module needs torch (`ib-data[train]`); `Stream.batch` gives the same examples without it.
 """
 
+import multiprocessing
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
+from multiprocessing.process import BaseProcess
 from typing import Any, Generic
 
 import torch
 from torch import Tensor
-from torch._C import _error_if_any_worker_fails
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from typing_extensions import TypeVar  # torch brings it; Python 3.13 has the default in typing
 
@@ -197,6 +198,7 @@ class StreamLoader(Generic[BatchT]):
         if not self.dataset.once:
             self.dataset.start = self.position
         handover = Handover(self.workers, self.prefetch_factor + _HELD) if self.workers else None
+        others = multiprocessing.active_children()
         made: Iterator[Any] = iter(
             DataLoader(
                 _Measured(self.dataset, handover),
@@ -207,10 +209,11 @@ class StreamLoader(Generic[BatchT]):
                 generator=torch.Generator(),  # else torch draws a seed from the run's own random state
             )
         )
+        workers = [process for process in multiprocessing.active_children() if process not in others]
         if handover:
             made = _opened(handover.receiver(), made)
         with self.naming_deaths():
-            while (found := self._next(made)) is not None:
+            while (found := self._next(made, workers)) is not None:
                 if begun != self._num_begun and not self.dataset.once:
                     raise IbDataError("this loader was begun anew meanwhile; make a StreamLoader for each loop")
                 self.position += 0 if self.dataset.once else self.dataset.batch_size
@@ -246,13 +249,14 @@ class StreamLoader(Generic[BatchT]):
             remedy = "it was killed, by want of memory perhaps: use fewer workers, and go on from the last state"
             raise IbDataError(f"a loading worker died before position {self.position}: {reason}; {remedy}") from error
 
-    def _next(self, made: "Iterator[_Made[BatchT] | _Failure]") -> "_Made[BatchT] | None":
+    def _next(
+        self, made: "Iterator[_Made[BatchT] | _Failure]", workers: Sequence[BaseProcess]
+    ) -> "_Made[BatchT] | None":
         began = time.perf_counter()
         try:
             found = next(made, None)
         except _CUT_OFF:
-            if self.workers:
-                _name_the_dead()
+            _name_the_dead(workers)
             raise
         self.meter.wait_s += time.perf_counter() - began
         if isinstance(found, _Failure):
@@ -262,14 +266,18 @@ class StreamLoader(Generic[BatchT]):
         return found
 
 
-def _name_the_dead() -> None:
-    """torch's RuntimeError for a worker that died; left to its signal it would come at random within seconds.
+def _name_the_dead(workers: Sequence[BaseProcess]) -> None:
+    """Raise RuntimeError, in torch's words, for a worker that died; return where none did.
 
-    Asked for, because the signal reaches the main thread alone, and that may not be the one that consumes.
+    torch's own comes out of a signal: at random within seconds, in the main thread alone, and not at all where workers
+    are children of a fork server. A worker whose end was asked for here raises no other one later.
     """
-    until = time.monotonic() + _DEATH_KNOWN_S
+    until = time.monotonic() + (_DEATH_KNOWN_S if workers else 0)
     while time.monotonic() < until:
-        _error_if_any_worker_fails()
+        for worker in workers:
+            if code := worker.exitcode:
+                how = f"is killed by signal: {-code}" if code < 0 else f"exited unexpectedly with exit code {code}"
+                raise RuntimeError(f"DataLoader worker (pid {worker.pid}) {how}")
         time.sleep(0.01)
 
 

@@ -31,6 +31,8 @@ def find_built(store: Store, mixture: Mixture, *, available: bool) -> tuple[Mixt
     found = sources(store, spec)
     missing = [name for name, source in found.items() if not source.num_built]
     if missing:
+        if len(missing) == len(found):
+            store.refuse_other_layout()
         _report_missing(spec, missing, available, isinstance(store, LocalStore))
         spec = spec.only(set(found) - set(missing))
     return spec, {name: source for name, source in found.items() if name not in missing}

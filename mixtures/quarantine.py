@@ -46,11 +46,14 @@ class Quarantine:
         finally:
             os.close(descriptor)
 
-    def count(self, bad: BadSample) -> None:
-        """Count a position whose own sample was `bad`; IbDataError once they are more than `max_share` of all seen."""
+    def count(self, bad: BadSample, stored_as: str) -> None:
+        """Count a position whose own sample was `bad`; IbDataError once they are more than `max_share` of all seen.
+
+        `stored_as` is the dataset that holds the sample, which a member may be a view of.
+        """
         self.num_bad += 1
         if self.num_bad > self.max_share * max(self.num_seen, _AT_LEAST):
             share = f"{self.num_bad:,} of {self.num_seen:,} positions drew a sample that cannot be used"
             last = one_line(f"the last one: {bad.dataset} {bad.key}: {bad.reason}", 300)
-            remedy = f"see {self.path}, run `ib-data check {bad.dataset} --decode`, or allow more with max_bad_share"
+            remedy = f"see {self.path}, run `ib-data check {stored_as} --decode`, or allow more with max_bad_share"
             raise IbDataError(f"{share}, more than {self.max_share:.2%}; {last}; {remedy}")

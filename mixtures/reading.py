@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ib_data.builders.manifest import Shard
 from ib_data.builders.pictures import MediaError
-from ib_data.builders.reader import damage_error, parse_stored
+from ib_data.builders.reader import DAMAGED, OtherContentError, parse_stored
 from ib_data.cards import Card
 from ib_data.errors import DataError, IbDataError
 from ib_data.frames import ClipError
@@ -53,9 +54,9 @@ class Part:
     template: Template | None
 
     @cached_property
-    def shard_bytes(self) -> dict[str, int]:
-        """The size of each shard."""
-        return {shard.name: shard.num_bytes for shard in self.rows.manifest.shards}
+    def shards(self) -> dict[str, Shard]:
+        """The shards by their names."""
+        return {shard.name: shard for shard in self.rows.manifest.shards}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class ExampleReader:
         self, want: Wanted, error: _UnusableError, pictures: "_Pictures | None", is_visit: bool
     ) -> list[Example]:
         """What is given in place of an unusable sample: nothing in a visit, else another unit of the same member."""
-        self.quarantine.count(self._log(want, error))
+        self.quarantine.count(self._log(want, error), want.part.card.stored_as)
         if is_visit:
             return []
         part = want.part
@@ -160,13 +161,15 @@ class ExampleReader:
     def _examples(self, found: _Found, is_visit: bool) -> list[Example]:
         """The examples of a unit, without pixels."""
         want, part = found.want, found.want.part
-        shard = part.rows.folder / found.place.shard
-        sample, media = parse_stored(part.card.stored_as, shard, found.place.extent, found.data)
+        try:
+            sample, media = parse_stored(found.place.extent, found.data)
+        except (OtherContentError, SampleError) as error:
+            raise self._damage(part, found.place, str(error)) from error
         self.meter.media_bytes += len(media or b"")
         examples: list[Example] = []
         for number, row in enumerate(found.rows):
             place = found.place if number == 0 else part.rows.place(row)
-            annotation = _annotation(part, row, place, sample)
+            annotation = self._annotation(part, row, place, sample)
             try:
                 rendered = self._rendered(want, number, row, annotation, is_visit)
             except _UnusableError as error:
@@ -238,6 +241,24 @@ class ExampleReader:
                 pictures[known] = picture
         return [replace(example, pixels=picture) for example in examples]
 
+    def _annotation(self, part: Part, row: int, place: Place, sample: StoredSample) -> Annotation:
+        """That of a row; DataError where the shard holds another sample than the index says, or a faulty one."""
+        key, annotation_id = part.rows.ids(row)
+        problem = f"expected sample {key!r} with annotation {annotation_id!r}, found sample {sample.key!r}"
+        if sample.key == key and place.ordinal < sample.num_annotations:
+            try:
+                found = sample.annotation(place.ordinal)
+            except SampleError as error:
+                raise self._damage(part, place, str(error)) from error
+            if found.id == annotation_id:
+                if sample.media.sha256 == part.rows.media_sha256(row):
+                    return found
+                problem = f"sample {key!r} holds another image or clip than when the index was made"
+        raise self._damage(part, place, problem, "the index is of another build")
+
+    def _damage(self, part: Part, place: Place, problem: str, why: str = DAMAGED) -> DataError:
+        return self.shards.damage(part.rows.folder, place.shard, place.extent, problem, why)
+
     def _log(self, want: Wanted, error: _UnusableError) -> BadSample:
         part = want.part
         key, annotation_id = part.rows.ids(error.row)
@@ -255,22 +276,4 @@ class ExampleReader:
 
 
 def _request(part: Part, place: Place) -> Request:
-    return Request(part.rows.folder, place.shard, part.shard_bytes[place.shard], place.extent)
-
-
-def _annotation(part: Part, row: int, place: Place, sample: StoredSample) -> Annotation:
-    """The annotation of a row; DataError where the shard holds another sample than the index says, or a faulty one."""
-    name, file = part.card.stored_as, part.rows.folder / place.shard
-    key, annotation_id = part.rows.ids(row)
-    problem = f"expected sample {key!r} with annotation {annotation_id!r}, found sample {sample.key!r}"
-    if sample.key == key and place.ordinal < sample.num_annotations:
-        try:
-            found = sample.annotation(place.ordinal)
-        except SampleError as error:
-            raise damage_error(name, file, place.extent, error) from error
-        if found.id == annotation_id:
-            if sample.media.sha256 == part.rows.media_sha256(row):
-                return found
-            problem = f"sample {key!r} holds another image or clip than when the index was made"
-    at = f"byte {place.extent.offset}"
-    raise DataError(name, problem, file=str(file), row=at, remedy=f"the index is of another build: build {name} again")
+    return Request(part.rows.folder, part.shards[place.shard], place.extent)

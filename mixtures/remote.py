@@ -15,7 +15,7 @@ from ib_data.builders.index import Extent
 from ib_data.builders.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
 from ib_data.cards import card_names
 from ib_data.console import note
-from ib_data.errors import DataError, IbDataError, one_line
+from ib_data.errors import DataError, IbDataError, one_line, os_error_line
 from ib_data.home import Home
 from ib_data.mixtures.shard_cache import ShardCache, is_full
 from ib_data.mixtures.urls import refuse_unreadable, without_secrets
@@ -27,6 +27,14 @@ _CACHE_REMEDY = "delete what stands there, or choose another --home"
 # Of what lies under a wrong URL, enough to see where it leads.
 _NAMES_SHOWN = 5
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def _is_absent(error: FileNotFoundError) -> bool:
+    """Whether the store said that there is no such file; fsspec calls any failure of a web server so."""
+    cause = error.__cause__
+    if isinstance(cause, ConnectionError | TimeoutError) or type(cause).__module__.partition(".")[0] == "aiohttp":
+        return getattr(cause, "status", None) == 404
+    return True
 
 
 class RemoteStore:
@@ -47,7 +55,6 @@ class RemoteStore:
             self._cache.trim()
         except OSError as error:
             raise IbDataError(f"the cache cannot be cut to {cache_bytes:,} bytes: {error}; {_CACHE_REMEDY}") from error
-        self._shards: dict[Path, dict[str, Shard]] = {}
         self._of_their_size: set[str] = set()
         self._has_noted = False
         self._connection: tuple[int, Any, str] | None = None
@@ -58,27 +65,25 @@ class RemoteStore:
     def folder(self, dataset: str, split: str) -> Path:
         """The local folder of a split, with its manifest and index as they are in the store now.
 
-        Raises IbDataError where nothing is under the URL, DataError for what cannot be read or is not whole.
+        Raises DataError for what cannot be read or is not whole, IbDataError where no copy can be written.
         """
         target = self._copies / dataset / split
-        target.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._copies / f"{dataset}-{split}.lock"):
-            manifest = self._fetch_manifest(target, dataset)
-        self._remember(target, manifest)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._copies / f"{dataset}-{split}.lock"):
+                self._fetch_manifest(target, dataset)
+        except OSError as error:
+            raise IbDataError(f"{target}: cannot be written: {os_error_line(error)}; {_CACHE_REMEDY}") from error
         return target
 
-    def open(self, folder: Path, shard: str, num_bytes: int) -> int | None:
+    def open(self, folder: Path, shard: Shard) -> int | None:
         """A descriptor of the cached copy, fetched first where there is none; None where the cache has no room.
 
-        Raises DataError for a shard that is missing, or not of the size and checksum that the manifest says.
+        Raises DataError for a shard that is missing, or not of its size and checksum.
         """
-        known = self._known(folder, shard)
-        if known.num_bytes != num_bytes:
-            problem = f"expected {num_bytes:,} bytes, the manifest now says {known.num_bytes:,}"
-            remedy = "the store was built anew: start again"
-            raise DataError(folder.parent.name, problem, file=self._address(folder, shard), remedy=remedy)
+        self._refuse_other_digest(folder, shard)
         try:
-            descriptor = self._cached(folder, known)
+            descriptor = self._cached(folder, shard)
         except OSError as error:
             if not is_full(error):
                 problem = f"the shard cannot be cached: {error}"
@@ -86,14 +91,38 @@ class RemoteStore:
                 raise DataError(folder.parent.name, problem, file=place, remedy=_CACHE_REMEDY) from error
             descriptor = None
         if descriptor is None:
-            self._note_no_room(folder, known)
+            self._note_no_room(folder, shard)
         return descriptor
 
-    def ranges(self, places: Sequence[tuple[Path, str, Extent]]) -> list[bytes]:
+    def ranges(self, places: Sequence[tuple[Path, Shard, Extent]]) -> list[bytes]:
         """The bytes of extents (folder, shard, extent), read from the store and kept nowhere."""
         for folder, shard, _ in places:
-            self._refuse_other_size(folder, self._known(folder, shard))
-        return self._read([(folder, shard, e.offset, e.offset + e.num_bytes) for folder, shard, e in places])
+            self._refuse_other_size(folder, shard)
+        return self._read([(folder, shard.name, e.offset, e.offset + e.num_bytes) for folder, shard, e in places])
+
+    def address(self, folder: Path, name: str) -> str:
+        """The URL, without its secrets; no connection is needed for it."""
+        return f"{self._shown}/{folder.parent.name}/{folder.name}/{name}"
+
+    def remedy(self, dataset: str) -> str:
+        """An upload."""
+        return "upload the split again, manifest.json last"
+
+    def refuse_other_layout(self) -> None:
+        """Raise IbDataError where no dataset's folder is under the URL: it is a wrong one.
+
+        A store that lists nothing (many web servers) is not judged.
+        """
+        try:
+            names = {path.rstrip("/").rpartition("/")[2] for path in self._filesystem.ls(self._root, detail=False)}
+        except (FileNotFoundError, NotADirectoryError):
+            names = set()
+        except Exception:
+            return
+        if names.isdisjoint(card_names()):
+            found = f"found {', '.join(sorted(names)[:_NAMES_SHOWN])}" if names else "there is nothing"
+            expected = f"expected {self._shown}/DATASET/SPLIT/{MANIFEST}, as in a home's folder shards"
+            raise IbDataError(one_line(f"{self._shown}: {found}; {expected}"))
 
     def _read(self, parts: Sequence[tuple[Path, str, int, int]]) -> list[bytes]:
         """The bytes of parts (folder, name, start, end) of files, read at the same time."""
@@ -106,12 +135,12 @@ class RemoteStore:
                     raise data
         return [bytes(data) for data in found]
 
-    def _fetch_manifest(self, target: Path, dataset: str) -> Manifest | None:
+    def _fetch_manifest(self, target: Path, dataset: str) -> None:
         """Copy manifest and index where the store's are others; the manifest is put in place last."""
         found = self._file(target, MANIFEST)
         if found is None:
             (target / MANIFEST).unlink(missing_ok=True)
-            return None
+            return
         has_both = (target / MANIFEST).is_file() and (target / INDEX).is_file()
         if not has_both or (target / MANIFEST).read_bytes() != found:
             new = self._copies / "new" / dataset / target.name
@@ -123,12 +152,11 @@ class RemoteStore:
             self._fetch_index(target, manifest, new / INDEX)
             (new / INDEX).replace(target / INDEX)
             (new / MANIFEST).replace(target / MANIFEST)
-        return self._manifest(target)
 
     def _manifest(self, copy: Path) -> Manifest | None:
         """The manifest in a copy of a split's folder; of a damaged one it is said where it came from."""
         remedy = "copy the split there again, manifest.json last"
-        return read_manifest(copy, copy.parent.name, file=self._address(copy, MANIFEST), remedy=remedy)
+        return read_manifest(copy, copy.parent.name, file=self.address(copy, MANIFEST), remedy=remedy)
 
     def _fetch_index(self, folder: Path, manifest: Manifest, path: Path) -> None:
         digest = hashlib.sha256()
@@ -146,20 +174,10 @@ class RemoteStore:
         with self._reading(folder, name):
             try:
                 return bytes(self._filesystem.cat_file(self._path(folder, name)))
-            except FileNotFoundError:
-                self._refuse_other_layout()
+            except FileNotFoundError as error:
+                if not _is_absent(error):
+                    raise
         return None
-
-    def _refuse_other_layout(self) -> None:
-        """Raise IbDataError where no dataset's folder is under the URL: it is a wrong one."""
-        try:
-            names = {path.rstrip("/").rpartition("/")[2] for path in self._filesystem.ls(self._root, detail=False)}
-        except (FileNotFoundError, NotADirectoryError):
-            names = set()
-        if names.isdisjoint(card_names()):
-            found = f"found {', '.join(sorted(names)[:_NAMES_SHOWN])}" if names else "there is nothing"
-            expected = f"expected {self._shown}/DATASET/SPLIT/{MANIFEST}, as in a home's folder shards"
-            raise IbDataError(one_line(f"{self._shown}: {found}; {expected}"))
 
     def _cached(self, folder: Path, shard: Shard) -> int | None:
         """A descriptor of the copy in the cache, fetched first where there is none; None where it has no room."""
@@ -182,7 +200,7 @@ class RemoteStore:
         if not self._has_noted:
             self._has_noted = True
             note(
-                f"{self._address(folder, shard.name)}: no room in {self._cache.folder} "
+                f"{self.address(folder, shard.name)}: no room in {self._cache.folder} "
                 f"(at most {self._cache.max_bytes:,} bytes, all of them in use, or the disk is full): "
                 "what does not fit is read over the network each time"
             )
@@ -217,26 +235,15 @@ class RemoteStore:
     def _replaced(self, folder: Path, name: str, expected: str, found: str) -> DataError:
         problem = f"expected {expected} as the manifest says, found {found}"
         remedy = "it is damaged or of another build: upload the split again, manifest.json last"
-        return DataError(folder.parent.name, problem, file=self._address(folder, name), remedy=remedy)
+        return DataError(folder.parent.name, problem, file=self.address(folder, name), remedy=remedy)
 
-    def _remember(self, folder: Path, manifest: Manifest | None) -> None:
-        self._shards[folder] = {shard.name: shard for shard in manifest.shards} if manifest else {}
-
-    def _known(self, folder: Path, shard: str) -> Shard:
-        """What the manifest says of a shard. Its checksum will be a file's name here, so it must be one."""
-        if folder not in self._shards:
-            self._remember(folder, self._manifest(folder))
-        known = self._shards[folder][shard]
-        if not _DIGEST.fullmatch(known.sha256):
-            raise self._replaced(folder, shard, "a sha256 of 64 hex digits", repr(known.sha256))
-        return known
+    def _refuse_other_digest(self, folder: Path, shard: Shard) -> None:
+        """Raise DataError for a checksum that is none: it will be a file's name here."""
+        if not _DIGEST.fullmatch(shard.sha256):
+            raise self._replaced(folder, shard.name, "a sha256 of 64 hex digits", repr(shard.sha256))
 
     def _path(self, folder: Path, name: str) -> str:
         return f"{self._root}/{folder.parent.name}/{folder.name}/{name}"
-
-    def _address(self, folder: Path, name: str) -> str:
-        """The address of a file for a message; no connection is needed for it."""
-        return f"{self._shown}/{folder.parent.name}/{folder.name}/{name}"
 
     @property
     def _shown(self) -> str:
@@ -247,16 +254,17 @@ class RemoteStore:
         """Turns what a file system raises, after its own retries, into one line."""
         try:
             yield
-        except FileNotFoundError as error:
-            remedy = "upload the split again, manifest.json last"
-            problem = "is missing in the object store"
-            raise DataError(folder.parent.name, problem, file=self._address(folder, name), remedy=remedy) from error
         except IbDataError:
             raise
         except Exception as error:
-            problem = f"cannot be read: {type(error).__name__}: {without_secrets(str(error))}"
+            dataset = folder.parent.name
+            if isinstance(error, FileNotFoundError) and _is_absent(error):
+                problem, remedy = "is missing in the object store", self.remedy(dataset)
+                raise DataError(dataset, problem, file=self.address(folder, name), remedy=remedy) from error
+            cause = error.__cause__ if isinstance(error, FileNotFoundError) else error
+            problem = f"cannot be read: {type(cause).__name__}: {without_secrets(str(cause))}"
             remedy = "look at the address, the credentials and the network"
-            raise DataError(folder.parent.name, problem, file=self._address(folder, name), remedy=remedy) from error
+            raise DataError(dataset, problem, file=self.address(folder, name), remedy=remedy) from error
 
     @property
     def _filesystem(self) -> Any:

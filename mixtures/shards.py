@@ -2,12 +2,14 @@
 
 import os
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ib_data.builders.index import Extent
+from ib_data.builders.manifest import Shard
 from ib_data.errors import DataError
 from ib_data.mixtures.meter import Meter
 from ib_data.mixtures.store import Store
@@ -21,11 +23,10 @@ _Key = tuple[Path, str, int, int]  # folder, shard, offset, number of bytes
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An extent to read; `num_bytes_of_shard` is the size of the whole shard as its manifest says."""
+    """An extent to read of a shard as its manifest describes it."""
 
     folder: Path
-    shard: str
-    num_bytes_of_shard: int
+    shard: Shard
     extent: Extent
 
 
@@ -38,8 +39,8 @@ class _OpenShard:
 class ShardReader:
     """Reads extents; one a process, used by one thread at a time. `meter` counts its seconds and shards.
 
-    At most `max_open` descriptors stay open, the least recently used is closed first. They are read with `pread` alone,
-    so a forked process may go on with them; a pickled reader comes without.
+    At most `max_open` descriptors stay open, the least recently used is closed first, and all of them with the reader.
+    They are read with `pread` alone, so a forked process may go on with them; a pickled reader comes without.
     """
 
     def __init__(self, store: Store, max_open: int = 256) -> None:
@@ -49,6 +50,7 @@ class ShardReader:
         self._counted = (store.num_fetched, store.num_cache_hits)
         self._open: OrderedDict[tuple[Path, str], _OpenShard] = OrderedDict()
         self._calls = 0
+        weakref.finalize(self, _close, self._open)
 
     def __reduce__(self) -> tuple[type["ShardReader"], tuple[Store, int]]:
         return ShardReader, (self.store, self.max_open)
@@ -64,7 +66,7 @@ class ShardReader:
         wanted: dict[_Key, list[int]] = {}
         for number, request in enumerate(requests):
             extent = request.extent
-            wanted.setdefault((request.folder, request.shard, extent.offset, extent.num_bytes), []).append(number)
+            wanted.setdefault((request.folder, request.shard.name, extent.offset, extent.num_bytes), []).append(number)
         far: list[_Key] = []
         for key in sorted(wanted):
             request = requests[wanted[key][0]]
@@ -73,7 +75,7 @@ class ShardReader:
             if data is None:
                 far.append(key)
                 continue
-            _refuse_short(request, data)
+            self._refuse_other_length(request, data)
             self.meter.read_s += time.perf_counter() - began
             yield from ((number, data) for number in wanted[key])
         if not far:
@@ -84,7 +86,7 @@ class ShardReader:
         self.meter.read_s += time.perf_counter() - began
         self._count_shards()
         for key, request, data in zip(far, asked, found, strict=True):
-            _refuse_short(request, data)
+            self._refuse_other_length(request, data)
             yield from ((number, data) for number in wanted[key])
 
     def read(self, requests: Sequence[Request]) -> list[bytes]:
@@ -94,16 +96,15 @@ class ShardReader:
 
     def close(self) -> None:
         """Close all descriptors; a later read opens them again."""
-        while self._open:
-            os.close(self._open.popitem()[1].descriptor)
+        _close(self._open)
 
     def _local(self, request: Request) -> bytes | None:
         """The bytes of an extent through a descriptor; None where the shard has none."""
-        name = (request.folder, request.shard)
+        name = (request.folder, request.shard.name)
         shard = self._open.get(name)
         if shard is None:
             self._make_room()
-            descriptor = self.store.open(request.folder, request.shard, request.num_bytes_of_shard)
+            descriptor = self.store.open(request.folder, request.shard)
             self._count_shards()
             if descriptor is None:
                 return None
@@ -112,6 +113,23 @@ class ShardReader:
         shard.used_in_call = self._calls
         self._open.move_to_end(name)
         return os.pread(shard.descriptor, request.extent.num_bytes, request.extent.offset)
+
+    def _refuse_other_length(self, request: Request, data: bytes) -> None:
+        extent = request.extent
+        if len(data) < extent.num_bytes:
+            problem = f"expected {extent.num_bytes:,} bytes, the shard gave {len(data):,}"
+            raise self.damage(request.folder, request.shard.name, extent, problem, "the shard is cut short")
+        if len(data) > extent.num_bytes:
+            problem = f"asked for a range of {extent.num_bytes:,} bytes, and was given {len(data):,}"
+            remedy = "it gives no ranges: use a server that does, or a cache with room for whole shards"
+            file = self.store.address(request.folder, request.shard.name)
+            raise DataError(request.folder.parent.name, problem, file=file, remedy=remedy)
+
+    def damage(self, folder: Path, shard: str, extent: Extent, problem: str, why: str) -> DataError:
+        """The error of an extent that is not what the index says, with the shard's place and remedy."""
+        dataset = folder.parent.name
+        file, remedy = self.store.address(folder, shard), f"{why}: {self.store.remedy(dataset)}"
+        return DataError(dataset, problem, file=file, row=f"byte {extent.offset}", remedy=remedy)
 
     def _make_room(self) -> None:
         while self._open:
@@ -128,14 +146,6 @@ class ShardReader:
         self.meter.num_cache_hits += self._counted[1] - hits
 
 
-def _refuse_short(request: Request, data: bytes) -> None:
-    if len(data) != request.extent.num_bytes:
-        dataset = request.folder.parent.name
-        problem = f"expected {request.extent.num_bytes:,} bytes, the shard gave {len(data):,}"
-        raise DataError(
-            dataset,
-            problem,
-            file=str(request.folder / request.shard),
-            row=f"byte {request.extent.offset}",
-            remedy=f"the shard is cut short: build {dataset} again",
-        )
+def _close(shards: OrderedDict[tuple[Path, str], _OpenShard]) -> None:
+    while shards:
+        os.close(shards.popitem()[1].descriptor)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ib_data.builders.index import Extent
+from ib_data.builders.manifest import Shard
 from ib_data.builders.reader import open_shard
 from ib_data.choices import DEFAULT_CACHE_BYTES
 from ib_data.errors import DataError, IbDataError
@@ -23,14 +24,23 @@ class Store(Protocol):
     def folder(self, dataset: str, split: str) -> Path:
         """A local folder with the manifest and the index of a split; without a manifest nothing is built."""
 
-    def open(self, folder: Path, shard: str, num_bytes: int) -> int | None:
+    def open(self, folder: Path, shard: Shard) -> int | None:
         """A file descriptor of a shard, which the caller closes; None where it must be read by `ranges`.
 
-        Raises DataError for a shard that is missing, not of `num_bytes` or known to be another than the manifest's.
+        Raises DataError for a shard that is missing, or known to be another than `shard` describes.
         """
 
-    def ranges(self, places: Sequence[tuple[Path, str, Extent]]) -> list[bytes]:
+    def ranges(self, places: Sequence[tuple[Path, Shard, Extent]]) -> list[bytes]:
         """The bytes of extents (folder, shard, extent), read from afar."""
+
+    def address(self, folder: Path, name: str) -> str:
+        """Where a file of a split is, for a message."""
+
+    def remedy(self, dataset: str) -> str:
+        """What mends a split that is damaged there, for a message."""
+
+    def refuse_other_layout(self) -> None:
+        """Raise IbDataError where the place holds no dataset at all, but something else or nothing."""
 
 
 class LocalStore:
@@ -47,28 +57,40 @@ class LocalStore:
         """The folder of the built split."""
         return self.home.split(dataset, split)
 
-    def open(self, folder: Path, shard: str, num_bytes: int) -> int:
+    def open(self, folder: Path, shard: Shard) -> int:
         """A file descriptor of the shard.
 
-        DataError where it is missing, not of `num_bytes`, or newer than its manifest and of another checksum.
+        DataError where it is missing, of another size, newer than its manifest and of another checksum, or where the
+        manifest there now is of another build.
         """
-        path, dataset = folder / shard, folder.parent.name
+        path, dataset = folder / shard.name, folder.parent.name
         descriptor = open_shard(path)
         try:
             found = os.fstat(descriptor)
-            if found.st_size != num_bytes or not stat.S_ISREG(found.st_mode):
+            if found.st_size != shard.num_bytes or not stat.S_ISREG(found.st_mode):
                 what = f"{found.st_size:,}" if stat.S_ISREG(found.st_mode) else "no plain file"
-                problem = f"expected {num_bytes:,} bytes as the manifest says, found {what}"
+                problem = f"expected {shard.num_bytes:,} bytes as the manifest says, found {what}"
                 raise DataError(dataset, problem, file=str(path), remedy=f"build {dataset} again")
-            self._verified.refuse_altered(path, descriptor, found)
+            self._verified.refuse_altered(path, descriptor, found, shard.sha256)
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
 
-    def ranges(self, places: Sequence[tuple[Path, str, Extent]]) -> list[bytes]:
+    def ranges(self, places: Sequence[tuple[Path, Shard, Extent]]) -> list[bytes]:
         """Nothing here is read by ranges: every shard can be opened."""
         raise AssertionError(f"{len(places)} ranges asked of local shards")
+
+    def address(self, folder: Path, name: str) -> str:
+        """The path."""
+        return str(folder / name)
+
+    def remedy(self, dataset: str) -> str:
+        """A build."""
+        return f"build {dataset} again"
+
+    def refuse_other_layout(self) -> None:
+        """A home may hold anything: what is not built there is said by itself."""
 
 
 def store_of(home: Home, url: str | None = None, cache_bytes: int | None = None) -> Store:

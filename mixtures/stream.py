@@ -149,6 +149,7 @@ class Stream:
                 "task": part.card.task,
                 "annotations": part.rows.count,
                 "index_sha256": part.rows.manifest.index_sha256,
+                "shards_sha256": part.rows.manifest.shards_sha256(),
                 "templates_sha256": templates_digest(part.card, self.options.templates),
             }
             for name, part in self._parts.items()

@@ -17,23 +17,38 @@ from ib_data.builders.manifest import MANIFEST, read_manifest
 from ib_data.errors import DataError
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A manifest: the inode, time and size of its file, and the checksum of each shard."""
+
+    state: tuple[int, int, int]
+    digests: dict[str, str]
+
+    @property
+    def written_ns(self) -> int:
+        return self.state[1]
+
+
 @dataclass(slots=True)
 class Verified:
     """What is known of the shards of a home; `folder` keeps an empty file for each state of a shard that was hashed."""
 
     folder: Path
-    _written_ns: dict[Path, int] = field(default_factory=dict)
-    _digests: dict[Path, dict[str, str]] = field(default_factory=dict)
+    _manifests: dict[Path, _Seen] = field(default_factory=dict)
     _whole: set[str] = field(default_factory=set)
 
-    def refuse_altered(self, path: Path, descriptor: int, found: os.stat_result) -> None:
-        """Raise DataError where the open shard `path`, with the status `found`, is not the one its manifest names."""
-        written_ns = self._written_ns.get(path.parent)
-        if written_ns is None:
-            written_ns = self._written_ns[path.parent] = _time_of_manifest(path.parent)
-        if found.st_mtime_ns <= written_ns:
+    def refuse_altered(self, path: Path, descriptor: int, found: os.stat_result, sha256: str) -> None:
+        """Raise DataError where the open shard `path`, with the status `found`, is not the one of that checksum.
+
+        That is the checksum of the manifest that the reader knows; the one there now must name the same.
+        """
+        manifest = self._manifest(path.parent)
+        if manifest.digests.get(path.name) != sha256:
+            dataset = path.parent.parent.name
+            remedy = "open the stream again, from its beginning"
+            raise DataError(dataset, "the shard was built anew meanwhile", file=str(path), remedy=remedy)
+        if found.st_mtime_ns <= manifest.written_ns:
             return
-        sha256 = self._expected(path)
         state = f"{sha256}-{found.st_size}-{found.st_mtime_ns}-{found.st_ino}"
         if state not in self._whole:
             with _alone(descriptor):
@@ -42,11 +57,15 @@ class Verified:
                     self._record(state)
             self._whole.add(state)
 
-    def _expected(self, path: Path) -> str:
-        if path.parent not in self._digests:
-            manifest = read_manifest(path.parent, path.parent.parent.name)
-            self._digests[path.parent] = {shard.name: shard.sha256 for shard in manifest.shards} if manifest else {}
-        return self._digests[path.parent].get(path.name, "of no such shard")
+    def _manifest(self, folder: Path) -> _Seen:
+        """What the manifest says now; it is read again where it is another file than before."""
+        found, before = _status_of_manifest(folder), self._manifests.get(folder)
+        if before is None or before.state != (found.st_ino, found.st_mtime_ns, found.st_size):
+            manifest = read_manifest(folder, folder.parent.name)
+            digests = {shard.name: shard.sha256 for shard in manifest.shards} if manifest else {}
+            before = _Seen((found.st_ino, found.st_mtime_ns, found.st_size), digests)
+            self._manifests[folder] = before
+        return before
 
     def _is_recorded(self, state: str) -> bool:
         with suppress(OSError):
@@ -59,10 +78,10 @@ class Verified:
             (self.folder / state).touch()
 
 
-def _time_of_manifest(folder: Path) -> int:
+def _status_of_manifest(folder: Path) -> os.stat_result:
     path, dataset = folder / MANIFEST, folder.parent.name
     try:
-        return path.stat().st_mtime_ns
+        return path.stat()
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         raise DataError(dataset, problem, file=str(path), remedy=f"build {dataset} again") from error

@@ -60,7 +60,9 @@ def test_a_body_or_a_header_that_drips_meets_the_deadline(site, fetcher, monkeyp
 
 
 def test_what_hangs_does_not_hold_up_its_host(site, fetcher, monkeypatch) -> None:
-    monkeypatch.setattr(crawling, "MAX_SECONDS", 0.5)
+    # Those that hang began long ago: a short limit would also meet the others where the machine is busy.
+    began, job = {"ok": 0.0, "headers": -1000.0}, crawling._Job
+    monkeypatch.setattr(crawling, "_Job", lambda url, host: job(url, host, time.monotonic() + began[url.split("/")[3]]))
     monkeypatch.setattr(crawling, "WATCH_S", 0.02)
     monkeypatch.setattr(crawling, "THREADS", 4)
     urls = [f"{site.url}/{kind}/{i}" for i in range(8) for kind in ("ok", "headers")]

@@ -12,7 +12,7 @@ import pytest
 from ib_data.builders.check import problems
 from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, Extent, index_rows, write_table
 from ib_data.builders.manifest import DROPS, INDEX, Manifest, Shard
-from ib_data.builders.reader import parse_sample, parse_stored
+from ib_data.builders.reader import OtherContentError, parse_sample, parse_stored
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Sample, SampleError
@@ -54,7 +54,7 @@ def laid(text: bytes, media: bytes | None, names: tuple[str, str] = ("toy-train-
 def test_one_annotation_is_read_from_the_same_bytes_as_all(media: bytes | None) -> None:
     extent, data = laid(json.dumps(PLAIN).encode(), media)
     sample, found = parse_sample("toy", "a.tar", extent, data)
-    stored, same = parse_stored("toy", "a.tar", extent, data)
+    stored, same = parse_stored(extent, data)
     assert found == same == media
     assert stored.whole() == sample
     assert stored.annotation(1) == sample.annotations[1] == Annotation(id="2", caption="A red cup.")
@@ -63,7 +63,7 @@ def test_one_annotation_is_read_from_the_same_bytes_as_all(media: bytes | None) 
 def test_a_faulty_annotation_is_for_who_asks_for_it() -> None:
     faulty = {**PLAIN, "annotations": [*PLAIN["annotations"], {"id": "3", "caption": ""}]}
     extent, data = laid(json.dumps(faulty).encode(), b"picture")
-    stored, _ = parse_stored("toy", "a.tar", extent, data)
+    stored, _ = parse_stored(extent, data)
     assert stored.annotation(0).caption == "A cup."
     says = r"sample.annotations\[2\].caption: expected a non-empty text, found ''"
     with pytest.raises(SampleError, match=says):
@@ -116,8 +116,9 @@ def test_check_names_a_faulty_annotation_where_it_decodes(tmp_path: Path) -> Non
         (json.dumps(PLAIN).encode(), ("toy-train-1.jpg", "toy-train-2.json"), "found 'toy-train-2.json'"),
     ],
 )
-@pytest.mark.parametrize("parse", [parse_sample, parse_stored])
-def test_other_bytes_are_refused_with_their_place(parse, text: bytes, names: tuple[str, str], says: str) -> None:
+def test_other_bytes_are_refused_with_their_place(text: bytes, names: tuple[str, str], says: str) -> None:
     extent, data = laid(text, b"picture", names)
     with pytest.raises(DataError, match=rf"toy: a.tar: byte 1024: .*{says}.* build toy again"):
-        parse("toy", "a.tar", extent, data)
+        parse_sample("toy", "a.tar", extent, data)
+    with pytest.raises((OtherContentError, SampleError), match=says):
+        parse_stored(extent, data)

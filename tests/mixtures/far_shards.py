@@ -13,7 +13,7 @@ def requests_of(store: Store, cache: Path, dataset: str = "vqav2") -> list[Reque
     folder = store.folder(dataset, "train")
     manifest = read_manifest(folder, dataset)
     assert manifest is not None
-    sizes = {shard.name: shard.num_bytes for shard in manifest.shards}
+    shards = {shard.name: shard for shard in manifest.shards}
     rows = Rows(folder, manifest, cache)
     places = [rows.place(row) for row in range(rows.count)]
-    return [Request(folder, place.shard, sizes[place.shard], place.extent) for place in places]
+    return [Request(folder, shards[place.shard], place.extent) for place in places]

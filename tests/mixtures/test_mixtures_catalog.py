@@ -249,7 +249,6 @@ def test_a_python_variable_is_out_of_reach(tiny_home: Home) -> None:
 
 
 def test_a_file_that_is_no_catalog_is_made_anew(empty_home: Home) -> None:
-    empty_home.root.mkdir()
     empty_home.catalog.write_text("not a database, but long enough to be taken for one" * 100)
     assert query(empty_home, "SELECT 1")[1] == [(1,)]
 

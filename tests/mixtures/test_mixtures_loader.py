@@ -304,7 +304,7 @@ def test_a_killed_worker_is_said_with_the_place_to_go_on_from(tiny_home: Home) -
 
 
 def test_a_worker_that_dies_while_the_consumer_works_is_named(tiny_home: Home) -> None:
-    loader = StreamLoader(opened(tiny_home), 8, _pid, workers=1)
+    loader = StreamLoader(opened(tiny_home), 8, _pid, workers=1, start_method="fork")
     with pytest.raises(IbDataError, match=r"a loading worker died before position 8: .*killed"), loader.naming_deaths():
         _kill_the_first(loader)
 
@@ -331,9 +331,9 @@ def _cut_off(_examples: list[Example]) -> _CutOff:
     return _CutOff()
 
 
-@pytest.mark.parametrize("threads", [0, 1])
-def test_a_death_that_a_cut_connection_tells_of_first_is_named_too(tiny_home: Home, threads: int) -> None:
-    loader = StreamLoader(opened(tiny_home), 8, _cut_off, workers=1)
+@pytest.mark.parametrize(("threads", "method"), [(0, "fork"), (1, "fork"), (0, "forkserver")])
+def test_a_death_that_a_cut_connection_tells_of_first_is_named_too(tiny_home: Home, threads: int, method: str) -> None:
+    loader = StreamLoader(opened(tiny_home), 8, _cut_off, workers=1, start_method=method)
     with pytest.raises(IbDataError, match=r"a loading worker died before position 0: .*killed by signal"):
         ThreadPoolExecutor(1).submit(next, iter(loader)).result() if threads else next(iter(loader))
 

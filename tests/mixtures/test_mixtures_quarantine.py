@@ -171,3 +171,13 @@ def test_processes_append_whole_lines(tmp_path: Path) -> None:
         logs[number % 2].add(bad)
     rows = [json.loads(line) for line in (tmp_path / "q.jsonl").read_text().splitlines()]
     assert [row["position"] for row in rows] == list(range(50))
+
+
+def test_the_remedy_of_a_view_names_the_dataset_that_is_stored(home_with_a_broken_picture: Home) -> None:
+    view = Member(dataset="vqav2", split="train", size=40, task="question_generation")
+    options = StreamOptions(images=ImageOptions(image_px=16), max_bad_share=0.0)
+    stream = open_stream(
+        home_with_a_broken_picture, Mixture(name="view", rule="sqrt", members=(view,)), options=options
+    )
+    with pytest.raises(IbDataError, match="run `ib-data check vqav2 --decode`"):
+        stream.batch(0, 200)

@@ -1,5 +1,6 @@
 """Batched reads from shards that are kept open, and what a shard that is not the manifest's does to them."""
 
+import errno
 import os
 import pickle
 from collections.abc import Callable
@@ -25,10 +26,10 @@ def requests_of(folder: Path) -> list[Request]:
     """One request for each row of a split, in their order."""
     manifest = read_manifest(folder, folder.parent.name)
     assert manifest is not None
-    sizes = {shard.name: shard.num_bytes for shard in manifest.shards}
+    shards = {shard.name: shard for shard in manifest.shards}
     rows = Rows(folder, manifest, folder.parents[2] / "cache")
     places = [rows.place(row) for row in range(rows.count)]
-    return [Request(folder, place.shard, sizes[place.shard], place.extent) for place in places]
+    return [Request(folder, shards[place.shard], place.extent) for place in places]
 
 
 def num_open_shards() -> int:
@@ -64,8 +65,8 @@ def test_a_batch_comes_in_the_asked_order_and_each_extent_is_read_once(
         data = reader.read(shuffled)
     assert len(reads) == len(set(reads)) == 20
     for request, found in zip(shuffled, data, strict=True):
-        sample, media = parse_sample("vqav2", request.folder / request.shard, request.extent, found)
-        assert (sample, media) == read_sample(request.folder / request.shard, request.extent)
+        sample, media = parse_sample("vqav2", request.folder / request.shard.name, request.extent, found)
+        assert (sample, media) == read_sample(request.folder / request.shard.name, request.extent)
     meter = reader.meter
     assert (meter.num_opened, meter.num_fetched, meter.num_cache_hits) == (3, 0, 0)
     assert meter.read_s > 0
@@ -106,6 +107,25 @@ def test_no_more_than_max_open_stay_open(folder: Path, tmp_path: Path, max_open:
     assert reader.read(requests[:1]) == ShardReader(LocalStore(Home(tmp_path))).read(requests[:1])
 
 
+def test_a_reader_that_is_let_go_closes_its_shards(folder: Path, tmp_path: Path) -> None:
+    before = num_open_shards()
+    reader = ShardReader(LocalStore(Home(tmp_path)))
+    reader.read(requests_of(folder))
+    assert num_open_shards() > before
+    del reader
+    assert num_open_shards() == before
+
+
+def test_too_many_open_files_are_no_damage(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    requests = requests_of(folder)
+    monkeypatch.setattr("ib_data.builders.reader.os.open", full)
+    with pytest.raises(DataError, match="shard cannot be read: Too many open files; raise `ulimit -n`"):
+        ShardReader(LocalStore(Home(tmp_path))).read(requests)
+
+
 def test_a_shard_that_is_not_read_any_more_is_closed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +155,6 @@ def test_a_reader_goes_to_a_spawned_process_without_its_descriptors(folder: Path
         assert pool.apply(_read_elsewhere, (reader, requests)) == expected
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # Python 3.12 on
 def test_a_forked_process_reads_on_through_the_same_descriptors(folder: Path, tmp_path: Path) -> None:
     requests = requests_of(folder)
     reader = ShardReader(LocalStore(Home(tmp_path)))
@@ -163,7 +182,7 @@ def test_a_shard_that_is_not_the_manifests_is_refused_when_it_is_opened(
     folder: Path, tmp_path: Path, harm: Callable[[Path], object], says: str
 ) -> None:
     requests = requests_of(folder)
-    harm(folder / requests[0].shard)
+    harm(folder / requests[0].shard.name)
     before = num_open_shards()
     with pytest.raises(DataError, match=rf"vqav2: \S+vqav2-train-000000\.tar: {says}"):
         ShardReader(LocalStore(Home(tmp_path))).read(requests[:1])
@@ -174,7 +193,7 @@ def test_a_shard_that_is_cut_short_while_it_is_open_is_refused(folder: Path, tmp
     requests = requests_of(folder)
     reader = ShardReader(LocalStore(Home(tmp_path)))
     reader.read(requests[:1])
-    os.truncate(folder / requests[0].shard, 5000)
+    os.truncate(folder / requests[0].shard.name, 5000)
     with pytest.raises(DataError, match=r"byte \d+: expected [0-9,]+ bytes, the shard gave [0-9,]+; the shard is cut"):
         reader.read(requests[:16])
     reader.close()

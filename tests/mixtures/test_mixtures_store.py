@@ -105,7 +105,7 @@ def test_a_forked_process_makes_a_connection_of_its_own(bucket: str, near: Home)
     """
     paths = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", program],
         input=pickle.dumps((store, requests)),
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
@@ -261,7 +261,7 @@ def test_a_network_that_fails_gives_one_line(far: Home, near: Home, monkeypatch:
 def test_a_bucket_or_folder_that_is_not_there_is_named(bucket: str, near: Home) -> None:
     for url in (f"{bucket}x", "s3://no-such-bucket/shards", f"file://{near.root}/shards"):
         with pytest.raises(IbDataError, match=f"{url}: there is nothing; expected {url}/DATASET/SPLIT/manifest.json"):
-            store_of(near, url).folder("vqav2", "train")
+            open_stream(near, MIXTURE, shards=url)
 
 
 def test_a_protocol_that_nothing_here_reads_is_named(near: Home, monkeypatch: pytest.MonkeyPatch) -> None:

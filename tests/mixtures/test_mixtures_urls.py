@@ -8,9 +8,11 @@ import fsspec
 import pytest
 
 from ib_data.builders.index import Extent
+from ib_data.builders.manifest import read_manifest
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
+from ib_data.mixtures.shards import Request, ShardReader
 from ib_data.mixtures.sources import sources
 from ib_data.mixtures.store import store_of
 from ib_data.mixtures.stream import open_stream
@@ -62,11 +64,18 @@ def test_a_plain_path_is_shown_as_it_was_given(tiny_home: Home, near: Home) -> N
     path = str(tiny_home.root / "shards")
     store = store_of(near, path, 0)
     folder = store.folder("vqav2", "train")
+    manifest = read_manifest(folder, "vqav2")
+    assert manifest is not None
     nowhere = Extent(offset=10**9, num_bytes=1, json_offset=0, json_bytes=1)
-    (data,) = store.ranges([(folder, "vqav2-train-000000.tar", nowhere)])
+    other = replace(manifest.shards[0], num_bytes=7, sha256="0" * 64)
+    with pytest.raises(DataError, match=rf"vqav2: {path}/vqav2/train/\S+tar: expected 7 bytes as the manifest says"):
+        store.ranges([(folder, other, nowhere)])
+    (data,) = store.ranges([(folder, manifest.shards[0], nowhere)])
     assert data == b""
-    with pytest.raises(DataError, match=rf"vqav2: {path}/vqav2/train/\S+tar: expected 7 bytes, the manifest now says"):
-        store.open(folder, "vqav2-train-000000.tar", 7)
+    with pytest.raises(
+        DataError, match=rf"vqav2: {path}/vqav2/train/\S+tar: byte 1000000000: expected 1 bytes, the sh"
+    ):
+        ShardReader(store).read([Request(folder, manifest.shards[0], nowhere)])
 
 
 def test_a_store_that_refuses_connections_is_one_line_without_its_password(near: Home) -> None:

@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable
+from functools import cache
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import ib_data.mixtures.verified as verified_module
-from ib_data.builders.manifest import MANIFEST
+from ib_data.builders.manifest import MANIFEST, Shard, read_manifest
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.mixtures.store import LocalStore
@@ -20,12 +21,22 @@ from ib_data.mixtures.stream import open_stream
 
 Build = Callable[..., Path]
 SHARD = "vqav2-train-000000.tar"
-BYTES = 20_480
 
 
 @pytest.fixture
 def folder(tmp_path: Path, build_split: Build) -> Path:
-    return build_split(Home(tmp_path), "vqav2", 20)
+    built = build_split(Home(tmp_path), "vqav2", 20)
+    as_built(built)
+    return built
+
+
+@cache
+def as_built(folder: Path) -> Shard:
+    """The shard as the manifest described it before a test did anything to either."""
+    manifest = read_manifest(folder, "vqav2")
+    assert manifest is not None
+    (found,) = (shard for shard in manifest.shards if shard.name == SHARD)
+    return found
 
 
 def alter(shard: Path, old: bytes, new: bytes) -> None:
@@ -43,7 +54,7 @@ def make_newer(shard: Path) -> None:
 
 
 def opened(store: LocalStore, folder: Path) -> None:
-    os.close(store.open(folder, SHARD, BYTES))
+    os.close(store.open(folder, as_built(folder)))
 
 
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -143,6 +154,23 @@ def test_without_its_manifest_a_shard_is_not_opened(folder: Path, tmp_path: Path
     (folder / MANIFEST).unlink()
     with pytest.raises(DataError, match=rf"vqav2: \S+{MANIFEST}: cannot be read: No such file.*; build vqav2 again"):
         opened(LocalStore(Home(tmp_path)), folder)
+
+
+def test_a_split_that_was_built_anew_is_refused_whatever_its_size_and_time(folder: Path, tmp_path: Path) -> None:
+    """As a build does while a stream is open: other shards of that size, older than the manifest that names them."""
+    for store in (LocalStore(Home(tmp_path)), LocalStore(Home(tmp_path))):
+        opened(store, folder)
+        alter(folder / SHARD, b"what colour", b"what number")
+        text = (folder / MANIFEST).read_text()
+        sha256 = hashlib.sha256((folder / SHARD).read_bytes()).hexdigest()
+        (folder / MANIFEST).unlink()
+        (folder / MANIFEST).write_text(text.replace(as_built(folder).sha256, sha256))
+        with pytest.raises(
+            DataError, match=rf"vqav2: {folder / SHARD}: the shard was built anew meanwhile; open the s"
+        ):
+            opened(store, folder)
+        (folder / MANIFEST).write_text(text)
+        alter(folder / SHARD, b"what number", b"what colour")
 
 
 def loop(shard: Path) -> None:
