@@ -61,11 +61,11 @@ class Site:
         with self.lock:
             if self.at_once >= self.release_when:
                 self.release.set()
-        self.release.wait(2)
+        self.release.wait(60)
         self.do_ok(handler)
 
     def do_held(self, handler: BaseHTTPRequestHandler) -> None:
-        self.late += not self.release.wait(5)
+        self.late += not self.release.wait(60)
         self.do_ok(handler)
 
     def do_counted(self, handler: BaseHTTPRequestHandler) -> None:

@@ -74,7 +74,7 @@ def _wait_for_each_other(barrier: Barrier) -> None:
 
 def _read_all(store: Store, requests: list[Request]) -> tuple[list[bytes], int, int]:
     reader = ShardReader(store)
-    _barrier.wait(60)
+    _barrier.wait(300)
     return reader.read(requests), reader.meter.num_fetched, os.getpid()
 
 
@@ -109,7 +109,7 @@ def test_a_forked_process_makes_a_connection_of_its_own(bucket: str, near: Home)
         input=pickle.dumps((store, requests)),
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stderr.decode()) == (0, f"{bucket}/vqav2/train/{SHARD}: {NO_ROOM.format(near, 0)}\n")
 

@@ -138,7 +138,7 @@ def _wait_for_each_other(barrier: Barrier) -> None:
 def _num_hashed(home: Home, folder: Path) -> int:
     with pytest.MonkeyPatch.context() as patch:
         found = hashed(patch)
-        _barrier.wait(60)
+        _barrier.wait(300)
         opened(LocalStore(home), folder)
     return len(found)
 

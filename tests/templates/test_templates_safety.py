@@ -37,11 +37,11 @@ texts = st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1), st.text("{}%#-+
 
 
 def refusal(text, **values):
-    """The message that answers an unusable template, within two seconds."""
-    start = time.monotonic()
+    """The message that answers an unusable template, within two seconds of processor time."""
+    start = time.process_time()
     with pytest.raises(TemplateTextError) as caught:
         render_text(text, values)
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
     return str(caught.value)
 
 
