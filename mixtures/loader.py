@@ -6,7 +6,6 @@ what is in a batch. This module needs torch (`ib-data[train]`); `Stream.batch` g
 """
 
 import multiprocessing
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,19 +19,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from typing_extensions import TypeVar  # torch brings it; Python 3.13 has the default in typing
 
-from ib_data.errors import IbDataError, one_line, os_error_line
+from ib_data.errors import IbDataError, os_error_line
 from ib_data.mixtures.example import Example
 from ib_data.mixtures.handover import Handover, Parcel, Receiver
 from ib_data.mixtures.meter import Meter
 from ib_data.mixtures.stream import Stream
+from ib_data.mixtures.worker_faults import CUT_OFF, fault_of, name_the_dead
 from ib_data.strict import Table
 
-# What torch says of a worker that is gone; it also names the worker whose collate raised, with its traceback.
-_WORKER_DIED = re.compile(r"DataLoader worker \(.*(killed by signal|exited unexpectedly)")
-# What opening a batch raises whose worker is just dying, and how long the death may then take to be known: the kernel
-# closes the worker's sockets first, by microseconds or, on a busy machine, milliseconds.
-_CUT_OFF = (EOFError, ConnectionError, FileNotFoundError)
-_DEATH_KNOWN_S = 2.0
 # Batches that a consumer has in hand beside those that wait: the one it works on, and the one that it just let go.
 _HELD = 2
 
@@ -240,14 +234,9 @@ class StreamLoader(Generic[BatchT]):
         try:
             yield
         except RuntimeError as error:
-            if str(error).startswith("Too many open files"):
-                remedy = "each batch that is kept holds one: clone what you keep, or raise `ulimit -n`"
-                raise IbDataError(f"too many open files before position {self.position}; {remedy}") from error
-            if not _WORKER_DIED.search(str(error)):
-                raise
-            reason = one_line(str(error).splitlines()[0], 200)
-            remedy = "it was killed, by want of memory perhaps: use fewer workers, and go on from the last state"
-            raise IbDataError(f"a loading worker died before position {self.position}: {reason}; {remedy}") from error
+            if fault := fault_of(error, self.position):
+                raise fault from error
+            raise
 
     def _next(
         self, made: "Iterator[_Made[BatchT] | _Failure]", workers: Sequence[BaseProcess]
@@ -255,8 +244,8 @@ class StreamLoader(Generic[BatchT]):
         began = time.perf_counter()
         try:
             found = next(made, None)
-        except _CUT_OFF:
-            _name_the_dead(workers)
+        except CUT_OFF:
+            name_the_dead(workers)
             raise
         self.meter.wait_s += time.perf_counter() - began
         if isinstance(found, _Failure):
@@ -264,21 +253,6 @@ class StreamLoader(Generic[BatchT]):
         if found is not None:
             self.meter.add(found.meter)
         return found
-
-
-def _name_the_dead(workers: Sequence[BaseProcess]) -> None:
-    """Raise RuntimeError, in torch's words, for a worker that died; return where none did.
-
-    torch's own comes out of a signal: at random within seconds, in the main thread alone, and not at all where workers
-    are children of a fork server. A worker whose end was asked for here raises no other one later.
-    """
-    until = time.monotonic() + (_DEATH_KNOWN_S if workers else 0)
-    while time.monotonic() < until:
-        for worker in workers:
-            if code := worker.exitcode:
-                how = f"is killed by signal: {-code}" if code < 0 else f"exited unexpectedly with exit code {code}"
-                raise RuntimeError(f"DataLoader worker (pid {worker.pid}) {how}")
-        time.sleep(0.01)
 
 
 @dataclass(frozen=True, slots=True)
