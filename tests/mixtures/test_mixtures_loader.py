@@ -1,5 +1,6 @@
 """Batches for PyTorch: the same for any number of processes and workers, resumed anywhere, and failing in one line."""
 
+import gc
 import json
 import os
 import random
@@ -249,18 +250,19 @@ def test_two_iterations_of_a_dataset_do_not_mix(tiny_home: Home) -> None:
 
 def test_batches_that_are_kept_beyond_the_limit_of_open_files_are_said(tiny_home: Home) -> None:
     loader = StreamLoader(opened(tiny_home), 8, _large, workers=1)
+    gc.collect()  # what earlier tests left would make room later
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     num_open = len(list(Path("/proc/self/fd").iterdir()))
     resource.setrlimit(resource.RLIMIT_NOFILE, (num_open + 24, limits[1]))
     try:
         with pytest.raises(IbDataError, match=r"too many open files before position .*clone what you keep"):
-            list(islice(loader, 40))
+            list(islice(loader, 300))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def _large(_examples: list[Example]) -> torch.Tensor:
-    return torch.zeros(100_000)
+    return torch.zeros(20_000)
 
 
 def _nested(_examples: list[Example]) -> torch.Tensor:
@@ -291,18 +293,24 @@ def test_an_error_in_a_worker_is_its_one_line(tmp_path, build_split) -> None:
     assert "\n" not in str(caught.value)
 
 
+# torch raises where its signal finds the main thread; in a finalizer Python can only print that, and the test goes on.
+may_meet_a_finalizer = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
 def _die_at_the_third(examples: list[Example]) -> list[Row]:
     if examples[0].position >= 16:
         os.kill(os.getpid(), signal.SIGKILL)
     return ids(examples)
 
 
+@may_meet_a_finalizer
 def test_a_killed_worker_is_said_with_the_place_to_go_on_from(tiny_home: Home) -> None:
     loader = StreamLoader(opened(tiny_home), 8, _die_at_the_third, workers=1)
     with pytest.raises(IbDataError, match=r"a loading worker died before position \d+: .*killed.*last state"):
         list(islice(loader, 9))
 
 
+@may_meet_a_finalizer
 def test_a_worker_that_dies_while_the_consumer_works_is_named(tiny_home: Home) -> None:
     loader = StreamLoader(opened(tiny_home), 8, _pid, workers=1, start_method="fork")
     with pytest.raises(IbDataError, match=r"a loading worker died before position 8: .*killed"), loader.naming_deaths():
@@ -331,6 +339,7 @@ def _cut_off(_examples: list[Example]) -> _CutOff:
     return _CutOff()
 
 
+@may_meet_a_finalizer
 @pytest.mark.parametrize(("threads", "method"), [(0, "fork"), (1, "fork"), (0, "forkserver")])
 def test_a_death_that_a_cut_connection_tells_of_first_is_named_too(tiny_home: Home, threads: int, method: str) -> None:
     loader = StreamLoader(opened(tiny_home), 8, _cut_off, workers=1, start_method=method)
