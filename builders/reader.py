@@ -13,8 +13,7 @@ from ib_data.sample import Sample, SampleError, StoredSample
 _HEADER_BYTES = 512
 _NAME = slice(0, 100)
 _SIZE = slice(124, 136)
-
-
+# Why a sample is not what the index says, before the remedy of the place where the shard lies.
 DAMAGED = "the shard is damaged or of another build"
 
 

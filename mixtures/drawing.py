@@ -35,10 +35,10 @@ def drawn(
     decides the draws. With `available` the weights are shared among the built members, and a note names the others;
     IbDataError where there are none.
     """
-    refuse_unknown(mixture)
     if available:
         mixture, found = find_built(LocalStore(home), mixture, available=True)
     else:
+        refuse_unknown(mixture)
         found = sources(home, mixture)
     is_chat = mixture.render.turns == "chat"
     rows = {name: _rows(home, found[name]) for name in mixture.names}

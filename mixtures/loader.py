@@ -9,19 +9,19 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from typing_extensions import TypeVar  # torch brings it; Python 3.13 has the default in typing
 
 from ib_data.errors import IbDataError, os_error_line
 from ib_data.mixtures.example import Example
 from ib_data.mixtures.handover import Handover, Parcel, Receiver
+from ib_data.mixtures.image_batch import ImageBatch, stack
 from ib_data.mixtures.meter import Meter
 from ib_data.mixtures.stream import Stream
 from ib_data.mixtures.worker_faults import CUT_OFF, fault_of, name_the_dead
@@ -31,43 +31,8 @@ from ib_data.strict import Table
 _HELD = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ImageBatch:
-    """B examples over U <= B unique pictures: `images` uint8 (U, H, W, 3), of clips (U, frames, H, W, 3).
-
-    `image_index` int64 (B,) is the picture of each example; the examples carry neither pixels nor stored bytes. Where
-    the stream decodes nothing `images` is None, and the examples keep their stored bytes.
-    """
-
-    images: Tensor | None
-    image_index: Tensor
-    examples: list[Example]
-
-
 BatchT = TypeVar("BatchT", default=ImageBatch)
 Collate = Callable[[list[Example]], BatchT]  # runs in the workers
-
-
-def stack(examples: list[Example]) -> ImageBatch:
-    """The examples as an ImageBatch; IbDataError where images and clips meet in one batch."""
-    images, image_index = unique_pictures(examples)
-    if images is not None:
-        examples = [replace(example, pixels=None, media=None) for example in examples]
-    return ImageBatch(images, image_index, examples)
-
-
-def unique_pictures(examples: Sequence[Example]) -> tuple[Tensor | None, Tensor]:
-    """Each picture once, uint8 (U, H, W, 3) or None without pixels, and the picture of each example, int64 (B,)."""
-    places: dict[int, int] = {}
-    pictures: list[Tensor] = []
-    for example in examples:
-        if example.pixels is not None and id(example.pixels) not in places:
-            places[id(example.pixels)] = len(pictures)
-            pictures.append(torch.from_numpy(example.pixels))
-    index = torch.tensor([places.get(id(example.pixels), 0) for example in examples], dtype=torch.int64)
-    if len({picture.shape for picture in pictures}) > 1:
-        raise IbDataError("images and clips meet in one batch; keep them in mixtures of their own, or give a collate")
-    return (torch.stack(pictures) if pictures else None), index
 
 
 class StreamDataset(IterableDataset[BatchT]):

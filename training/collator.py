@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ib_data.errors import DataError
 from ib_data.mixtures.example import Example
-from ib_data.mixtures.loader import unique_pictures
+from ib_data.mixtures.image_batch import unique_pictures
 from ib_data.templates.render import Rendered
 from ib_data.training.pictures import normalised
 from ib_data.training.tokens import BOS, EOS, IMAGE, PAD, Tokens, encode

@@ -5,8 +5,9 @@ from typing import Any
 
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture
+from ib_data.mixtures.image_batch import ImageBatch, stack
 from ib_data.mixtures.images import ImageOptions
-from ib_data.mixtures.loader import ImageBatch, StreamLoader, stack
+from ib_data.mixtures.loader import StreamLoader
 from ib_data.mixtures.options import StreamOptions
 from ib_data.mixtures.stream import Stream, open_stream
 from stream_peers.common import PREFETCH, SIDE, decodes

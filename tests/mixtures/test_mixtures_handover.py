@@ -16,8 +16,9 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.handover import Handover, Parcel, Receiver, Sender
+from ib_data.mixtures.image_batch import ImageBatch
 from ib_data.mixtures.images import ImageOptions
-from ib_data.mixtures.loader import ImageBatch, StreamLoader
+from ib_data.mixtures.loader import StreamLoader
 from ib_data.mixtures.options import StreamOptions
 from ib_data.mixtures.stream import Stream, open_stream
 

@@ -21,8 +21,9 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.example import Example
+from ib_data.mixtures.image_batch import stack
 from ib_data.mixtures.images import ImageOptions
-from ib_data.mixtures.loader import StreamDataset, StreamLoader, stack
+from ib_data.mixtures.loader import StreamDataset, StreamLoader
 from ib_data.mixtures.options import StreamOptions
 from ib_data.mixtures.stream import Stream, open_stream
 
