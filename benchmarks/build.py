@@ -16,10 +16,11 @@ from hardware import report
 from ib_data.builders.all import BUILDERS
 from ib_data.builders.build import Build, build_dataset
 from ib_data.builders.fetch import Fetcher
+from ib_data.builders.folders import SourceFolders
 from ib_data.builders.miniature import write_mirror
 from ib_data.builders.options import Options
 from ib_data.builders.plan import Plan, Planned, group, make_plan, with_media
-from ib_data.builders.sources import SourceFolders, resolve
+from ib_data.builders.sources import resolve
 from ib_data.cards import load_card
 from ib_data.home import Home
 

@@ -18,13 +18,17 @@ from ib_data import __version__
 from ib_data.builders.all import BUILDERS
 from ib_data.builders.fetch import Fetcher, sha256_of
 from ib_data.builders.files import Files
+from ib_data.builders.folders import SourceFolders
 from ib_data.builders.hub import hub_files
+from ib_data.builders.in_source import InSource
 from ib_data.builders.manifest import INDEX, MANIFEST, Manifest, UnreadableError, read_manifest, survey
+from ib_data.builders.official import OfficialPlaces
 from ib_data.builders.options import Options
+from ib_data.builders.origins import origins_of_files
 from ib_data.builders.plan import EmptySplitError, Plan, group, make_plan, with_media
-from ib_data.builders.sources import SourceFolders, files_of, find_in_folders, resolve
+from ib_data.builders.sources import files_of, find_in_folders, lacks, resolve
 from ib_data.builders.staging import finish, prepare, recover, swap, write_all
-from ib_data.cards import Card
+from ib_data.cards import Card, MediaStore, family
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
@@ -48,6 +52,10 @@ class Build:
             return hub_files(card, split, self.fetcher)
         return resolve(card, split, form, self.folders, self.fetcher)
 
+    def source_holds(self, card: Card, store: MediaStore) -> bool:
+        """Whether any image or clip of a store is in `--source`."""
+        return InSource(card.name, OfficialPlaces(self.folders, card.name)).holds_any(store)
+
 
 def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Manifest]:
     """Build one split, or the default splits of the card; returns their manifests.
@@ -55,10 +63,7 @@ def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Ma
     With `--source` and no split: those default splits whose files are there, else any splits whose files are there. A
     default split of which a source file holds no row (a subset of the official file) is named and left out.
     """
-    if split is not None and split not in card.splits:
-        raise IbDataError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
-    form = _form(card, build.folders)
-    names = [split] if split else _default_splits(card, form, build.folders)
+    form, names = chosen_splits(card, build, split)
     manifests = []
     for name in names:
         try:
@@ -69,6 +74,19 @@ def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Ma
             note(f"left out: {error}")
     _warn_of_mixed_forms(card, form, build.home)
     return manifests
+
+
+def chosen_splits(card: Card, build: Build, split: str | None) -> tuple[str | None, list[str]]:
+    """The form of the source, and the splits, that a build of `split` (None: the default ones) takes.
+
+    IbDataError for a split that the dataset lacks, and where `--source` holds nothing of it.
+    """
+    if split is not None and split not in card.splits:
+        raise IbDataError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
+    if build.folders.roots:
+        _require_something(card, build)
+    form = _form(card, build.folders)
+    return form, [split] if split else _default_splits(card, form, build.folders)
 
 
 def _warn_of_mixed_forms(card: Card, form: str | None, home: Home) -> None:
@@ -84,7 +102,7 @@ def _warn_of_mixed_forms(card: Card, form: str | None, home: Home) -> None:
 def _form(card: Card, folders: SourceFolders) -> str | None:
     """The first form of the source with a file in the `--source` folders, else the card's preferred one."""
     for form in card.forms:
-        if any(find_in_folders(card, file, folders)[0] for file in card.files if file.form == form):
+        if any(find_in_folders(card, file, folders) for file in card.files if file.form == form):
             return form
     return card.forms[0] if card.forms else None
 
@@ -92,19 +110,35 @@ def _form(card: Card, folders: SourceFolders) -> str | None:
 def _default_splits(card: Card, form: str | None, folders: SourceFolders) -> list[str]:
     defaults = [split.name for split in card.splits.values() if split.default and files_of(card, split.name, form)]
     there = [name for name in card.splits if _is_there(card, name, form, folders)]
-    return [name for name in defaults if name in there] or there or defaults
+    chosen = [name for name in defaults if name in there] or there or defaults
+    for name in defaults:
+        if name not in chosen:
+            files = [file for file in files_of(card, name, form) if not find_in_folders(card, file, folders)]
+            note(f"{card.name}/{name} is left out: {lacks(card, files, folders).partition(': ')[2]}")
+    return chosen
 
 
 def _is_there(card: Card, split: str, form: str | None, folders: SourceFolders) -> bool:
     needed = [file for file in files_of(card, split, form) if not file.optional]
-    return bool(needed) and all(find_in_folders(card, file, folders)[0] for file in needed)
+    return bool(needed) and all(find_in_folders(card, file, folders) for file in needed)
+
+
+def _require_something(card: Card, build: Build) -> None:
+    """DataError where `--source` holds nothing of the dataset, neither a file of it nor an image: a mistaken folder."""
+    if build.from_hub or any(find_in_folders(card, file, build.folders) for file in card.files):
+        return
+    if any(build.source_holds(card, store) for name in card.media for store in family(name)):
+        return
+    problem = f"nothing of it: {lacks(card, list(card.files), build.folders).partition(': ')[2]}"
+    raise DataError(card.name, problem, remedy="name the right folder, or fetch the files by leaving --source out")
 
 
 def build_split(card: Card, split: str, form: str | None, build: Build) -> Manifest:
     """Build one split, or return its manifest where the same recipe has built it already."""
     if not files_of(card, split, form):
         raise IbDataError(f"{card.name}: the {form} form of the source has no split {split!r}")
-    build.home.lock(card.name).parent.mkdir(parents=True, exist_ok=True)
+    build.home.mark()
+    build.home.lock(card.name).parent.mkdir(exist_ok=True)
     with _waiting(build.home.lock(f"{card.name}-{split}"), f"{card.name}/{split}"):
         files = build.files(card, split, form)
         images, drops = group(files, BUILDERS[card.name](files), card.splits[split])
@@ -112,10 +146,11 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
         options = build.options
         if options.media:
             sources = (build.folders, build.fetcher)
-            plan = with_media(plan, *sources, allow_missing=options.allow_missing, limit=options.limit)
+            located = {found.file.name: found.path for found in files.located.values()}
+            plan = with_media(plan, *sources, allow_missing=options.allow_missing, limit=options.limit, located=located)
         else:
             plan = Plan(plan.samples[: options.limit], plan.drops)
-        recipe = _recipe(files, plan, options)
+        recipe = _recipe(files, plan, build)
         target, staging = build.home.split(card.name, split), build.home.staging(card.name, split)
         recover(staging, target)
         earlier = _earlier(target, card.name, options)
@@ -142,8 +177,8 @@ def _waiting(path: Path, what: str) -> FileLock:
     return lock
 
 
-def _recipe(files: Files, plan: Plan, options: Options) -> dict[str, Any]:
-    chosen = asdict(options)
+def _recipe(files: Files, plan: Plan, build: Build) -> dict[str, Any]:
+    chosen = asdict(build.options)
     del chosen["workers"]
     versions = {"ib_data": __version__, "pillow": PIL.__version__, "pyarrow": pyarrow.__version__}
     return {
@@ -152,6 +187,7 @@ def _recipe(files: Files, plan: Plan, options: Options) -> dict[str, Any]:
         **{key: value for key, value in chosen.items() if value is not None},
         "sources": files.provenance(),
         "plan_sha256": plan.sha256(),
+        "origins": [origin.plain() for origin in (*origins_of_files(files, build.folders), *plan.origins)],
         "versions": versions,
     }
 
@@ -207,4 +243,4 @@ def _replacing(earlier: Manifest, recipe: dict[str, Any], options: Options) -> N
 
 def _identity(recipe: Any) -> dict[str, Any]:
     """The part of a recipe that decides the bytes of the shards."""
-    return {key: value for key, value in recipe.items() if key != "versions"}
+    return {key: value for key, value in recipe.items() if key not in ("versions", "origins")}

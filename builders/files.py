@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ib_data.builders.folders import walk
 from ib_data.cards import SourceFile
 from ib_data.errors import DataError, quoted
 from ib_data.strict import Table
 
+MAX_EXPANSION = 200  # annotation JSON shrinks 5 to 20 times; zeros shrink 1,000 times
+EXPANSION_FREE_BYTES = 64 * 1024**2  # small files may shrink as they like
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -29,6 +31,18 @@ class Located:
     path: Path
     member: str | None
     sha256: str
+    why: str = "fetched"
+
+    def read(self, dataset: str) -> bytes:
+        """The bytes of a file or member; DataError where they cannot be had."""
+        if self.member is not None:
+            # Imported here: `tarfile` and `zipfile` would cost `ib-data list` 12 of its 73 ms.
+            from ib_data.builders.archive import open_archive
+
+            return open_archive(self.path, dataset).read(self.member)
+        if self.path.suffix == ".gz":
+            return _unzipped(self.path, dataset)
+        return self.path.read_bytes()
 
     def provenance(self) -> dict[str, Any]:
         """What the manifest says of this source: no path of this machine, so that the manifest is the same anywhere."""
@@ -41,7 +55,7 @@ def unpacked(folder: Path, file: SourceFile) -> dict[str, Path]:
     """The loose files that the tree of `file` stands for, below its folder: by their paths from there on, sorted."""
     assert file.tree is not None
     _, name = file.tree
-    found = (Path(at) / name for at, _, names in os.walk(folder, followlinks=True) if name in names)
+    found = (path for path in walk(str(folder)) if path.name == name and path.is_file())
     return dict(sorted((path.relative_to(folder).as_posix(), path) for path in found))
 
 
@@ -189,9 +203,9 @@ class Files:
         if found.path.is_dir():
             yield from ((name, path.read_bytes()) for name, path in unpacked(found.path, found.file).items())
             return
-        from ib_data.builders.archive import Archive
+        from ib_data.builders.archive import open_archive
 
-        archive, (folder, name) = Archive(found.path, self.dataset), found.file.tree
+        archive, (folder, name) = open_archive(found.path, self.dataset), found.file.tree
         for member in sorted(archive.members):
             if member.startswith(f"{folder}/") and member.endswith(f"/{name}"):
                 yield member.removeprefix(f"{folder}/"), archive.read(member)
@@ -200,18 +214,30 @@ class Files:
         found = self.located[role]
         if found.file.tree:
             return b"\n".join(data for _, data in self._tree(role))
-        if found.member is None:
-            return found.path.read_bytes()
-        # Imported here: `tarfile` and `zipfile` would cost `ib-data list` 12 of its 73 ms.
-        from ib_data.builders.archive import Archive
-
-        return Archive(found.path, self.dataset).read(found.member)
+        return found.read(self.dataset)
 
     def _unreadable(self, role: str, row: str | None, error: Exception, form: str = "JSON") -> DataError:
         remedy = "the file is cut short or is not this file: fetch it again"
         return DataError(
             self.dataset, f"cannot be read as {form} ({error})", file=self.name(role), row=row, remedy=remedy
         )
+
+
+def _unzipped(path: Path, dataset: str) -> bytes:
+    import gzip
+    import zlib
+
+    limit = max(MAX_EXPANSION * path.stat().st_size, EXPANSION_FREE_BYTES)
+    try:
+        with gzip.open(path) as stream:
+            data = stream.read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        remedy = "the file is cut short or is not gzipped: fetch it again"
+        raise DataError(dataset, f"cannot be read as gzip ({error})", file=str(path), remedy=remedy) from error
+    if len(data) > limit:
+        problem = f"expands {path.stat().st_size:,} bytes to more than {limit:,}: refused as a size bomb"
+        raise DataError(dataset, problem, file=str(path))
+    return data
 
 
 def _loads(data: bytes, **how: Any) -> Any:

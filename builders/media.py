@@ -1,53 +1,37 @@
 """Finding the images and clips that rows refer to: in `--source` folders, in archives, or one by one on the web."""
 
-import zlib
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from ib_data.builders.archive import Archive
+from ib_data.builders.archive import open_archive
 from ib_data.builders.crawl import crawl
 from ib_data.builders.fetch import Fetcher
+from ib_data.builders.folders import SourceFolders
+from ib_data.builders.in_source import InSource, Place
+from ib_data.builders.official import OfficialPlaces
+from ib_data.builders.origins import Origin, origins_of_media
 from ib_data.builders.pictures import Opened, open_picture
 from ib_data.builders.rows import MediaRef
-from ib_data.builders.sources import SourceFolders, gate_error
-from ib_data.cards import MediaStore, family, media_stores
+from ib_data.builders.sources import gate_error, what_is_fetched
+from ib_data.cards import MediaStore, family, media_stores, other_parts
+from ib_data.console import note
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the bytes of an image or clip lie: a member of an archive, or a loose file (`member` None).
-
-    `is_fixed` is true of a file that nothing but its crawl ever wrote.
-    """
-
-    path: Path
-    member: str | None
-    num_bytes: int
-    is_fixed: bool = False
-
-    def version(self, dataset: str) -> str:
-        """Size and CRC-32: what tells that these bytes were exchanged for others. Reads a loose file."""
-        if self.is_fixed:
-            return str(self.num_bytes)
-        if self.member is None:
-            return f"{self.num_bytes} {zlib.crc32(self.path.read_bytes())}"
-        return f"{self.num_bytes} {_archive(self.path, dataset).checksum(self.member)}"
-
-    def read(self, dataset: str) -> bytes:
-        """The bytes as the source has them."""
-        if self.member is None:
-            return self.path.read_bytes()
-        return _archive(self.path, dataset).read(self.member)
+_MOST_SHOWN = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The places of all media that are at hand, and why crawled ones are lost: those are drops, never an error."""
+    """The places of all media that are at hand, and why crawled ones are lost: those are drops, never an error.
+
+    `near` says what lies near the first one that is nowhere, "" where there is nothing.
+    """
 
     places: dict[MediaRef, Place]
     lost: dict[MediaRef, str]
+    origins: tuple[Origin, ...] = ()
+    near: str = ""
 
 
 def open_media(kind: str, data: bytes, max_side: int | None = None) -> Opened:
@@ -59,94 +43,114 @@ def open_media(kind: str, data: bytes, max_side: int | None = None) -> Opened:
     return open_clip(data)
 
 
-@lru_cache(maxsize=16)
-def _archive(path: Path, dataset: str) -> Archive:
-    """An open archive, kept: one with the 82,783 members of train2014.zip takes 0.5 s to open."""
-    return Archive(path, dataset)
-
-
 def find_media(
-    refs: Iterable[MediaRef], dataset: str, folders: SourceFolders, fetcher: Fetcher, allow_missing: bool = False
+    refs: Iterable[MediaRef],
+    dataset: str,
+    folders: SourceFolders,
+    fetcher: Fetcher,
+    allow_missing: bool = False,
+    located: Mapping[str, Path] | None = None,
+    is_dry: bool = False,
 ) -> Found:
     """The places of all media that are at hand; archives and single files are fetched for those that are not.
 
-    A photo counts under its id in any store of its family (COCO's 2014 and 2017 archives hold the same photos).
-    Where `--source` holds media of the family, none are downloaded: the folder was meant to have them. What is gated is
-    asked of a mirror only.
+    `--source` goes first, then what was fetched before. An image counts under its id in any store of its family (COCO's
+    2014 and 2017 archives hold the same images). Where `--source` holds media of the family, none are downloaded: the
+    folder was meant to have them. What is gated is asked of a mirror only. `located` are the annotation files by their
+    official names: media of one archive or tree with them come from there. `is_dry`: nothing is fetched.
     """
-    wanted = set(refs)
-    places = {ref: place for ref in wanted if (place := _loose(ref, dataset, folders))}
-    lost: dict[MediaRef, str] = {}
-    names = sorted({ref.store for ref in wanted})
-    for store, path in _archives_at_hand(names, folders, fetcher):
-        if any(media_stores()[ref.store].family == store.family for ref in wanted - places.keys()):
-            _add(places, wanted, store, path, dataset)
-    from_source = {ref.store for ref, place in places.items() if folders.holds(place.path)}
-    for name, part in ((whole, part) for whole in names for part in media_stores()[whole].parts or (whole,)):
-        store = media_stores()[part]
-        missing = sorted(
-            (ref for ref in wanted - places.keys() if ref.store == name), key=lambda ref: str(ref.image_id)
-        )
-        if not missing or name in from_source or any(folders.holds_media_of(other) for other in family(name)):
-            continue
+    search = _Search(dataset, InSource(dataset, OfficialPlaces(folders, dataset, located)), fetcher, allow_missing)
+    by_store: dict[str, list[MediaRef]] = {}
+    for ref in sorted(set(refs), key=lambda ref: (ref.store, str(ref.image_id))):
+        by_store.setdefault(ref.store, []).append(ref)
+    for name, wanted in by_store.items():
+        search.at_hand(name, wanted)
+        if not is_dry:
+            search.fetched(name, wanted)
+    missing = [ref for wanted in by_store.values() for ref in wanted if ref not in search.places.keys() | search.lost]
+    return Found(
+        search.places,
+        search.lost,
+        tuple(origins_of_media(search.source.taken + search.taken, folders)),
+        search.near(missing[0]) if missing else "",
+    )
+
+
+class _Search:
+    """One look for the media of a dataset; fills `places` and `lost`."""
+
+    def __init__(self, dataset: str, source: InSource, fetcher: Fetcher, allow_missing: bool) -> None:
+        self.dataset, self.source, self.fetcher, self.allow_missing = dataset, source, fetcher, allow_missing
+        self.places: dict[MediaRef, Place] = {}
+        self.lost: dict[MediaRef, str] = {}
+        self.taken: Counter[tuple[str, Path, str]] = Counter()
+
+    def left(self, wanted: Iterable[MediaRef]) -> list[MediaRef]:
+        """Those that have no place yet."""
+        return [ref for ref in wanted if ref not in self.places and ref not in self.lost]
+
+    def at_hand(self, name: str, wanted: list[MediaRef]) -> None:
+        """Look for the images of the store `name` in `--source`, then in the archives that were fetched before."""
+        for store in family(name):
+            self.places |= self.source.find(store, self.left(wanted))
+        for store in family(name):
+            if store.file is not None and (path := self.fetcher.place(store.file)).exists():
+                self._add(store, path, self.left(wanted))
+        for store in family(name):  # an empty file says something only where nobody has a better one
+            self.places |= self.source.find(store, self.left(wanted), are_empty=True)
+
+    def fetched(self, name: str, wanted: list[MediaRef]) -> None:
+        """Fetch what is left of the store `name`, unless `--source` holds media of its family."""
+        holds = any(map(self.source.holds_any, family(name))) if self.source.folders.roots else False
+        for store in (media_stores()[part] for part in media_stores()[name].parts or (name,)):
+            missing = self.left(wanted)
+            if not missing:
+                return
+            if not self.allow_missing and (error := self.source.without_any(store, missing)):
+                raise error
+            if holds:
+                return
+            self._fetch(store, missing)
+
+    def near(self, ref: MediaRef) -> str:
+        """What lies near an image that is nowhere: its name in a folder that does not count, or in another part."""
+        for part in other_parts(ref.store):
+            if InSource(self.dataset, self.source.places).find(part, [ref]):
+                return f"it is in {part.name}, another split's: is the annotation file of another split?"
+        found = [str(path) for store in family(ref.store) for path in self.source.lies_elsewhere(store, ref)]
+        paths = list(dict.fromkeys(found))[:_MOST_SHOWN]
+        return f"not in its official folder, and so not taken: {', '.join(paths)}" if paths else ""
+
+    def _fetch(self, store: MediaStore, missing: list[MediaRef]) -> None:
+        if self.source.folders.roots and (store.file or store.each):
+            archive = store.file if store.each is None else None
+            what = what_is_fetched(archive, self.fetcher) if archive else "fetching them one by one"
+            note(f"{self.dataset}: {len(missing):,} {store.kind}s are not in --source {self.source.folders}; {what}")
         if store.each is not None:
-            if store.gate and fetcher.mirror is None:
-                raise gate_error(dataset, store.gate, None, fetcher)
-            _crawl(places, lost, store, missing, fetcher, allow_missing)
+            if store.gate and self.fetcher.mirror is None:
+                raise gate_error(self.dataset, store.gate, None, self.fetcher)
+            self._crawl(store, missing)
         elif store.file is not None:
-            if store.gate and not fetcher.reaches(store.file):
-                raise gate_error(dataset, store.gate, store.file, fetcher)
-            _add(places, wanted, store, fetcher.fetch(store.file, dataset), dataset)
-    return Found(places, lost)
+            if store.gate and not self.fetcher.reaches(store.file):
+                raise gate_error(self.dataset, store.gate, store.file, self.fetcher)
+            self._add(store, self.fetcher.fetch(store.file, self.dataset), missing)
 
-
-def _loose(ref: MediaRef, dataset: str, folders: SourceFolders) -> Place | None:
-    if not folders.roots:
-        return None
-    for store in family(ref.store):
-        for tail in store.tails(ref.image_id):
-            path = folders.ending(tail, store.member(ref.image_id), dataset)
-            if path is not None:
-                return Place(path, None, path.stat().st_size)
-    return None
-
-
-def _archives_at_hand(
-    names: Iterable[str], folders: SourceFolders, fetcher: Fetcher
-) -> Iterator[tuple[MediaStore, Path]]:
-    """The archives that need no download, of every store in the families of `names`, in a fixed order.
-
-    All files of an archive's name are among them: what they hold tells whose they are.
-    """
-    for store in {store.name: store for name in names for store in family(name)}.values():
-        if store.file is not None:
-            at_hand = [*folders.named(PurePosixPath(store.file.name).name), fetcher.place(store.file)]
-            yield from ((store, path) for path in at_hand if path.exists())
-
-
-def _add(places: dict[MediaRef, Place], wanted: set[MediaRef], store: MediaStore, path: Path, dataset: str) -> None:
-    members = _archive(path, dataset).members
-    for ref in wanted - places.keys():
-        if media_stores()[ref.store].family == store.family:
+    def _add(self, store: MediaStore, path: Path, refs: list[MediaRef]) -> None:
+        members = open_archive(path, self.dataset).members
+        for ref in refs:
             member = store.member(ref.image_id)
             if member in members:
-                places[ref] = Place(path, member, members[member])
+                self.places[ref] = Place(path, member, members[member])
+                self.taken[store.name, path, "fetched"] += 1
 
-
-def _crawl(
-    places: dict[MediaRef, Place],
-    lost: dict[MediaRef, str],
-    store: MediaStore,
-    refs: list[MediaRef],
-    fetcher: Fetcher,
-    allow_missing: bool,
-) -> None:
-    assert store.each is not None
-    urls = {ref: store.each.format(image_id=ref.image_id, url=ref.url) for ref in refs}
-    results = crawl(urls.values(), store.kind, fetcher, allow_missing)
-    for ref, url in urls.items():
-        result = results.get(url)
-        if isinstance(result, Path):
-            places[ref] = Place(result, None, result.stat().st_size, is_fixed=True)
-        elif result is not None:
-            lost[ref] = result
+    def _crawl(self, store: MediaStore, refs: list[MediaRef]) -> None:
+        assert store.each is not None
+        urls = {ref: store.each.format(image_id=ref.image_id, url=ref.url) for ref in refs}
+        results = crawl(urls.values(), store.kind, self.fetcher, self.allow_missing)
+        for ref, url in urls.items():
+            result = results.get(url)
+            if isinstance(result, Path):
+                self.places[ref] = Place(result, None, result.stat().st_size, is_fixed=True)
+                self.taken[store.name, Path("crawled"), "fetched one by one"] += 1
+            elif result is not None:
+                self.lost[ref] = result

@@ -7,14 +7,17 @@ run was killed.
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.files import Files
-from ib_data.builders.media import Place, find_media
+from ib_data.builders.folders import SourceFolders
+from ib_data.builders.in_source import Place
+from ib_data.builders.media import find_media
+from ib_data.builders.origins import Origin, joined
 from ib_data.builders.rows import Drop, MediaRef, Row
-from ib_data.builders.sources import SourceFolders
 from ib_data.cards import Split, media_stores
 from ib_data.errors import DataError
 from ib_data.frames import need_pyav
@@ -43,10 +46,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The samples of a split in key order, and the drops."""
+    """The samples of a split in key order, the drops, and where the images and clips come from."""
 
     samples: tuple[Planned, ...]
     drops: tuple[Drop, ...]
+    origins: tuple[Origin, ...] = ()
 
     def sha256(self) -> str:
         """A checksum over all that the plan says: annotations, the versions of images and clips, and the drops."""
@@ -139,7 +143,13 @@ def _slug(image_id: str) -> str:
 
 
 def with_media(
-    plan: Plan, folders: SourceFolders, fetcher: Fetcher, *, allow_missing: bool = False, limit: int | None = None
+    plan: Plan,
+    folders: SourceFolders,
+    fetcher: Fetcher,
+    *,
+    allow_missing: bool = False,
+    limit: int | None = None,
+    located: Mapping[str, Path] | None = None,
 ) -> Plan:
     """The plan with the place of every image and clip, of the first `limit` samples that have one.
 
@@ -152,11 +162,14 @@ def with_media(
     here: list[Planned] = []
     lost: list[Drop] = []
     left = list(plan.samples)
+    origins: list[Origin] = []
     while left and (limit is None or len(here) < limit):
         size = len(left) if limit is None else max(limit - len(here), LOOKUP)
         part, left = left[:size], left[size:]
         dataset = part[0].sample.dataset
-        found = find_media((planned.ref for planned in part), dataset, folders, fetcher, allow_missing)
+        refs = (planned.ref for planned in part)
+        found = find_media(refs, dataset, folders, fetcher, allow_missing, located)
+        origins += found.origins
         missing: list[Planned] = []
         for planned in part:
             if len(here) == limit:
@@ -168,16 +181,16 @@ def with_media(
                 missing += [planned] if reason == MISSING else []
                 lost += [Drop(annotation.id, reason) for annotation in planned.sample.annotations]
         if missing and not allow_missing:
-            raise _missing(missing, len(part))
-    return Plan(tuple(here), (*plan.drops, *lost))
+            raise _missing(missing, len(part), found.near)
+    return Plan(tuple(here), (*plan.drops, *lost), joined(origins))
 
 
-def _missing(missing: list[Planned], num_planned: int) -> DataError:
+def _missing(missing: list[Planned], num_planned: int, near: str) -> DataError:
     first = missing[0].sample
     num_annotations = sum(len(planned.sample.annotations) for planned in missing)
     problem = (
         f"{len(missing):,} of {num_planned:,} {first.media.kind}s are missing ({num_annotations:,} annotations), "
-        f"first {first.media.source_name}"
+        f"first {first.media.source_name}{f' ({near})' if near else ''}"
     )
     remedy = "lay them into a --source folder, or drop them, counted, with --allow-missing (or build with --no-media)"
     return DataError(first.dataset, problem, file=first.split, remedy=remedy)

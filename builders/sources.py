@@ -1,93 +1,124 @@
-"""Where the official files of a split are: in `--source` folders, or fetched.
+"""Where the official files of a split come from: out of `--source` folders, or fetched.
 
-A file may lie in a `--source` folder under its official name, as the archive or as the bare member of it. Files there
-are used as they are: one whose checksum is not the official one is named once, and its own checksum stands in the
-manifest.
+A file may lie in a `--source` folder under its official name, as the archive or as the bare member of it, and either of
+them gzipped. Files there are used as they are: one whose checksum is not the official one is named once, and its own
+checksum stands in the manifest. An archive goes before a bare member, a file with the official checksum before any
+other, and one in its official folder before one elsewhere; where two are left that differ, a person must decide.
 """
 
 import filecmp
 import hashlib
-import os
-from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from ib_data.builders.fetch import Fetcher, sha256_of
 from ib_data.builders.files import Files, Located, unpacked
-from ib_data.cards import Card, Gate, MediaStore, SourceFile
+from ib_data.builders.folders import Candidate, SourceFolders
+from ib_data.builders.near import near_names
+from ib_data.builders.official import speaks_for
+from ib_data.cards import Card, Gate, SourceFile
 from ib_data.console import note
-from ib_data.errors import DataError, IbDataError
+from ib_data.errors import DataError
+
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
-class SourceFolders:
-    """The files under the `--source` folders (each may also be a single file), found by their names."""
+def find_in_folders(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
+    """The file under its own name, or the bare member; None where there is neither. Looked for once a build.
 
-    def __init__(self, roots: tuple[Path, ...] = ()) -> None:
-        self.roots = roots
+    DataError where two candidates differ and nothing tells which is the official one.
+    """
+    key = (card.name, file)
+    if key not in folders.decided:
+        folders.decided[key] = _find(card, file, folders)
+    return folders.decided[key]
 
-    @cached_property
-    def _by_name(self) -> dict[str, list[Path]]:
-        found: dict[str, list[Path]] = {}
-        for root in self.roots:
-            if not root.exists():
-                raise IbDataError(f"--source {root}: there is no such folder or file")
-            for path in [root] if root.is_file() else sorted(_walk(root)):
-                found.setdefault(path.name, []).append(path)
-        return found
 
-    def find(self, official: str, dataset: str) -> Path | None:
-        """The file under the name of `official`, a path as the source writes it; None where there is none.
+def _find(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
+    archive = _archive(card, file, folders)
+    if file.tree:
+        if archive:
+            return archive
+        tree = _tree(card, file, folders)
+        return Candidate(tree, file.member, "the unpacked folder") if tree else None
+    bare = _bare(card, file, folders) if file.member else None
+    if archive and bare and bare.path.parent == archive.path.parent and not _is_known(archive.path, file):
+        _require_equal(card, file, archive, bare)
+    return archive or bare
 
-        Of several, the one that shares most of the official path's last parts is taken, then the one of an earlier
-        `--source`; DataError when that does not decide.
-        """
-        return self._best(self.named(PurePosixPath(official).name), official, dataset)
 
-    def named(self, name: str) -> list[Path]:
-        """Every file of this name; different datasets publish files of one name (`test.zip`, `train.jsonl`)."""
-        return self._by_name.get(name, [])
+def _archive(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
+    """The file under its own name; an archive that lacks the member is none."""
+    url_path = PurePosixPath(file.url.split("?")[0])
+    name = PurePosixPath(file.name).name
+    paths = folders.named(name) if name.endswith(_ARCHIVES) else folders.named(name, f"{name}.gz")
+    found = {path: _member_in(path, card, file) for path in _usable(paths)}
+    paths = [path for path, member in found.items() if member is not None or file.member is None]
+    path = _best(paths, str(url_path.with_name(name)), card, file, folders)
+    return Candidate(path, found[path], "under its official name") if path else None
 
-    def ending(self, tail: str, official: str, dataset: str) -> Path | None:
-        """A loose file whose path ends in `tail` (a name, or folders and a name); of several as `find` does."""
-        parts = PurePosixPath(tail).parts
-        paths = [path for path in self.named(parts[-1]) if path.parts[-len(parts) :] == parts]
-        return self._best(paths, official, dataset)
 
-    def _best(self, paths: list[Path], official: str, dataset: str) -> Path | None:
-        if len(paths) < 2:
-            return paths[0] if paths else None
-        parts = PurePosixPath(official).parts
-        first, second = sorted(paths, key=lambda path: self._rank(path, parts))[:2]
-        if self._rank(first, parts) == self._rank(second, parts) and not _same(first, second):
-            problem = f"two different files of this name: {first} and {second}"
-            raise DataError(dataset, problem, file=parts[-1], remedy="name the right folder or file with --source")
-        return first
+def _bare(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
+    assert file.member is not None
+    name = PurePosixPath(file.member).name
+    path = _best(_usable(folders.named(name, f"{name}.gz")), file.member, card, None, folders)
+    return Candidate(path, None, f"the bare member of {file.name}") if path else None
 
-    def tree(self, file: SourceFile) -> Path | None:
-        """The unpacked folder that holds the loose files of the tree of `file`: the first one of its name."""
-        assert file.tree is not None
-        top, name = PurePosixPath(file.tree[0]).name, file.tree[1]
-        for path in self._by_name.get(name, []):
-            if top in path.parent.parts:
-                return next(folder for folder in path.parents if folder.name == top)
+
+def _usable(paths: list[Path]) -> list[Path]:
+    """The paths that are files, without empty ones where there are others."""
+    files = [path for path in paths if path.is_file()]
+    return [path for path in files if path.stat().st_size] or files
+
+
+def _member_in(path: Path, card: Card, file: SourceFile) -> str | None:
+    """The name under which an archive holds the wanted member: its own, or one folder more or less."""
+    if file.member is None:
         return None
+    from ib_data.builders.archive import open_archive
 
-    def holds_media_of(self, store: MediaStore) -> bool:
-        """Whether any loose file lies here that is named as one of the media of `store`."""
-        return any(store.names(path) for paths in self._by_name.values() for path in paths)
+    members = open_archive(path, card.name).members
+    if file.tree:
+        folder, name = file.tree
+        return file.member if any(m.startswith(f"{folder}/") and m.endswith(f"/{name}") for m in members) else None
+    if file.member in members:
+        return file.member
+    name = PurePosixPath(file.member).name
+    others = [member for member in members if member == name or member.endswith((f"/{file.member}", f"/{name}"))]
+    if len(others) > 1:
+        problem = f"holds no member {file.member!r}, but {others[0]!r} and {others[1]!r}"
+        raise DataError(card.name, problem, file=str(path), remedy="unpack the right one and name it with --source")
+    return others[0] if others else None
 
-    def holds(self, path: Path) -> bool:
-        """Whether `path` is one of these files."""
-        return any(path == root or root in path.parents for root in self.roots)
 
-    def _rank(self, path: Path, parts: tuple[str, ...]) -> tuple[int, int]:
-        same = 0
-        for own, official in zip(reversed(path.parts), reversed(parts), strict=False):
-            if own != official:
-                break
-            same += 1
-        root = next(i for i, root in enumerate(self.roots) if path == root or root in path.parents)
-        return -same, root
+def _best(paths: list[Path], official: str, card: Card, file: SourceFile | None, folders: SourceFolders) -> Path | None:
+    """The one with the official checksum, else the one whose folders are most like the official ones."""
+    if len(paths) < 2:
+        return paths[0] if paths else None
+    if file and (known := next((path for path in paths if _is_known(path, file)), None)):
+        return known
+    parts = PurePosixPath(official).parts
+    ranks = {path: _rank(path, parts, card, folders) for path in paths}
+    first, second = sorted(paths, key=ranks.__getitem__)[:2]
+    if ranks[first] == ranks[second] and not _same(first, second):
+        problem = f"two different files of this name: {first} and {second}"
+        raise DataError(card.name, problem, file=parts[-1], remedy="name the right folder or file with --source")
+    return first
+
+
+def _is_known(path: Path, file: SourceFile) -> bool:
+    """Whether a file has the official checksum; one of another size is not read for that."""
+    if file.sha256 is None or file.num_bytes not in (None, path.stat().st_size):
+        return False
+    return sha256_of(path) == file.sha256
+
+
+def _rank(path: Path, parts: tuple[str, ...], card: Card, folders: SourceFolders) -> tuple[int, int]:
+    same = 0
+    for own, official in zip(reversed(path.parts), reversed(parts), strict=False):
+        if own != official:
+            break
+        same += 1
+    return -same, {True: 0, None: 1, False: 2}[speaks_for(path.parent, card.name, folders.roots)]
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -95,42 +126,50 @@ def _same(one: Path, other: Path) -> bool:
     return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    """The files below `root`, links followed; a folder that a link leads back to is entered once."""
-    visited = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        stat = Path(folder).stat()
-        if (stat.st_dev, stat.st_ino) in visited:
-            folders.clear()
-            continue
-        visited.add((stat.st_dev, stat.st_ino))
-        yield from (Path(folder) / name for name in names)
+def _require_equal(card: Card, file: SourceFile, archive: Candidate, bare: Candidate) -> None:
+    if _located(file, bare).read(card.name) != _located(file, archive).read(card.name):
+        problem = f"differs from the member {archive.member!r} of {archive.path}, which is not the official archive"
+        remedy = "name the right one alone with --source"
+        raise DataError(card.name, problem, file=str(bare.path), remedy=remedy)
+
+
+def _tree(card: Card, file: SourceFile, folders: SourceFolders) -> Path | None:
+    """The unpacked folder that holds the loose files of the tree of `file`."""
+    assert file.tree is not None
+    official = PurePosixPath(file.tree[0])
+    found = {
+        next(folder for folder in path.parents if folder.name == official.name)
+        for path in folders.named(file.tree[1])
+        if official.name in path.parent.parts
+    }
+    ranks = {folder: _rank(folder, official.parts, card, folders) for folder in found}
+    best = [folder for folder in sorted(found) if ranks[folder] == min(ranks.values())]
+    if len(best) > 1 and len({_sha256_of_tree(unpacked(folder, file)) for folder in best}) > 1:
+        problem = f"two different folders {official.name!r}: {best[0]} and {best[1]}"
+        raise DataError(card.name, problem, file=file.name, remedy="name the right one with --source")
+    return best[0] if best else None
 
 
 def locate(card: Card, file: SourceFile, folders: SourceFolders, fetcher: Fetcher) -> Located:
     """The file in a `--source` folder, else fetched; DataError where a person must fetch it first."""
-    path, member = find_in_folders(card, file, folders)
-    if path is None:
+    found = find_in_folders(card, file, folders)
+    if found is None:
         if card.gate and not fetcher.reaches(file):
             raise gate_error(card.name, card.gate, file, fetcher)
         path = fetcher.fetch(file, card.name)
-        return Located(file=file, path=path, member=file.member, sha256=fetcher.sha256(file))
+        return Located(file=file, path=path, member=file.member, sha256=fetcher.sha256(file), why="fetched")
+    located = _located(file, found)
+    is_whole = found.path.is_file() and (found.member is not None or file.member is None)
+    if is_whole and file.sha256 not in (None, located.sha256):
+        what = f"(sha256 {located.sha256}, official {file.sha256})"
+        note(f"{card.name}: {found.path} is not the official file {what}; used as it is")
+    return located
+
+
+def _located(file: SourceFile, found: Candidate) -> Located:
+    path = found.path
     digest = sha256_of(path) if path.is_file() else _sha256_of_tree(unpacked(path, file))
-    if path.is_file() and member == file.member and file.sha256 not in (None, digest):
-        note(f"{card.name}: {path} is not the official file (sha256 {digest}, official {file.sha256}); used as it is")
-    return Located(file=file, path=path, member=member, sha256=digest)
-
-
-def find_in_folders(card: Card, file: SourceFile, folders: SourceFolders) -> tuple[Path | None, str | None]:
-    """(path, member to read from it) of a file under its own name, or of the bare member; (None, None) if neither."""
-    url_path = PurePosixPath(file.url.split("?")[0])
-    path = folders.find(str(url_path.with_name(PurePosixPath(file.name).name)), card.name)
-    if path is not None:
-        return path, file.member
-    if file.tree:
-        return folders.tree(file), file.member
-    bare = folders.find(file.member, card.name) if file.member else None
-    return bare, None
+    return Located(file=file, path=path, member=found.member, sha256=digest, why=found.why)
 
 
 def _sha256_of_tree(files: dict[str, Path]) -> str:
@@ -153,16 +192,54 @@ def files_of(card: Card, split: str, form: str | None) -> list[SourceFile]:
 
 
 def resolve(card: Card, split: str, form: str | None, folders: SourceFolders, fetcher: Fetcher) -> Files:
-    """All files of one split, located; fetches what is not at hand.
+    """All files of one split, located; fetches what is not at hand, after a line that says so.
 
     An optional file that the `--source` lacks is not fetched where the source holds the others: it is named once.
     """
     files = files_of(card, split, form)
-    from_source = any(find_in_folders(card, file, folders)[0] for file in files if not file.optional)
+    found = {file: find_in_folders(card, file, folders) is not None for file in files}
+    from_source = any(is_there for file, is_there in found.items() if not file.optional)
     located = {}
-    for file in files:
-        if file.optional and from_source and find_in_folders(card, file, folders)[0] is None:
+    for file, is_there in found.items():
+        if file.optional and from_source and not is_there:
             note(f"{card.name}: {file.name} ({file.role}) is not in --source; built without it")
-        else:
-            located[file.role] = locate(card, file, folders, fetcher)
+            continue
+        if folders.roots and not is_there:
+            note(f"{lacks(card, [file], folders)}; {what_is_fetched(file, fetcher)}")
+        located[file.role] = locate(card, file, folders, fetcher)
     return Files(dataset=card.name, split=split, form=form, located=located)
+
+
+def lacks(card: Card, files: list[SourceFile], folders: SourceFolders) -> str:
+    """That `--source` lacks some files: the names that were looked for, where, and what lies near them."""
+    names = list(dict.fromkeys(name for file in files for name in _names(file)))
+    near = near_names(names, folders.names(), card.not_read)
+    near += [line for file in files for line in _without_member(card, file, folders)]
+    hint = f" (near: {', '.join(dict.fromkeys(near))})" if near else ""
+    return f"{card.name}: --source {folders} lacks {' and '.join(names)}{hint}"
+
+
+def _names(file: SourceFile) -> list[str]:
+    name = PurePosixPath(file.name).name
+    return [name] if file.member is None or file.tree else [PurePosixPath(file.member).name, name]
+
+
+def _without_member(card: Card, file: SourceFile, folders: SourceFolders) -> list[str]:
+    """The archives of the file's name that are there and hold no such member, with one that they hold."""
+    if file.member is None:
+        return []
+    from ib_data.builders.archive import open_archive
+
+    found = []
+    for path in folders.named(PurePosixPath(file.name).name):
+        members = open_archive(path, card.name).members
+        found.append(f"{path} holds no {file.member}, but {next(iter(members), 'nothing')}")
+    return found
+
+
+def what_is_fetched(file: SourceFile, fetcher: Fetcher) -> str:
+    """What `fetch` does for a file: nothing, or so many bytes from where."""
+    if fetcher.place(file).exists():
+        return f"reading {file.name} as it was fetched before"
+    size = f"{file.num_bytes:,} bytes" if file.num_bytes else "of a size that is not known"
+    return f"fetching {file.name}, {size}, from {'the mirror' if fetcher.mirror else file.url}"

@@ -2,7 +2,7 @@
 
 from ib_data.cards.card import Card, card_names, find_card, load_card
 from ib_data.cards.facts import Gate, HubMirror, MediaStore, SourceFile, Split, place_of
-from ib_data.cards.media import family, gate_of, media_stores
+from ib_data.cards.media import family, gate_of, media_stores, other_parts
 
 __all__ = [
     "Card",
@@ -17,5 +17,6 @@ __all__ = [
     "gate_of",
     "load_card",
     "media_stores",
+    "other_parts",
     "place_of",
 ]

@@ -21,7 +21,10 @@ ROLES = ("held-in", "held-out", "extra")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """All facts about one dataset. `size` is the number of rows of the split the paper used (pinned, never counted)."""
+    """All facts about one dataset. `size` is the number of rows of the split the paper used (pinned, never counted).
+
+    `not_read`: names of files that people have in place of the official ones, and why they are not read.
+    """
 
     name: str
     title: str
@@ -41,6 +44,7 @@ class Card:
     view_of: str | None
     gate: Gate | None
     hub: HubMirror | None
+    not_read: dict[str, str]
     caveats: tuple[str, ...]
     unknown: tuple[str, ...]
     prose: str
@@ -53,7 +57,8 @@ class Card:
 
 _CARD_KEYS = (
     "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "used_split", "size", "media", "forms",
-    "files", "splits", "fields", "view_of", "gate", "hub", "caveats", "unknown",
+    "files", "splits", "fields", "view_of", "gate", "hub", "not_read", "caveats",
+    "unknown",
 )  # fmt: skip
 _FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional")
 
@@ -86,6 +91,7 @@ def parse_card(name: str, text: str) -> Card:
     base = find_card(view_of) if view_of else None
     licence = table.table("licence").only(("annotations", "images"))
     fields = table.texts("fields")
+    not_read = table.table("not_read")
     splits = table.table("splits").named(lambda split: _split(split, fields))
     card = Card(
         name=table.get("name", str),
@@ -106,6 +112,7 @@ def parse_card(name: str, text: str) -> Card:
         view_of=view_of,
         gate=read_gate(table),
         hub=_hub(table),
+        not_read={file_name: not_read.get(file_name, str) for file_name in not_read.values},
         caveats=table.texts("caveats"),
         unknown=table.texts("unknown"),
         prose=prose.strip(),

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+# How people spell the ending of an image.
+_SPELLINGS = {"jpg": ("jpeg", "JPG", "JPEG"), "png": ("PNG",)}
+
 
 def place_of(url: str) -> str:
     """HOST/PATH of a URL, without its query."""
@@ -52,9 +55,10 @@ class MediaStore:
     """Images or clips that datasets share: an archive (`file`), or single files on the web (`each`).
 
     `layout` gives a member's name from an `image_id`, which may itself be a path. Stores of one `family` hold the same
-    media under the same ids. `each` is the URL of one image, made from `{image_id}`; `{url}` takes it from the row.
-    `parts` are other stores of which one holds an image, where the rows do not say which. `extensions` are others under
-    which a loose file counts too: many copies of a clip are encoded anew.
+    media under the same ids, but for those that are `part_of` one whole: each of its media is in one part. `each` is
+    the URL of one image, made from `{image_id}`; `{url}` takes it from the row. `parts` are other stores of which one
+    holds an image, where the rows do not say which. `extensions` are others under which a loose file counts too: many
+    copies of a clip are encoded anew.
     """
 
     name: str
@@ -66,21 +70,36 @@ class MediaStore:
     gate: "Gate | None" = None
     num_images: int | None = None
     parts: tuple[str, ...] = ()
+    part_of: str | None = None
     extensions: tuple[str, ...] = ()
 
     def member(self, image_id: int | str) -> str:
         """The official member name of an image."""
         return self.layout.format(image_id=image_id)
 
+    @property
+    def folder(self) -> tuple[str, ...]:
+        """The folders of the layout that no id changes, outermost first."""
+        return PurePosixPath(self.layout[: self.layout.index("{image_id")].rpartition("/")[0]).parts
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether a file's name says by itself whose it is, as `COCO_val2014_000000000042.jpg` does."""
+        return not PurePosixPath(self.layout).name.startswith("{image_id")
+
     def tail(self, image_id: int | str) -> str:
-        """The end of the member name from the id on: how a file laid down by hand must end."""
-        fixed = self.layout[: self.layout.index("{image_id")].rpartition("/")[0]
-        return self.member(image_id).removeprefix(f"{fixed}/" if fixed else "")
+        """The end of the member name from the id on: what stands in the official folder."""
+        fixed = "".join(f"{name}/" for name in self.folder)
+        return self.member(image_id).removeprefix(fixed)
 
     def tails(self, image_id: int | str) -> tuple[str, ...]:
-        """`tail`, and the same under the other extensions that count."""
+        """`tail`, and the same under every other ending that counts."""
         tail = self.tail(image_id)
-        return (tail, *(f"{tail.rpartition('.')[0]}.{extension}" for extension in self.extensions))
+        stem, dot, ending = tail.rpartition(".")
+        if not dot or "/" in ending:
+            return (tail,)
+        others = (*_SPELLINGS.get(ending, ()), *self.extensions)
+        return tuple(dict.fromkeys((tail, *(f"{stem}.{other}" for other in others))))
 
     def names(self, path: PurePath) -> bool:
         """Whether a loose file could be one of the store, by its name; a free id needs its official folder as well."""
@@ -88,8 +107,8 @@ class MediaStore:
         stem, extension = layout.name.rpartition(".")[::2] if "." in layout.name else (layout.name, "")
         pattern, num_fixed = re.subn(r"\\{image_id:0(\d+)d\\}", r"\\d{\1}", re.escape(stem))
         pattern = pattern.replace(r"\{image_id\}", ".+")
-        known = {f".{name}" for name in (extension, *self.extensions) if name}
-        if not known or path.suffix not in known or re.fullmatch(pattern, path.stem) is None:
+        known = {f".{name}" for name in (extension, *_SPELLINGS.get(extension, ()), *self.extensions) if name}
+        if path.suffix.lower() not in known or re.fullmatch(pattern, path.stem) is None:
             return False
         # A clip seldom lies about by chance, as a photo of a free name does.
         return num_fixed > 0 or self.kind == "video" or path.parent.name == layout.parent.name != ""

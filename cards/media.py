@@ -12,7 +12,7 @@ from ib_data.strict import Table
 
 _KEYS = (
     "kind", "name", "url", "bytes", "sha256", "md5", "family", "layout", "images", "each", "gate", "parts",
-    "extensions",
+    "part_of", "extensions",
 )  # fmt: skip
 
 
@@ -24,10 +24,17 @@ def media_stores() -> dict[str, MediaStore]:
 
 
 def family(store: str) -> list[MediaStore]:
-    """The stores that hold the same photos under the same ids as `store`, itself first."""
+    """The stores that may hold an image of `store` under the same id: itself first, and no other part of its whole."""
     stores = media_stores()
     own = stores[store]
-    return [own, *(s for s in stores.values() if s.family == own.family and s is not own)]
+    others = [s for s in stores.values() if s.family == own.family and s is not own]
+    return [own, *(s for s in others if own.part_of is None or s.part_of != own.part_of)]
+
+
+def other_parts(store: str) -> list[MediaStore]:
+    """The stores of the whole that `store` is a part of, without itself: its images cannot be there."""
+    own = media_stores()[store]
+    return [s for s in media_stores().values() if own.part_of and s.part_of == own.part_of and s is not own]
 
 
 def gate_of(card: Card) -> Gate | None:
@@ -59,5 +66,6 @@ def _store(table: Table) -> MediaStore:
         gate=read_gate(table),
         num_images=table.get("images", int, None),
         parts=table.texts("parts"),
+        part_of=table.get("part_of", str, None),
         extensions=table.texts("extensions"),
     )

@@ -6,10 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ib_data.builders.build import Build, build_split
+from ib_data.builders.folders import SourceFolders
 from ib_data.builders.manifest import read_manifest
 from ib_data.builders.mirror import miniature_fetcher
 from ib_data.builders.options import Options
-from ib_data.builders.sources import SourceFolders
 from ib_data.cards import Card, card_names, load_card
 from ib_data.console import note
 from ib_data.errors import IbDataError

@@ -1,12 +1,16 @@
 """Where everything that ib_data makes is kept: one folder, `--home`, `IB_DATA_HOME` or `~/ib_data`."""
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from ib_data.errors import IbDataError
 
 SPLITS = ("train", "validation", "test")
+MARKER = "ib_data_home.txt"
+HOME_FOLDERS = ("shards", "staging", "miniature", "runs", "cache", "draws", "locks")  # made by ib-data, all of it
+_MARKED = "This folder is a home of ib-data: it is never read as --source.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,12 @@ class Home:
             return cls(Path(chosen).expanduser().absolute())
         except RuntimeError as error:
             raise IbDataError(f"--home {chosen}: {error}") from error
+
+    def mark(self) -> None:
+        """Make the home, with the file that says what it is."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not (self.root / MARKER).exists():
+            (self.root / MARKER).write_text(_MARKED, encoding="utf-8")
 
     @property
     def downloads(self) -> Path:
@@ -70,3 +80,8 @@ class Home:
     def lock(self, name: str) -> Path:
         """The file that processes lock while they work on `name`."""
         return self.root / "locks" / f"{name}.lock"
+
+
+def is_home(names: Collection[str]) -> bool:
+    """Whether a folder that holds these names is a home. One made before homes were marked has what a build leaves."""
+    return MARKER in names or ("locks" in names and ("shards" in names or "catalog.duckdb" in names))

@@ -38,7 +38,7 @@ def lay_vqav2(folder: Path, num_images: int = 3, photos: bool = True) -> Path:
             answers = [vqa_answer(text, i) for i, text in enumerate(["red"] * 6 + ["dark red"] * 4, 1)]
             annotations.append({"question_id": question_id, "image_id": image, "answers": answers})
         if photos:
-            path = folder / "photos" / f"COCO_train2014_{image:012d}.jpg"
+            path = folder / "train2014" / f"COCO_train2014_{image:012d}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(photo(image % 250))
     lay(folder, "v2_OpenEnded_mscoco_train2014_questions.json", {"questions": questions, "data_subtype": "train2014"})

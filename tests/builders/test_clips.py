@@ -19,12 +19,12 @@ from ib_data.builders.build import Build, build_dataset
 from ib_data.builders.clips import open_clip
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.files import Files, Located
+from ib_data.builders.folders import SourceFolders
 from ib_data.builders.media import find_media
 from ib_data.builders.mirror import serve
 from ib_data.builders.options import Options
 from ib_data.builders.pictures import MediaError
 from ib_data.builders.rows import MediaRef
-from ib_data.builders.sources import SourceFolders
 from ib_data.cards import load_card, media_stores
 from ib_data.errors import DataError
 
@@ -297,7 +297,8 @@ def test_other_extensions_are_names_of_the_store_too() -> None:
     assert store.tails("a_1_2") == ("a_1_2.avi", "a_1_2.mp4", "a_1_2.mkv", "a_1_2.webm")
     assert store.names(PurePosixPath("YouTubeClips/a_1_2.mkv"))
     assert not store.names(PurePosixPath("YouTubeClips/a_1_2.jpg"))
-    assert media_stores()["coco_val2014"].tails(9) == ("COCO_val2014_000000000009.jpg",)
+    stem = "COCO_val2014_000000000009"
+    assert media_stores()["coco_val2014"].tails(9) == tuple(f"{stem}.{e}" for e in ("jpg", "jpeg", "JPG", "JPEG"))
 
 
 def test_the_first_extension_wins(home, tmp_path) -> None:

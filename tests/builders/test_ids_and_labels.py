@@ -13,7 +13,7 @@ from test_build import build, drops, samples
 
 from ib_data.builders.build import Build, Options, build_dataset
 from ib_data.builders.fetch import Fetcher
-from ib_data.builders.sources import SourceFolders
+from ib_data.builders.folders import SourceFolders
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 

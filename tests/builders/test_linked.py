@@ -17,10 +17,10 @@ from test_build import build, drops, samples
 from ib_data.builders.build import Build, Options, build_dataset
 from ib_data.builders.crawl import crawl
 from ib_data.builders.fetch import Fetcher
+from ib_data.builders.folders import SourceFolders
 from ib_data.builders.miniature import covers, links
 from ib_data.builders.miniature.photos import paint
 from ib_data.builders.mirror import miniature_fetcher
-from ib_data.builders.sources import SourceFolders
 from ib_data.cards import load_card
 from ib_data.errors import DataError, IbDataError
 

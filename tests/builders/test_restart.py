@@ -15,9 +15,9 @@ from official import lay_vqav2
 from ib_data.builders.build import Build, build_dataset
 from ib_data.builders.check import problems
 from ib_data.builders.fetch import Fetcher
+from ib_data.builders.folders import SourceFolders
 from ib_data.builders.manifest import read_manifest
 from ib_data.builders.options import Options
-from ib_data.builders.sources import SourceFolders
 from ib_data.cards import load_card
 from ib_data.errors import IbDataError
 from ib_data.home import Home
@@ -142,8 +142,8 @@ def test_a_rebuild_killed_at_its_end_leaves_one_whole_build(home, source, tmp_pa
 
 def test_shards_of_another_recipe_are_not_used(home, source, tmp_path, expected) -> None:
     other = lay_vqav2(tmp_path / "other", num_images=5)
-    first = other / "photos" / "COCO_train2014_000000000001.jpg"
-    first.write_bytes((other / "photos" / "COCO_train2014_000000000002.jpg").read_bytes())
+    first = other / "train2014" / "COCO_train2014_000000000001.jpg"
+    first.write_bytes((other / "train2014" / "COCO_train2014_000000000002.jpg").read_bytes())
     command = [sys.executable, "-c", KILLED, "replace", "7", str(home.root), str(other)]
     assert subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True).returncode < 0
     build(home, source, workers=1)

@@ -10,7 +10,8 @@ from official import lay, lay_vqav2, photo
 from test_build import build, samples
 
 from ib_data.builders.fetch import Fetcher
-from ib_data.builders.sources import SourceFolders, locate
+from ib_data.builders.folders import SourceFolders
+from ib_data.builders.sources import locate
 from ib_data.cards import Gate, load_card, media_stores
 from ib_data.errors import DataError, IbDataError
 
@@ -54,7 +55,7 @@ def test_an_official_archive_is_read_in_place(home, tmp_path) -> None:
         with zipfile.ZipFile(source / archive, "w", zipfile.ZIP_DEFLATED) as out:
             out.write(source / member, member)
         (source / member).unlink()
-    photos = sorted((source / "photos").iterdir())
+    photos = sorted((source / "train2014").iterdir())
     with zipfile.ZipFile(source / "train2014.zip", "w") as out:
         for path in photos:
             out.write(path, f"train2014/{path.name}")

@@ -3,8 +3,9 @@
 import pytest
 from bad_sources import CASES, Changed, in_memory
 
+from ib_data.builders.folders import SourceFolders
 from ib_data.builders.mirror import miniature_fetcher
-from ib_data.builders.sources import SourceFolders, resolve
+from ib_data.builders.sources import resolve
 from ib_data.cards import load_card
 from ib_data.home import Home
 

@@ -13,12 +13,12 @@ from PIL import Image
 
 from ib_data.builders.all import BUILDERS
 from ib_data.builders.build import Build, build_split
+from ib_data.builders.folders import SourceFolders
 from ib_data.builders.index import SCHEMA
 from ib_data.builders.manifest import read_manifest
 from ib_data.builders.mirror import miniature_fetcher
 from ib_data.builders.options import Options
 from ib_data.builders.reader import extent_of, read_sample
-from ib_data.builders.sources import SourceFolders
 from ib_data.cards import card_names, load_card
 from ib_data.frames import frames
 from ib_data.home import Home

@@ -61,8 +61,8 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         raise click.UsageError(f"--mirror {mirror}: expected an address that begins with file:, http: or https:")
     cards = stored_cards(names)
     from ib_data.builders.build import Build, build_dataset
+    from ib_data.builders.folders import SourceFolders
     from ib_data.builders.options import Options
-    from ib_data.builders.sources import SourceFolders
     from ib_data.mixtures.catalog.file import rebuild
 
     options = Options(
@@ -73,7 +73,7 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         workers=chosen["workers"],
         miniature=mini,
     )
-    folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]))
+    folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]), home)
     with _fetcher(home, mini, mirror, chosen["mini_size"]) as fetcher:
         build = Build(home=home, fetcher=fetcher, folders=folders, options=options, from_hub=chosen["from_hub"])
         failed: dict[str, IbDataError] = {}

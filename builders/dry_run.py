@@ -1,0 +1,91 @@
+"""What a build would read and fetch, without fetching or writing anything."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ib_data.builders.all import BUILDERS
+from ib_data.builders.build import Build, chosen_splits
+from ib_data.builders.files import Files
+from ib_data.builders.media import find_media
+from ib_data.builders.origins import Origin, origins_of_files
+from ib_data.builders.plan import group
+from ib_data.builders.sources import files_of, find_in_folders, resolve
+from ib_data.cards import Card, MediaStore, SourceFile, media_stores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One input of a split. `num_bytes` are to be fetched: 0 where it is at hand, None where that is not known."""
+
+    split: str
+    origin: Origin
+    num_bytes: int | None = 0
+
+
+def steps(card: Card, build: Build, split: str | None = None) -> list[Step]:
+    """Every input of the splits that would be built: files first, then images and clips.
+
+    Images are counted where all annotation files are at hand; elsewhere nobody knows yet which are wanted.
+    """
+    form, names = chosen_splits(card, build, split)
+    return [step for name in names for step in _steps(card, build, name, form)]
+
+
+def _steps(card: Card, build: Build, split: str, form: str | None) -> Iterator[Step]:
+    if build.from_hub:
+        yield Step(split=split, origin=Origin(what="rows", place=card.hub.id if card.hub else "", why="hub mirror"))
+        return
+    wanted = [file for file in files_of(card, split, form) if not _is_at_hand(card, file, build)]
+    wanted = [file for file in wanted if not (file.optional and build.folders.roots)]
+    for file in wanted:
+        yield Step(split=split, origin=_to_fetch(card, file, build), num_bytes=file.num_bytes)
+    if not wanted:
+        yield from _with_rows(card, build, resolve(card, split, form, build.folders, build.fetcher))
+    elif build.options.media:
+        for store in map(media_stores().__getitem__, card.media):
+            yield Step(split=split, origin=Origin(what=store.name, place=_address(store), why="if rows want them"))
+
+
+def _is_at_hand(card: Card, file: SourceFile, build: Build) -> bool:
+    return find_in_folders(card, file, build.folders) is not None or build.fetcher.place(file).exists()
+
+
+def _to_fetch(card: Card, file: SourceFile, build: Build) -> Origin:
+    by_hand = card.gate and not build.fetcher.reaches(file)
+    why = f"must be fetched by hand: {card.gate.where}" if by_hand and card.gate else "to be fetched"
+    return Origin(what=file.role, place=file.url, why=why)
+
+
+def _with_rows(card: Card, build: Build, files: Files) -> Iterator[Step]:
+    for origin in origins_of_files(files, build.folders):
+        yield Step(split=files.split, origin=origin)
+    if not build.options.media:
+        return
+    images, _ = group(files, BUILDERS[card.name](files), card.splits[files.split])
+    located = {found.file.name: found.path for found in files.located.values()}
+    found = find_media(images, card.name, build.folders, build.fetcher, True, located, is_dry=True)
+    for origin in found.origins:
+        yield Step(split=files.split, origin=origin)
+    missing = [ref for ref in images if ref not in found.places]
+    for name in sorted({ref.store for ref in missing}):
+        number = sum(ref.store == name for ref in missing)
+        stores = [media_stores()[part] for part in media_stores()[name].parts or (name,)]
+        for store in stores:
+            yield _missing(card, store, number, build, files.split, found.near)
+
+
+def _missing(card: Card, store: MediaStore, number: int, build: Build, split: str, near: str) -> Step:
+    why, num_bytes = "to be fetched", store.file.num_bytes if store.file and not store.each else None
+    if store.gate and not (store.file and build.fetcher.reaches(store.file)):
+        why, num_bytes = f"must be fetched by hand: {store.gate.where}", 0
+    elif build.folders.roots and build.source_holds(card, store):
+        why, num_bytes = f"missing in --source{f' ({near})' if near else ''}", 0
+    return Step(
+        split=split,
+        origin=Origin(what=store.name, place=_address(store), why=why, num_files=number),
+        num_bytes=num_bytes,
+    )
+
+
+def _address(store: MediaStore) -> str:
+    return store.file.url if store.file and not store.each else store.each or ""

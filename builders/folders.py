@@ -1,0 +1,109 @@
+"""The files under the `--source` folders, found by their names. A home is never a part of them.
+
+A home holds the miniature's mirror, whose files carry official names: taken for a source, the drawn world would be
+built as the official data.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ib_data.cards import SourceFile
+from ib_data.errors import IbDataError
+from ib_data.home import HOME_FOLDERS, Home, is_home
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An official file under `--source`: `member` is to be read from the archive at `path`, None reads the file."""
+
+    path: Path
+    member: str | None
+    why: str
+
+
+class SourceFolders:
+    """The files under `roots` (folders, or single files), by their names; `home` is left out, and every other home.
+
+    IbDataError for a root that is not there, and for one that is a home or the miniature inside one.
+    """
+
+    def __init__(self, roots: tuple[Path, ...] = (), home: Home | None = None) -> None:
+        self.roots = roots
+        self.decided: dict[tuple[str, SourceFile], Candidate | None] = {}  # by dataset and official file
+        self._home = home
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for path in self.files():
+            found.setdefault(path.name, []).append(path)
+        return found
+
+    def files(self) -> Iterator[Path]:
+        """Every file, in a fixed order; one that two roots reach is given once."""
+        seen: set[Path] = set()
+        for root in self.roots:
+            self._check(root)
+            for path in [root] if root.is_file() else walk(str(root), self._is_home):
+                if path not in seen:
+                    seen.add(path)
+                    yield path
+
+    def named(self, *names: str) -> list[Path]:
+        """Every file of one of these names; datasets publish files of one name (`test.zip`, `train.jsonl`)."""
+        return [path for name in dict.fromkeys(names) for path in self._by_name.get(name, [])]
+
+    def names(self) -> Iterable[str]:
+        """The names that occur."""
+        return self._by_name
+
+    def holds(self, path: Path) -> bool:
+        """Whether `path` is one of these files."""
+        return any(path == root or root in path.parents for root in self.roots)
+
+    def shown(self, path: Path) -> str:
+        """A path from the folder that was named on, without where that folder is on this machine."""
+        root = next(root for root in self.roots if path == root or root in path.parents)
+        return path.relative_to(root.parent).as_posix()
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.roots))
+
+    def _is_home(self, folder: str, names: set[str]) -> bool:
+        return is_home(names) or (self._home is not None and folder == str(self._home.root))
+
+    def _check(self, root: Path) -> None:
+        if not root.exists():
+            raise IbDataError(f"--source {root}: there is no such folder or file")
+        for folder in (root, *root.parents):
+            # What a user has laid into a folder of his own below a home, or fetched with it, is official.
+            inside = root.relative_to(folder).parts[:1]
+            is_ours = not inside or inside[0] in HOME_FOLDERS
+            if is_ours and folder.is_dir() and self._is_home(str(folder), {path.name for path in folder.iterdir()}):
+                remedy = "name the folder of the official files, or build the miniature with --mini"
+                raise IbDataError(f"--source {root}: {folder} is a home of ib-data, never a source; {remedy}")
+
+
+def walk(
+    folder: str, is_left_out: Callable[[str, set[str]], bool] = lambda *_: False, above: tuple[str, ...] = ()
+) -> Iterator[Path]:
+    """The files below `folder` in a fixed order, links followed; a link back to a folder above it is not.
+
+    `is_left_out` is asked of every folder, with the names in it. A folder that this user may not read holds nothing.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        return
+    if is_left_out(folder, {entry.name for entry in entries}):
+        return
+    own = (*above, folder)
+    for entry in entries:
+        if not entry.is_dir():
+            yield Path(entry.path)
+        elif not (entry.is_symlink() and any(Path(entry.path).samefile(earlier) for earlier in own)):
+            yield from walk(entry.path, is_left_out, own)

@@ -1,0 +1,65 @@
+"""Whether anything has changed since a split was built, told in a second: without reading rows, or any image.
+
+After a build a file in the home's cache holds a checksum over the size and time of every file that could have a part in
+it, the options, and the code. What was crawled is not among them: its hosts are asked again.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ib_data import cards
+from ib_data.builders.manifest import MANIFEST, Manifest
+from ib_data.builders.sources import files_of
+from ib_data.cards import Card, family
+from ib_data.home import Home
+
+_CODE = Path(__file__).parent, Path(cards.__file__).parent
+
+
+def fingerprint(card: Card, split: str, form: str | None, build: Any, chosen: dict[str, Any]) -> str | None:
+    """A checksum over all that decides a build, None where only the hosts know. `chosen` are the options that count."""
+    stores = [store for name in card.media for store in family(name)]
+    if build.from_hub or (build.options.media and any(store.each for store in stores)):
+        return None
+    fetched = [*files_of(card, split, form), *(store.file for store in stores if store.file)]
+    paths = [*build.folders.files(), *(build.fetcher.place(file) for file in fetched), *_code()]
+    digest = hashlib.sha256(json.dumps([card.name, split, form, chosen], sort_keys=True, default=str).encode())
+    for path in sorted(set(paths)):
+        digest.update(f"{path}\t{_version(path)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def is_unchanged(home: Home, manifest: Manifest, found: str | None) -> bool:
+    """Whether the split that `manifest` describes was built under this fingerprint, and stands as it was left."""
+    try:
+        known = json.loads(_record(home, manifest).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return found is not None and known == [found, _version(home.split(manifest.dataset, manifest.split) / MANIFEST)]
+
+
+def remember(home: Home, manifest: Manifest, found: str | None) -> None:
+    """Note the fingerprint under which a split was built."""
+    path = _record(home, manifest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([found, _version(home.split(manifest.dataset, manifest.split) / MANIFEST)]))
+
+
+def _record(home: Home, manifest: Manifest) -> Path:
+    return home.cache / "builds" / f"{manifest.dataset}-{manifest.split}.json"
+
+
+def _code() -> Iterator[Path]:
+    for folder in _CODE:
+        yield from (path for path in folder.rglob("*") if path.suffix in (".py", ".md", ".toml"))
+
+
+def _version(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:
+        return ""
+    return f"{stat.st_size} {stat.st_mtime_ns}"
