@@ -1,42 +1,37 @@
-"""Fetching official files: from `--source` folders, from what was fetched before, from a mirror, or from their URL.
+"""Fetching official files: from what was fetched before, from a mirror, or from their URL.
 
-requests does HTTP (it honours the proxies and certificates of the environment), urllib3's `Retry` spaces the attempts,
-filelock lets two builds run side by side. Pooch, the nearest registry library, neither resumes with Range nor locks a
-file, and both matter for archives of 13 GB; what it would add beyond that is one `hashlib` loop.
+urllib3's `Retry` counts and spaces the attempts, filelock lets two builds run side by side. Pooch, the nearest registry
+library, neither resumes with Range nor locks a file, and both matter for archives of 13 GB; what it would add beyond
+that is one `hashlib` loop.
 
 A file takes its final name only when it is whole: bytes go to `NAME.part`, size and checksum are compared, and one
 rename ends the work. `NAME.sha256` keeps the checksum, so that a file whose official checksum is not known is pinned
-by its first download.
+by its first download. A record that is damaged counts as none, and is written anew.
 """
 
 import hashlib
-import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
-import requests
 from filelock import FileLock
-from requests.adapters import HTTPAdapter
-from tqdm import tqdm
-from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry
 
+from ib_data.addresses import without_user
+from ib_data.builders.download import Download, check_space
+from ib_data.builders.part import validator_of, write_whole
 from ib_data.cards import SourceFile
 from ib_data.console import note
 from ib_data.errors import DataError
 
-_MISMATCH = (
-    "the copy was deleted; the host changed the file or the transfer was altered: try again, or lay the official file "
-    "into a folder and name it with --source"
-)
-CHUNK_BYTES = 64 * 1024  # what a broken body loses at most
-RETRIES = Retry(total=5, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
-TIMEOUT_S = (15, 60)  # to connect, and between two packets
+RETRIES = Retry(total=5, backoff_factor=0.5)
+_PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,62 +59,133 @@ class Fetcher:
         Raises DataError when it cannot be had, or when what arrives is not of the expected size and checksum.
         """
         target = self.place(file)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
-            if not target.exists() or not self._is_official(file, dataset, target):
-                self._download(file, dataset, target)
+        with _naming_what_is_in_the_way(dataset, target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{target}.lock"):
+                if not _has_bytes(target) or not self._is_official(file, dataset, target):
+                    self._download(file, dataset, target)
         return target
 
     def sha256(self, file: SourceFile) -> str:
         """The checksum of a fetched file: as recorded, or computed anew where the file is not the recorded one."""
         target = self.place(file)
         record = _Record.of(target)
-        if record is None:
+        if record is None or not record.is_current(target):
             record = _Record.write(target, sha256_of(target))
         return record.sha256
 
     def _is_official(self, file: SourceFile, dataset: str, target: Path) -> bool:
         """Whether what lies at a file's place may be used: a mirror's files must be its own, others are only named."""
-        expected = self.checksums.get(file.url) if self.checksums is not None else file.sha256
+        expected, pinned = self._expected(file), _Record.of(target)
         found = self.sha256(file)
+        if expected is None and pinned and pinned.sha256 != found:
+            change = f"was changed after it was fetched (sha256 {found}, was {pinned.sha256})"
+            note(f"{dataset}: {target} {change}; used as it is. To fetch it again, delete it")
         if expected in (None, found):
             return True
         if self.checksums is None:
             note(f"{dataset}: {target} is not the official file (sha256 {found}, official {expected}); used as it is")
         return self.checksums is None
 
+    def _expected(self, file: SourceFile) -> str | None:
+        """The checksum that the card, or the mirror's own list, says."""
+        return self.checksums.get(file.url) if self.checksums is not None else file.sha256
+
     def _download(self, file: SourceFile, dataset: str, target: Path) -> None:
         part = _beside(target, ".part")
-        address = self._address(file)
+        address = self._address(file, dataset)
+        checks = _Checks(file, dataset, target, address, self._expected(file), is_official=self.checksums is None)
         if urlsplit(address).scheme == "file":
+            validator_of(part).unlink(missing_ok=True)  # of what another host has sent of it
             _copy(Path(url2pathname(urlsplit(address).path)), part, dataset, address)
+            digest = checks.verified(part)
         else:
-            _receive(address, part, dataset)
-        digest = self._verify(file, dataset, part, _beside(target, ".sha256"))
-        _beside(part, ".validator").unlink(missing_ok=True)
+            download = Download(address, part, dataset, is_checked=checks.are_known)
+            is_joined = download.run(RETRIES)
+            try:
+                digest = checks.verified(part)
+            except DataError:
+                if not is_joined:  # of two answers: they may be of two versions after all
+                    raise
+                download.run(RETRIES)
+                digest = checks.verified(part)
         part.replace(target)
+        validator_of(part).unlink(missing_ok=True)
         _Record.write(target, digest)
 
-    def _address(self, file: SourceFile) -> str:
+    def _address(self, file: SourceFile, dataset: str) -> str:
         if self.mirror is None:
             return file.url
-        return f"{self.mirror.rstrip('/')}/{quote(file.place)}"
+        address = f"{self.mirror.rstrip('/')}/{quote(file.place)}"
+        try:
+            urlsplit(address)
+        except ValueError as error:
+            problem = f"is no address ({error})"
+            raise DataError(dataset, problem, file=without_user(address), remedy="check --mirror") from error
+        return address
 
-    def _verify(self, file: SourceFile, dataset: str, part: Path, record: Path) -> str:
-        digest = sha256_of(part)
-        if self.checksums is not None:
-            checks: dict[str, tuple[object, object]] = {"sha256": (self.checksums.get(file.url), digest)}
-        else:
-            pinned = record.read_text().split()[0] if record.exists() else None
-            checks = {"size": (file.num_bytes, part.stat().st_size), "sha256": (file.sha256 or pinned, digest)}
-            if file.md5 and not file.sha256:
-                checks["md5"] = (file.md5, _md5_of(part))
-        for what, (expected, found) in checks.items():
-            if expected is not None and expected != found:
-                part.unlink()
-                problem = f"{what} expected {expected}, found {found}"
-                raise DataError(dataset, problem, file=self._address(file), remedy=_MISMATCH)
+
+@dataclass(frozen=True, slots=True)
+class _Checks:
+    """What a file that arrived from `address` must be, to be kept at `target`: as its card says, or as pinned there."""
+
+    file: SourceFile
+    dataset: str
+    target: Path
+    address: str
+    sha256: str | None
+    is_official: bool
+
+    @property
+    def are_known(self) -> bool:
+        """Whether size or checksum will tell that the file is whole."""
+        return bool(self.sha256 or self._pinned or (self.is_official and (self.file.num_bytes or self.file.md5)))
+
+    @property
+    def _pinned(self) -> str | None:
+        """The checksum of the first download, where the official one is not known."""
+        record = _Record.of(self.target) if self.is_official and not self.sha256 else None
+        return record.sha256 if record else None
+
+    def verified(self, part: Path) -> str:
+        """The checksum of `part`; where it is not the file that is expected, it is deleted and DataError raised."""
+        digest, num_bytes = sha256_of(part), part.stat().st_size
+        checks: list[tuple[str, object, object, str]] = [("sha256", self.sha256, digest, self._not_official)]
+        if self.is_official:
+            checks.insert(0, ("size", self.file.num_bytes, num_bytes, self._not_official))
+            checks.append(("sha256", self._pinned, digest, self._changed))
+            if self.file.md5 and not self.file.sha256:
+                checks.append(("md5", self.file.md5, _md5_of(part), self._not_official))
+        wrong = next((check for check in checks if check[1] not in (None, check[2])), None)
+        is_page = _is_web_page(part, self.file.name)
+        if wrong or (not self.are_known and (is_page or not num_bytes)):
+            part.unlink()
+            validator_of(part).unlink(missing_ok=True)
+            problem = f"{wrong[0]} expected {wrong[1]}, found {wrong[2]}" if wrong else "this is not the file"
+            kind = "a web page, perhaps one that asks to sign in" if is_page else "" if num_bytes else "an empty file"
+            problem += f" (the host sent {kind})" if kind else ""
+            remedy = wrong[3] if wrong and not kind else self._not_official
+            raise DataError(self.dataset, problem, file=without_user(self.address), remedy=remedy)
         return digest
+
+    @property
+    def _not_official(self) -> str:
+        return (
+            f"what arrived was deleted, {self._at_hand}; the host changed the file or the transfer was altered: try "
+            "again, or put the official file into a folder and name it with --source"
+        )
+
+    @property
+    def _changed(self) -> str:
+        return (
+            f"the host sends another file than was fetched here first; what arrived was deleted, {self._at_hand}. To "
+            f"take the new file, delete {_beside(self.target, '.sha256')} and run the same command again; to keep the "
+            f"old one, put it back at {self.target}"
+        )
+
+    @property
+    def _at_hand(self) -> str:
+        return f"an earlier copy is at {self.target}" if self.target.exists() else f"no copy is at {self.target}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,24 +193,32 @@ class _Record:
     """`NAME.sha256`: checksum, size and time of a file, so that 13 GB are hashed once and a changed file again."""
 
     sha256: str
+    version: tuple[str, ...]
 
     @classmethod
     def of(cls, target: Path) -> "_Record | None":
-        """The record of a file, None where there is none that fits it."""
-        path = _beside(target, ".sha256")
-        words = path.read_text().split() if path.exists() else []
-        return cls(words[0]) if words[1:] == cls._version(target) else None
+        """The record of a file, None where there is none or a damaged one."""
+        try:
+            words = _beside(target, ".sha256").read_bytes().decode("ascii").split()
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
+        return cls(words[0], tuple(words[1:])) if words and re.fullmatch("[0-9a-f]{64}", words[0]) else None
 
     @classmethod
     def write(cls, target: Path, digest: str) -> "_Record":
         """Record the checksum of a file as it is now."""
-        _beside(target, ".sha256").write_text(" ".join([digest, *cls._version(target)]) + "\n")
-        return cls(digest)
+        record = cls(digest, cls._version(target))
+        write_whole(_beside(target, ".sha256"), " ".join([digest, *record.version]) + "\n")
+        return record
+
+    def is_current(self, target: Path) -> bool:
+        """Whether the file is the recorded one, by its size and time."""
+        return self.version == self._version(target)
 
     @staticmethod
-    def _version(target: Path) -> list[str]:
+    def _version(target: Path) -> tuple[str, ...]:
         stat = target.stat()
-        return [str(stat.st_size), str(stat.st_mtime_ns)]
+        return str(stat.st_size), str(stat.st_mtime_ns)
 
 
 def sha256_of(path: Path) -> str:
@@ -162,85 +236,30 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def _has_bytes(path: Path) -> bool:
+    """Whether a file is there; no official file is empty, but one may be after a power loss."""
+    return path.exists() and (path.stat().st_size > 0 or path.is_dir())
+
+
+def _is_web_page(path: Path, name: str) -> bool:
+    with path.open("rb") as stream:
+        start = stream.read(200).removeprefix(_BYTE_ORDER_MARK)
+    return _PAGE.match(start) is not None and not name.endswith((".html", ".htm"))
+
+
 def _copy(source: Path, part: Path, dataset: str, address: str) -> None:
     if not source.is_file():
-        raise DataError(dataset, "the mirror has no such file", file=address, remedy="check --mirror")
+        raise DataError(dataset, "the mirror has no such file", file=without_user(address), remedy="check --mirror")
+    check_space(part, source.stat().st_size, dataset)
     shutil.copyfile(source, part)
 
 
-def _receive(url: str, part: Path, dataset: str) -> None:
-    """Bring the body of `url` into `part`, going on where an earlier attempt stopped."""
-    retries = RETRIES
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
-        while True:
-            try:
-                return _attempt(session, url, part, dataset)
-            except requests.RequestException as error:
-                if error.args and isinstance(error.args[0], MaxRetryError):  # gave up before a body began
-                    raise _unreachable(dataset, url, str(error.args[0].reason)) from error
-                # The body broke off: what arrived is kept, and the next attempt asks for the rest.
-                try:
-                    retries = retries.increment("GET", url, error=error)
-                except HTTPError as last:
-                    raise _unreachable(dataset, url, str(error)) from last
-                retries.sleep()
-
-
-def _attempt(session: requests.Session, url: str, part: Path, dataset: str) -> None:
-    validator = _beside(part, ".validator")
-    have = part.stat().st_size if part.exists() and validator.exists() else 0
-    headers = {"Accept-Encoding": "identity"}
-    if have:  # If-Range: the server sends the rest only of the very same file, and the whole of any other
-        headers |= {"Range": f"bytes={have}-", "If-Range": validator.read_text()}
-    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-        if response.status_code == 416:
-            if response.headers.get("Content-Range") == f"bytes */{have}":
-                return  # all of it is here already; what called us compares the checksum
-            part.unlink()
-            raise requests.RequestException("the server could not go on from the part that is here")
-        if response.status_code not in (200, 206):
-            raise _unreachable(dataset, url, f"HTTP status {response.status_code}")
-        start = have if response.status_code == 206 else 0
-        if start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-            part.unlink()
-            raise requests.RequestException("the server answered with another range than it was asked for")
-        if not start:
-            part.write_bytes(b"")  # before its validator is replaced: two versions must never meet in one file
-        _remember(response, validator)
-        length = int(response.headers.get("Content-Length") or 0)
-        _check_space(part, length, dataset)
-        with part.open("r+b") as out, _bar(url, start, start + length) as bar:
-            out.seek(start)
-            for chunk in response.iter_content(CHUNK_BYTES):
-                out.write(chunk)
-                bar.update(len(chunk))
-            out.flush()
-            os.fsync(out.fileno())
-
-
-def _remember(response: requests.Response, validator: Path) -> None:
-    """Keep what identifies this version of the file, for the `If-Range` of a later attempt."""
-    tag = response.headers.get("ETag") or response.headers.get("Last-Modified")
-    if tag:
-        validator.write_text(tag)
-    else:
-        validator.unlink(missing_ok=True)
-
-
-def _bar(url: str, start: int, total: int) -> Any:
-    name = url.rsplit("/", 1)[-1]
-    return tqdm(desc=name, initial=start, total=total or None, unit="B", unit_scale=True, disable=None, leave=False)
-
-
-def _check_space(part: Path, need: int, dataset: str) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if need > free:
-        problem = f"needs {need:,} bytes, the disk has {free:,} free"
-        raise DataError(dataset, problem, file=part.name, remedy="free some space, or name another --home")
-
-
-def _unreachable(dataset: str, url: str, why: str) -> DataError:
-    remedy = "check the network and run the same command again, or lay the file into a folder and name it with --source"
-    return DataError(dataset, f"cannot be downloaded ({why})", file=url, remedy=remedy)
+@contextmanager
+def _naming_what_is_in_the_way(dataset: str, target: Path) -> Iterator[None]:
+    """Makes a DataError of a folder in the place of a file, or a file in the place of a folder."""
+    try:
+        yield
+    except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+        kind = "a folder" if isinstance(error, IsADirectoryError) else "no folder"
+        problem = f"cannot be fetched: {error.filename or target} is {kind}"
+        raise DataError(dataset, problem, file=str(target), remedy="move what is there away") from error

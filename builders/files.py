@@ -15,8 +15,6 @@ from ib_data.cards import SourceFile
 from ib_data.errors import DataError, quoted
 from ib_data.strict import Table
 
-MAX_EXPANSION = 200  # annotation JSON shrinks 5 to 20 times; zeros shrink 1,000 times
-EXPANSION_FREE_BYTES = 64 * 1024**2  # small files may shrink as they like
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -226,6 +224,8 @@ class Files:
 def _unzipped(path: Path, dataset: str) -> bytes:
     import gzip
     import zlib
+
+    from ib_data.builders.unpacking import EXPANSION_FREE_BYTES, MAX_EXPANSION
 
     limit = max(MAX_EXPANSION * path.stat().st_size, EXPANSION_FREE_BYTES)
     try:

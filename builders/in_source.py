@@ -32,7 +32,9 @@ class Place:
         """Size and CRC-32: what tells that these bytes were exchanged for others. Reads a loose file."""
         if self.is_fixed:
             return str(self.num_bytes)
-        return f"{self.num_bytes} {self._crc(dataset)}"
+        if self.member is None:
+            return f"{self.num_bytes} {zlib.crc32(self.path.read_bytes())}"
+        return open_archive(self.path, dataset).version(self.member)
 
     def read(self, dataset: str) -> bytes:
         """The bytes as the source has them."""
@@ -46,11 +48,6 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.member}" if self.member else str(self.path)
-
-    def _crc(self, dataset: str) -> int:
-        if self.member is None:
-            return zlib.crc32(self.path.read_bytes())
-        return open_archive(self.path, dataset).checksum(self.member)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,10 @@
 """One file from the web: a GET with ceilings on size and time, that asks a host politely and obeys its refusal."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from threading import Event
@@ -10,7 +13,6 @@ from urllib.request import url2pathname
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
-from urllib3.util import Retry
 
 from ib_data import __version__
 
@@ -110,7 +112,7 @@ def _try(session: requests.Session, url: str, deadline: float) -> bytes | str | 
     try:
         with session.get(url, stream=True, timeout=TIMEOUT_S) as response:
             if response.status_code >= 500 or response.status_code == 429:
-                pause = _seconds(response.headers.get("Retry-After", ""))
+                pause = seconds_of(response.headers.get("Retry-After", ""))
                 return Unsettled(server_of(response.url), is_silent=False, wait_s=pause)
             if response.status_code != 200:
                 return DEAD
@@ -126,14 +128,26 @@ def _try(session: requests.Session, url: str, deadline: float) -> bytes | str | 
         return Unsettled(server_of(getattr(request, "url", None) or url), is_silent=True)
 
 
-def _seconds(retry_after: str) -> float:
+def seconds_of(retry_after: str) -> float:
     """What a Retry-After asks for, in seconds (it may be a date); 0.0 where it says nothing that can be understood."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return float(text)  # infinite for more digits than a float holds
     try:
-        return float(Retry().parse_retry_after(retry_after)) if retry_after else 0.0
-    except OverflowError:
-        return float("inf")
-    except (HTTPError, ValueError):
+        moment = parsedate_to_datetime(text)
+        return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
         return 0.0
+
+
+def length_of(headers: Mapping[str, str]) -> int | None:
+    """The Content-Length in bytes; None where there is none, or none that is a number.
+
+    Proxies make "5, 5" of two equal headers; RFC 9110 (8.6) lets a client take that for 5.
+    """
+    values = {value.strip() for value in headers.get("Content-Length", "").split(",")}
+    value = values.pop() if len(values) == 1 else ""
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
 
 
 def _is_refused(header: str) -> bool:

@@ -1,17 +1,9 @@
 """URLs of object stores: whether anything here reads them, and how they are shown."""
 
-import re
-
+from ib_data.addresses import without_secrets
 from ib_data.errors import IbDataError, MissingExtraError
 
-# User and password before a host, and what follows a question mark: a signature or a token.
-_USER = re.compile(r"(?<=://)[^/\s]*@")
-_QUERY = re.compile(r"(?<=\?)[^\s'\"]+")
-
-
-def without_secrets(text: str) -> str:
-    """A URL, or a message with URLs in it, without users, passwords and queries."""
-    return _QUERY.sub("...", _USER.sub("", text))
+__all__ = ["refuse_unreadable", "without_secrets"]
 
 
 def refuse_unreadable(url: str) -> None:

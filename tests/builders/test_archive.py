@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ib_data.builders import archive
+from ib_data.builders import unpacking
 from ib_data.builders.archive import Archive
 from ib_data.errors import DataError
 
@@ -61,7 +61,7 @@ def test_links_and_devices_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_size_bomb_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "EXPANSION_FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(unpacking, "EXPANSION_FREE_BYTES", 1 << 20)
     zeros = b"\0" * (4 << 20)
     for path in (make_zip(tmp_path / "a.zip", {"bomb": zeros}), make_tar(tmp_path / "a.tar.gz", "bomb", zeros)):
         with pytest.raises(DataError, match="size bomb"):
