@@ -115,7 +115,8 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
             plan = with_media(plan, *sources, allow_missing=options.allow_missing, limit=options.limit)
         else:
             plan = Plan(plan.samples[: options.limit], plan.drops)
-        recipe = _recipe(files, plan, options)
+        plan_sha256, shard_sha256s = plan.checksums(options.samples_per_shard)
+        recipe = _recipe(files, plan_sha256, options)
         target, staging = build.home.split(card.name, split), build.home.staging(card.name, split)
         recover(staging, target)
         earlier = _earlier(target, card.name, options)
@@ -125,7 +126,7 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
         if earlier:
             _replacing(earlier, recipe, options)
         prepare(staging, recipe)
-        results = write_all(plan, staging, options, f"{card.name}/{split}")
+        results = write_all(plan, shard_sha256s, staging, options, f"{card.name}/{split}")
         manifest = finish(files, plan, results, staging, recipe)
         swap(staging, target)
         return manifest
@@ -142,7 +143,7 @@ def _waiting(path: Path, what: str) -> FileLock:
     return lock
 
 
-def _recipe(files: Files, plan: Plan, options: Options) -> dict[str, Any]:
+def _recipe(files: Files, plan_sha256: str, options: Options) -> dict[str, Any]:
     chosen = asdict(options)
     del chosen["workers"]
     versions = {"ib_data": __version__, "pillow": PIL.__version__, "pyarrow": pyarrow.__version__}
@@ -151,7 +152,7 @@ def _recipe(files: Files, plan: Plan, options: Options) -> dict[str, Any]:
         "form": files.form or "",
         **{key: value for key, value in chosen.items() if value is not None},
         "sources": files.provenance(),
-        "plan_sha256": plan.sha256(),
+        "plan_sha256": plan_sha256,
         "versions": versions,
     }
 

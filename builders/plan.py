@@ -48,15 +48,24 @@ class Plan:
     samples: tuple[Planned, ...]
     drops: tuple[Drop, ...]
 
-    def sha256(self) -> str:
-        """A checksum over all that the plan says: annotations, the versions of images and clips, and the drops."""
-        digest = hashlib.sha256()
-        for planned in self.samples:
-            version = planned.place.version(planned.sample.dataset) if planned.place else ""
-            digest.update(f"{planned.sample.to_json()}\t{version}\n".encode())
+    def checksums(self, samples_per_shard: int) -> tuple[str, list[str]]:
+        """A checksum over all that the plan says, and one over what it says of each shard.
+
+        It says the annotations, the versions of images and clips, and (the first checksum alone) the drops. Reads loose
+        images and clips, hence both at once.
+        """
+        digest, shards = hashlib.sha256(), []
+        for start in range(0, len(self.samples), samples_per_shard):
+            shard = hashlib.sha256()
+            for planned in self.samples[start : start + samples_per_shard]:
+                version = planned.place.version(planned.sample.dataset) if planned.place else ""
+                line = f"{planned.sample.to_json()}\t{version}\n".encode()
+                digest.update(line)
+                shard.update(line)
+            shards.append(shard.hexdigest())
         for drop in self.drops:
             digest.update(f"{drop.source_id}\t{drop.reason}\n".encode())
-        return digest.hexdigest()
+        return digest.hexdigest(), shards
 
 
 def group(
