@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -161,7 +160,7 @@ def finish(files: Files, plan: Plan, results: list[ShardResult], staging: Path, 
 
 
 def _drop_row(files: Files, drop: Drop) -> dict[str, str]:
-    return {"dataset": files.dataset, "split": files.split, **asdict(drop)}
+    return {"dataset": files.dataset, "split": files.split, "source_id": drop.source_id, "reason": drop.reason}
 
 
 def swap(staging: Path, target: Path) -> None:
