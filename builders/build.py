@@ -5,7 +5,7 @@ what stands there is always whole, and an earlier build stays readable until the
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,22 @@ from filelock import FileLock, Timeout
 
 from ib_data import __version__
 from ib_data.builders.all import BUILDERS
-from ib_data.builders.fetch import Fetcher, sha256_of
+from ib_data.builders.fetch import Fetcher
 from ib_data.builders.files import Files
 from ib_data.builders.folders import SourceFolders
 from ib_data.builders.hub import hub_files
 from ib_data.builders.in_source import InSource
-from ib_data.builders.manifest import INDEX, MANIFEST, Manifest, UnreadableError, read_manifest, survey
+from ib_data.builders.index import drop_counts
+from ib_data.builders.kinds import drops_in_words
+from ib_data.builders.manifest import DROPS, Manifest, survey
 from ib_data.builders.official import OfficialPlaces
 from ib_data.builders.options import Options
 from ib_data.builders.origins import origins_of_files
-from ib_data.builders.plan import EmptySplitError, Plan, group, make_plan, with_media
+from ib_data.builders.plan import EmptySplitError, Plan, group, let_in, make_plan, with_media
+from ib_data.builders.replacing import earlier_build, is_done, is_whole, note_replaced, require_replace
 from ib_data.builders.sources import files_of, find_in_folders, lacks, resolve
-from ib_data.builders.staging import finish, prepare, recover, swap, write_all
+from ib_data.builders.staging import WHOLE, finish, prepare, recover, swap, write_all
+from ib_data.builders.unchanged import fingerprint, is_unchanged, remember
 from ib_data.cards import Card, MediaStore, family
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError
@@ -36,15 +40,23 @@ from ib_data.home import Home
 FORMAT = 1  # of shards and index; raised when a change alters their bytes, and then everything is built anew
 
 
+class NothingKeptError(DataError):
+    """A source of whose rows none can be used. Nothing is built of it, and an earlier build stays."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """One run of the builder: where to, from where, and how."""
+    """One run of the builder: where to, from where, and how.
+
+    `report` is called with each split that is there, and whether it is new; False where it was built already.
+    """
 
     home: Home
     fetcher: Fetcher
     folders: SourceFolders
     options: Options
     from_hub: bool = False
+    report: Callable[[Manifest, bool], None] = lambda _manifest, _is_new: None
 
     def files(self, card: Card, split: str, form: str | None) -> Files:
         """The official files of one split, or the rows of its hub mirror."""
@@ -65,6 +77,7 @@ def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Ma
     """
     form, names = chosen_splits(card, build, split)
     manifests = []
+    useless: list[NothingKeptError] = []
     for name in names:
         try:
             manifests.append(build_split(card, name, form, build))
@@ -72,6 +85,10 @@ def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Ma
             if not manifests and name == names[-1]:
                 raise
             note(f"left out: {error}")
+        except NothingKeptError as error:
+            useless.append(error)
+    if useless:
+        raise useless[0]
     _warn_of_mixed_forms(card, form, build.home)
     return manifests
 
@@ -140,30 +157,69 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
     build.home.mark()
     build.home.lock(card.name).parent.mkdir(exist_ok=True)
     with _waiting(build.home.lock(f"{card.name}-{split}"), f"{card.name}/{split}"):
-        files = build.files(card, split, form)
-        images, drops = group(files, BUILDERS[card.name](files), card.splits[split])
-        plan = make_plan(files, images, drops)
-        options = build.options
-        if options.media:
-            sources = (build.folders, build.fetcher)
-            located = {found.file.name: found.path for found in files.located.values()}
-            plan = with_media(plan, *sources, allow_missing=options.allow_missing, limit=options.limit, located=located)
-        else:
-            plan = Plan(plan.samples[: options.limit], plan.drops)
-        recipe = _recipe(files, plan, build)
         target, staging = build.home.split(card.name, split), build.home.staging(card.name, split)
         recover(staging, target)
-        earlier = _earlier(target, card.name, options)
-        if earlier and _is_done(earlier, target, recipe):
-            shutil.rmtree(staging, ignore_errors=True)
-            return earlier
-        if earlier:
-            _replacing(earlier, recipe, options)
-        prepare(staging, recipe)
-        results = write_all(plan, staging, options, f"{card.name}/{split}")
-        manifest = finish(files, plan, results, staging, recipe)
-        swap(staging, target)
-        return manifest
+        earlier = earlier_build(target, card.name, build.options)
+        seen = fingerprint(card, split, form, build)
+        if earlier and is_unchanged(build.home, earlier, seen) and is_whole(earlier, target):
+            return _kept(earlier, seen, build)
+        return _build_over(earlier, card, build, build.files(card, split, form), seen)
+
+
+def _build_over(earlier: Manifest | None, card: Card, build: Build, files: Files, seen: str | None) -> Manifest:
+    """Plan and write a split, unless the plan shows that `earlier` is this very build."""
+    options, target = build.options, build.home.split(card.name, files.split)
+    staging = build.home.staging(card.name, files.split)
+    recipe = _recipe(files, options)
+    if earlier:
+        require_replace(earlier, recipe, options)
+    plan = _plan(card, files, build)
+    plan_sha256, shard_sha256s = plan.checksums(options.samples_per_shard)
+    origins = [origin.plain() for origin in (*origins_of_files(files, build.folders), *plan.origins)]
+    recipe = {**recipe, "plan_sha256": plan_sha256, "origins": origins}
+    if earlier:
+        if is_done(earlier, target, recipe):
+            return _kept(earlier, seen, build)
+        require_replace(earlier, recipe, options, plan.num_annotations)
+        note_replaced(earlier, recipe)
+    prepare(staging, recipe)
+    results = write_all(plan, shard_sha256s, staging, options, f"{card.name}/{files.split}")
+    manifest = finish(files, plan, results, staging, recipe)
+    if not manifest.num_samples:
+        raise _nothing_kept(manifest, staging / WHOLE / DROPS)
+    if earlier:
+        require_replace(earlier, recipe, options, manifest.num_annotations)
+    swap(staging, target)
+    remember(build.home, manifest, seen)
+    build.report(manifest, True)
+    return manifest
+
+
+def _kept(earlier: Manifest, seen: str | None, build: Build) -> Manifest:
+    """The manifest of a build that is there already."""
+    shutil.rmtree(build.home.staging(earlier.dataset, earlier.split), ignore_errors=True)
+    remember(build.home, earlier, seen)
+    build.report(earlier, False)
+    return earlier
+
+
+def _nothing_kept(manifest: Manifest, drops: Path) -> NothingKeptError:
+    problem = f"no row is kept, so nothing is built: {drops_in_words(drop_counts(drops))}"
+    remedy = f"is this the file of another split or dataset? {drops} lists each row with the reason"
+    return NothingKeptError(manifest.dataset, problem, file=manifest.split, remedy=remedy)
+
+
+def _plan(card: Card, files: Files, build: Build) -> Plan:
+    options = build.options
+    images, drops = group(files, BUILDERS[card.name](files), card.splits[files.split])
+    plan = make_plan(files, images, drops)
+    if options.media:
+        sources = (build.folders, build.fetcher)
+        located = {found.file.name: found.path for found in files.located.values()}
+        plan = with_media(plan, *sources, allow_missing=options.allow_missing, limit=options.limit, located=located)
+    else:
+        plan = Plan(plan.samples[: options.limit], plan.drops)
+    return let_in(files, plan, options.limit)
 
 
 def _waiting(path: Path, what: str) -> FileLock:
@@ -177,70 +233,15 @@ def _waiting(path: Path, what: str) -> FileLock:
     return lock
 
 
-def _recipe(files: Files, plan: Plan, build: Build) -> dict[str, Any]:
-    chosen = asdict(build.options)
-    del chosen["workers"]
+def _recipe(files: Files, options: Options) -> dict[str, Any]:
+    """All that decides the bytes of the shards and is known before planning; the plan adds its checksum."""
+    chosen = asdict(options)
+    del chosen["workers"], chosen["replace"]
     versions = {"ib_data": __version__, "pillow": PIL.__version__, "pyarrow": pyarrow.__version__}
     return {
         "format": FORMAT,
         "form": files.form or "",
         **{key: value for key, value in chosen.items() if value is not None},
         "sources": files.provenance(),
-        "plan_sha256": plan.sha256(),
-        "origins": [origin.plain() for origin in (*origins_of_files(files, build.folders), *plan.origins)],
         "versions": versions,
     }
-
-
-def _earlier(target: Path, dataset: str, options: Options) -> Manifest | None:
-    """The manifest of an earlier build; one that is damaged is as none, but for the miniature.
-
-    What that would replace may be official data.
-    """
-    try:
-        return read_manifest(target, dataset)
-    except UnreadableError:
-        raise
-    except DataError as damage:
-        if options.miniature:
-            raise
-        note(f"{damage.problem}; building again")
-        return None
-
-
-def _is_done(earlier: Manifest, folder: Path, recipe: dict[str, Any]) -> bool:
-    """Whether an earlier build is this one, and whole; one that lost a file is built again."""
-    if _identity(earlier.recipe) != _identity(recipe):
-        return False
-    lost = earlier.missing(folder) or next(_altered(earlier, folder), None)
-    if lost:
-        note(f"{earlier.dataset}/{earlier.split}: {lost} is missing or damaged; building again")
-    return lost is None
-
-
-def _altered(earlier: Manifest, folder: Path) -> Iterator[str]:
-    """The index and shards that are of another checksum; only shards that are newer than the manifest are hashed."""
-    if sha256_of(folder / INDEX) != earlier.index_sha256:
-        yield INDEX
-    written_ns = (folder / MANIFEST).stat().st_mtime_ns
-    for shard in earlier.shards:
-        path = folder / shard.name
-        if path.stat().st_mtime_ns > written_ns and sha256_of(path) != shard.sha256:
-            yield shard.name
-
-
-def _replacing(earlier: Manifest, recipe: dict[str, Any], options: Options) -> None:
-    """Refuse to replace official data by the miniature, and say what else is replaced and why."""
-    what = f"{earlier.dataset}/{earlier.split}"
-    if options.miniature and not earlier.recipe.get("miniature"):
-        problem = f"{earlier.split} is built here from official files, and the miniature would replace it"
-        raise DataError(earlier.dataset, problem, remedy="name another --home")
-    old, new = _identity(earlier.recipe), _identity(recipe)
-    changed = ", ".join(sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)))
-    if changed:
-        note(f"{what}: replacing the earlier build of {earlier.num_annotations:,} annotations (changed: {changed})")
-
-
-def _identity(recipe: Any) -> dict[str, Any]:
-    """The part of a recipe that decides the bytes of the shards."""
-    return {key: value for key, value in recipe.items() if key not in ("versions", "origins")}

@@ -5,6 +5,7 @@ members with their headers and padding): one read gets everything.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -108,3 +109,8 @@ def annotation_of(row: Mapping[str, Any]) -> Annotation:
 def write_table(rows: Iterable[dict[str, Any]], schema: pa.Schema, path: Path) -> None:
     """Write rows to a Parquet file. The same rows give the same bytes with the same version of pyarrow."""
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
+
+
+def drop_counts(path: Path) -> dict[str, int]:
+    """How many rows a `drops.parquet` holds of each reason."""
+    return Counter(pq.read_table(path, columns=["reason"]).column("reason").to_pylist())

@@ -7,7 +7,10 @@ SAMPLES_PER_SHARD = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Options of `ib-data build`. `limit` in samples a split, `max_side` in pixels."""
+    """Options of `ib-data build`. `limit` in samples a split, `max_side` in pixels.
+
+    `replace` lets a build take the place of a better one.
+    """
 
     media: bool = True
     allow_missing: bool = False
@@ -16,3 +19,4 @@ class Options:
     workers: int = 1
     miniature: bool = False
     samples_per_shard: int = SAMPLES_PER_SHARD
+    replace: bool = False

@@ -52,15 +52,29 @@ class Plan:
     drops: tuple[Drop, ...]
     origins: tuple[Origin, ...] = ()
 
-    def sha256(self) -> str:
-        """A checksum over all that the plan says: annotations, the versions of images and clips, and the drops."""
-        digest = hashlib.sha256()
-        for planned in self.samples:
-            version = planned.place.version(planned.sample.dataset) if planned.place else ""
-            digest.update(f"{planned.sample.to_json()}\t{version}\n".encode())
+    @property
+    def num_annotations(self) -> int:
+        """How many annotations the build will have, if all images and clips open."""
+        return sum(len(planned.sample.annotations) for planned in self.samples)
+
+    def checksums(self, samples_per_shard: int) -> tuple[str, list[str]]:
+        """A checksum over all that the plan says, and one over what it says of each shard.
+
+        It says the annotations, the versions of images and clips, and (the first checksum alone) the drops. Reads loose
+        images and clips, hence both at once.
+        """
+        digest, shards = hashlib.sha256(), []
+        for start in range(0, len(self.samples), samples_per_shard):
+            shard = hashlib.sha256()
+            for planned in self.samples[start : start + samples_per_shard]:
+                version = planned.place.version(planned.sample.dataset) if planned.place else ""
+                line = f"{planned.sample.to_json()}\t{version}\n".encode()
+                digest.update(line)
+                shard.update(line)
+            shards.append(shard.hexdigest())
         for drop in self.drops:
             digest.update(f"{drop.source_id}\t{drop.reason}\n".encode())
-        return digest.hexdigest()
+        return digest.hexdigest(), shards
 
 
 def group(
@@ -74,6 +88,7 @@ def group(
     images: dict[MediaRef, list[Annotation]] = {}
     drops: list[Drop] = []
     seen: dict[str, int] = {}
+    near: MediaRef | None = None
     for number, row in enumerate(rows):
         row_id = row.source_id if isinstance(row, Drop) else row.annotation.id
         if not row_id:
@@ -82,11 +97,13 @@ def group(
             problem = f"annotation id {row_id!r} stands twice (entries {seen[row_id]} and {number}, counted from 0)"
             raise DataError(files.dataset, problem, file=files.names(), remedy="fetch the official file again")
         if isinstance(row, Drop):
-            drops.append(row)
-        elif reason := _lack(row.annotation, split) or _flaw(row.annotation):
-            drops.append(Drop(row_id, reason))
+            drops.append(replace(row, near=row.near or near))
+            continue
+        near = row.media
+        if reason := _lack(row.annotation, split) or _flaw(row.annotation):
+            drops.append(Drop(row_id, reason, near))
         else:
-            images.setdefault(row.media, []).append(row.annotation)
+            images.setdefault(near, []).append(row.annotation)
     if not seen:
         remedy = f"is this the file of another split? {split.name} is called {split.source_name!r} there"
         raise EmptySplitError(files.dataset, f"no row of split {split.name}", file=files.names(), remedy=remedy)
@@ -183,6 +200,18 @@ def with_media(
         if missing and not allow_missing:
             raise _missing(missing, len(part), found.near)
     return Plan(tuple(here), (*plan.drops, *lost), joined(origins))
+
+
+def let_in(files: Files, plan: Plan, limit: int | None) -> Plan:
+    """The plan without the drops of those rows that `limit` did not let in: they are neither annotations nor drops.
+
+    Images come in key order, so these are the rows of images behind the last one, where the limit was reached.
+    """
+    if limit is None or len(plan.samples) < limit:
+        return plan
+    last = plan.samples[-1].sample.key
+    drops = (drop for drop in plan.drops if drop.near is None or _sample(files, drop.near, []).sample.key <= last)
+    return replace(plan, drops=tuple(drops))
 
 
 def _missing(missing: list[Planned], num_planned: int, near: str) -> DataError:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ib_data.sample import Annotation, Answer
@@ -27,10 +27,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A row of the source that is left out. Reasons are few and fixed, so that they can be counted."""
+    """A row of the source that is left out. Reasons are few and fixed, so that they can be counted.
+
+    `near` is the image that it is of, or that of the row before it where it names none: what `--limit` goes by.
+    """
 
     source_id: str
     reason: str
+    near: MediaRef | None = field(default=None, compare=False, repr=False)
 
 
 def coco(folder: str, image_id: int) -> MediaRef:

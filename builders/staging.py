@@ -1,15 +1,14 @@
 """The folder of a build in progress: shards as they are finished, then the whole, put in place by one rename.
 
-What will stay is written into `whole`, what only the build needs into `parts`. A run that is killed leaves finished
-shards there, and the same command goes on with them.
+What will stay is written into `whole`, what only the build needs into `parts`. A run that is killed, or ends in an
+error, leaves finished shards there, and the same command goes on with those of which the plan still says the same.
 """
 
 import json
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,8 @@ from ib_data.builders.manifest import DROPS, INDEX, Manifest
 from ib_data.builders.options import Options
 from ib_data.builders.plan import Plan, Planned
 from ib_data.builders.rows import Drop
-from ib_data.builders.shards import ShardJob, ShardResult, finished, rows_file, write_shard
-from ib_data.errors import IbDataError
+from ib_data.builders.shards import ShardJob, ShardResult, Unreadable, finished, rows_file, write_shard
+from ib_data.errors import DataError, IbDataError
 
 WHOLE, PARTS, OLD = "whole", "parts", "old"
 
@@ -38,24 +37,37 @@ def recover(staging: Path, target: Path) -> None:
 
 
 def prepare(staging: Path, recipe: dict[str, Any]) -> None:
-    """Make the staging folder, with the shards of an earlier run of the same recipe or empty."""
+    """Make the staging folder, with the shards of an earlier run of the same options and versions or empty.
+
+    Each shard says by which plan it was made: an image that was fetched again changes its own shard alone.
+    """
     begun = staging / PARTS / "recipe.json"
-    text = json.dumps(recipe, indent=1, sort_keys=True)
-    if not (staging / WHOLE).is_dir() or not begun.exists() or begun.read_text(encoding="utf-8") != text:
+    lasting = {key: value for key, value in recipe.items() if key not in ("plan_sha256", "sources", "allow_missing")}
+    text = json.dumps(lasting, indent=1, sort_keys=True)
+    if not (staging / WHOLE).is_dir() or _bytes_of(begun) != text.encode():
         shutil.rmtree(staging, ignore_errors=True)
         (staging / WHOLE).mkdir(parents=True)
         (staging / PARTS).mkdir()
         begun.write_text(text, encoding="utf-8")
 
 
-def _jobs(plan: Plan, staging: Path, options: Options) -> Iterator[ShardJob]:
-    for start in range(0, len(plan.samples), options.samples_per_shard):
+def _bytes_of(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _jobs(plan: Plan, checksums: Sequence[str], staging: Path, options: Options) -> Iterator[ShardJob]:
+    for number, plan_sha256 in enumerate(checksums):
+        start = number * options.samples_per_shard
         planned = plan.samples[start : start + options.samples_per_shard]
         yield ShardJob(
-            name=_shard_name(planned, start // options.samples_per_shard),
+            name=_shard_name(planned, number),
             folder=staging / WHOLE,
             parts=staging / PARTS,
             planned=planned,
+            plan_sha256=plan_sha256,
             allow_missing=options.allow_missing,
             max_side=options.max_side,
         )
@@ -65,16 +77,40 @@ def _shard_name(planned: tuple[Planned, ...], number: int) -> str:
     return f"{planned[0].sample.dataset}-{planned[0].sample.split}-{number:06d}.tar"
 
 
-def write_all(plan: Plan, staging: Path, options: Options, what: str) -> list[ShardResult]:
-    """Write every shard that is not there yet; the results in the order of the shards."""
-    jobs = list(_jobs(plan, staging, options))
-    results = {job.name: result for job in jobs if (result := finished(staging / PARTS, job.name))}
+def write_all(plan: Plan, checksums: Sequence[str], staging: Path, options: Options, what: str) -> list[ShardResult]:
+    """Write every shard that is not there yet, or not whole; the results in the order of the shards.
+
+    `checksums` are those of the plan, one a shard. DataError, after all of them were tried, where images or clips do
+    not open and are not to be dropped.
+    """
+    jobs = list(_jobs(plan, checksums, staging, options))
+    with ThreadPoolExecutor(options.workers) as pool:  # hashing lets go of the interpreter
+        known = pool.map(finished, jobs)
+        results = {job.name: result for job, result in zip(jobs, known, strict=True) if result}
     open_jobs = [job for job in jobs if job.name not in results]
     with tqdm(desc=what, total=len(jobs), initial=len(results), unit="shard", disable=None, leave=False) as bar:
         for result in _run(open_jobs, options.workers):
             results[result.shard.name] = result
             bar.update()
-    return [results[job.name] for job in jobs]
+    ordered = [results[job.name] for job in jobs]
+    if unreadable := [item for result in ordered for item in result.unreadable]:
+        raise _unreadable(unreadable, len(plan.samples))
+    return ordered
+
+
+def _unreadable(found: list[Unreadable], num_planned: int) -> DataError:
+    first = found[0]
+    num_annotations = sum(len(item.sample.annotations) for item in found)
+    kind = "clip" if first.sample.media.kind == "video" else first.sample.media.kind
+    problem = (
+        f"{len(found):,} of {num_planned:,} {kind}s cannot be read ({num_annotations:,} annotations), "
+        f"the first: {first.problem}"
+    )
+    remedy = (
+        "fetch them again, or drop their annotations, counted, with --allow-missing; finished shards are kept for the "
+        "same command"
+    )
+    return DataError(first.sample.dataset, problem, file=first.place, row=first.sample.key, remedy=remedy)
 
 
 def _run(jobs: list[ShardJob], workers: int) -> Iterator[ShardResult]:
@@ -124,7 +160,7 @@ def finish(files: Files, plan: Plan, results: list[ShardResult], staging: Path, 
 
 
 def _drop_row(files: Files, drop: Drop) -> dict[str, str]:
-    return {"dataset": files.dataset, "split": files.split, **asdict(drop)}
+    return {"dataset": files.dataset, "split": files.split, "source_id": drop.source_id, "reason": drop.reason}
 
 
 def swap(staging: Path, target: Path) -> None:

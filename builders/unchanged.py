@@ -7,26 +7,35 @@ it, the options, and the code. What was crawled is not among them: its hosts are
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ib_data import cards
+import PIL
+import pyarrow
+
+from ib_data import __version__, cards
 from ib_data.builders.manifest import MANIFEST, Manifest
 from ib_data.builders.sources import files_of
 from ib_data.cards import Card, family
 from ib_data.home import Home
 
+if TYPE_CHECKING:
+    from ib_data.builders.build import Build
+
 _CODE = Path(__file__).parent, Path(cards.__file__).parent
 
 
-def fingerprint(card: Card, split: str, form: str | None, build: Any, chosen: dict[str, Any]) -> str | None:
-    """A checksum over all that decides a build, None where only the hosts know. `chosen` are the options that count."""
+def fingerprint(card: Card, split: str, form: str | None, build: "Build") -> str | None:
+    """A checksum over all that decides a build, None where only the hosts know."""
     stores = [store for name in card.media for store in family(name)]
     if build.from_hub or (build.options.media and any(store.each for store in stores)):
         return None
     fetched = [*files_of(card, split, form), *(store.file for store in stores if store.file)]
     paths = [*build.folders.files(), *(build.fetcher.place(file) for file in fetched), *_code()]
-    digest = hashlib.sha256(json.dumps([card.name, split, form, chosen], sort_keys=True, default=str).encode())
+    options = replace(build.options, workers=1, replace=False)
+    versions = __version__, PIL.__version__, pyarrow.__version__
+    digest = hashlib.sha256(f"{card.name} {split} {form} {options} {versions}".encode())
     for path in sorted(set(paths)):
         digest.update(f"{path}\t{_version(path)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
@@ -43,6 +52,8 @@ def is_unchanged(home: Home, manifest: Manifest, found: str | None) -> bool:
 
 def remember(home: Home, manifest: Manifest, found: str | None) -> None:
     """Note the fingerprint under which a split was built."""
+    if found is None:
+        return
     path = _record(home, manifest)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([found, _version(home.split(manifest.dataset, manifest.split) / MANIFEST)]))

@@ -27,8 +27,9 @@ class Counted:
 class BuiltSplit:
     """What stands in the home of one split. A view counts the shards of its base.
 
-    `templates` is what `ib-data templates stats` counted, None where it was not run; `damaged_templates` says in one
-    line why that cannot be used.
+    `kind` is what tells it from all of the official data, in short phrases. `templates` is what
+    `ib-data templates stats` counted, None where it was not run; `damaged_templates` says in one line why that cannot
+    be used.
     """
 
     num_samples: int
@@ -36,6 +37,7 @@ class BuiltSplit:
     num_drops: int
     num_shards: int
     num_bytes: int
+    kind: Sequence[str] = ()
     templates: Counted | None = None
     damaged_templates: str | None = None
 
@@ -158,9 +160,8 @@ def _built(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, st
     if built and card.view_of:
         yield f"Counted over the shards of `{card.view_of}`."
     if built:
-        header = ("split", "samples", "annotations", "drops", "shards", "bytes")
-        counts = ((b.num_samples, b.num_annotations, b.num_drops, b.num_shards, b.num_bytes) for b in built.values())
-        yield _table(header, [(split, *row) for split, row in zip(built, counts, strict=True)])
+        header = ("split", "samples", "annotations", "drops", "shards", "bytes", "kind")
+        yield _table(header, [_counts(split, counts) for split, counts in built.items()])
     if damaged:
         yield _bullets([f"`{split}` is damaged: {problem}" for split, problem in damaged.items()])
     if lost := {split: b.damaged_templates for split, b in built.items() if b.damaged_templates}:
@@ -171,6 +172,11 @@ def _built(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, st
             yield b.templates.about
         if b.templates and b.templates.rows:
             yield _table(b.templates.header, b.templates.rows)
+
+
+def _counts(split: str, counts: BuiltSplit) -> tuple[object, ...]:
+    numbers = (counts.num_samples, counts.num_annotations, counts.num_drops, counts.num_shards, counts.num_bytes)
+    return split, *numbers, ", ".join(counts.kind) or "official"
 
 
 def _bullets(texts: Sequence[str]) -> str:

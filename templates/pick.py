@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ib_data.builders.index import Extent, annotation_of
-from ib_data.builders.manifest import INDEX, Manifest, read_manifest
+from ib_data.builders.manifest import INDEX, Manifest, read_splits
 from ib_data.builders.reader import extent_of, read_sample
 from ib_data.cards import Card
 from ib_data.errors import DataError, IbDataError
@@ -36,24 +36,25 @@ def built_split(home: Home, card: Card, split: str | None = None) -> Manifest:
     """The manifest of `split`, by default of the first built one: the split the paper used, then the others.
 
     Raises NoSplitError for a split that the dataset does not have, and NotBuiltError that says what to build where it
-    is not there. A view reads the shards of its base.
+    is not there, DataError where its manifest is damaged. A view reads the shards of its base.
     """
     name = card.stored_as
     order = [card.used_split, *(s for s in card.splits if s != card.used_split)]
     if split is not None and split not in card.splits:
         raise NoSplitError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
-    found = {s: manifest for s in order if (manifest := read_manifest(home.split(name, s), name))}
+    found = read_splits(home, name, order)
     if not found:
         of = f", whose shards {card.name} reads," if card.view_of else ""
         raise NotBuiltError(f"{name}{of} is not built here; run `ib-data build {name}`")
-    if split is None:
-        return next(iter(found.values()))
-    if split not in found:
+    if split is not None and split not in found:
         raise NotBuiltError(
             f"{name}: split {split!r} is not built here (built: {', '.join(found)}); "
             f"run `ib-data build {name} --split {split}`"
         )
-    return found[split]
+    manifest = next(iter(found.values())) if split is None else found[split]
+    if isinstance(manifest, DataError):
+        raise manifest
+    return manifest
 
 
 def first_samples(

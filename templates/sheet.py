@@ -20,6 +20,7 @@ import jinja2
 from markupsafe import Markup, escape
 from PIL import Image, UnidentifiedImageError
 
+from ib_data.builders.kinds import kind_of
 from ib_data.errors import IbDataError
 from ib_data.frames import frames, has_pyav
 from ib_data.templates.preview import Entry
@@ -96,6 +97,7 @@ def _dataset(entries: Iterator[Entry]) -> dict[str, Any]:
         "split": manifest.split,
         "num_samples": manifest.num_samples,
         "num_annotations": manifest.num_annotations,
+        "kind": ", ".join(kind_of(manifest, card)),
         "samples": [_sample(entry) for entry in chain([first], entries)],
     }
 

@@ -45,7 +45,7 @@ def test_the_page_that_adds_a_dataset_works_to_the_letter(blocks: dict[str, list
     Image.new("RGB", (64, 48), (180, 60, 40)).save(source / "photos" / "robin.jpg")
     lines = [line for block in blocks[""] for line in block.splitlines() if line.startswith("ib-data ")]
     out = [run(package.parent, tmp_path / "home", line.replace("FOLDER", str(source))) for line in lines]
-    assert "birds/test: 1 annotations on 1 images, 1 dropped" in out[0]
+    assert "birds/test: 1 of 2 annotations (50.0 %) on 1 image; 1 dropped: no answers; 1 shard" in out[0]
     assert "What bird is it?" in out[1]
     assert "no answers" in out[2]
 

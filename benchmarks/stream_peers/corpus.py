@@ -220,7 +220,9 @@ def _build(
     for first in range(0, count, per_shard):
         name = f"{dataset}-{split}-{len(shards):06d}.tar"
         some = planned[first : first + per_shard]
-        job = ShardJob(name=name, folder=folder, parts=parts, planned=some, allow_missing=False, max_side=None)
+        job = ShardJob(
+            name=name, folder=folder, parts=parts, planned=some, plan_sha256="", allow_missing=False, max_side=None
+        )
         shards.append(write_shard(job).shard)
     index = pa.concat_tables([pq.read_table(rows_file(parts, shard.name), schema=SCHEMA) for shard in shards])
     pq.write_table(index, folder / INDEX, compression="zstd")

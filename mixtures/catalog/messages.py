@@ -12,11 +12,15 @@ from ib_data.mixtures.catalog.relations import RELATIONS
 _UNKNOWN_RELATION = re.compile(r"Catalog Error: Table(?: Function)? with name (\S+) does not exist")
 # With an alias of a view in front of the column, DuckDB names no candidates.
 _UNKNOWN_COLUMN = re.compile(r'Binder Error: .* does not have a column named "([^"]+)"$')
+# After it stands a whole traceback.
+_NEEDS_PACKAGE = re.compile(r"Required module '(\w+)' failed to import")
 
 
 def in_short(error: duckdb.Error) -> str:
     """DuckDB's message in one line, without the drawing of the place; of an unknown name the nearest of ours."""
     message = one_line(str(error).split("\nLINE ")[0].removeprefix("Invalid Input Error: "))
+    if needed := _NEEDS_PACKAGE.match(message):
+        return f"a value needs the Python package {needed[1]}, which is not installed; CAST its column AS VARCHAR"
     if unknown := _UNKNOWN_RELATION.match(message):
         return f"there is no relation {unknown[1]!r}; {did_you_mean(unknown[1], [*RELATIONS, *MACROS])}"
     if unknown := _UNKNOWN_COLUMN.match(message):

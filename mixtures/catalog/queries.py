@@ -1,6 +1,7 @@
 """Queries of the catalog: one reading statement, which can reach the files of what is built and nothing else."""
 
 import json
+import re
 from typing import Any
 
 import duckdb
@@ -14,14 +15,15 @@ from ib_data.mixtures.catalog.views import glob_escaped, literal, view_files
 _ONE_SELECT = "`ib-data sql` runs one SELECT (or FROM, DESCRIBE, SUMMARIZE, SHOW) and changes nothing"
 # DuckDB makes two statements of it, the first of which creates a type.
 _OPEN_PIVOT = "PIVOT is refused where its values are left open; name them: PIVOT ... ON column IN ('a', 'b')"
-_WITH_TIME_ZONE = "TIMESTAMP WITH TIME ZONE"
+_WITH_TIME_ZONE = re.compile("TIMESTAMP WITH TIME ZONE|TIMESTAMPTZ_NS")
 
 
 def query(home: Home, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """The column names and all rows of one SELECT over the catalog, which is rebuilt first where it is out of date.
 
     The statement can read the catalog and the Parquet files of what is built, no other file and no network, and can
-    write nothing. Raises IbDataError, in one line, for anything else and for a mistake in the SQL.
+    write nothing. Raises IbDataError, in one line, for anything else and for a mistake in the SQL, KeyboardInterrupt
+    where the user stops it.
     """
     with opened(home) as connection:
         try:
@@ -29,6 +31,12 @@ def query(home: Home, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             _refuse_all_but_one_select(connection, sql)
             result = connection.sql(sql)
             return result.columns, _with_times_as_text(result).fetchall()
+        except duckdb.InterruptException as error:
+            raise KeyboardInterrupt from error
+        except RuntimeError as error:  # what DuckDB makes of Ctrl-C; any other is ours
+            if "interrupted" not in str(error).lower():
+                raise
+            raise KeyboardInterrupt from error
         except duckdb.Error as error:
             # A mistake in the SQL is of a subclass; this is what the Parquet reader throws, without the file's name.
             hint = "; a file may be damaged: `ib-data check` names it" if type(error) is duckdb.Error else ""
@@ -38,10 +46,10 @@ def query(home: Home, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 def _with_times_as_text(result: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """The rows of `result` with each time in a time zone as DuckDB writes it: Python would need the package pytz."""
     types = [str(kind) for kind in result.types]
-    if not any(_WITH_TIME_ZONE in kind for kind in types):
+    if not any(map(_WITH_TIME_ZONE.search, types)):
         return result
     # "#2" is the second column, whatever it is called.
-    casts = (f"CAST(#{i} AS {kind.replace(_WITH_TIME_ZONE, 'VARCHAR')})" for i, kind in enumerate(types, 1))
+    casts = (f"CAST(#{i} AS {_WITH_TIME_ZONE.sub('VARCHAR', kind)})" for i, kind in enumerate(types, 1))
     return result.project(", ".join(casts))
 
 

@@ -23,10 +23,11 @@ def _all(kind: str, names: str) -> dict[str, str]:
 
 RELATIONS: Mapping[str, Relation] = {
     "datasets": Relation(
-        "a split of a dataset: its facts, and what is built of it (null where nothing is)",
+        "a split of a dataset: its facts, and what is built of it (null where nothing is); kind tells it from all of "
+        "the official data, whose kind is the empty text",
         _all(TEXT, "name title task role split")
         | _all(WHOLE, "official_size num_samples num_annotations num_shards num_bytes")
-        | {"version": TEXT, "used": FLAG},
+        | {"version": TEXT, "used": FLAG, "num_drops": WHOLE, "kind": TEXT},
     ),
     "conversation_counts": Relation(
         "how many conversations a built split holds, an annotation without a history being one",

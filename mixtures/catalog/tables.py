@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from ib_data import __version__
+from ib_data.builders.kinds import kind_of
 from ib_data.builders.manifest import Manifest
 from ib_data.cards import Card, card_names, load_card
 from ib_data.errors import DataError
@@ -77,11 +78,13 @@ def _datasets(_home: Home, read: Manifests) -> Iterator[Row]:
         card = load_card(name)
         found = {m.split: m for m in built_of(name, card, built)}
         for split in card.splits.values():
-            counts = _counts(card, found.get(split.name))
+            manifest = found.get(split.name)
+            counts = _counts(card, manifest)
+            what = (manifest.num_drops, ", ".join(kind_of(manifest, card))) if manifest else (None, None)
             # Of the used split the size is known even where the number of annotations (turns of conversations) is not.
             used = split.name == card.used_split
             size = card.size if used else split.num_annotations
-            yield (name, card.title, card.task, card.role, split.name, size, *counts, __version__, used)
+            yield (name, card.title, card.task, card.role, split.name, size, *counts, __version__, used, *what)
 
 
 def _counts(card: Card, manifest: Manifest | None) -> tuple[int | None, ...]:

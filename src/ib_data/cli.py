@@ -1,6 +1,8 @@
 """The command line: a verb's module is imported only when that verb runs, so that `--help` stays fast."""
 
+import codecs
 import importlib
+import io
 import os
 import sys
 
@@ -71,6 +73,7 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line. Exit code 0 done, 1 a failure in one line on standard error, 2 wrong usage."""
+    _print_as_utf8()
     try:
         group.main(standalone_mode=False)
     except click.ClickException as error:
@@ -87,6 +90,16 @@ def main() -> None:
         _fail(os_error_line(error))
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted; the same command goes on where this one stopped", 130)
+
+
+def _print_as_utf8() -> None:
+    """Print UTF-8 where the locale is ASCII: captions and questions are not, and a pipe must get them all the same.
+
+    Names of files hold bytes that the locale could not read; they are written as they are.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name == "ascii":
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _fail(message: str, code: int = 1) -> None:

@@ -33,6 +33,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def typed(text: str) -> str:
+    """`text` from the command line, read as UTF-8 also where the locale could not; what is no UTF-8 is replaced."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "-"

@@ -21,12 +21,20 @@ class Home:
 
     @classmethod
     def find(cls, given: str | os.PathLike[str] | None = None) -> "Home":
-        """The home given on the command line, else `IB_DATA_HOME`, else `~/ib_data`; always absolute."""
+        """The home given on the command line, else `IB_DATA_HOME`, else `~/ib_data`; always absolute.
+
+        IbDataError for a name that is no text in this locale: neither pyarrow nor DuckDB could open a file there.
+        """
         chosen = given or os.environ.get("IB_DATA_HOME") or Path.home() / "ib_data"
         try:
-            return cls(Path(chosen).expanduser().absolute())
+            root = Path(chosen).expanduser().absolute()
+            str(root).encode("utf-8")
         except RuntimeError as error:
             raise IbDataError(f"--home {chosen}: {error}") from error
+        except UnicodeEncodeError as error:
+            remedy = "set LC_ALL=C.UTF-8, or name another --home"
+            raise IbDataError(f"--home {chosen}: the locale cannot read this name; {remedy}") from error
+        return cls(root)
 
     def mark(self) -> None:
         """Make the home, with the file that says what it is."""

@@ -44,7 +44,8 @@ def test_list_shows_every_dataset_with_what_is_built(home):
 
 def test_list_json_counts_a_view_over_its_base(home):
     rows = {row["name"]: row for row in json.loads(run("list", "--json", "--home", home))}
-    assert rows["vqav2"]["built"] == {"train": {"samples": 40, "annotations": 1234, "drops": 3}}
+    kind = ["0.3 % of the official size"]
+    assert rows["vqav2"]["built"] == {"train": {"samples": 40, "annotations": 1234, "drops": 3, "kind": kind}}
     assert rows["vqav2_qg"]["built"] == rows["vqav2"]["built"]
     assert rows["vqav2_qg"]["view_of"] == "vqav2"
     assert rows["vsr"]["built"] == {}

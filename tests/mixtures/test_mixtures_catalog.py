@@ -24,7 +24,7 @@ from ib_data.templates.library import load_task
 Build = Callable[..., Path]
 COLUMNS = {
     "datasets": "name title task role split official_size num_samples num_annotations num_shards num_bytes version "
-    "used",
+    "used num_drops kind",
     "conversation_counts": "dataset split num_conversations",
     "shards": "dataset split shard num_samples num_bytes sha256",
     "samples": "dataset split key shard media_kind width height media_bytes media_sha256 num_annotations media_name",
@@ -81,9 +81,10 @@ def test_datasets_say_what_is_official_and_what_is_built(tiny_home: Home) -> Non
     sql = "SELECT * EXCLUDE title FROM datasets WHERE name LIKE 'vqav2%' AND split = 'train' ORDER BY name"
     size = load_card("vqav2").splits["train"].num_annotations
     num_bytes = rows(tiny_home, "SELECT sum(num_bytes) FROM shards WHERE dataset = 'vqav2'")[0][0]
+    kind = "less than 0.01 % of the official size"
     assert rows(tiny_home, sql) == [
-        ("vqav2", "question_answering", "held-in", "train", size, 20, 40, 3, num_bytes, __version__, True),
-        ("vqav2_qg", "question_generation", "held-in", "train", size, 20, 40, 0, 0, __version__, True),
+        ("vqav2", "question_answering", "held-in", "train", size, 20, 40, 3, num_bytes, __version__, True, 1, kind),
+        ("vqav2_qg", "question_generation", "held-in", "train", size, 20, 40, 0, 0, __version__, True, 1, kind),
     ]
     assert rows(tiny_home, "SELECT num_samples, num_bytes FROM datasets WHERE name = 'aokvqa'")[0] == (None, None)
 

@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
 import pytest
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
+from ib_data.mixtures.catalog import queries
+from ib_data.mixtures.catalog.messages import in_short
 from ib_data.mixtures.catalog.queries import query
 
 Cli = Callable[..., Any]
@@ -90,3 +93,54 @@ def test_an_unknown_column_is_not_answered_with_all_columns(empty_home: Home, co
         query(empty_home, f"SELECT q.{column} FROM samples AS q")
     assert column in str(error.value)
     assert len(str(error.value)) < 160
+
+
+TIMES = ("TIMESTAMPTZ", "TIMESTAMPTZ_NS", "TIMESTAMPTZ[]", "STRUCT(a TIMESTAMPTZ)", "MAP(TEXT, TIMESTAMPTZ)")
+
+
+def known(kind: str) -> bool:
+    try:
+        duckdb.sql(f"SELECT NULL::{kind}")
+    except duckdb.Error:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", TIMES)
+def test_a_time_in_a_time_zone_is_text_at_any_depth(cli: Cli, empty_home: Home, kind: str) -> None:
+    if not known(kind):
+        pytest.skip(f"this DuckDB has no {kind}")
+    time = "TIMESTAMPTZ '2020-01-02 03:04:05+00'"
+    plain = kind.startswith("TIMESTAMPTZ") and "[" not in kind
+    value = time if plain else {"T": f"[{time}]", "S": f"{{'a': {time}}}", "M": f"MAP {{'a': {time}}}"}[kind[0]]
+    for form in ("table", "csv", "json"):
+        result = cli("sql", f"SELECT {value}::{kind} AS x", "--format", form, "--home", empty_home.root)
+        assert result.code == 0, result.err
+        assert "2020-01-02" in result.out
+
+
+def test_every_type_of_duckdb_is_printed(cli: Cli, empty_home: Home) -> None:
+    for form in ("table", "csv", "json"):
+        result = cli("sql", "FROM test_all_types()", "--format", form, "--home", empty_home.root)
+        assert result.code == 0, result.err
+
+
+def test_a_value_that_needs_a_package_is_one_line_without_a_traceback() -> None:
+    said = "Invalid Input Error: Required module 'pytz' failed to import, due to the following: Traceback: ..."
+    assert in_short(duckdb.InvalidInputException(said)) == (
+        "a value needs the Python package pytz, which is not installed; CAST its column AS VARCHAR"
+    )
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Query interrupted"), duckdb.InterruptException("INTERRUPT Error")])
+def test_an_interrupted_query_is_said_to_be_that(
+    cli: Cli, empty_home: Home, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def interrupted(_: object) -> object:
+        raise error
+
+    monkeypatch.setattr(queries, "_with_times_as_text", interrupted)
+    result = cli("sql", "SELECT 1", "--home", empty_home.root)
+    assert result.code == 130
+    assert result.err.strip().startswith("ib-data: interrupted")
+    assert result.err.strip().count("\n") == 0

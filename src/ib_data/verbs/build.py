@@ -2,16 +2,17 @@
 
 import os
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
-from ib_data.cards import load_card, media_stores
 from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import Home
+from ib_data.verbs.build_report import report
 from ib_data.verbs.options import home_option, split_option, stored_cards
 
 
@@ -41,6 +42,7 @@ from ib_data.verbs.options import home_option, split_option, stored_cards
 @click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True, help="What runs workers.")
 @click.option("--no-media", is_flag=True, help="Annotations only.")
 @click.option("--allow-missing", is_flag=True, help="Drop samples whose picture is missing or broken, counted.")
+@click.option("--replace", is_flag=True, help="Also replace a better build: more annotations, media, another form.")
 @click.option("--max-side", type=click.IntRange(min=16), metavar="PX", help="Store larger pictures at this size.")
 @home_option
 def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, **chosen: Any) -> None:
@@ -72,15 +74,22 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         limit=chosen["limit"],
         workers=chosen["workers"],
         miniature=mini,
+        replace=chosen["replace"],
     )
     folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]), home)
     with _fetcher(home, mini, mirror, chosen["mini_size"]) as fetcher:
-        build = Build(home=home, fetcher=fetcher, folders=folders, options=options, from_hub=chosen["from_hub"])
+        build = Build(
+            home=home,
+            fetcher=fetcher,
+            folders=folders,
+            options=options,
+            from_hub=chosen["from_hub"],
+            report=partial(report, home),
+        )
         failed: dict[str, IbDataError] = {}
         for card in cards:
             try:
-                for manifest in build_dataset(card, build, chosen["split"]):
-                    _report(manifest, home)
+                build_dataset(card, build, chosen["split"])
             except IbDataError as error:  # a gate, a missing extra: the others are built all the same
                 failed[card.name] = error
                 if len(cards) > 1:
@@ -104,17 +113,3 @@ def _fetcher(home: Home, mini: bool, mirror: str | None, mini_size: int) -> Abst
     from ib_data.builders.fetch import Fetcher
 
     return nullcontext(Fetcher(downloads=home.downloads, mirror=mirror))
-
-
-def _report(manifest: Any, home: Home) -> None:
-    if not manifest.num_samples:
-        note(f'{manifest.dataset}/{manifest.split}: nothing was built; see `ib-data sql "from drops"` for the reasons')
-    media = "" if manifest.recipe["media"] else ", annotations only"
-    kind = media_stores()[load_card(manifest.dataset).media[0]].kind
-    kind = "clip" if kind == "video" else kind
-    num_bytes = sum(shard.num_bytes for shard in manifest.shards)
-    click.echo(
-        f"{manifest.dataset}/{manifest.split}: {manifest.num_annotations:,} annotations on {manifest.num_samples:,} "
-        f"{kind}s{media}, {manifest.num_drops:,} dropped, {len(manifest.shards)} shards, {num_bytes / 1e6:,.1f} MB in "
-        f"{home.split(manifest.dataset, manifest.split)}"
-    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ib_data.builders.kinds import kind_of
 from ib_data.builders.manifest import Manifest, read_splits
 from ib_data.cards import Card, find_card
 from ib_data.cards.render import BuiltSplit, Counted, card_markdown, card_values
@@ -36,7 +37,7 @@ def command(name: str, output: str, home: Home) -> None:
     built = read_splits(home, card.stored_as, filter(card.splits.__contains__, SPLITS))
     damaged = {split: str(found) for split, found in built.items() if isinstance(found, DataError)}
     counts = {
-        split: _with_templates(_counts(found), home, card, found)
+        split: _with_templates(_counts(found, card), home, card, found)
         for split, found in built.items()
         if not isinstance(found, DataError)
     }
@@ -49,8 +50,9 @@ def command(name: str, output: str, home: Home) -> None:
     refuse([*damaged.values(), *lost.values()], f"damaged of {card.stored_as}: {places}")
 
 
-def _counts(manifest: Manifest) -> BuiltSplit:
+def _counts(manifest: Manifest, card: Card) -> BuiltSplit:
     return BuiltSplit(
+        kind=kind_of(manifest, card),
         num_samples=manifest.num_samples,
         num_annotations=manifest.num_annotations,
         num_drops=manifest.num_drops,

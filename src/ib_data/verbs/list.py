@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 import click
 
+from ib_data.builders.kinds import kind_of
 from ib_data.builders.manifest import Damage, Manifest, survey
 from ib_data.cards import Card, card_names, gate_of, load_card
-from ib_data.console import table
+from ib_data.console import note, table
 from ib_data.home import Home
-from ib_data.verbs.failures import refuse
 from ib_data.verbs.options import home_option, json_option
 
 T = TypeVar("T", Manifest, Damage)
@@ -23,7 +23,8 @@ def command(home: Home, as_json: bool) -> None:
     """All datasets: task, role, official size, what is built.
 
     The split is the one the paper used, the size its number of official rows. What is built is counted in
-    annotations; a view is there as soon as its base is.
+    annotations, with what tells it from all of the official data: the miniature, a build without media, with
+    --limit or smaller images, or a part. A view is there as soon as its base is.
 
     \b
     Example:
@@ -37,15 +38,20 @@ def command(home: Home, as_json: bool) -> None:
     else:
         header = ("name", "task", "role", "split", "official size", "built", "by hand")
         click.echo(table(header, [_row(card, manifests, damaged) for card in cards]))
-    places = ", ".join(f"{damage.dataset}/{damage.split}" for damage in damaged)
-    refuse([str(damage.error) for damage in damaged], f"{len(damaged)} splits are damaged: {places}")
+    for damage in damaged:
+        note(str(damage.error))
 
 
 def _row(card: Card, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> tuple[object, ...]:
-    own = [f"{m.split} {m.num_annotations:,}" for m in _of(card, manifests)]
+    own = [_in_short(card, manifest) for manifest in _of(card, manifests)]
     own += [f"{damage.split} damaged" for damage in _of(card, damaged)]
     done = f"view of {card.view_of}" if card.view_of else ", ".join(own) or None
     return card.name, card.task, card.role, card.used_split, card.size, done, _by_hand(card)
+
+
+def _in_short(card: Card, manifest: Manifest) -> str:
+    kind = ", ".join(kind_of(manifest, card))
+    return f"{manifest.split} {manifest.num_annotations:,}{f' ({kind})' if kind else ''}"
 
 
 def _of(card: Card, found: Iterable[T]) -> list[T]:
@@ -70,7 +76,12 @@ def _values(card: Card, manifests: Sequence[Manifest], damaged: Sequence[Damage]
         "by_hand": _by_hand(card),
     }
     counts = {
-        m.split: {"samples": m.num_samples, "annotations": m.num_annotations, "drops": m.num_drops}
+        m.split: {
+            "samples": m.num_samples,
+            "annotations": m.num_annotations,
+            "drops": m.num_drops,
+            "kind": kind_of(m, card),
+        }
         for m in _of(card, manifests)
     }
     problems = {d.split: str(d.error) for d in _of(card, damaged)}

@@ -53,6 +53,7 @@ def command(
         home,
         built_cards(home, names, rendering.split),
         rendering,
+        names,
         n=number,
         per_sample=number,
         max_annotations=number,

@@ -1,6 +1,6 @@
 """What the verbs that render share: their options, the samples that they show, and the page that they write."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.errors import IbDataError
+from ib_data.console import note
+from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.templates.options import ANSWERS, RenderOptions
 from ib_data.verbs.options import F, split_option, templates_option
@@ -61,14 +62,35 @@ def rendering_options(function: F) -> F:
     return with_options  # type: ignore[return-value]
 
 
-def previews(home: Home, cards: "Iterable[Card]", rendering: Rendering, **chosen: Any) -> "Iterator[Entry]":
-    """The first samples of each dataset, one at a time; `chosen` as `preview` takes it."""
+def previews(
+    home: Home, cards: "Iterable[Card]", rendering: Rendering, names: Collection[str], **chosen: Any
+) -> "Iterator[Entry]":
+    """The first samples of each dataset, one at a time; `chosen` as `preview` takes it.
+
+    A damaged dataset that is not itself among NAMES is named in a note, and the others are shown. DataError where
+    it is, and where nothing else is there.
+    """
+    from ib_data.templates.library import load_task
     from ib_data.templates.preview import preview
 
+    damage: dict[str, DataError] = {}  # a dataset and its view share theirs
+    num_entries = 0
     for card in cards:
-        yield from preview(
-            home, card, split=rendering.split, folder=rendering.folder, options=rendering.options, **chosen
-        )
+        load_task(card.task, rendering.folder)  # a faulty template is no damage of what is built
+        try:
+            for entry in preview(
+                home, card, split=rendering.split, folder=rendering.folder, options=rendering.options, **chosen
+            ):
+                num_entries += 1
+                yield entry
+        except DataError as error:
+            if card.name in names:
+                raise
+            if str(error) not in damage:
+                note(f"left out: {error}")
+            damage[str(error)] = error
+    if damage and not num_entries:
+        raise next(iter(damage.values()))
 
 
 def write_page(path: Path, title: str, entries: "Iterable[Entry]", size: "Callable[[Entry], int]") -> int:

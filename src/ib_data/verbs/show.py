@@ -40,14 +40,26 @@ def command(
     """
     cards = built_cards(home, names, rendering.split)
     per_sample = 5 if html else 3
-    entries = previews(home, cards, rendering, n=number, per_sample=per_sample, seed=seed, media=html is not None)
+    chosen = {"n": number, "per_sample": per_sample, "seed": seed, "media": html is not None}
+    entries = previews(home, cards, rendering, names, **chosen)
     if html is None:
+        head = ""
         for place, entry in enumerate(entries):
-            click.echo(f"\n{_lines(entry)}" if place else _lines(entry))
+            before, head = head, _head(entry)
+            lines = [head] if head and head != before else []
+            click.echo("\n".join([*([""] if place else []), *lines, _lines(entry)]))
         return
     title = f"{', '.join(card.title for card in cards)}: first samples"
     num_samples = write_page(html, title, entries, lambda _: 1)
     click.echo(f"{num_samples} samples in {html.absolute()}")
+
+
+def _head(entry: "Entry") -> str:
+    """What tells the build from all of the official data, above its first sample; empty where nothing does."""
+    from ib_data.builders.kinds import kind_of
+
+    kind = ", ".join(kind_of(entry.manifest, entry.card))
+    return f"{entry.card.name}/{entry.manifest.split}: {kind}" if kind else ""
 
 
 def _lines(entry: "Entry") -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.console import note
+from ib_data.console import note, typed
 from ib_data.errors import IbDataError, one_line
 from ib_data.home import Home
 from ib_data.verbs.options import home_option
@@ -42,7 +42,7 @@ def command(query_text: str | None, form: str, home: Home) -> None:
 
         if not home.root.is_dir():
             note(f"there is no folder {home.root}: nothing is built in it")
-        _print(*query(home, query_text), form)
+        _print(*query(home, typed(query_text)), form)
     elif form == "table":
         _list_relations()
     else:

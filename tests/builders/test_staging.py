@@ -1,0 +1,173 @@
+"""What a stopped build left behind is used again as far as it is whole, and only so far."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from official import lay_vqav2, photo
+
+from ib_data.builders import build as build_module
+from ib_data.builders import staging
+from ib_data.builders.build import Build, build_dataset
+from ib_data.builders.check import problems
+from ib_data.builders.fetch import Fetcher
+from ib_data.builders.manifest import read_manifest
+from ib_data.builders.options import Options
+from ib_data.builders.sources import SourceFolders
+from ib_data.cards import load_card
+from ib_data.errors import DataError
+from ib_data.home import Home
+
+
+def build(home: Home, source: Path, workers: int = 1, **options: object):
+    job = Build(
+        home=home,
+        fetcher=Fetcher(downloads=home.downloads, mirror="file:///nowhere"),
+        folders=SourceFolders((source,)),
+        options=Options(workers=workers, samples_per_shard=2, **options),
+    )
+    return build_dataset(load_card("vqav2"), job)
+
+
+def contents(home: Home) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in home.split("vqav2", "train").iterdir()}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return lay_vqav2(tmp_path / "source", num_images=6)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the shards that are written from here on, by one worker."""
+    names: list[str] = []
+    real = staging.write_shard
+    monkeypatch.setattr(staging, "write_shard", lambda job: names.append(job.name) or real(job))
+    return names
+
+
+@pytest.fixture
+def stopped(home: Home, source: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The staging folder of a build that was stopped when its three shards were written."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build_module, "finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build(home, source)
+    return home.staging("vqav2", "train")
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def sealed(value: object) -> Callable[[Path], None]:
+    """A result of this value with its right checksum, as another version might have written it."""
+
+    def write(path: Path) -> None:
+        text = json.dumps(value)
+        path.write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
+
+    return write
+
+
+TAR, ROWS, RESULT = "whole/{}", "parts/{}.rows.parquet", "parts/{}.result.json"
+HARMS = [
+    *((name, harm) for name in (TAR, ROWS, RESULT) for harm in (flip, cut, empty, Path.unlink)),
+    (RESULT, lambda path: path.write_text('[{"x": 1}, []]')),
+    (RESULT, lambda path: path.write_bytes(b"\xff")),
+    *((RESULT, sealed(value)) for value in ({}, 1, ["", {"x": 1}, [], ""], ["", {}, [], "", 1])),
+]
+
+
+@pytest.mark.parametrize(("name", "harm"), HARMS)
+def test_a_staged_shard_that_is_not_whole_is_written_again(home, source, stopped, written, name, harm) -> None:
+    shard = "vqav2-train-000001.tar"
+    harm(stopped / name.format(shard))
+    (manifest,) = build(home, source)
+    assert written == [shard]
+    assert list(problems(load_card("vqav2"), manifest, home.split("vqav2", "train"), decode=True)) == []
+
+
+def test_whole_shards_are_used_again_and_end_in_the_same_bytes(home, source, stopped, written, tmp_path) -> None:
+    build(home, source)
+    assert written == []
+    other = Home(tmp_path / "other")
+    build(other, source)
+    assert contents(home) == contents(other)
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"", b"{}", None])
+def test_a_staged_recipe_that_is_not_ours_begins_again(home, source, stopped, written, data) -> None:
+    path = stopped / "parts" / "recipe.json"
+    path.unlink()
+    path.mkdir() if data is None else path.write_bytes(data)
+    (manifest,) = build(home, source)
+    assert len(written) == 3
+    assert list(problems(load_card("vqav2"), manifest, home.split("vqav2", "train"), decode=True)) == []
+
+
+def test_an_image_that_changed_meanwhile_changes_its_own_shard_alone(home, source, stopped, written, tmp_path) -> None:
+    (source / "photos" / "COCO_train2014_000000000003.jpg").write_bytes(photo(200))
+    build(home, source)
+    assert written == ["vqav2-train-000001.tar"]
+    other = Home(tmp_path / "other")
+    build(other, source)
+    assert contents(home) == contents(other)
+
+
+def test_all_images_that_cannot_be_read_are_told_in_one_line(home, source, written, cli) -> None:
+    photos = source / "photos"
+    for image in (3, 5, 6):
+        (photos / f"COCO_train2014_{image:012d}.jpg").write_bytes(b"<html>")
+    with pytest.raises(DataError) as error:
+        build(home, source)
+    first = photos / "COCO_train2014_000000000003.jpg"
+    assert str(error.value) == (
+        f"vqav2: {first}: vqav2-train-000000000003: 3 of 6 images cannot be read (6 annotations), the first: is of no "
+        "known image format; fetch them again, or drop their annotations, counted, with --allow-missing; finished "
+        "shards are kept for the same command"
+    )
+    assert not home.split("vqav2", "train").exists()
+    written.clear()
+    for image in (3, 5, 6):
+        (photos / f"COCO_train2014_{image:012d}.jpg").write_bytes(photo(image))
+    build(home, source)
+    assert written == ["vqav2-train-000001.tar", "vqav2-train-000002.tar"]
+    assert read_manifest(home.split("vqav2", "train"), "vqav2").num_samples == 6
+
+
+def test_workers_tell_of_all_unreadable_images_too(home, source) -> None:
+    for image in (1, 6):
+        (source / "photos" / f"COCO_train2014_{image:012d}.jpg").write_bytes(b"<html>")
+    with pytest.raises(DataError, match=r"000000000001\.jpg: .*: 2 of 6 images cannot be read \(4 annotations\)"):
+        build(home, source, workers=2)
+
+
+def test_shards_with_drops_are_not_used_where_drops_are_an_error(home, source, written, monkeypatch) -> None:
+    (source / "photos" / "COCO_train2014_000000000003.jpg").write_bytes(b"<html>")
+    with pytest.raises(DataError):
+        build(home, source)
+    written.clear()
+    monkeypatch.setattr(build_module, "swap", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        build(home, source, allow_missing=True)
+    assert written == ["vqav2-train-000001.tar"]  # the other two were kept
+    with pytest.raises(DataError, match="1 of 6 images cannot be read"):
+        build(home, source)
