@@ -3,10 +3,10 @@
 Pillow passes every complaint over: of half a file whose end mark was put back it shows the rest in grey, and of a
 flipped bit what comes of it. Here a file is whole if its coded data decode without complaint to an end mark. What the
 decoder says of anything else (bytes that belong to no segment, metadata, an odd header) loses no image. It tells only
-its first complaint, though, so a copy without all of that is decoded then.
+its first complaint, though, so then a copy without all of that is decoded.
 
-Damage that decodes without complaint cannot be found. Bytes left over before the end mark count as padding, which many
-cameras write; after some flipped bits there are such bytes too.
+Bytes left over before the end mark are padding, which some cameras write, where all of them are equal, and else coded
+data that the decoder did not come to, since it lost its place. Damage that decodes without complaint cannot be found.
 """
 
 import math
@@ -30,13 +30,15 @@ _HARMLESS = (
     "unknown JFIF revision",
     "Unknown Adobe color transform",
 )
-_PADDING = "extraneous bytes before marker 0xd9"
+_LEFT_OVER = re.compile("([0-9]+) extraneous bytes before marker 0xd9")
 # simplejpeg's names of colour spaces -> the values to ask for.
 _VALUES = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB", "CMYK": "CMYK", "YCCK": "CMYK"}
 
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _PROGRESSIVE = (0xC2, 0xCA)
 _FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
+_JFIF, _ADOBE = 0xE0, 0xEE
+_TRANSFORM = 11  # the byte of Adobe's segment that tells how colours are stored
 _METADATA = (*range(0xE0, 0xF0), 0xFE)
 _NO_LENGTH = (0x01, *range(0xD0, 0xD9))
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
@@ -78,11 +80,15 @@ def decode(data: bytes, header: Header, divisor: int = 1) -> NDArray[np.uint8] |
     try:
         values = _decoded(data, header, divisor, strict=True)
     except ValueError as error:
-        try:
-            values = _decoded(data, header, divisor, strict=False)
-        except ValueError:
-            return None
-        _check_complaint(data, header, str(error))
+        complaint = str(error)
+        if any(harmless in complaint for harmless in _HARMLESS):
+            values = _decoded_bare(_bare(data), header, divisor)
+        else:
+            try:
+                _decoded(data, header, LARGEST_DIVISOR, strict=False)
+            except ValueError:
+                return None
+            raise MediaError(f"is not a whole picture ({complaint})") from error
     _check_scans(data)
     return values
 
@@ -99,18 +105,16 @@ def _decoded(data: bytes, header: Header, divisor: int, *, strict: bool) -> NDAr
     return values
 
 
-def _check_complaint(data: bytes, header: Header, complaint: str) -> None:
-    """MediaError unless the coded data decode without complaint once all else is left out."""
-    if any(harmless in complaint for harmless in _HARMLESS):
-        try:
-            _decoded(_without_metadata(data), header, LARGEST_DIVISOR, strict=True)
-        except ValueError as error:
-            complaint = str(error)
-        else:
-            return
-        # The end mark is what is read last, so this, the first complaint, is the only one.
-        if _PADDING in complaint:
-            return
+def _decoded_bare(bare: bytes, header: Header, divisor: int) -> NDArray[np.uint8]:
+    """As `_decoded`, of a file of coded data only; MediaError where the decoder complains still."""
+    try:
+        return _decoded(bare, header, divisor, strict=True)
+    except ValueError as error:
+        complaint = str(error)
+    # The end mark is what is read last, so this, the first complaint, is the only one.
+    left_over = _LEFT_OVER.search(complaint)
+    if left_over and len(set(bare[:-2].rstrip(b"\xff")[-int(left_over[1]) :])) == 1:
+        return _decoded(bare, header, divisor, strict=False)
     raise MediaError(f"is not a whole picture ({complaint})")
 
 
@@ -134,10 +138,11 @@ def _end_of_scan(data: bytes, start: int) -> int:
     return len(data) if after is None else after.start()
 
 
-def _without_metadata(data: bytes) -> bytes:
-    """The file without application data, comments and stray bytes; a sequential scan says that it is of all values."""
+def _bare(data: bytes) -> bytes:
+    """The file without stray bytes and metadata but those that tell its colours, and with nothing odd in its heads."""
     copy = [bytes([0xFF, _START])]
     is_progressive = False
+    num_components = next((body[5] for marker, body, _ in _segments(data) if marker in _FRAMES), 0)
     for marker, body, end in _segments(data):
         is_progressive |= marker in _PROGRESSIVE
         if marker == _END:
@@ -145,6 +150,12 @@ def _without_metadata(data: bytes) -> bytes:
         elif marker == _SCAN:
             said = body if is_progressive else body[:-3] + bytes([0, _NUM_COEFFICIENTS - 1, 0])
             copy += [_header(marker, said), data[end : _end_of_scan(data, end)]]
+        elif marker == _JFIF and body.startswith(b"JFIF\0"):
+            copy.append(_header(marker, body[:5] + b"\1\1" + body[7:]))
+        elif marker == _ADOBE and body.startswith(b"Adobe") and len(body) > _TRANSFORM:
+            is_known = body[_TRANSFORM] in (0, num_components - 2)  # 1 of three, 2 of four
+            transform = body[_TRANSFORM] if is_known else num_components - 2 & 0xFF  # what libjpeg takes it for
+            copy.append(_header(marker, body[:_TRANSFORM] + bytes([transform]) + body[_TRANSFORM + 1 :]))
         elif marker not in _METADATA:
             copy.append(_header(marker, body))
     return b"".join(copy)
