@@ -75,4 +75,4 @@ def _sample_problems(rows: list[dict[str, object]], folder: Path) -> Iterator[st
         except IbDataError as error:
             yield f"{row['key']}: {error}"
     if num_unopened:
-        raise MissingExtraError(f"not opened, only compared: {num_unopened:,} of the clips; {PYAV_REMEDY}")
+        raise MissingExtraError(f"not opened, only compared: {num_unopened:,} clips; {PYAV_REMEDY}")

@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
-from toy_pictures import JPEGS, OTHERS, drawn, png, saved, shown
+from toy_pictures import JPEGS, OTHERS, drawn, saved, shown
 
 from ib_data.builders.pictures import open_picture
 from ib_data.media.coded import read_image
@@ -116,6 +116,14 @@ def test_a_flipped_bit_has_the_same_verdict_everywhere(name: str) -> None:
     places = np.random.default_rng(3).integers(data.index(b"\xff\xda"), len(data), 60)
     verdicts = [accepted(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :]) for at in places]
     assert not all(verdicts)
+
+
+@pytest.mark.parametrize("name", ["progressive", "4:2:0", "CMYK", "PNG", "GIF", "WEBP"])
+def test_damaged_heads_have_the_same_verdict_everywhere(name: str) -> None:
+    data = {**JPEGS, **OTHERS}[name]
+    generator = np.random.default_rng(4)
+    for at in generator.integers(2, min(len(data), 650), 80):
+        accepted(data[:at] + generator.bytes(1 + at % 3) + data[at + 1 :])
 
 
 def test_a_jpeg_that_lacks_scans_is_refused() -> None:

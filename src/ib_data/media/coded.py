@@ -67,7 +67,8 @@ def _jpeg(data: bytes) -> CodedImage:
     check_size(header.width, header.height)
 
     def decode(divisor: int) -> Values:
-        values = jpeg.decode(data, header, divisor)
+        with naming_faults():
+            values = jpeg.decode(data, header, divisor)
         if values is None:
             return _by_pillow("JPEG", JpegImagePlugin.JpegImageFile, data).decode(divisor)
         if header.values == "CMYK":
@@ -76,7 +77,9 @@ def _jpeg(data: bytes) -> CodedImage:
 
     def check() -> None:
         # An eighth of the scale still reads every coded byte.
-        if jpeg.decode(data, header, jpeg.LARGEST_DIVISOR) is None:
+        with naming_faults():
+            values = jpeg.decode(data, header, jpeg.LARGEST_DIVISOR)
+        if values is None:
             _by_pillow("JPEG", JpegImagePlugin.JpegImageFile, data).check()
 
     return CodedImage(format="JPEG", width=header.width, height=header.height, decode=decode, check=check)

@@ -22,7 +22,7 @@ def check_size(width: int, height: int) -> None:
 
 @contextmanager
 def naming_faults() -> Iterator[None]:
-    """Makes a MediaError of whatever Pillow raises for damaged data inside."""
+    """Makes a MediaError of whatever a decoder raises for damaged data inside."""
     try:
         yield
     except MediaError:

@@ -41,9 +41,9 @@ def command(names: tuple[str, ...], decode: bool, home: Home, as_json: bool) -> 
             if isinstance(manifest, DataError):
                 found[f"{base.name}/{split}"] = [str(manifest)]
             else:
-                found[f"{base.name}/{split}"] = lines = []
+                found[f"{base.name}/{split}"] = []
                 try:
-                    lines.extend(problems(base, manifest, folder, decode))
+                    found[f"{base.name}/{split}"].extend(problems(base, manifest, folder, decode))
                 except MissingExtraError as error:
                     unopened[f"{base.name}/{split}"] = str(error)
     if as_json:
