@@ -1,5 +1,6 @@
 """Proving that what is built is what its manifest says."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from ib_data.builders.manifest import DROPS, INDEX, Manifest
 from ib_data.builders.media import open_media
 from ib_data.builders.reader import extent_of, read_sample
 from ib_data.cards import Card
-from ib_data.errors import IbDataError
+from ib_data.errors import IbDataError, MissingExtraError
+from ib_data.frames import PYAV_REMEDY, has_pyav
 
 
 def problems(card: Card, manifest: Manifest, folder: Path, decode: bool = False) -> Iterator[str]:
     """Every way in which the files of a built split differ from its manifest, its index and its card, a line each.
 
-    With `decode` every sample is read by its byte range, compared with the index, and its picture opened.
+    With `decode` every sample is read by its byte range, compared with the index, and its image or clip opened. Without
+    PyAV clips are compared only; the end of the lines is then a MissingExtraError, which counts them.
     """
     for name, expected in _checksums(manifest):
         path = folder / name
@@ -51,6 +54,8 @@ def _checksums(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _sample_problems(rows: list[dict[str, object]], folder: Path) -> Iterator[str]:
+    can_open_clips = has_pyav()
+    num_unopened = 0
     for row in rows:
         if row["ordinal"] != 0:
             continue
@@ -58,7 +63,16 @@ def _sample_problems(rows: list[dict[str, object]], folder: Path) -> Iterator[st
             sample, data = read_sample(folder / str(row["shard"]), extent_of(row))
             if sample.key != row["key"]:
                 yield f"{row['shard']}: holds {sample.key} where the index says {row['key']}"
-            if data is not None and open_media(sample.media.kind, data).sha256 != row["media_sha256"]:
+            if data is None:
+                continue
+            if sample.media.kind == "video" and not can_open_clips:
+                num_unopened += 1
+                sha256 = hashlib.sha256(data).hexdigest()
+            else:
+                sha256 = open_media(sample.media.kind, data).sha256
+            if sha256 != row["media_sha256"]:
                 yield f"{row['shard']}: {row['key']}: the media are not those of the index"
         except IbDataError as error:
             yield f"{row['key']}: {error}"
+    if num_unopened:
+        raise MissingExtraError(f"not opened, only compared: {num_unopened:,} clips; {PYAV_REMEDY}")

@@ -2,8 +2,9 @@
 
 import hashlib
 
-from ib_data.builders.pictures import MediaError, Opened
+from ib_data.builders.pictures import Opened
 from ib_data.frames import ClipError, inspect
+from ib_data.media.faults import MediaError
 
 # FFmpeg's names of containers -> the extension a shard member gets.
 EXTENSIONS = {"mov,mp4,m4a,3gp,3g2,mj2": "mp4", "matroska,webm": "mkv", "avi": "avi"}

@@ -1,26 +1,28 @@
-"""Proving that a picture opens, and what it is: size, format, checksum."""
+"""Proving that an image opens, and what it is: size, format, checksum.
+
+A smaller copy (`--max-side`) is made of the pixels that the stream shows, by its filter. What was stored with loss,
+JPEG and most WEBP files, becomes a JPEG of quality 95 with colours at full resolution; everything else becomes a PNG
+and keeps every value. A copy holds the pixels and nothing else: no transparency, which the stream drops; no colour
+profile; no orientation, so that no reader turns what the stream does not.
+
+Of JPEG copies at most 1% of the values differ by more than 12 of 255 from the stream's resize of the original.
+"""
 
 import hashlib
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from ib_data.errors import IbDataError
+from ib_data.media.coded import CodedImage, read_image
+from ib_data.media.faults import MAX_PIXELS, MediaError
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
-EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "GIF": "gif", "WEBP": "webp"}  # MPO: a JPEG with a second view
-# Ours in place of Pillow's two limits, the first of which only prints a warning.
-MAX_PIXELS = 80_000_000
-Image.MAX_IMAGE_PIXELS = None
+__all__ = ["EXTENSIONS", "MAX_PIXELS", "MediaError", "Opened", "open_picture"]
+
+EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "GIF": "gif", "WEBP": "webp"}
 JPEG_QUALITY = 95
-
-
-class MediaError(IbDataError):
-    """An image or clip that does not open; the message says why."""
+# The chunk of a WEBP file that holds pixels, stored with loss and without.
+_WEBP_LOSSY, _WEBP_LOSSLESS = b"VP8 ", b"VP8L"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,59 +37,33 @@ class Opened:
 
 
 def open_picture(data: bytes, max_side: int | None = None) -> Opened:
-    """The picture in `data`, after decoding all of it once; smaller only where `max_side` (pixels) asks for it.
+    """The image in `data`, after decoding all of it once; a copy only where `max_side` (pixels) asks for a smaller one.
 
-    Raises MediaError for an empty file, something that is no picture, one cut short, and one of absurd size.
+    Raises MediaError for an empty file, something that is no image, one cut short, and one of absurd size.
     """
-    with naming_faults():
-        image = open_header(data)
-        width, height = image.size
-        extension = EXTENSIONS[image.format]
-        if max_side and max(width, height) > max_side:
-            return _smaller(image, max_side, extension)
-        # An eighth of the scale still reads every coded byte, so a photo that is cut short is found, in 1.05 ms instead
-        # of 1.39 ms (median of 60 photos of val2017, one core of an AMD EPYC).
-        image.draft(None, (max(width // 8, 1), max(height // 8, 1)))
-        image.load()
-    return Opened(data, extension, width, height, hashlib.sha256(data).hexdigest())
+    coded = read_image(data)
+    if max_side and max(coded.width, coded.height) > max_side:
+        return _smaller(data, coded, max_side)
+    coded.check()
+    return Opened(data, EXTENSIONS[coded.format], coded.width, coded.height, hashlib.sha256(data).hexdigest())
 
 
-def open_header(data: bytes) -> Any:
-    """The Pillow image of `data`, its size and format known and nothing decoded; MediaError as `open_picture`."""
-    if not data:
-        raise MediaError("the file is empty")
-    with naming_faults():
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    check_size(*image.size)
-    return image
-
-
-def check_size(width: int, height: int) -> None:
-    """Raises MediaError for a size, in pixels, that no photo has; asked before anything is decoded."""
-    if width < 1 or height < 1:
-        raise MediaError(f"{width} x {height} pixels: shows nothing")
-    if width * height > MAX_PIXELS:
-        raise MediaError(f"{width} x {height} pixels: refused as a size bomb")
-
-
-@contextmanager
-def naming_faults() -> Iterator[None]:
-    """Makes a MediaError of whatever Pillow raises for damaged data inside."""
-    try:
-        yield
-    except MediaError:
-        raise
-    except UnidentifiedImageError as error:  # whose own message holds an address in memory
-        raise MediaError("is of no known image format") from error
-    except Exception as error:  # what Pillow raises for damaged data has no common class: UnboundLocalError was seen
-        raise MediaError(f"is not a whole picture ({error})") from error
-
-
-def _smaller(image: Any, max_side: int, extension: str) -> Opened:
-    image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
+def _smaller(data: bytes, coded: CodedImage, max_side: int) -> Opened:
+    values = coded.decode(1)
+    image = values if isinstance(values, Image.Image) else Image.fromarray(values)
+    scale = max_side / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    small = image.resize((width, height), Image.Resampling.BICUBIC)
     out = io.BytesIO()
-    options = {"quality": JPEG_QUALITY} if extension in ("jpg", "webp") else {}
-    image.save(out, format="JPEG" if extension == "jpg" else extension.upper(), **options)
-    data = out.getvalue()
-    width, height = image.size
-    return Opened(data, extension, width, height, hashlib.sha256(data).hexdigest())
+    if coded.format == "JPEG" or (coded.format == "WEBP" and _is_lossy(data)):
+        extension = "jpg"
+        small.save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    else:
+        extension = "png"
+        small.save(out, "PNG")
+    return Opened(out.getvalue(), extension, width, height, hashlib.sha256(out.getvalue()).hexdigest())
+
+
+def _is_lossy(webp: bytes) -> bool:
+    lossless = webp.find(_WEBP_LOSSLESS)
+    return lossless < 0 or -1 < webp.find(_WEBP_LOSSY) < lossless

@@ -1,41 +1,25 @@
 """Stored bytes of an image or a clip to the uint8 pixels that training reads.
 
-The pixels are those of Pillow: the whole picture decoded, squashed to a square by its bicubic filter, which is what
-LAVIS evaluates with. simplejpeg, where it is installed, decodes JPEG files to the same values, and finds damage that
-Pillow passes over. With Pillow 13 neither is faster (299 and 300 real photos a second on one core of an AMD EPYC, half
-of that time in the resize); older ones bring an older libjpeg.
-
-One rule for each unusual picture, whichever of the two decodes: grey is repeated in three channels; CMYK goes by
-Pillow's conversion, Adobe's inversion undone; an alpha channel or a transparent colour is dropped, not blended; of 16
-bits the higher 8 are kept; of an animation the first frame; a colour profile and an orientation in EXIF are passed
-over, so that a photo shows as it is stored.
+The whole image is decoded as `media/coded.py` says, and squashed to a square by Pillow's bicubic filter, which is what
+LAVIS evaluates with: the pixels are those of Pillow.
 """
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ib_data.builders.pictures import MediaError, check_size, naming_faults, open_header
 from ib_data.choices import AUGMENTS, DECODES, MAX_IMAGE_PX
 from ib_data.errors import IbDataError, MissingExtraError, did_you_mean, quoted
 from ib_data.frames import frames
+from ib_data.media.coded import Values, read_image
+from ib_data.media.jpeg import LARGEST_DIVISOR
 from ib_data.mixtures.augment import Augmentation, apply, draw_augmentation
 from ib_data.sample import MEDIA_KINDS
 
-try:
-    import simplejpeg
-except ImportError:  # it comes with the extra [train]; Pillow gives the same pixels without it
-    simplejpeg = None
-
-_JPEG = b"\xff\xd8\xff"
-# The largest divisor that a JPEG decoder shrinks by, and the share of the wanted size that must be left. With 0.9,
-# which halves the photos of 640 x 480, 40 dB were left of 73, for a tenth of the time.
-_MAX_DIVISOR = 8
+# The share of the wanted size that must be left by a JPEG decoder that shrinks. With 0.9, which halves the photos of
+# 640 x 480, 40 dB were left of 73, for a tenth of the time.
 _ENOUGH = 2
 
 
@@ -84,12 +68,13 @@ def pixels(media: bytes, kind: str, options: ImageOptions, *, seed: int = 0, pos
         height, width, _ = shown[0].shape
         change = choose(width, height)
         return np.stack([_square(frame, change, 1, options) for frame in shown])
-    return _square(*(_by_simplejpeg(media, choose, options) or _by_pillow(media, choose, options)), options)
+    image = read_image(media)
+    change = choose(image.width, image.height)
+    divisor = _divisor(change, options) if image.format == "JPEG" else 1
+    return _square(image.decode(divisor), change, divisor, options)
 
 
-def _square(
-    picture: "Image.Image | NDArray[np.uint8]", change: Augmentation, divisor: int, options: ImageOptions
-) -> NDArray[np.uint8]:
+def _square(picture: Values, change: Augmentation, divisor: int, options: ImageOptions) -> NDArray[np.uint8]:
     """The values of a picture that was decoded at 1 / divisor of its size: an image, or (H, W) or (H, W, 3)."""
     left, top, right, bottom = (side / divisor for side in change.box)
     if options.decode == "exact":
@@ -121,62 +106,6 @@ def _divisor(change: Augmentation, options: ImageOptions) -> int:
     left, top, right, bottom = change.box
     divisor = 1
     if options.decode == "fast":
-        while divisor < _MAX_DIVISOR and min(right - left, bottom - top) >= 2 * divisor * _ENOUGH * options.image_px:
+        while divisor < LARGEST_DIVISOR and min(right - left, bottom - top) >= 2 * divisor * _ENOUGH * options.image_px:
             divisor *= 2
     return divisor
-
-
-_Choose = Callable[[int, int], Augmentation]
-_Decoded = tuple[Image.Image | NDArray[np.uint8], Augmentation, int]
-
-
-def _by_simplejpeg(data: bytes, choose: _Choose, options: ImageOptions) -> _Decoded | None:
-    """The picture, its augmentation and its divisor; None where Pillow has to decide.
-
-    MediaError for a JPEG whose data end before its picture does, though an end is marked: Pillow fills the rest with
-    grey and says nothing.
-    """
-    if simplejpeg is None or not data.startswith(_JPEG):
-        return None
-    try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-        if colours not in ("YCbCr", "Gray"):
-            return None
-        check_size(width, height)
-        change = choose(width, height)
-        divisor = _divisor(change, options)
-        array = simplejpeg.decode_jpeg(
-            data,
-            "GRAY" if colours == "Gray" else "RGB",
-            min_height=math.ceil(height / divisor),
-            min_width=math.ceil(width / divisor),
-            min_factor=divisor,
-        )
-    except ValueError as error:
-        if "premature end of data" in str(error):
-            raise MediaError(f"is not a whole picture ({error})") from error
-        return None
-    return array[..., 0] if colours == "Gray" else array, change, divisor
-
-
-def _by_pillow(data: bytes, choose: _Choose, options: ImageOptions) -> _Decoded:
-    """The picture, its augmentation and its divisor."""
-    image = open_header(data)
-    width, height = image.size
-    change = choose(width, height)
-    divisor = _divisor(change, options) if data.startswith(_JPEG) else 1
-    with naming_faults():
-        if divisor > 1:
-            image.draft(None, (width // divisor, height // divisor))
-        image.load()
-        return _three_channels(image), change, divisor
-
-
-def _three_channels(image: Any) -> Image.Image:
-    """The picture in mode RGB, or L for grey, as the head of this file says."""
-    # Pillow warns of a transparent colour that is lost, and versions of it differ in what they do with 16 bits.
-    image.info.pop("transparency", None)
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    plain: Image.Image = image if image.mode == "L" else image.convert("RGB")
-    return plain

@@ -36,6 +36,7 @@ IRREGULAR_MS = [
     2500,
     4000,
 ]
+LATE_MS = [20_000 + 100 * i for i in range(20)]  # at 20 s: ten times as late as the clip is long
 CLIPS = {
     "mp4": {},
     "two frames": {"num_frames": 2},
@@ -43,6 +44,9 @@ CLIPS = {
     "variable frame rate": {"times_ms": IRREGULAR_MS},
     "variable frame rate in matroska": {"times_ms": IRREGULAR_MS, "container": "matroska"},
     "late start": {"times_ms": [5000 + 100 * i for i in range(20)]},
+    "matroska that begins late": {"times_ms": LATE_MS, "container": "matroska"},
+    "webm that begins late": {"times_ms": LATE_MS, "container": "webm", "codec": "libvpx-vp9"},
+    "matroska with sound": {"num_frames": 90, "container": "matroska", "with_audio": True},
     "open groups": {"options": {"x264-params": "open-gop=1:keyint=6"}},
     "matroska without a count": {"container": "matroska"},
     "webm": {"container": "webm", "codec": "libvpx-vp9"},
@@ -174,6 +178,9 @@ def test_only_whole_groups_are_entered_in_their_middle(clips) -> None:
         ("mp4", lambda data: data[: len(data) // 2], "is not a whole clip"),
         ("long avi", lambda data: data[: len(data) * 3 // 4], "is cut short: it holds"),
         ("long matroska", lambda data: data[: len(data) * 3 // 4], "is cut short: it holds"),
+        ("matroska that begins late", lambda data: data[: len(data) * 3 // 4], "is cut short: it holds"),
+        ("webm that begins late", lambda data: data[: len(data) * 3 // 4], "is cut short: it holds"),
+        ("matroska with sound", lambda data: data[: len(data) * 3 // 4], "is cut short: it holds"),
         (
             "mp4",
             lambda data: data[:40] + bytes(data.index(b"moov") - 44) + data[data.index(b"moov") - 4 :],

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+PYAV_REMEDY = "clips need PyAV: pip install 'ib-data[video]'"
 NUM_FRAMES = 4  # a clip, in the paper (arXiv 2305.06500)
 MAX_PIXELS = 40_000_000  # a frame; 8K is 33 million
 # A clip that holds less than this part of the time it announces is cut short.
 _WHOLE = Fraction(9, 10)
 # Containers whose packets all have a time, by which a frame is found again after a seek.
-_TIMED_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+_MATROSKA = "matroska,webm"
+_TIMED_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", _MATROSKA)
 # Where, in a timed container, decord 0.6.0 and PyAV give the same frames.
 _DECORD_CODECS = ("h264", "vp8", "vp9")
 _DECORD_FORMATS = ("yuv420p", "yuvj420p")
@@ -69,7 +71,7 @@ def need_pyav() -> Any:
     try:
         import av
     except ImportError as error:
-        raise MissingExtraError("clips need PyAV: pip install 'ib-data[video]'") from error
+        raise MissingExtraError(PYAV_REMEDY) from error
     return av
 
 
@@ -202,18 +204,21 @@ def _read_packets(container: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]
     ClipError where the packets end long before the time that the clip announces.
     """
     stream = _stream(container)
-    packets = [p for p in container.demux(stream) if p.size and not p.is_discard]
+    is_matroska = container.format.name == _MATROSKA
+    tracks: dict[int, list[Any]] = {stream.index: []}
+    for packet in container.demux() if is_matroska else container.demux(stream):
+        if packet.size and not packet.is_discard:
+            tracks.setdefault(packet.stream.index, []).append(packet)
+    packets = tracks[stream.index]
     times = sorted(p.pts for p in packets if p.pts is not None)
-    announced = stream.duration
-    if announced is None and len(container.streams) == 1 and container.duration and stream.time_base:
-        announced = Fraction(container.duration, 1_000_000) / stream.time_base
-    if announced and times:
-        # The last frame stands for as long as it says, or else no longer than the longest before it.
-        last = next(p.duration for p in packets if p.pts == times[-1])
-        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-        held = times[-1] - times[0] + (last or max(gaps, default=announced))
-        if held < _WHOLE * announced:
-            raise ClipError(f"is cut short: it holds {float(held / Fraction(announced)):.0%} of the time it announces")
+    if is_matroska and times:
+        # It announces the end of its longest track, counted from 0 whenever the first begins.
+        announced = Fraction((container.duration or 0) - (container.start_time or 0), 1_000_000)
+        spans = [_span(track, announced) for track in tracks.values() if any(p.pts is not None for p in track)]
+        _check_held(max(end for _, end in spans) - min(start for start, _ in spans), announced)
+    elif stream.duration and times:
+        start, end = _span(packets, stream.duration * stream.time_base)
+        _check_held(end - start, stream.duration * stream.time_base)
     if container.format.name not in _TIMED_CONTAINERS or len(set(times)) < len(packets):
         return len(packets), (), ()
     # A picture that follows a key frame and is shown before it leans on the pictures before that key frame.
@@ -227,6 +232,21 @@ def _read_packets(container: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]
         tuple(times),
         tuple(times.index(key) for key in sorted({key for key in keys if key is not None})),
     )
+
+
+def _span(packets: Sequence[Any], announced: Fraction) -> tuple[Fraction, Fraction]:
+    """Start and end of a track in seconds. Its last packet stands as long as it says, or as the longest before it."""
+    last = {packet.pts: packet.duration for packet in packets if packet.pts is not None}
+    times = sorted(last)
+    unit = Fraction(packets[0].time_base)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    stands = last[times[-1]] or max(gaps, default=announced / unit)
+    return times[0] * unit, (times[-1] + stands) * unit
+
+
+def _check_held(held: Fraction, announced: Fraction) -> None:
+    if held < _WHOLE * announced:
+        raise ClipError(f"is cut short: it holds {float(held / announced):.0%} of the time it announces")
 
 
 def _seek(data: bytes, clip: Clip, wanted: Sequence[int]) -> "dict[int, NDArray[np.uint8]] | None":

@@ -335,3 +335,39 @@ def test_without_pyav_video_datasets_end_in_one_line_and_the_others_build(cli, h
     assert cli("build", "msvd_qa", "--mini", "--home", home.root).code == 0
     checked = cli("check", "msvd_qa", "--decode", "--home", home.root, "--json")
     assert json.loads(checked.out) == {"msvd_qa/test": []}
+
+
+@pytest.fixture
+def two_clips(home, tmp_path):
+    """A home with msvd_qa of two clips."""
+    source = lay_msvd(tmp_path / "source", [msvd_row(0), msvd_row(1, 1452)])
+    for name in NAMES.values():
+        (source / f"{name}.mp4").write_bytes(clip(3))
+    build(home, source, name="msvd_qa")
+    return home
+
+
+def test_without_pyav_a_check_says_that_it_opens_no_clips_and_calls_none_damaged(cli, two_clips, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    checked = cli("check", "msvd_qa", "--decode", "--home", two_clips.root)
+    assert checked.code == 1
+    remedy = "clips need PyAV: pip install 'ib-data[video]'"
+    assert checked.out.splitlines() == [
+        "msvd_qa/test: checked in part",
+        f"  not opened, only compared: 2 clips; {remedy}",
+    ]
+    said = "msvd_qa/test: no problem was found, but the clips were not opened"
+    assert checked.err == f"ib-data: {said}: {remedy}\n"
+    assert cli("check", "msvd_qa", "--home", two_clips.root).code == 0
+
+
+def test_without_pyav_a_check_compares_clips_still(cli, two_clips, monkeypatch) -> None:
+    shard = next(two_clips.split("msvd_qa", "test").glob("*.tar"))
+    data = shard.read_bytes()
+    shard.write_bytes(data[:1500] + bytes([data[1500] ^ 1]) + data[1501:])
+    monkeypatch.setitem(sys.modules, "av", None)
+    checked = cli("check", "msvd_qa", "--decode", "--home", two_clips.root)
+    assert checked.code == 1
+    assert "the media are not those of the index" in checked.out
+    assert "not opened, only compared: 2 clips" in checked.out
+    assert "differs from its manifest" in checked.err

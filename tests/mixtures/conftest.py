@@ -197,16 +197,6 @@ def bucket(tiny_home: Home) -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(params=["simplejpeg", "Pillow"])
-def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both decoders of JPEG files in turn; the first is left out where it is not installed."""
-    if request.param == "Pillow":
-        monkeypatch.setattr("ib_data.mixtures.images.simplejpeg", None)
-    else:
-        pytest.importorskip("simplejpeg")
-    return str(request.param)
-
-
 @pytest.fixture(scope="session")
 def dialogues(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home with the miniature's conversations, 174 turns of 58, for tests that only read it."""

@@ -1,4 +1,4 @@
-"""Stored bytes to pixels: the same values as Pillow's, by either decoder, or a clear refusal."""
+"""Stored bytes to pixels: the same values as Pillow's, or a clear refusal."""
 
 import io
 import sys
@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from toy_pictures import BICUBIC, JPEGS, OTHERS, drawn, png, saved, shown, turned_by_exif
 
-from ib_data.choices import AUGMENTS
 from ib_data.errors import MissingExtraError
 from ib_data.frames import frames
-from ib_data.mixtures import images
 from ib_data.mixtures.images import ImageOptions, pixels
 
 
@@ -25,7 +23,6 @@ def by_pillow(data: bytes, image_px: int = 224) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB").resize((image_px, image_px), BICUBIC))
 
 
-@pytest.mark.usefixtures("decoder")
 @pytest.mark.parametrize("name", [*JPEGS, *OTHERS])
 def test_pixels_are_those_of_pillow(name: str) -> None:
     data = {**JPEGS, **OTHERS}[name]
@@ -103,7 +100,6 @@ def test_of_an_animation_the_first_frame_is_shown(image_format: str) -> None:
     assert values[..., 2].max() < 15
 
 
-@pytest.mark.usefixtures("decoder")
 def test_a_wrong_file_name_does_not_matter() -> None:
     """Crawled images are often PNG or WEBP files called .jpg: the bytes alone say what they are."""
     for data in OTHERS.values():
@@ -129,18 +125,6 @@ def test_frames_of_a_clip_are_augmented_alike() -> None:
     edges = (red < (red[:, -1:] + 255) / 2).argmax(axis=1)
     assert (edges == edges[0, 0]).all()
     assert not np.array_equal(values[0], values[3])
-
-
-@pytest.mark.parametrize("augment", AUGMENTS)
-@pytest.mark.parametrize("decode", ["exact", "fast"])
-@pytest.mark.skipif(images.simplejpeg is None, reason="there is one decoder only")
-def test_both_decoders_give_the_same_values(monkeypatch: pytest.MonkeyPatch, augment: str, decode: str) -> None:
-    options = ImageOptions(image_px=56, decode=decode, augment=augment)
-    photos = [*JPEGS.values(), saved(drawn((501, 333))), saved(drawn((501, 333)), progressive=True)]
-    first = [pixels(data, "image", options, seed=1, position=p) for p, data in enumerate(photos)]
-    monkeypatch.setattr(images, "simplejpeg", None)
-    for position, data in enumerate(photos):
-        assert np.array_equal(first[position], pixels(data, "image", options, seed=1, position=position))
 
 
 @pytest.mark.parametrize("size", [(90, 70), (500, 333), (40, 200), (56, 56), (1, 3)])
@@ -170,7 +154,6 @@ def photos(real: Path) -> list[bytes]:
 
 
 @pytest.mark.real
-@pytest.mark.usefixtures("decoder")
 def test_real_photos_are_those_of_pillow(real: Path) -> None:
     found = photos(real)
     assert len(found) > 100

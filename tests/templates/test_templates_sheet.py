@@ -175,7 +175,7 @@ def test_absent_and_broken_pictures_and_clips_leave_a_note(build):
     home = build("vqav2", "train", [(answer, None), (answer, b"no picture at all"), (answer, jpeg_cut_short())])
     text = sheet_of(home, "vqav2")
     assert "built without media" in text
-    assert "cannot be decoded: not a known picture format" in text
+    assert "cannot be decoded: is of no known image format" in text
     assert text.count("cannot be decoded") == 2
     assert "0x" not in text
     home = build("vqav2", "validation", [(answer, b"clip bytes")], kind="video")
@@ -224,6 +224,15 @@ def test_a_faulty_template_file_is_one_error(vqa_home, tmp_path):
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "CMYK", "I;16", "1"])
 def test_thumbnails_of_every_mode_are_small_jpegs(mode):
     out = io.BytesIO()
-    Image.new(mode, (900, 300)).save(out, "TIFF" if mode == "CMYK" else "PNG")
+    Image.new(mode, (900, 300)).save(out, "JPEG" if mode == "CMYK" else "PNG")
     small = Image.open(io.BytesIO(base64.b64decode(thumbnail(out.getvalue()).partition(",")[2])))
     assert (small.format, small.mode, small.size) == ("JPEG", "RGB", (256, 85))
+
+
+def test_a_thumbnail_shows_a_transparent_image_as_the_stream_does():
+    out = io.BytesIO()
+    Image.new("RGBA", (300, 300), (200, 30, 30, 0)).save(out, "PNG")
+    small = Image.open(io.BytesIO(base64.b64decode(thumbnail(out.getvalue()).partition(",")[2])))
+    red, green, blue = small.getpixel((100, 100))
+    assert red > 190
+    assert max(green, blue) < 40

@@ -18,7 +18,8 @@ from ib_data.verbs.options import home_option, json_option
 PACKAGES = {
     "duckdb": ("catalog and `sql`", None),
     "pyarrow": ("index files", None),
-    "pillow": ("pictures", None),
+    "pillow": ("images", None),
+    "simplejpeg": ("JPEG images", None),
     "torch": ("`train` and `generate`", "train"),
     "transformers": ("`train` and `generate`", "train"),
     "av": ("clips: the three video datasets", "video"),

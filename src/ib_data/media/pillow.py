@@ -1,0 +1,68 @@
+"""Pillow's switches, set as we need them while we decode, whatever the program around us has set.
+
+Many training scripts let Pillow show the rest of a file that is cut short in black, and some lower its limit of size.
+Both are settings of the whole process. Where they are as we need them nothing is touched.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image, ImageFile
+
+from ib_data.media.faults import MAX_PIXELS
+
+
+class _Switches:
+    """Counts the decoders at work in all threads: the first sets the switches, the last puts them back."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.num_inside = 0
+        self.is_truncated_loaded = False
+        self.max_pixels: int | None = None
+
+    def enter(self) -> None:
+        with self.lock:
+            if self.num_inside == 0:
+                self.is_truncated_loaded, self.max_pixels = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+                if self.is_truncated_loaded:
+                    ImageFile.LOAD_TRUNCATED_IMAGES = False
+                if self.max_pixels is not None and self.max_pixels < MAX_PIXELS:
+                    Image.MAX_IMAGE_PIXELS = None
+            self.num_inside += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.num_inside -= 1
+            if self.num_inside == 0:
+                self._put_back()
+
+    def after_fork(self) -> None:
+        """The other threads did not come along, nor does anyone leave for them."""
+        self.lock = threading.Lock()
+        if self.num_inside:
+            self.num_inside = 0
+            self._put_back()
+
+    def _put_back(self) -> None:
+        if self.is_truncated_loaded:
+            ImageFile.LOAD_TRUNCATED_IMAGES = True
+        if self.max_pixels is not None and self.max_pixels < MAX_PIXELS:
+            Image.MAX_IMAGE_PIXELS = self.max_pixels
+
+
+_SWITCHES = _Switches()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_SWITCHES.after_fork)
+
+
+@contextmanager
+def own_switches() -> Iterator[None]:
+    """Inside, Pillow refuses what is cut short, and has no limit of size below ours."""
+    _SWITCHES.enter()
+    try:
+        yield
+    finally:
+        _SWITCHES.leave()
