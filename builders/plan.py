@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ib_data.builders.doubts import tell_count
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.files import Files
 from ib_data.builders.media import Place, find_media
 from ib_data.builders.rows import Drop, MediaRef, Row
 from ib_data.builders.sources import SourceFolders
 from ib_data.cards import Split, media_stores
-from ib_data.errors import DataError
+from ib_data.errors import DataError, quoted
 from ib_data.frames import need_pyav
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 
@@ -81,11 +82,14 @@ def group(
             drops.append(row)
         elif reason := _lack(row.annotation, split) or _flaw(row.annotation):
             drops.append(Drop(row_id, reason))
+        elif fault := row.media.fault():
+            raise DataError(files.dataset, fault, file=files.names(), row=f"annotation {quoted(row_id)}")
         else:
             images.setdefault(row.media, []).append(row.annotation)
     if not seen:
         remedy = f"is this the file of another split? {split.name} is called {split.source_name!r} there"
         raise EmptySplitError(files.dataset, f"no row of split {split.name}", file=files.names(), remedy=remedy)
+    tell_count(files, split, num_rows=len(seen), num_kept=len(seen) - len(drops))
     return images, drops
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ib_data.cards.facts import Gate, HubMirror, SourceFile, Split
+from ib_data.cards.marks import read_marks
 from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import SPLITS
 from ib_data.sample import Annotation
@@ -55,7 +56,7 @@ _CARD_KEYS = (
     "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "used_split", "size", "media", "forms",
     "files", "splits", "fields", "view_of", "gate", "hub", "caveats", "unknown",
 )  # fmt: skip
-_FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional")
+_FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional", "marks")
 
 
 def card_names() -> tuple[str, ...]:
@@ -174,6 +175,7 @@ def source_file(table: Table) -> SourceFile:
         sha256=table.get("sha256", str, None),
         md5=table.get("md5", str, None),
         optional=table.get("optional", bool, False),
+        marks=read_marks(table),
     )
 
 
