@@ -74,6 +74,10 @@ class Files:
         """
         return self._value(role, self._bytes(role))
 
+    def table(self, role: str) -> Table:
+        """The JSON object in the file of `role`, as one table; DataError for a value of another kind."""
+        return self._reader(role, is_marked=False)(self.json(role), "")
+
     def rows(self, role: str, key: str | None = None, **header: str) -> list[Table]:
         """The JSON list in the file of `role`, at its top or under `key`, a table a row.
 

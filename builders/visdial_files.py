@@ -47,7 +47,7 @@ class Dialogs:
 
 def read_dialogs(files: Files) -> Dialogs:
     """The dialogues in the file of a split."""
-    top = Table.of(files.json("annotations"), files.dataset, files.name("annotations"))
+    top = files.table("annotations")
     data = top.table("data")
     for key in ("questions", "answers", "dialogs"):
         data.get(key, list)

@@ -52,9 +52,9 @@ def read_marks(file: Table) -> Mapping[str, tuple[Mark, ...]]:
     """The table `marks` of a file: the marks of its rows, by the name of their list.
 
     `rows` are the rows of the file itself, `top` is the object around its lists. A text, a number or true is the value
-    itself, [FIRST, LAST] a span of whole numbers, {like: REGEX, words: TEXT} a pattern and what it means (with
-    `hint: true` one that only says that a file may be another), null the lack of the key, {needed: true} the key
-    alone. DataError for anything else.
+    itself, [FIRST, LAST] a span of whole numbers, null the lack of the key; {needed: true} the key alone;
+    {value: VALUE} and {like: REGEX, words: TEXT}, a pattern and what it means, may have `hint: true`. DataError for
+    anything else.
     """
     found = {}
     for name, keys in file.table("marks").values.items():
@@ -70,15 +70,22 @@ def _mark(table: Table, key: str) -> Mark:
     if isinstance(value, list) and len(value) == 2 and all(type(end) is int for end in value) and value[0] <= value[1]:
         return Mark(key=key, span=(value[0], value[1]))
     if isinstance(value, dict):
-        form = table.table(key).only(("like", "words", "hint", "needed"))
-        return Mark(key=key, is_needed=True) if form.get("needed", bool, False) else _pattern(form, key)
-    expected = "a text, a whole number, true, null, [FIRST, LAST] or {like: REGEX, words: TEXT}"
+        return _described(table.table(key).only(("value", "like", "words", "hint", "needed")), key)
+    expected = "a text, a whole number, true, null, [FIRST, LAST] or a table with needed, value or like"
     raise table.error(f"{key!r}: expected {expected}, found {quoted(value)}")
 
 
-def _pattern(table: Table, key: str) -> Mark:
+def _described(table: Table, key: str) -> Mark:
+    if table.get("needed", bool, False):
+        return Mark(key=key, is_needed=True)
+    is_hint = table.get("hint", bool, False)
+    if "like" not in table.values:
+        value = table.values.get("value")
+        if not isinstance(value, str | int):
+            raise table.error(f"'value': expected a text, a whole number or true, found {quoted(value)}")
+        return Mark(key=key, value=value, is_hint=is_hint)
     try:
         like = re.compile(table.get("like", str))
     except re.error as error:
         raise table.error(f"{quoted(table.values['like'])} is no regular expression ({error})") from error
-    return Mark(key=key, like=like, words=table.get("words", str), is_hint=table.get("hint", bool, False))
+    return Mark(key=key, like=like, words=table.get("words", str), is_hint=is_hint)

@@ -17,7 +17,8 @@ class Table:
     """A mapping read from `file` of `owner` (a dataset, a mixture), with typed access that names its place in errors.
 
     `path` is the place of this table inside the file, such as `files[2]`; `remedy` is what mends any fault of a file
-    that no one writes by hand, and stands in place of a nearest known name; `ask` is said of a key that is missing.
+    that no one writes by hand, and stands in place of a nearest known name; `ask` is said of a key that is missing or
+    of another type.
     """
 
     values: Mapping[str, Any]
@@ -58,7 +59,7 @@ class Table:
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = self._float(key, value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.error(f"{key!r}: expected {_WORDS.get(kind, kind.__name__)}, found {quoted(value)}")
+            raise self.error(f"{key!r}: expected {_WORDS.get(kind, kind.__name__)}, found {quoted(value)}", self.ask)
         return value
 
     def one_of(self, key: str, allowed: Collection[str]) -> str:
