@@ -7,27 +7,56 @@ from pathlib import PurePosixPath
 
 from ib_data.builders.files import Files
 from ib_data.builders.rows import Drop, MediaRef, Row, coco
+from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.strict import Table
 
+CONVERSATION, DETAIL, REASONING = "conversations", "descriptions", "answers with reasons"  # the three parts
+_FEW, _MANY = 10, 50  # records of which much can be said with some certainty, and with more
 SPEAKERS = ["human", "gpt"]
 # The marker goes with the line break between it and the text; a break on its other side is the text's own.
 _MARKER = re.compile(r"<image>\r?\n|(?:\r?\n)?<image>")
 _PHOTO = re.compile(r"(?:COCO_[a-z]+\d{4}_)?(\d{12})\.jpg")
 
 
-def turn_rows(files: Files) -> Iterator[Row | Drop]:
+def turn_rows(files: Files, part: str) -> Iterator[Row | Drop]:
     """A row a turn, `RECORD-0` being the first of a record; texts stay as they are but for the marker `<image>`.
 
     The id of a record is that of its photo, and nothing in the format forbids a second record on one photo: its turns
-    are `RECORD.2-0` and so on.
+    are `RECORD.2-0` and so on. DataError, or a note where little can be said, for records of another of the parts.
     """
     seen: Counter[str] = Counter()
-    for record in files.rows("annotations"):
+    records = files.rows("annotations")
+    _check_part(files, part, records)
+    for record in records:
         record_id = record.get("id", str)
         seen[record_id] += 1
         number = seen[record_id]
         yield from _turns(record, record_id if number == 1 else f"{record_id}.{number}")
+
+
+def _check_part(files: Files, part: str, records: list[Table]) -> None:
+    """Tell the parts apart, whose files have one form: only conversations have several rounds, and all descriptions
+    were asked for by a few sentences, in every record one of them.
+    """
+    several = sum(len(record.get("conversations", list)) > len(SPEAKERS) for record in records)
+    is_conversation = part == CONVERSATION
+    if (several * 2 > len(records)) if not is_conversation else (not several and len(records) >= _FEW):
+        found = f"{several:,} of {len(records):,} records have several rounds"
+        raise files.wrong_file("annotations", f"expected {part}, found other records: {found}")
+    if is_conversation and records and not several:
+        _doubt(files, "no record has several rounds")
+    if is_conversation or len(records) < _MANY:
+        return
+    num_first = len({_text(said[0]) for record in records if (said := record.tables("conversations"))})
+    if (num_first * 2 > len(records)) == (part == DETAIL):
+        found = f"{num_first:,} different first questions in {len(records):,} records are unlike {part}"
+        _doubt(files, found)
+
+
+def _doubt(files: Files, problem: str) -> None:
+    role = "annotations"
+    files.doubt(role, str(DataError(files.dataset, problem, file=files.name(role), remedy=files.ask(role))))
 
 
 def _turns(record: Table, name: str) -> Iterator[Row | Drop]:

@@ -2,59 +2,18 @@
 
 import csv
 import io
-import json
-import re
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
-from ib_data.builders.folders import walk
-from ib_data.cards import SourceFile
+from ib_data.builders.json_text import KeyTwiceError, is_lines, loads, starts_with
+from ib_data.builders.located import Located, unpacked
+from ib_data.cards import Mark
+from ib_data.console import note
 from ib_data.errors import DataError, quoted
 from ib_data.strict import Table
-
-_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Located:
-    """An official file at hand: `member` is to be read from the archive at `path`; None reads the file itself.
-
-    Where `member` stands for many files, `path` may also be the unpacked folder of them.
-    """
-
-    file: SourceFile
-    path: Path
-    member: str | None
-    sha256: str
-    why: str = "fetched"
-
-    def read(self, dataset: str) -> bytes:
-        """The bytes of a file or member; DataError where they cannot be had."""
-        if self.member is not None:
-            # Imported here: `tarfile` and `zipfile` would cost `ib-data list` 12 of its 73 ms.
-            from ib_data.builders.archive import open_archive
-
-            return open_archive(self.path, dataset).read(self.member)
-        if self.path.suffix == ".gz":
-            return _unzipped(self.path, dataset)
-        return self.path.read_bytes()
-
-    def provenance(self) -> dict[str, Any]:
-        """What the manifest says of this source: no path of this machine, so that the manifest is the same anywhere."""
-        paths = unpacked(self.path, self.file).values() if self.path.is_dir() else (self.path,)
-        num_bytes = sum(path.stat().st_size for path in paths)
-        return {"name": self.path.name, "url": self.file.url, "sha256": self.sha256, "num_bytes": num_bytes}
-
-
-def unpacked(folder: Path, file: SourceFile) -> dict[str, Path]:
-    """The loose files that the tree of `file` stands for, below its folder: by their paths from there on, sorted."""
-    assert file.tree is not None
-    _, name = file.tree
-    found = (path for path in walk(str(folder)) if path.name == name and path.is_file())
-    return dict(sorted((path.relative_to(folder).as_posix(), path) for path in found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +24,7 @@ class Files:
     split: str
     form: str | None
     located: Mapping[str, Located]
+    doubted: set[str] = field(default_factory=set, compare=False)  # roles of which a doubt was told
 
     def name(self, role: str) -> str:
         """How the file of a role is called in messages."""
@@ -80,19 +40,31 @@ class Files:
         return [found.provenance() for found in self.located.values()]
 
     def json(self, role: str) -> Any:
-        """The whole JSON value in the file of `role`; DataError where it is not JSON (cut short, or an HTML page)."""
-        try:
-            return _loads(self._bytes(role))
-        except (ValueError, RecursionError) as error:
-            raise self._unreadable(role, None, error) from error
+        """The whole JSON value in the file of `role`.
+
+        DataError where it is not JSON (cut short, or an HTML page), where a key stands twice in an object, and where
+        the card says of the file what is not so: then it is that of another split, version or dataset.
+        """
+        return self._value(role, self._bytes(role))
+
+    def table(self, role: str) -> Table:
+        """The JSON object in the file of `role`, as one table; DataError for a value of another kind."""
+        return self._reader(role, is_marked=False)(self.json(role), "")
 
     def rows(self, role: str, key: str | None = None, **header: str) -> list[Table]:
         """The JSON list in the file of `role`, at its top or under `key`, a table a row.
 
-        `header` are values that must stand beside the list, where the file has such a key. DataError for a file of
-        another form: most likely it belongs to another dataset.
+        `header` are values that must stand beside the list, where the file has such a key. JSON Lines in the place of
+        a list at the top are read, and that is said. DataError for a file of another form: most likely it belongs to
+        another dataset.
         """
-        value = self.json(role)
+        data = self._bytes(role)
+        if key is None and is_lines(data):
+            note(
+                f"{self.dataset}: {self.name(role)}: holds JSON Lines, a row a line, in the place of one list; read so"
+            )
+            return list(self._lines(role, data))
+        value = self._value(role, data)
         if key is not None:
             if not isinstance(value, dict) or key not in value:
                 found = (
@@ -103,20 +75,19 @@ class Files:
                 if value.get(name, expected) != expected:
                     raise self.wrong_file(role, f"expected {name} {expected!r}, found {quoted(value[name])}")
             value = value[key]
-        if not isinstance(value, list):
-            raise self.wrong_file(role, f"expected a list of rows, found {type(value).__name__}")
-        return [Table.of(row, self.dataset, self.name(role), f"{key or 'row'}[{i}]") for i, row in enumerate(value)]
+        return self._tables(role, key, value)
 
     def lines(self, role: str) -> Iterator[Table]:
-        """The rows of a JSONL file, a table a line; blank lines are skipped."""
-        for number, line in enumerate(io.BytesIO(self._bytes(role)), 1):
-            if not line.strip():
-                continue
-            try:
-                value = _loads(line)
-            except (ValueError, RecursionError) as error:
-                raise self._unreadable(role, f"line {number}", error) from error
-            yield Table.of(value, self.dataset, self.name(role), f"line {number}")
+        """The rows of a JSONL file, a table a line; blank lines are skipped.
+
+        One JSON list in its place is read, and that is said.
+        """
+        data = self._bytes(role)
+        if starts_with(data, b"["):
+            rows = self._tables(role, None, self._value(role, data))
+            note(f"{self.dataset}: {self.name(role)}: holds one JSON list in the place of JSON Lines; read so")
+            return iter(rows)
+        return self._lines(role, data)
 
     def csv(
         self, role: str, columns: tuple[str, ...], *, delimiter: str = ",", has_header: bool = True
@@ -132,6 +103,7 @@ class Files:
         text = io.StringIO(self._text(role), newline="")
         # A module-wide limit, 131,072 characters where nobody raises it; what a cell may hold is for others to say.
         csv.field_size_limit(sys.maxsize)
+        read = self._reader(role)
         reader = csv.reader(text, delimiter=delimiter, strict=True)
         while True:
             at = f"line {reader.line_num + 1}"
@@ -150,37 +122,103 @@ class Files:
                 problem = f"expected {len(names)} cells, found {len(row)}"
                 remedy = "the file is cut short or is not this file: fetch it again"
                 raise DataError(self.dataset, problem, file=self.name(role), row=at, remedy=remedy)
-            yield Table.of(dict(zip(names, row, strict=True)), self.dataset, self.name(role), at)
+            yield read(dict(zip(names, row, strict=True)), at)
         if names is None:
             raise self.wrong_file(role, f"expected a header with {', '.join(columns)}, found an empty file")
 
     def tree(self, role: str) -> Iterator[tuple[PurePosixPath, Table]]:
         """(path below the tree's folder, the JSON object in it) of every file of a tree, in the order of the paths."""
+        read = self._reader(role)
         for path, data in self._tree(role):
-            try:
-                value = _loads(data)
-            except (ValueError, RecursionError) as error:
-                raise self._unreadable(role, path, error) from error
-            yield PurePosixPath(path), Table.of(value, self.dataset, self.name(role), path)
+            yield PurePosixPath(path), read(self._loads(role, path, data), path)
 
     def keyed(self, role: str) -> Iterator[tuple[str, Table]]:
-        """(key, its table) of a file whose rows stand in one JSON object by their ids.
-
-        DataError for a key that stands twice in an object, of which JSON alone would keep the last without a word.
-        """
-        try:
-            value = _loads(self._bytes(role), object_pairs_hook=_unique)
-        except (ValueError, RecursionError) as error:
-            raise self._unreadable(role, None, error) from error
+        """(key, its table) of a file whose rows stand in one JSON object by their ids."""
+        value = self._loads(role, None, self._bytes(role))
         if not isinstance(value, dict):
-            raise self.wrong_file(role, f"expected an object of rows by their ids, found {type(value).__name__}")
+            raise self.wrong_file(role, f"expected an object of rows by their ids, found {_kind(value)}")
+        read = self._reader(role)
         for key, row in value.items():
-            yield key, Table.of(row, self.dataset, self.name(role), key)
+            yield key, read(row, key)
 
     def wrong_file(self, role: str, problem: str) -> DataError:
         """The error for a file that reads well and is not what this dataset publishes."""
-        remedy = f"is this a file of another dataset? The official one is {self.located[role].file.url}"
-        return DataError(self.dataset, problem, file=self.name(role), remedy=remedy)
+        return DataError(self.dataset, problem, file=self.name(role), remedy=self.ask(role))
+
+    def ask(self, role: str) -> str:
+        """The remedy for what an official file never says."""
+        return (
+            f"is this a file of another dataset, or of another split? The official one is {self.located[role].file.url}"
+        )
+
+    def _loads(self, role: str, row: str | None, data: bytes) -> Any:
+        """The JSON value in the whole file of `role`, or in a part of it that `row` names."""
+        try:
+            return loads(data)
+        except KeyTwiceError as error:
+            place = ": ".join(filter(None, (row, error.place)))
+            problem = f"the key {quoted(error.key)} stands twice in one object, of which JSON would keep the last alone"
+            remedy = "two files joined into one? Fetch the official file again"
+            raise DataError(self.dataset, problem, file=self.name(role), row=place or None, remedy=remedy) from error
+        except (ValueError, RecursionError) as error:
+            if row is None and is_lines(data):
+                raise self.wrong_file(role, "expected one JSON object, found JSON Lines, a value a line") from error
+            raise self._unreadable(role, row, error) from error
+
+    def _value(self, role: str, data: bytes) -> Any:
+        """The JSON value in the whole file, after a look at all that the card says of it."""
+        value = self._loads(role, None, data)
+        for name, marks in self.located[role].file.marks.items():
+            if name == "top" and isinstance(value, dict):
+                self._check(role, value, marks, None)
+            elif isinstance(value, dict) and isinstance(value.get(name), list):
+                for i, row in enumerate(value[name]):
+                    self._check(role, row, marks, f"{name}[{i}]")
+        return value
+
+    def _tables(self, role: str, key: str | None, value: Any) -> list[Table]:
+        if not isinstance(value, list):
+            raise self.wrong_file(role, f"expected a list of rows, found {_kind(value)}")
+        read = self._reader(role, is_marked=key is None)
+        return [read(row, f"{key or 'row'}[{i}]") for i, row in enumerate(value)]
+
+    def _lines(self, role: str, data: bytes) -> Iterator[Table]:
+        read = self._reader(role)
+        for number, line in enumerate(io.BytesIO(data), 1):
+            if line.strip():
+                yield read(self._loads(role, at := f"line {number}", line), at)
+
+    def _reader(self, role: str, is_marked: bool = True) -> Callable[[object, str], Table]:
+        """(row, place) -> its table; `is_marked` rows, those of the file itself, are compared with the card."""
+        dataset, name, ask = self.dataset, self.name(role), self.ask(role)
+        marks = self.located[role].file.marks.get("rows", ()) if is_marked else ()
+
+        def read(row: object, place: str) -> Table:
+            if marks:
+                self._check(role, row, marks, place)
+            if type(row) is dict:  # the keys of JSON are texts; `of` looks at each of them
+                return Table(row, dataset, name, place, ask=ask)
+            return Table.of(row, dataset, name, place, ask=ask)
+
+        return read
+
+    def _check(self, role: str, row: object, marks: tuple[Mark, ...], place: str | None) -> None:
+        """DataError for a row that says what no row of this file says; of mere hints one note a file."""
+        if isinstance(row, Mapping):
+            for mark in marks:
+                if not mark.holds(row):
+                    error = DataError(
+                        self.dataset, mark.fault(row), file=self.name(role), row=place, remedy=self.ask(role)
+                    )
+                    if not mark.is_hint:
+                        raise error
+                    self.doubt(role, str(error))
+
+    def doubt(self, role: str, line: str) -> None:
+        """Say, once a file, what speaks against its being the official one."""
+        if role not in self.doubted:
+            self.doubted.add(role)
+            note(line)
 
     def _header(self, role: str, row: list[str], columns: tuple[str, ...]) -> list[str]:
         missing = [name for name in columns if name not in row]
@@ -221,42 +259,7 @@ class Files:
         )
 
 
-def _unzipped(path: Path, dataset: str) -> bytes:
-    import gzip
-    import zlib
-
-    from ib_data.builders.unpacking import EXPANSION_FREE_BYTES, MAX_EXPANSION
-
-    limit = max(MAX_EXPANSION * path.stat().st_size, EXPANSION_FREE_BYTES)
-    try:
-        with gzip.open(path) as stream:
-            data = stream.read(limit + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        remedy = "the file is cut short or is not gzipped: fetch it again"
-        raise DataError(dataset, f"cannot be read as gzip ({error})", file=str(path), remedy=remedy) from error
-    if len(data) > limit:
-        problem = f"expands {path.stat().st_size:,} bytes to more than {limit:,}: refused as a size bomb"
-        raise DataError(dataset, problem, file=str(path))
-    return data
-
-
-def _loads(data: bytes, **how: Any) -> Any:
-    """The JSON value in `data`. Half a surrogate pair, which no file can hold, becomes U+FFFD."""
-    value = json.loads(data, **how)
-    return _whole(value) if _HALF_PAIR.search(data) else value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if any(key == earlier for earlier, _ in pairs[:i]))
-        raise ValueError(f"the key {twice!r} stands twice")
-    return value
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    return {_whole(key): _whole(item) for key, item in value.items()} if isinstance(value, dict) else value
+def _kind(value: object) -> str:
+    """What a JSON value is, in words."""
+    words = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return words.get(type(value), "a number")

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from ib_data.builders.conversations import turn_rows
+from ib_data.builders.conversations import DETAIL, turn_rows
 from ib_data.builders.files import Files
 from ib_data.builders.rows import Drop, Row
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a turn."""
-    return turn_rows(files)
+    return turn_rows(files, DETAIL)

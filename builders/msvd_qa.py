@@ -15,8 +15,6 @@ def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a question; the same question with another answer is another annotation."""
     clips = _clips(files)
     questions = files.rows("annotations")
-    if any("category_id" in question.values for question in questions[:1]):
-        raise files.wrong_file("annotations", "its rows have a 'category_id', which those of MSRVTT-QA have")
     if questions and not any(question.get("video_id", int) in clips for question in questions):
         raise files.wrong_file("clip names", f"no video of {files.name('annotations')} stands here")
     for question in questions:

@@ -1,4 +1,4 @@
-"""nocaps: ten captions of each Open Images photo, in the form of COCO's captions, with the photo's domain."""
+"""nocaps: ten captions of each Open Images photo, in the form of COCO's captions, with a domain."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from ib_data.sample import Annotation
 
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a caption. `image_id` is a number in this file; the photo is named by its `open_images_id`."""
-    photos: dict[int, tuple[str, str]] = {}
+    photos: dict[int, tuple[str, str | None]] = {}
     for image in files.rows("annotations", "images"):
         image_id = image.get("id", int)
         if image_id in photos:
             raise image.error(f"image id {image_id} stands twice", "fetch the official file again")
-        photos[image_id] = image.get("open_images_id", str), image.get("domain", str)
+        photos[image_id] = image.get("open_images_id", str), image.get("domain", str, None)
     for row in files.rows("annotations", "annotations"):
         row_id, image_id = str(row.get("id", int)), row.get("image_id", int)
         if image_id not in photos:

@@ -11,4 +11,4 @@ FOLDERS = {"train": "train2014", "validation": "val2014"}
 
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a question; `answers` are the stemmed ones, what was typed stands in `extra.raw_answers`."""
-    return question_rows(files, FOLDERS[files.split])
+    return question_rows(files, FOLDERS[files.split], has_raw_answers=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ib_data.builders.doubts import tell_count
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.files import Files
 from ib_data.builders.folders import SourceFolders
@@ -19,7 +20,7 @@ from ib_data.builders.media import find_media
 from ib_data.builders.origins import Origin, joined
 from ib_data.builders.rows import Drop, MediaRef, Row
 from ib_data.cards import Split, media_stores
-from ib_data.errors import DataError
+from ib_data.errors import DataError, quoted
 from ib_data.frames import need_pyav
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 
@@ -102,11 +103,14 @@ def group(
         near = row.media
         if reason := _lack(row.annotation, split) or _flaw(row.annotation):
             drops.append(Drop(row_id, reason, near))
+        elif fault := row.media.fault():
+            raise DataError(files.dataset, fault, file=files.names(), row=f"annotation {quoted(row_id)}")
         else:
             images.setdefault(near, []).append(row.annotation)
     if not seen:
         remedy = f"is this the file of another split? {split.name} is called {split.source_name!r} there"
         raise EmptySplitError(files.dataset, f"no row of split {split.name}", file=files.names(), remedy=remedy)
+    tell_count(files, split, num_rows=len(seen), num_kept=len(seen) - len(drops))
     return images, drops
 
 

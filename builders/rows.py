@@ -1,11 +1,19 @@
 """What a builder yields: a row (one annotation and the image it belongs to) or a drop (a source row, with a reason)."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ib_data.errors import quoted
 from ib_data.sample import Annotation, Answer
+
+# A part of a path: no control character, no backslash, not "." and not "..".
+_PART = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f\\]+")
+
+_MAX_NUMBER = 10**12 - 1  # twelve digits, as many as the widest official name has
+_MAX_NAME = 200  # of a part of an id that is a path; file systems end at 255 bytes, with an ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +23,15 @@ class MediaRef:
     store: str
     image_id: int | str
     url: str = ""
+
+    def fault(self) -> str | None:
+        """Why the id cannot be that of an image: it would be no name of a file, or lead out of its folder."""
+        if isinstance(self.image_id, int):
+            is_number = 0 <= self.image_id <= _MAX_NUMBER
+            return None if is_number else f"expected a number of up to 12 digits, found {quoted(self.image_id)}"
+        parts = self.image_id.split("/")
+        is_path = all(_PART.fullmatch(part) and len(part.encode()) <= _MAX_NAME for part in parts)
+        return None if is_path else f"expected the name of an image, found {quoted(self.image_id)}"
 
 
 @dataclass(frozen=True, slots=True)

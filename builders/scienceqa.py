@@ -17,7 +17,7 @@ def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a problem of the split, whose texts stay as they are: their line breaks carry meaning."""
     folder = FOLDERS[files.split]
     problems = dict(files.keyed("annotations"))
-    splits = Table.of(files.json("splits"), files.dataset, files.name("splits"))
+    splits = files.table("splits")
     splits.get(folder, list)
     listed = splits.texts(folder)
     _agree(problems, set(listed), folder, files.name("splits"))

@@ -11,8 +11,9 @@ import hashlib
 from pathlib import Path, PurePosixPath
 
 from ib_data.builders.fetch import Fetcher, sha256_of
-from ib_data.builders.files import Files, Located, unpacked
+from ib_data.builders.files import Files
 from ib_data.builders.folders import Candidate, SourceFolders
+from ib_data.builders.located import Located, unpacked
 from ib_data.builders.near import near_names
 from ib_data.builders.official import speaks_for
 from ib_data.cards import Card, Gate, SourceFile

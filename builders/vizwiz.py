@@ -24,7 +24,9 @@ def rows(files: Files) -> Iterator[Row | Drop]:
         image = question.get("image", str)
         match = _IMAGE.fullmatch(image)
         if match is None:
-            raise question.error(f"'image': expected VizWiz_SPLIT_NUMBER.jpg with eight digits, found {image!r}")
+            raise question.error(
+                f"'image': expected VizWiz_SPLIT_NUMBER.jpg with eight digits, found {image!r}", question.ask
+            )
         if match[2] != SPLITS[files.split]:
             raise question.error(f"{image!r} is no photo of split {files.split}", "is this the file of another split?")
         answered = published.get(image, question)

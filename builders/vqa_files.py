@@ -11,13 +11,19 @@ from ib_data.strict import Table
 _KEPT = ("question_type", "answer_type", "multiple_choice_answer")
 
 
-def question_rows(files: Files, folder: str) -> Iterator[Row | Drop]:
+def question_rows(
+    files: Files, folder: str, *, ids_per_image: int | None = None, has_raw_answers: bool = False
+) -> Iterator[Row | Drop]:
     """A row a question of the split, on images of the COCO folder `folder`.
 
-    A question without an answer record is a drop. A split without an answers file has hidden answers.
+    A question without an answer record is a drop. A split without an answers file has hidden answers. Datasets of the
+    family have files of equal names: DataError where `question_id` is not `image_id` times `ids_per_image` and a number
+    below it, and where `has_raw_answers` and no answer has one.
     """
     hidden = "answers" not in files.located
     records = {} if hidden else _answer_records(files, folder)
+    if has_raw_answers and records and not any(map(_has_raw_answer, records.values())):
+        raise files.wrong_file("answers", "no answer has a 'raw_answer', as those of VQA v1 and v2 have none")
     questions = files.rows("questions", "questions", data_subtype=folder)
     if questions and not hidden and not any(q.get("question_id", int) in records for q in questions):
         raise files.wrong_file("answers", f"no question of {files.name('questions')} has an answer record here")
@@ -28,9 +34,18 @@ def question_rows(files: Files, folder: str) -> Iterator[Row | Drop]:
             yield Drop(str(question_id), "question without annotation")
             continue
         image_id = question.get("image_id", int)
+        if ids_per_image and question_id // ids_per_image != image_id:
+            problem = (
+                f"question_id {question_id}: expected {ids_per_image} times image_id {image_id} and a number below"
+            )
+            raise question.error(f"{problem} {ids_per_image}", files.ask("questions"))
         if record and record.get("image_id", int, image_id) != image_id:
             raise record.error(f"image_id differs from that of question {question_id}, {image_id}", "fetch both again")
         yield Row(coco(folder, image_id), _annotation(question, question_id, record))
+
+
+def _has_raw_answer(record: Table) -> bool:
+    return any("raw_answer" in answer.values for answer in record.tables("answers"))
 
 
 def _annotation(question: Table, question_id: int, record: Table | None) -> Annotation:

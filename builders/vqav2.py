@@ -11,4 +11,4 @@ FOLDERS = {"train": "train2014", "validation": "val2014", "test": "test2015"}
 
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a question."""
-    return question_rows(files, FOLDERS[files.split])
+    return question_rows(files, FOLDERS[files.split], ids_per_image=1000)

@@ -1,13 +1,15 @@
 """Visual Spatial Reasoning, zero-shot split: true and false statements about COCO 2017 images."""
 
+import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from ib_data.builders.files import Files
 from ib_data.builders.rows import Drop, MediaRef, Row, coco, extra
+from ib_data.errors import quoted
 from ib_data.sample import Annotation
 from ib_data.strict import Table
 
+_LINK = re.compile(r"[^?#]*/(train2017|val2017)/([0-9]{1,12})(?:\.jpg)?(?:[?#].*)?", re.DOTALL)
 LABELS = {0: "false", 1: "true"}
 _KEPT = ("relation", "subj", "obj", "vote_true_validator_id", "vote_false_validator_id")
 
@@ -20,11 +22,11 @@ def rows(files: Files) -> Iterator[Row | Drop]:
 
 def _media(row: Table) -> MediaRef:
     """The image, whose folder stands only in `image_link` (`image` is the bare file name)."""
-    parts = urlsplit(row.get("image_link", str)).path.split("/")
-    stem = parts[-1].removesuffix(".jpg")
-    if len(parts) < 2 or parts[-2] not in ("train2017", "val2017") or not stem.isdecimal():
-        raise row.error(f"'image_link': expected .../train2017|val2017/ID.jpg, found {row.values['image_link']!r}")
-    return coco(parts[-2], int(stem))
+    link = row.get("image_link", str)
+    match = _LINK.fullmatch(link)
+    if match is None:
+        raise row.error(f"'image_link': expected .../train2017|val2017/ID.jpg, found {quoted(link)}")
+    return coco(match[1], int(match[2]))
 
 
 def _annotation(row: Table, row_id: str) -> Annotation:

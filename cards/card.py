@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ib_data.cards.facts import Gate, HubMirror, SourceFile, Split
+from ib_data.cards.marks import read_marks
 from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import SPLITS
 from ib_data.sample import Annotation
@@ -60,7 +61,7 @@ _CARD_KEYS = (
     "files", "splits", "fields", "view_of", "gate", "hub", "not_read", "caveats",
     "unknown",
 )  # fmt: skip
-_FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional")
+_FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional", "marks")
 
 
 def card_names() -> tuple[str, ...]:
@@ -181,6 +182,7 @@ def source_file(table: Table) -> SourceFile:
         sha256=table.get("sha256", str, None),
         md5=table.get("md5", str, None),
         optional=table.get("optional", bool, False),
+        marks=read_marks(table),
     )
 
 

@@ -1,9 +1,12 @@
 """What a card says of files, media, splits and gates: plain data without the reading of it."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePath, PurePosixPath
 from urllib.parse import unquote, urlsplit
+
+from ib_data.cards.marks import Mark
 
 # How people spell the ending of an image.
 _SPELLINGS = {"jpg": ("jpeg", "JPG", "JPEG"), "png": ("PNG",)}
@@ -21,6 +24,7 @@ class SourceFile:
 
     A `member` written as FOLDER/**/NAME stands for all files of that name below the folder, an object of JSON each.
     An `optional` file adds to what the others say; a `--source` that holds the others need not hold it.
+    `marks` are what tells its rows from those of another split, version or dataset (see `marks.read_marks`).
     """
 
     name: str
@@ -33,6 +37,7 @@ class SourceFile:
     sha256: str | None = None
     md5: str | None = None
     optional: bool = False
+    marks: Mapping[str, tuple[Mark, ...]] = field(default_factory=dict, compare=False)
 
     @property
     def place(self) -> str:

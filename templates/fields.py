@@ -70,7 +70,7 @@ class Values:
             listed = self.listed_by(template)
             return _right_option(found) if listed else _draw_answer(found, self.seed, self.position, self.answers)
         if name == "answer_letter" and index is not None:
-            return option_letter(index)
+            return option_letter(sum(1 for option in found.options[:index] if trimmed(option)))
         return field_text(found, name)
 
 
@@ -91,7 +91,7 @@ def values_of(card: Card, annotation: Annotation, *, seed: int, position: int, o
 def field_names(annotation: Annotation) -> list[str]:
     """The fields, all but the answer, that an annotation has: those with a text that is not blank."""
     found = [name for name in _PLAIN_FIELDS if (text := getattr(annotation, name)) and trimmed(text)]
-    if annotation.options:
+    if any(map(trimmed, annotation.options)):
         found.append("options_text")
     if any(map(trimmed, annotation.ocr_tokens)):
         found.append("ocr_text")
@@ -112,8 +112,12 @@ def field_text(annotation: Annotation, name: str) -> str:
 
 
 def options_text(options: Sequence[str]) -> str:
-    """Options as `(a) blue (b) yellow (c) pink`, each with its `option_letter`."""
-    return " ".join(f"({option_letter(place)}) {trimmed(text)}" for place, text in enumerate(options))
+    """Options as `(a) blue (b) yellow (c) pink`, each with its `option_letter`.
+
+    One that is blank is not listed, and takes no letter: nobody could choose it.
+    """
+    shown = filter(None, map(trimmed, options))
+    return " ".join(f"({option_letter(place)}) {text}" for place, text in enumerate(shown))
 
 
 def option_letter(place: int) -> str:

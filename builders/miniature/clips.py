@@ -19,7 +19,12 @@ from ib_data.keyed import keyed_bits
 
 # Dataset -> the first number of its scenes.
 _SCENES = {"msvd_qa": 16_000_000, "msrvtt_qa": 17_000_000, "ivqa": 18_000_000}
-_MIN_FILMS = 16
+_MIN_FILMS, _MAX_FILMS = 16, 1000  # a quarter of them, those of validation, has the 250 numbers that MSVD gives it
+# Dataset -> the official number of the first film of every split.
+_FIRST = {
+    "msvd_qa": {"train": 1, "validation": 1201, "test": 1451},
+    "msrvtt_qa": {"train": 0, "validation": 6513, "test": 7010},
+}
 _SIZE_PX, _UPRIGHT_PX = (96, 72), (72, 96)
 _MIN_FRAMES, _MAX_FRAMES = 8, 16
 # Of 20 neighbouring films of a split: one frame only, upright, without a question.
@@ -38,11 +43,14 @@ def msvd_members(population: Population, card: Card, file: SourceFile) -> dict[s
     """The only member of one official file of MSVD-QA."""
     if file.split is None:
         numbers = sorted(range(_count(population)), key=partial(_clip_name, population, "msvd_qa"))
-        lines = (f"{_clip_name(population, 'msvd_qa', number)} vid{number + 1}\n" for number in numbers)
+        lines = (
+            f"{_clip_name(population, 'msvd_qa', number)} vid{_video_id(population, 'msvd_qa', number)}\n"
+            for number in numbers
+        )
         return {file.name: "".join(lines).encode("ascii")}
     asked = enumerate(_asked(population, "msvd_qa"))
     rows = [
-        {"id": row_id, "video_id": number + 1, "question": text, "answer": answer}
+        {"id": row_id, "video_id": _video_id(population, "msvd_qa", number), "question": text, "answer": answer}
         for row_id, (number, text, answer) in asked
         if number in _numbers(population, file.split)
     ]
@@ -57,7 +65,7 @@ def msrvtt_members(population: Population, card: Card, file: SourceFile) -> dict
             "category_id": population.below(_NUM_CATEGORIES, "msrvtt_qa.category", number),
             "id": row_id,
             "question": text,
-            "video_id": number,
+            "video_id": _video_id(population, "msrvtt_qa", number),
         }
         for row_id, (number, text, answer) in enumerate(_asked(population, "msrvtt_qa"))
         if number in _numbers(population, str(file.split))
@@ -88,7 +96,8 @@ def msrvtt_clips(population: Population) -> Iterator[tuple[str, bytes]]:
     """(member name, MP4) of every film of MSR-VTT."""
     store = media_stores()["msrvtt_videos"]
     for number in range(_count(population)):
-        yield store.member(number), encode(film(population, "msrvtt_qa", number), "mp4")
+        video_id = _video_id(population, "msrvtt_qa", number)
+        yield store.member(video_id), encode(film(population, "msrvtt_qa", number), "mp4")
 
 
 def ivqa_clips(population: Population) -> Iterator[tuple[str, bytes]]:
@@ -173,7 +182,7 @@ def _sign(first: Shape, last: Shape) -> tuple[int, int]:
 
 
 def _count(population: Population) -> int:
-    return max(_MIN_FILMS, population.num_images)
+    return min(max(_MIN_FILMS, population.num_images), _MAX_FILMS)
 
 
 def _numbers(population: Population, split: str) -> range:
@@ -188,10 +197,19 @@ def _numbers(population: Population, split: str) -> range:
     return parts[split]
 
 
+def _split(population: Population, number: int) -> str:
+    return next(s for s in ("train", "validation", "test") if number in _numbers(population, s))
+
+
+def _video_id(population: Population, dataset: str, number: int) -> int:
+    """The number of a film among the official ones, which tells its split."""
+    split = _split(population, number)
+    return _FIRST[dataset][split] + number - _numbers(population, split).start
+
+
 def _turn(population: Population, number: int) -> int:
     """The place of a film among its neighbours in the split, which decides its traits."""
-    split = next(s for s in ("train", "validation", "test") if number in _numbers(population, s))
-    return (number - _numbers(population, split).start) % _CYCLE
+    return (number - _numbers(population, _split(population, number)).start) % _CYCLE
 
 
 def _clip_name(population: Population, dataset: str, number: int) -> str:

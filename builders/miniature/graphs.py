@@ -17,7 +17,6 @@ from ib_data.cards import Card, SourceFile, media_stores
 
 _SCENES = 11_000_000
 _SPLITS = ("train", "test", "validation", "test")
-_NAMED_CYCLE = 3  # the id of every third photo begins with a letter
 _STRUCTURES = {"yes/no": "verify", "number": "query", "other": "query"}
 
 
@@ -43,7 +42,8 @@ def _count(population: Population) -> int:
 
 
 def _image_id(number: int) -> str:
-    return f"n{100_000 + number}" if number % _NAMED_CYCLE == 0 else str(2_300_000 + number)
+    """The id of a photo; one of the test split begins with a letter, as it is none of Visual Genome's."""
+    return f"n{100_000 + number}" if _SPLITS[number % len(_SPLITS)] == "test" else str(2_300_000 + number)
 
 
 def _rows(population: Population, number: int) -> dict[str, dict[str, Any]]:

@@ -35,7 +35,7 @@ from ib_data.cards import Card, MediaStore, SourceFile, load_card, media_stores,
 from ib_data.frames import has_pyav
 
 # Raised by every change to the miniature's bytes, so that a mirror of an older version is written anew.
-VERSION = 4
+VERSION = 5
 RECORD = "miniature.json"
 # Dataset -> the members of one of its official files.
 DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] = {

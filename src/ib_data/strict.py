@@ -17,7 +17,8 @@ class Table:
     """A mapping read from `file` of `owner` (a dataset, a mixture), with typed access that names its place in errors.
 
     `path` is the place of this table inside the file, such as `files[2]`; `remedy` is what mends any fault of a file
-    that no one writes by hand, and stands in place of a nearest known name.
+    that no one writes by hand, and stands in place of a nearest known name; `ask` is said of a key that is missing or
+    of another type.
     """
 
     values: Mapping[str, Any]
@@ -25,14 +26,17 @@ class Table:
     file: str
     path: str = ""
     remedy: str | None = None
+    ask: str | None = None
 
     @classmethod
-    def of(cls, value: object, owner: str, file: str, path: str = "", remedy: str | None = None) -> "Table":
+    def of(
+        cls, value: object, owner: str, file: str, path: str = "", remedy: str | None = None, ask: str | None = None
+    ) -> "Table":
         """The table `value`; DataError if it is not a mapping with text keys."""
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             problem = f"expected a table, found {quoted(value)}"
-            raise DataError(owner, problem, file=file, row=path or None, remedy=remedy)
-        return cls(value, owner, file, path, remedy)
+            raise DataError(owner, problem, file=file, row=path or None, remedy=remedy or ask)
+        return cls(value, owner, file, path, remedy, ask)
 
     def only(self, known: Collection[str]) -> "Table":
         """This table, after refusing every key that is not in `known`."""
@@ -50,12 +54,12 @@ class Table:
         value = self.values.get(key, _MISSING)
         if value is _MISSING:
             if default is _MISSING:
-                raise self.error(f"key {key!r} is missing (expected {_WORDS.get(kind, kind.__name__)})")
+                raise self.error(f"key {key!r} is missing (expected {_WORDS.get(kind, kind.__name__)})", self.ask)
             return default  # type: ignore[no-any-return]
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = self._float(key, value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.error(f"{key!r}: expected {_WORDS.get(kind, kind.__name__)}, found {quoted(value)}")
+            raise self.error(f"{key!r}: expected {_WORDS.get(kind, kind.__name__)}, found {quoted(value)}", self.ask)
         return value
 
     def one_of(self, key: str, allowed: Collection[str]) -> str:
@@ -93,7 +97,7 @@ class Table:
 
     def _inner(self, value: object, place: str) -> "Table":
         path = f"{self.path}.{place}" if self.path else place
-        return Table.of(value, self.owner, self.file, path, self.remedy)
+        return Table.of(value, self.owner, self.file, path, self.remedy, self.ask)
 
 
 def read_text(path: Path) -> str:

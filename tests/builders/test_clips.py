@@ -18,8 +18,9 @@ from toy_clips import clip
 from ib_data.builders.build import Build, build_dataset
 from ib_data.builders.clips import open_clip
 from ib_data.builders.fetch import Fetcher
-from ib_data.builders.files import Files, Located
+from ib_data.builders.files import Files
 from ib_data.builders.folders import SourceFolders
+from ib_data.builders.located import Located
 from ib_data.builders.media import find_media
 from ib_data.builders.mirror import serve
 from ib_data.builders.options import Options
@@ -84,7 +85,9 @@ def test_a_faulty_mapping_of_msvd_is_named(home, tmp_path, mapping: str, what: s
 
 
 def test_files_of_the_two_sister_datasets_are_told_apart(home, tmp_path) -> None:
-    with pytest.raises(DataError, match="its rows have a 'category_id', which those of MSRVTT-QA have"):
+    with pytest.raises(
+        DataError, match="'category_id': expected no such key, found 3; is this a file of another dataset"
+    ):
         build(home, lay_msvd(tmp_path / "one", [msvd_row(0, category_id=3)]), name="msvd_qa", media=False)
     with pytest.raises(DataError, match=r"test_qa.json: row\[0\]: key 'category_id' is missing"):
         build(home, lay_msvd(tmp_path / "two", [msvd_row(0)]), name="msrvtt_qa", media=False)

@@ -74,7 +74,6 @@ def test_a_nocaps_caption_of_no_image_is_a_drop(home, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"images": [{"id": 0, "open_images_id": "a"}]}, r"images\[0\]: key 'domain' is missing"),
         ({"images": [{"id": 0, "domain": "in-domain"}]}, r"images\[0\]: key 'open_images_id' is missing"),
         ({"images": [{"id": "0", "open_images_id": "a", "domain": "in"}]}, r"images\[0\]: 'id': expected an integer"),
         ({"images": [{"id": 0, "open_images_id": "a", "domain": "in"}] * 2}, r"images\[1\]: image id 0 stands twice"),

@@ -67,7 +67,7 @@ def test_gqa_keeps_what_else_is_said_and_leaves_out_what_is_null(home, tmp_path)
 def test_a_key_that_stands_twice_in_gqa_is_an_error(home, tmp_path) -> None:
     row = json.dumps(gqa_row())
     (tmp_path / TESTDEV).write_text(f'{{"01": {row}, "02": {row}, "01": {row}}}')
-    with pytest.raises(DataError, match=rf"{TESTDEV}: cannot be read as JSON \(the key '01' stands twice\)"):
+    with pytest.raises(DataError, match=rf"{TESTDEV}: the key '01' stands twice in one object"):
         build(home, tmp_path, name="gqa", media=False)
 
 
@@ -88,7 +88,7 @@ def test_a_faulty_question_of_gqa_is_named(home, tmp_path, row: object, what: st
 
 def test_a_list_in_place_of_gqas_object_is_recognised(home, tmp_path) -> None:
     lay(tmp_path, TESTDEV, [gqa_row()])
-    with pytest.raises(DataError, match="expected an object of rows by their ids, found list"):
+    with pytest.raises(DataError, match="expected an object of rows by their ids, found a list"):
         build(home, tmp_path, name="gqa", media=False)
 
 

@@ -150,7 +150,7 @@ def test_what_does_not_fit_together_is_a_drop(home, tmp_path) -> None:
 
 
 def test_the_file_of_another_split_is_recognised(home, tmp_path) -> None:
-    with pytest.raises(DataError, match="expected split 'val2018', found 'test2018'"):
+    with pytest.raises(DataError, match="'split': expected 'val2018', found 'test2018'"):
         annotations(home, tmp_path, dialogs(dialog(*ten()), split="test2018"))
 
 

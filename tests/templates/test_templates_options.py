@@ -132,6 +132,27 @@ def test_letters_of_the_papers_prompt():
     assert rendered.target == "(c)"
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\u200b"])
+def test_a_blank_option_is_not_listed_and_takes_no_letter(blank):
+    """As one of A-OKVQA: the stored list keeps it, so that the index still points at the right one."""
+    annotation = replace(CHOICE, options=("s", blank, "b", "f"), answer_index=3)
+    shown = {"a": "s", "b": "b", "c": "f"}
+    assert all(listed(rendered.instruction) == shown for rendered in choices(annotation, RenderOptions(), 3))
+    assert {rendered.target for rendered in choices(annotation, RenderOptions(), 3)} == {"f"}
+    assert {rendered.target for rendered in choices(annotation, LETTERS, 3)} == {"(c)"}
+    assert {rendered.target for rendered in choices(replace(annotation, answer_index=0), LETTERS, 3)} == {"(a)"}
+    for rendered in choices(annotation, RenderOptions(option_order="shuffled", choice_targets="letter"), 20):
+        assert listed(rendered.instruction)[rendered.target.strip("()")] == "f"
+        assert set(listed(rendered.instruction)) == {"a", "b", "c"}
+
+
+def test_options_that_are_all_blank_are_no_options():
+    annotation = replace(CHOICE, options=("", " "), answer_index=0, answers=(Answer("ruby", 1),))
+    for rendered in render_all(load_card("aokvqa"), annotation, seed=0, position=0):
+        assert "(a)" not in rendered.instruction
+        assert rendered.target == "ruby"
+
+
 def test_marks_stand_around_shuffled_options():
     card = load_card("aokvqa")
     for rendered in choices(CHOICE, SHUFFLED, 5):
