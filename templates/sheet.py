@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ib_data.errors import IbDataError
 from ib_data.frames import frames, has_pyav
-from ib_data.templates.preview import Entry
+from ib_data.templates.preview import HIDDEN, Entry
 from ib_data.templates.render import MARK_END, MARK_START
 
 THUMBNAIL_PX = 256
@@ -37,7 +37,8 @@ def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
     """
     groups = groupby(entries, key=lambda e: (e.card.name, e.manifest.split))
     page, style_hash = _page()
-    return page.render(title=clean(title), style_hash=style_hash, datasets=[_dataset(group) for _, group in groups])
+    datasets = [_dataset(group) for _, group in groups]
+    return page.render(title=clean(title), style_hash=style_hash, hidden=HIDDEN, datasets=datasets)
 
 
 def clean(text: str) -> str:
@@ -121,7 +122,7 @@ def _sample(entry: Entry) -> dict[str, Any]:
                     (clean(turn.question), clean(turn.answer))
                     for turn in (example.rendered.earlier if example.rendered else ())
                 ],
-                "target": clean(example.rendered.target) if example.rendered else None,
+                "target": clean(example.rendered.target) if example.rendered and example.rendered.target else None,
                 "problem": clean(example.problem or ""),
             }
             for example in entry.examples

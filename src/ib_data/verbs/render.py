@@ -11,7 +11,7 @@ from ib_data.console import printable
 from ib_data.home import Home
 from ib_data.verbs.failures import refuse
 from ib_data.verbs.options import built_cards, home_option, json_option
-from ib_data.verbs.rendering import Rendering, previews, rendering_options, write_page
+from ib_data.verbs.rendering import Rendering, previews, rendering_options, target_line, write_page
 
 if TYPE_CHECKING:
     from ib_data.templates.preview import Entry
@@ -86,7 +86,7 @@ def _lines(row: dict[str, Any]) -> str:
     lines = [head]
     for turn in row.get("earlier", ()):
         lines += [f"  {printable(turn['question'])}", f"  -> {printable(turn['answer'])}"]
-    return "\n".join([*lines, f"  {name} {printable(row['instruction'])}", f"  -> {printable(row['target'])}"])
+    return "\n".join([*lines, f"  {name} {printable(row['instruction'])}", f"  -> {target_line(row['target'])}"])
 
 
 def _refuse_problems(entries: "list[Entry]") -> None:

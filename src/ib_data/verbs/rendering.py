@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ib_data.console import printable
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.templates.options import ANSWERS, RenderOptions
@@ -69,6 +70,13 @@ def previews(home: Home, cards: "Iterable[Card]", rendering: Rendering, **chosen
         yield from preview(
             home, card, split=rendering.split, folder=rendering.folder, options=rendering.options, **chosen
         )
+
+
+def target_line(target: str | None) -> str:
+    """A target as a terminal shows it, or the mark of a hidden one."""
+    from ib_data.templates.preview import HIDDEN
+
+    return HIDDEN if target is None else printable(target)
 
 
 def write_page(path: Path, title: str, entries: "Iterable[Entry]", size: "Callable[[Entry], int]") -> int:

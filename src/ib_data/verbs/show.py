@@ -8,7 +8,7 @@ import click
 from ib_data.console import printable
 from ib_data.home import Home
 from ib_data.verbs.options import built_cards, home_option
-from ib_data.verbs.rendering import Rendering, previews, rendering_options, write_page
+from ib_data.verbs.rendering import Rendering, previews, rendering_options, target_line, write_page
 
 if TYPE_CHECKING:
     from ib_data.templates.preview import Entry
@@ -61,7 +61,7 @@ def _lines(entry: "Entry") -> str:
         for turn in example.rendered.earlier:
             lines += [f"  {printable(turn.question)}", f"    -> {printable(turn.answer)}"]
         lines.append(f"  [{example.rendered.template}] {printable(example.rendered.instruction)}")
-        lines.append(f"    -> {printable(example.rendered.target)}")
+        lines.append(f"    -> {target_line(example.rendered.target)}")
     if entry.num_more:
         lines.append(f"  and {entry.num_more} more annotation{'s' if entry.num_more > 1 else ''}")
     return "\n".join(lines)
