@@ -14,7 +14,7 @@ from ib_data.sample import Annotation, Sample
 from ib_data.templates.fields import hides_targets
 from ib_data.templates.library import Template, load_task
 from ib_data.templates.options import DEFAULT_OPTIONS, RenderOptions
-from ib_data.templates.pick import built_split, first_samples
+from ib_data.templates.pick import built_split, first_rows, read_row
 from ib_data.templates.render import Rendered, fixed_template, marked, render, render_all, template_of
 
 # What stands in the place of a target where the split hides its answers.
@@ -39,15 +39,18 @@ class Example:
 class Entry:
     """One sample of a dataset, its first annotations, and the bytes of its image or clip where they were asked for.
 
-    `media` is also None in a build without media. `num_more` annotations are not among the `examples`.
+    `media` is also None in a build without media. `num_more` annotations are not among the `examples`. A sample that
+    cannot be read is None, and `problem` says why.
     """
 
     card: Card
     manifest: Manifest
-    sample: Sample
+    key: str
+    sample: Sample | None
     media: bytes | None
     examples: tuple[Example, ...]
     num_more: int
+    problem: str | None = None
 
 
 def preview(
@@ -69,20 +72,25 @@ def preview(
     No more than `max_annotations` are rendered in all; samples beyond that are left out. A held-out dataset is rendered
     with its zero-shot prompt, any other with drawn training templates, and with `all_templates` through all that fit;
     where the split hides its answers, without a target.
-    Samples are read one at a time, as they are asked for, their pictures and clips only with `media`.
-    Raises what `built_split` and `first_samples` raise.
+    Samples are read one at a time, as they are asked for, their images and clips only with `media`.
+    Raises what `built_split` and `first_rows` raise; a sample that cannot be read is an entry with a problem.
     """
     manifest = built_split(home, card, split)
     load_task(card.task, folder)  # a faulty template file is one error, not a note under every annotation
     may_hide = hides_targets(card, manifest.split, folder)
     one_by_one = _Examples(card, seed, folder, options, all_templates, may_hide)
     positions = iter(range(max_annotations)) if max_annotations is not None else count()
-    for sample, data in first_samples(home, card, manifest.split, n, media=media):
+    for row in first_rows(home, card, manifest, n):
+        try:
+            sample, data = read_row(home, card, manifest, row, media=media)
+        except DataError as error:
+            yield Entry(card, manifest, row["key"], None, None, (), 0, str(error))
+            continue
         shown = list(zip(sample.annotations[:per_sample], positions, strict=False))
         if not shown:
             return
         examples = tuple(example for annotation, position in shown for example in one_by_one.at(annotation, position))
-        yield Entry(card, manifest, sample, data, examples, len(sample.annotations) - len(shown))
+        yield Entry(card, manifest, sample.key, sample, data, examples, len(sample.annotations) - len(shown))
 
 
 @dataclass(frozen=True, slots=True)

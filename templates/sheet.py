@@ -20,8 +20,10 @@ import jinja2
 from markupsafe import Markup, escape
 from PIL import Image, UnidentifiedImageError
 
+from ib_data.builders.pictures import check_size
 from ib_data.errors import IbDataError
 from ib_data.frames import frames, has_pyav
+from ib_data.sample import Media, Sample
 from ib_data.templates.preview import HIDDEN, Entry
 from ib_data.templates.render import MARK_END, MARK_START
 
@@ -32,7 +34,8 @@ _MARKED = re.compile(f"{MARK_START}(.*?){MARK_END}", re.DOTALL)
 def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
     """A whole HTML page of the entries, in their order, under a heading for each dataset and split.
 
-    Each picture has the anchor KEY, in a view NAME:KEY. A picture that cannot be decoded is replaced by a note.
+    Each picture has the anchor KEY, in a view NAME:KEY. A picture that cannot be decoded is replaced by a note, and so
+    is a sample that cannot be read.
     Of each entry the small picture is kept, never the whole one.
     """
     groups = groupby(entries, key=lambda e: (e.card.name, e.manifest.split))
@@ -60,6 +63,7 @@ def highlight(text: str) -> Markup:
 def thumbnail(data: bytes) -> str:
     """A JPEG data URI of the picture, at most THUMBNAIL_PX on a side; raises OSError or ValueError if not a picture."""
     with Image.open(io.BytesIO(data)) as picture:
+        check_size(*picture.size)
         picture.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
         return _small(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
 
@@ -102,12 +106,19 @@ def _dataset(entries: Iterator[Entry]) -> dict[str, Any]:
 
 
 def _sample(entry: Entry) -> dict[str, Any]:
-    sample, media = entry.sample, entry.sample.media
-    picture, absence = _picture(entry)
+    anchor = entry.key if entry.card.view_of is None else f"{entry.card.name}:{entry.key}"
+    named = {"key": clean(entry.key), "anchor": clean(anchor)}
+    if entry.sample is None:
+        absence = clean(f"cannot be read: {entry.problem}")
+        return {**named, "picture": None, "absence": absence, "size": "", "examples": [], "num_more": 0, "record": ""}
+    return {**named, **_of_sample(entry, entry.sample)}
+
+
+def _of_sample(entry: Entry, sample: Sample) -> dict[str, Any]:
+    media = sample.media
+    picture, absence = _picture(media, entry.media)
     size = f"{media.width} x {media.height}" if media.width and media.height else "size unknown"
     return {
-        "key": clean(sample.key),
-        "anchor": clean(sample.key if entry.card.view_of is None else f"{entry.card.name}:{sample.key}"),
         "picture": picture,
         "absence": absence,
         "alt": f"{media.kind} {clean(media.source_name)}",
@@ -132,15 +143,15 @@ def _sample(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _picture(entry: Entry) -> tuple[str | None, str]:
+def _picture(media: Media, data: bytes | None) -> tuple[str | None, str]:
     """A data URI, or None and the reason why there is no picture."""
-    if entry.media is None:
+    if data is None:
         return None, "built without media"
-    is_clip = entry.sample.media.kind != "image"
+    is_clip = media.kind != "image"
     if is_clip and not has_pyav():
-        return None, f"{entry.sample.media.kind} of {len(entry.media):,} bytes"
+        return None, f"{media.kind} of {len(data):,} bytes"
     try:
-        return middle_frame(entry.media) if is_clip else thumbnail(entry.media), ""
+        return middle_frame(data) if is_clip else thumbnail(data), ""
     except UnidentifiedImageError:  # its own message holds a memory address, and so would the page
         return None, "cannot be decoded: not a known picture format"
     except (IbDataError, OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ib_data.console import note
-from ib_data.errors import IbDataError
+from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> "
             if card.name in names:
                 raise
             (lacking if isinstance(error, NoSplitError) else missing).append(card.name)
+        except DataError:  # is built, and damaged: whoever reads it says so, and goes on with the others
+            found.append(card)
     if not found and not missing:
         raise IbDataError(f"none of {', '.join(names)} has a split {split!r}")
     if not found:

@@ -13,6 +13,7 @@ from ib_data.console import printable
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.templates.options import ANSWERS, RenderOptions
+from ib_data.verbs.failures import refuse
 from ib_data.verbs.options import F, split_option, templates_option
 
 if TYPE_CHECKING:
@@ -62,14 +63,40 @@ def rendering_options(function: F) -> F:
     return with_options  # type: ignore[return-value]
 
 
-def previews(home: Home, cards: "Iterable[Card]", rendering: Rendering, **chosen: Any) -> "Iterator[Entry]":
-    """The first samples of each dataset, one at a time; `chosen` as `preview` takes it."""
-    from ib_data.templates.preview import preview
+class Previews:
+    """The first samples of some datasets, one at a time; what cannot be read stops nothing else.
 
-    for card in cards:
-        yield from preview(
-            home, card, split=rendering.split, folder=rendering.folder, options=rendering.options, **chosen
-        )
+    `problems` is the first of each dataset where there was any, as far as the entries were asked for.
+    """
+
+    def __init__(self, home: Home, cards: "Iterable[Card]", rendering: Rendering, **chosen: Any) -> None:
+        """`chosen` as `preview` takes it. Raises DataError for a template file that cannot be used."""
+        from ib_data.templates.library import load_task
+
+        self.problems: dict[str, str] = {}
+        self._home, self._cards, self._rendering, self._chosen = home, list(cards), rendering, chosen
+        for card in self._cards:
+            load_task(card.task, rendering.folder)
+
+    def __iter__(self) -> "Iterator[Entry]":
+        for card in self._cards:
+            try:
+                for entry in self._of(card):
+                    if entry.problem:
+                        self.problems.setdefault(card.name, entry.problem)
+                    yield entry
+            except IbDataError as error:
+                self.problems.setdefault(card.name, str(error))
+
+    def refuse_problems(self) -> None:
+        """Raise IbDataError in one line where something could not be read, after a note of each dataset's first."""
+        refuse(self.problems.values(), f"{len(self.problems)} datasets could not be rendered: {', '.join(self.problems)}")
+
+    def _of(self, card: "Card") -> "Iterator[Entry]":
+        from ib_data.templates.preview import preview
+
+        given = self._rendering
+        return preview(self._home, card, split=given.split, folder=given.folder, options=given.options, **self._chosen)
 
 
 def target_line(target: str | None) -> str:
@@ -79,10 +106,10 @@ def target_line(target: str | None) -> str:
     return HIDDEN if target is None else printable(target)
 
 
-def write_page(path: Path, title: str, entries: "Iterable[Entry]", size: "Callable[[Entry], int]") -> int:
+def write_page(path: Path, title: str, entries: Previews, size: "Callable[[Entry], int]") -> int:
     """Write the entries as a contact sheet, and sum up their sizes as they pass: with pictures they are not kept.
 
-    Raises IbDataError where no such file can be written, before anything is rendered.
+    Raises IbDataError where no such file can be written, before anything is rendered, and where nothing can be read.
     """
     if path.is_dir():
         raise IbDataError(f"--html {path}: is a folder; name a file in it")
@@ -102,6 +129,8 @@ def write_page(path: Path, title: str, entries: "Iterable[Entry]", size: "Callab
 
     try:
         page = contact_sheet(title, passing())
+        if not sizes:
+            entries.refuse_problems()
     except BaseException:
         if is_new:
             path.unlink()

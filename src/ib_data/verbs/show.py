@@ -8,7 +8,7 @@ import click
 from ib_data.console import printable
 from ib_data.home import Home
 from ib_data.verbs.options import built_cards, home_option
-from ib_data.verbs.rendering import Rendering, previews, rendering_options, target_line, write_page
+from ib_data.verbs.rendering import Previews, Rendering, rendering_options, target_line, write_page
 
 if TYPE_CHECKING:
     from ib_data.templates.preview import Entry
@@ -31,7 +31,8 @@ def command(
 ) -> None:
     """Samples with their instructions, in the terminal or as HTML.
 
-    NAMES are datasets, or held-in, held-out, all: of these the ones that are built.
+    NAMES are datasets, or held-in, held-out, all: of these the ones that are built. What cannot be read is said in its
+    place, stops nothing else and makes the exit code 1.
     The HTML file holds its pictures and needs no network and no script.
 
     \b
@@ -40,20 +41,23 @@ def command(
     """
     cards = built_cards(home, names, rendering.split)
     per_sample = 5 if html else 3
-    entries = previews(home, cards, rendering, n=number, per_sample=per_sample, seed=seed, media=html is not None)
+    entries = Previews(home, cards, rendering, n=number, per_sample=per_sample, seed=seed, media=html is not None)
     if html is None:
         for place, entry in enumerate(entries):
             click.echo(f"\n{_lines(entry)}" if place else _lines(entry))
-        return
-    title = f"{', '.join(card.title for card in cards)}: first samples"
-    num_samples = write_page(html, title, entries, lambda _: 1)
-    click.echo(f"{num_samples} samples in {html.absolute()}")
+    else:
+        title = f"{', '.join(card.title for card in cards)}: first samples"
+        num_samples = write_page(html, title, entries, lambda _: 1)
+        click.echo(f"{num_samples} samples in {html.absolute()}")
+    entries.refuse_problems()
 
 
 def _lines(entry: "Entry") -> str:
+    if entry.sample is None:
+        return f"{entry.key}\n  {entry.problem}"
     media = entry.sample.media
     size = f"{media.width}x{media.height}" if media.width and media.height else "(built without media)"
-    lines = [f"{entry.sample.key}  {media.kind} {size}"]
+    lines = [f"{entry.key}  {media.kind} {size}"]
     for example in entry.examples:
         if example.rendered is None:
             lines.append(f"  {example.problem}")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ib_data.console import note, table
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.templates.options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
+from ib_data.verbs.failures import refuse
 from ib_data.verbs.options import built_cards, home_option, json_option
 from ib_data.verbs.rendering import Rendering, rendering_options
 
@@ -64,32 +66,41 @@ def command(
     """
     cards = built_cards(home, names or ("all",), rendering.split)  # first of all: an unknown name needs no pyarrow
     from ib_data.templates.counting import count_lengths
+    from ib_data.templates.library import load_task
     from ib_data.templates.pick import built_split
     from ib_data.templates.stats import write_stats
     from ib_data.templates.token_counts import load_token_counter
 
     counter = load_token_counter(tokenizer) if tokenizer else None
-    found = []
     for card in cards:
-        manifest = built_split(home, card, rendering.split)
-        stats = count_lengths(
-            home,
-            card,
-            manifest,
-            max_rows=max_rows,
-            seed=seed,
-            folder=rendering.folder,
-            options=rendering.options,
-            counter=counter,
-            max_instruction_tokens=max_instruction_tokens,
-            max_target_tokens=max_target_tokens,
-        )
+        load_task(card.task, rendering.folder)  # a faulty template file is one error, not one of each dataset
+    found = []
+    problems: dict[str, str] = {}
+    for card in cards:
+        try:
+            manifest = built_split(home, card, rendering.split)
+            stats = count_lengths(
+                home,
+                card,
+                manifest,
+                max_rows=max_rows,
+                seed=seed,
+                folder=rendering.folder,
+                options=rendering.options,
+                counter=counter,
+                max_instruction_tokens=max_instruction_tokens,
+                max_target_tokens=max_target_tokens,
+            )
+        except IbDataError as error:
+            problems[card.name] = str(error)
+            continue
         write_stats(home.split(card.stored_as, manifest.split), stats)
         found.append(stats)
     if as_json:
         click.echo(json.dumps([stats.to_plain() for stats in found], indent=1, ensure_ascii=False))
-    else:
+    elif found:
         _print(found)
+    refuse(problems.values(), f"{len(problems)} datasets could not be rendered: {', '.join(problems)}")
 
 
 def _print(found: "list[Stats]") -> None:
