@@ -90,7 +90,9 @@ class Previews:
 
     def refuse_problems(self) -> None:
         """Raise IbDataError in one line where something could not be read, after a note of each dataset's first."""
-        refuse(self.problems.values(), f"{len(self.problems)} datasets could not be rendered: {', '.join(self.problems)}")
+        refuse(
+            self.problems.values(), f"{len(self.problems)} datasets could not be rendered: {', '.join(self.problems)}"
+        )
 
     def _of(self, card: "Card") -> "Iterator[Entry]":
         from ib_data.templates.preview import preview
