@@ -27,6 +27,7 @@ from ib_data.mixtures.shards import Request, ShardReader
 from ib_data.mixtures.template_choice import TemplateChoice
 from ib_data.mixtures.units import Units
 from ib_data.sample import Annotation, SampleError, StoredSample
+from ib_data.templates.fields import HiddenTargetError, hides_targets
 from ib_data.templates.library import Template
 from ib_data.templates.options import RenderOptions
 from ib_data.templates.render import Rendered, render
@@ -52,6 +53,11 @@ class Part:
     units: Units
     choice: TemplateChoice
     template: Template | None
+
+    @cached_property
+    def hides_targets(self) -> bool:
+        """Whether annotations of the split need not have a target: a visit gives their instruction alone."""
+        return hides_targets(self.card, self.split, self.choice.folder)
 
     @cached_property
     def shards(self) -> dict[str, Shard]:
@@ -108,8 +114,9 @@ class ExampleReader:
         """The examples of all draws, in their order.
 
         `is_visit`: each unit stands for itself, so a bad one is left out and not replaced; pictures are not augmented,
-        and a held-out dataset is rendered with its zero-shot prompt. Raises DataError for a shard that is not what the
-        index says, IbDataError where too much is bad.
+        and a held-out dataset is rendered with its zero-shot prompt, without a target where the split hides it. Raises
+        DataError for a shard that is not what the index says, and for a draw of a split that hides its answers,
+        IbDataError where too much is bad.
         """
         pictures: _Pictures | None = {} if with_pixels and self.options.images else None
         found: list[list[Example]] = [[] for _ in wanted]
@@ -207,7 +214,12 @@ class ExampleReader:
                 template=want.part.template if is_visit else None,
                 folder=self.options.templates,
                 options=self.rendering,
+                may_hide=is_visit and want.part.hides_targets,
             )
+        except HiddenTargetError as error:
+            if want.part.hides_targets:
+                raise self._untrainable(want.part) from error
+            raise _UnusableError(str(error), row) from error
         except DataError as error:
             raise _UnusableError(str(error), row) from error
         finally:
@@ -258,6 +270,10 @@ class ExampleReader:
 
     def _damage(self, part: Part, place: Place, problem: str, why: str = DAMAGED) -> DataError:
         return self.shards.damage(part.rows.folder, place.shard, place.extent, problem, why)
+
+    def _untrainable(self, part: Part) -> DataError:
+        problem = f"split {part.split!r} hides its answers: nothing can be learnt from it"
+        return DataError(part.name, problem, remedy="name another split in the mixture; a pass for evaluation reads it")
 
     def _log(self, want: Wanted, error: _UnusableError) -> BadSample:
         part = want.part

@@ -116,6 +116,7 @@ class Stream:
 
         At most `count` of them, fewer at the end. `position` is the number in that order. A held-out dataset is
         rendered with its zero-shot prompt, any other with the template that the number draws; nothing is augmented.
+        Where a split hides its answers `rendered.target` is None.
         What cannot be used is left out, and stands in the quarantine.
         """
         if start < 0 or (count is not None and count < 0):

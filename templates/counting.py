@@ -49,10 +49,10 @@ def count_lengths(
     found: defaultdict[tuple[str, str], array[int]] = defaultdict(lambda: array("q"))
     renders = _renders(home, card, manifest, rows, failures, seed=seed, folder=folder, options=options)
     while some := list(islice(renders, _TEXTS_AT_ONCE)):
-        texts = [rendered.instruction for rendered in some], [rendered.target for rendered in some]
+        texts = [rendered.instruction for rendered in some], [rendered.target or "" for rendered in some]
         tokens = [counter.counts(part) if counter else [0] * len(some) for part in texts]
         for rendered, num_instruction, num_target in zip(some, *tokens, strict=True):
-            lengths = len(rendered.instruction), num_instruction, len(rendered.target), num_target
+            lengths = len(rendered.instruction), num_instruction, len(rendered.target or ""), num_target
             found[rendered.template, rendered.template_sha256].extend(lengths)
     columns = {key: np.frombuffer(lengths, dtype=np.int64).reshape(-1, 4) for key, lengths in sorted(found.items())}
     limits = (max_instruction_tokens, max_target_tokens) if counter else (None, None)

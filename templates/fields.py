@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from string import ascii_lowercase
 
 from ib_data.cards import Card
@@ -9,7 +10,7 @@ from ib_data.errors import DataError, one_line
 from ib_data.keyed import keyed_below, keyed_bits
 from ib_data.sample import Annotation, Turn
 from ib_data.templates.blank import trimmed
-from ib_data.templates.library import Template
+from ib_data.templates.library import Template, load_task
 from ib_data.templates.options import RenderOptions
 
 # How many OCR tokens `ocr_text` shows at most: the released code keeps the first 30, joined by comma and blank.
@@ -33,6 +34,10 @@ class RenderError(DataError):
     ) -> None:
         super().__init__(card.name, problem, row=f"annotation {annotation.id}", remedy=remedy)
         self.reason = one_line(reason or problem)
+
+
+class HiddenTargetError(RenderError):
+    """An annotation that has an instruction and no target, as those of splits whose answers are hidden."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,15 @@ def values_of(card: Card, annotation: Annotation, *, seed: int, position: int, o
         open=frozenset((*shared, "answer")) if _has_answer(arranged) else frozenset(shared),
         choice=frozenset((*shared, "answer", "answer_letter")) if _right_option(arranged) else frozenset(shared),
     )
+
+
+def hides_targets(card: Card, split: str, folder: Path | None = None) -> bool:
+    """Whether annotations of a split need not have a target: the card promises the fields of none."""
+    promised = set(card.splits[split].fields)
+    if "answers" in promised or {"options", "answer_index"} <= promised:
+        promised.add("answer")
+    known = load_task(card.task, folder)
+    return not any(target.needs <= promised for template in known for target in template.targets)
 
 
 def field_names(annotation: Annotation) -> list[str]:

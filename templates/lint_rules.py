@@ -57,6 +57,12 @@ class Run:
     rendered: Rendered
     in_words: Rendered
 
+    @property
+    def target(self) -> str:
+        """What is learnt."""
+        assert self.rendered.target is not None, "a template runs where a target fits"
+        return self.rendered.target
+
 
 def runs_of(template: Template, examples: Iterable[Examples]) -> list[Run]:
     """The template over all annotations that it fits. Raises RenderError for the first that cannot be rendered."""
@@ -91,7 +97,7 @@ def blanks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
     for run in runs:
         if template.kind == "zero_shot" and any(slot in template.fields - run.values.keys() for slot in EMPTY_SLOTS):
             continue
-        for text in (run.in_words.instruction, run.in_words.target):
+        for text, _ in run.in_words.segments:
             for pattern, what in _BLANKS:
                 if found := pattern.search(text):
                     yield f"{what} in {_around(text, found)} ({_place(run)}); mend the blanks around its fields"
@@ -101,7 +107,7 @@ def blanks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
 def leftovers(runs: Iterable[Run]) -> Iterator[str]:
     """A message for the first brace, backslash, percent form or field in other marks that is left in an output."""
     for run in runs:
-        for text in (run.in_words.instruction, run.in_words.target):
+        for text, _ in run.in_words.segments:
             if found := _LEFTOVER.search(text):
                 what = f"{found[0]!r} is left in {_around(text, found)}"
                 remedy = _BACKSLASH if found[0] == "\\" else _FIELD
@@ -125,7 +131,7 @@ def asks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
 
 def leaks(template: Template, runs: Sequence[Run]) -> Iterator[str]:
     """A message where the template names some of the labels only, and where the values shown hold the target."""
-    labels = {run.rendered.target.lower() for run in runs if _is_label(template, run)}
+    labels = {run.target.lower() for run in runs if _is_label(template, run)}
     named = labels_named(literal(template.text), labels)
     if named and named != labels:
         missing = ", ".join(sorted(labels - named))
@@ -135,7 +141,7 @@ def leaks(template: Template, runs: Sequence[Run]) -> Iterator[str]:
     for run in runs:
         total[run.card.name] += 1
         # Each value by itself: side by side two of them may say what neither does, and fields have no order.
-        target = run.rendered.target
+        target = run.target
         held[run.card.name] += any(_holds(value, target) for name, value in run.values.items() if name in fields)
     for dataset, count in held.items():
         if count > total[dataset] / 2:
@@ -145,8 +151,8 @@ def leaks(template: Template, runs: Sequence[Run]) -> Iterator[str]:
 def options(runs: Iterable[Run]) -> Iterator[str]:
     """A message for the first list of options that does not hold the target."""
     for run in runs:
-        if run.lists_options and run.rendered.target not in [option.strip() for option in run.annotation.options]:
-            what = f"lists options without the target {quoted(run.rendered.target)}"
+        if run.lists_options and run.target not in [option.strip() for option in run.annotation.options]:
+            what = f"lists options without the target {quoted(run.target)}"
             yield f"{what} ({_place(run)}); let the target be `answer`"
             return
 

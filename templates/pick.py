@@ -36,7 +36,8 @@ def built_split(home: Home, card: Card, split: str | None = None) -> Manifest:
     """The manifest of `split`, by default of the first built one: the split the paper used, then the others.
 
     Raises NoSplitError for a split that the dataset does not have, and NotBuiltError that says what to build where it
-    is not there, DataError where its manifest is damaged. A view reads the shards of its base.
+    is not there, DataError for a manifest that cannot be used (one of another split changes nothing). A view reads the
+    shards of its base.
     """
     name = card.stored_as
     order = [card.used_split, *(s for s in card.splits if s != card.used_split)]
@@ -51,10 +52,10 @@ def built_split(home: Home, card: Card, split: str | None = None) -> Manifest:
             f"{name}: split {split!r} is not built here (built: {', '.join(found)}); "
             f"run `ib-data build {name} --split {split}`"
         )
-    manifest = next(iter(found.values())) if split is None else found[split]
-    if isinstance(manifest, DataError):
-        raise manifest
-    return manifest
+    chosen = next(iter(found.values())) if split is None else found[split]
+    if isinstance(chosen, DataError):
+        raise chosen
+    return chosen
 
 
 def first_samples(
@@ -67,14 +68,32 @@ def first_samples(
     index says.
     """
     manifest = built_split(home, card, split)
-    folder = home.split(card.stored_as, manifest.split)
-    rows = _first_rows(folder, manifest, n)
+    for row in first_rows(home, card, manifest, n):
+        yield read_row(home, card, manifest, row, media=media)
+
+
+def first_rows(home: Home, card: Card, manifest: Manifest, n: int) -> list[dict[str, Any]]:
+    """The key and the place of each of the first `n` samples of a built split, for `read_row`.
+
+    Raises IbDataError where the split is empty, DataError for an index that is missing, damaged or of another build.
+    """
+    rows = _first_rows(home.split(card.stored_as, manifest.split), manifest, n)
     if not rows:
         remedy = 'see `ib-data sql "from drops"` for the reasons'
         raise IbDataError(f"{card.name}: split {manifest.split!r} is built, but holds no sample; {remedy}")
-    for row in rows:
-        extent = extent_of(row)
-        yield read_sample(folder / row["shard"], extent if media else _text_only(extent))
+    return rows
+
+
+def read_row(
+    home: Home, card: Card, manifest: Manifest, row: dict[str, Any], *, media: bool = True
+) -> tuple[Sample, bytes | None]:
+    """One of `first_rows` with the bytes of its image or clip; without `media` they are not read.
+
+    Raises DataError for a shard that does not hold what the index says.
+    """
+    extent = extent_of(row)
+    shard = home.split(card.stored_as, manifest.split) / row["shard"]
+    return read_sample(shard, extent if media else _text_only(extent))
 
 
 def _first_rows(folder: Path, manifest: Manifest, n: int) -> list[dict[str, Any]]:

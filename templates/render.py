@@ -13,7 +13,7 @@ from ib_data.errors import quoted
 from ib_data.keyed import keyed_below
 from ib_data.sample import Annotation, Turn
 from ib_data.templates.blank import trimmed
-from ib_data.templates.fields import RenderError, Values, earlier_turns, values_of
+from ib_data.templates.fields import HiddenTargetError, RenderError, Values, earlier_turns, values_of
 from ib_data.templates.language import TemplateTextError, render_text
 from ib_data.templates.library import Template, load_task, zero_shot
 from ib_data.templates.options import DEFAULT_OPTIONS, RenderOptions
@@ -27,13 +27,14 @@ _NO_MARKS = {ord(MARK_START): None, ord(MARK_END): None}
 class Rendered:
     """What a trainer sees of one annotation, and all that is needed to render it again.
 
-    `template` is a name among the templates of `task`; `template_sha256` the hash of its text, in hex, which leaves out
-    the text of its target: `templates_digest` and the fingerprint of a stream cover both. `earlier` are the turns of a
-    chat before the instruction, oldest first; their answers are learnt too.
+    `target` is None where the split hides its answers. `template` is a name among the templates of `task`;
+    `template_sha256` the hash of its text, in hex, which leaves out the text of its target: `templates_digest` and the
+    fingerprint of a stream cover both. `earlier` are the turns of a chat before the instruction, oldest first; their
+    answers are learnt too.
     """
 
     instruction: str
-    target: str
+    target: str | None
     task: str
     template: str
     template_sha256: str
@@ -44,16 +45,27 @@ class Rendered:
     earlier: tuple[Turn, ...] = ()
 
     @property
+    def hidden(self) -> bool:
+        """Whether there is an instruction alone: the split hides its answers."""
+        return self.target is None
+
+    @property
     def segments(self) -> tuple[tuple[str, bool], ...]:
-        """The texts in the order in which a model reads them, each with whether it is learnt."""
+        """The texts in the order in which a model reads them, each with whether it is learnt; no hidden target."""
         turns = ((turn.question, turn.answer) for turn in self.earlier)
         pairs = (*turns, (self.instruction, self.target))
-        return tuple(segment for asked, answer in pairs for segment in ((asked, False), (answer, True)))
+        parts = (segment for asked, answer in pairs for segment in ((asked, False), (answer, True)))
+        return tuple((text, is_learnt) for text, is_learnt in parts if text is not None)
 
     def to_plain(self) -> dict[str, Any]:
-        """The fields as JSON values; `earlier` only where there are earlier turns."""
+        """The fields as JSON values; `earlier` only where there are earlier turns.
+
+        `hidden` is there, and true, only where `target` is null.
+        """
         plain = asdict(self)
-        return plain if self.earlier else {name: value for name, value in plain.items() if name != "earlier"}
+        if not self.earlier:
+            del plain["earlier"]
+        return {**plain, "hidden": True} if self.hidden else plain
 
 
 def render(
@@ -65,33 +77,23 @@ def render(
     template: Template | None = None,
     folder: Path | None = None,
     options: RenderOptions = DEFAULT_OPTIONS,
+    may_hide: bool = False,
 ) -> Rendered:
     """The instruction and target of an annotation at a position of a run; 8 to 14 us by task.
 
     Without `template` one of the training templates of the card's task (those in `folder` first, see `load_task`) is
     drawn from all that the annotation has the fields for. Template, answer and the order of options depend on
-    (seed, position) alone. Raises RenderError (dataset and id named) where no template fits, as in splits whose answers
-    are hidden, where a text comes out empty and where it comes out endless.
+    (seed, position) alone. Raises RenderError (dataset and id named) where no template fits, where a text comes out
+    empty and where it comes out endless; HiddenTargetError where only the target is missing. With `may_hide` (see
+    `fields.hides_targets`) the instruction is then rendered without one.
     """
     values = values_of(card, annotation, seed=seed, position=position, options=options)
-    if template:
-        candidates = tuple(fitting((template,), values.open, values.choice))
-    else:
-        candidates = eligible(card.task, folder, values.open, values.choice)
-    if not candidates:
-        known = (template,) if template else training_templates(card.task, folder)
-        raise _unfit(card, annotation, known, values, folder)
+    candidates = _candidates(card, annotation, (template,) if template else None, values, folder, may_hide)
     drawn = draw_template(candidates, seed, position)
-    output = drawn.target_for(values.fields(drawn))
-    assert output is not None, "fitting templates have a target"
     instruction = _text(drawn.text, values.of(drawn, drawn.fields), card, annotation, drawn, "instruction")
-    learnt = values.of(drawn, output.needs)
-    if options.choice_targets == "letter" and values.listed_by(drawn) and "answer_letter" in values.choice:
-        learnt["answer"] = f"({values.text(drawn, 'answer_letter')})"
-    target = _text(output.text, learnt, card, annotation, drawn, "target")
     return Rendered(
         instruction,
-        target,
+        _target(card, annotation, drawn, values, options),
         drawn.task,
         drawn.name,
         drawn.sha256,
@@ -111,18 +113,19 @@ def render_all(
     position: int,
     folder: Path | None = None,
     options: RenderOptions = DEFAULT_OPTIONS,
+    may_hide: bool = False,
 ) -> list[Rendered]:
     """The annotation through every training template it has the fields for, and its zero-shot prompt if it is held out.
 
-    Raises RenderError where none fits.
+    `may_hide` as in `render`. Raises RenderError where none fits.
     """
     values = values_of(card, annotation, seed=seed, position=position, options=options)
     fixed = fixed_template(card, folder)
-    known = [*training_templates(card.task, folder), *([fixed] if fixed else [])]
-    candidates = fitting(known, values.open, values.choice)
-    if not candidates:
-        raise _unfit(card, annotation, known, values, folder)
-    return [render(card, annotation, seed=seed, position=position, template=t, options=options) for t in candidates]
+    known = (*training_templates(card.task, folder), *([fixed] if fixed else []))
+    return [
+        render(card, annotation, seed=seed, position=position, template=t, options=options, may_hide=may_hide)
+        for t in _candidates(card, annotation, known, values, folder, may_hide)
+    ]
 
 
 def training_templates(task: str, folder: Path | None = None) -> list[Template]:
@@ -148,16 +151,26 @@ def templates_digest(card: Card, folder: Path | None = None) -> str:
 
 @lru_cache(maxsize=4096)
 def eligible(
-    task: str, folder: Path | None, open_fields: frozenset[str], choice_fields: frozenset[str]
+    task: str,
+    folder: Path | None,
+    open_fields: frozenset[str],
+    choice_fields: frozenset[str],
+    needs_target: bool = True,
 ) -> tuple[Template, ...]:
     """The training templates of a task that fit these fields. Few sets of fields occur: cached, it takes 0.3 us."""
-    return tuple(fitting(training_templates(task, folder), open_fields, choice_fields))
+    return tuple(fitting(training_templates(task, folder), open_fields, choice_fields, needs_target))
 
 
-def fitting(templates: Iterable[Template], open_fields: Set[str], choice_fields: Set[str]) -> list[Template]:
-    """The templates whose fields are all there: `choice_fields` for those that list options, else `open_fields`."""
+def fitting(
+    templates: Iterable[Template], open_fields: Set[str], choice_fields: Set[str], needs_target: bool = True
+) -> list[Template]:
+    """The templates whose fields are all there: `choice_fields` for those that list options, else `open_fields`.
+
+    Without `needs_target` those of the instruction are enough.
+    """
     has_options = "options_text" in choice_fields
-    return [t for t in templates if t.fits(choice_fields if has_options and t.shows_options else open_fields)]
+    found = ((t, choice_fields if has_options and t.shows_options else open_fields) for t in templates)
+    return [t for t, fields in found if (t.fits(fields) if needs_target else t.needs <= fields)]
 
 
 def draw_template(candidates: Sequence[Template], seed: int, position: int) -> Template:
@@ -200,6 +213,38 @@ def marked(
     return text if balanced and text.translate(_NO_MARKS) == bare else bare
 
 
+def _candidates(
+    card: Card,
+    annotation: Annotation,
+    known: Sequence[Template] | None,
+    values: Values,
+    folder: Path | None,
+    may_hide: bool,
+) -> Sequence[Template]:
+    """Those of the templates `known` (None: of all that a run draws from) that fit; RenderError where none does."""
+    for needs_target in (True, False) if may_hide else (True,):
+        if known is None:
+            found: Sequence[Template] = eligible(card.task, folder, values.open, values.choice, needs_target)
+        else:
+            found = fitting(known, values.open, values.choice, needs_target)
+        if found:
+            return found
+    raise _unfit(card, annotation, known or training_templates(card.task, folder), values, folder)
+
+
+def _target(
+    card: Card, annotation: Annotation, template: Template, values: Values, options: RenderOptions
+) -> str | None:
+    """What is learnt; None where the annotation has the fields of no target."""
+    output = template.target_for(values.fields(template))
+    if output is None:
+        return None
+    learnt = values.of(template, output.needs)
+    if options.choice_targets == "letter" and values.listed_by(template) and "answer_letter" in values.choice:
+        learnt["answer"] = f"({values.text(template, 'answer_letter')})"
+    return _text(output.text, learnt, card, annotation, template, "target")
+
+
 def _text(
     text: str, values: Mapping[str, str], card: Card, annotation: Annotation, template: Template, part: str
 ) -> str:
@@ -224,18 +269,18 @@ def _unfit(
     least = min(templates, key=lambda t: len(t.lacks(values.fields(t))))
     given = values.fields(least)
     lacking = sorted(least.needs - given)
+    kind: type[RenderError] = RenderError
     if least.target_for(given) is None:
+        kind = RenderError if lacking else HiddenTargetError
         targets = (" and ".join(sorted(target.needs - given)) for target in least.targets)
         lacking.append(" or ".join(dict.fromkeys(targets)))
-        remedy = "a split whose answers are hidden cannot be rendered: choose another --split"
+        remedy = "nothing can be learnt from a split whose answers are hidden: choose another"
     else:
         file = _file_of(card.task, folder if least in load_task(card.task, folder) else None)
         remedy = f"template {least.name!r} of {file} needs it: ask for it there in an `if`, or add one without it"
     reason = f"no {', '.join(lacking)} to render {card.task} from"
     has = ", ".join(sorted(given)) or "nothing"
-    return RenderError(
-        card, annotation, f"{reason}; the annotation has {quoted(has, 80)}", reason=reason, remedy=remedy
-    )
+    return kind(card, annotation, f"{reason}; the annotation has {quoted(has, 80)}", reason=reason, remedy=remedy)
 
 
 def _file_of(task: str, folder: Path | None) -> str:

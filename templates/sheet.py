@@ -25,7 +25,8 @@ from ib_data.errors import IbDataError
 from ib_data.frames import frames, has_pyav
 from ib_data.media.coded import read_image
 from ib_data.media.jpeg import LARGEST_DIVISOR
-from ib_data.templates.preview import Entry
+from ib_data.sample import Media, Sample
+from ib_data.templates.preview import HIDDEN, Entry
 from ib_data.templates.render import MARK_END, MARK_START
 
 THUMBNAIL_PX = 256
@@ -35,12 +36,14 @@ _MARKED = re.compile(f"{MARK_START}(.*?){MARK_END}", re.DOTALL)
 def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
     """A whole HTML page of the entries, in their order, under a heading for each dataset and split.
 
-    Each picture has the anchor KEY, in a view NAME:KEY. A picture that cannot be decoded is replaced by a note.
+    Each picture has the anchor KEY, in a view NAME:KEY. A picture that cannot be decoded is replaced by a note, and so
+    is a sample that cannot be read.
     Of each entry the small picture is kept, never the whole one.
     """
     groups = groupby(entries, key=lambda e: (e.card.name, e.manifest.split))
     page, style_hash = _page()
-    return page.render(title=clean(title), style_hash=style_hash, datasets=[_dataset(group) for _, group in groups])
+    datasets = [_dataset(group) for _, group in groups]
+    return page.render(title=clean(title), style_hash=style_hash, hidden=HIDDEN, datasets=datasets)
 
 
 def clean(text: str) -> str:
@@ -105,12 +108,19 @@ def _dataset(entries: Iterator[Entry]) -> dict[str, Any]:
 
 
 def _sample(entry: Entry) -> dict[str, Any]:
-    sample, media = entry.sample, entry.sample.media
-    picture, absence = _picture(entry)
+    anchor = entry.key if entry.card.view_of is None else f"{entry.card.name}:{entry.key}"
+    named = {"key": clean(entry.key), "anchor": clean(anchor)}
+    if entry.sample is None:
+        absence = clean(f"cannot be read: {entry.problem}")
+        return {**named, "picture": None, "absence": absence, "size": "", "examples": [], "num_more": 0, "record": ""}
+    return {**named, **_of_sample(entry, entry.sample)}
+
+
+def _of_sample(entry: Entry, sample: Sample) -> dict[str, Any]:
+    media = sample.media
+    picture, absence = _picture(media, entry.media)
     size = f"{media.width} x {media.height}" if media.width and media.height else "size unknown"
     return {
-        "key": clean(sample.key),
-        "anchor": clean(sample.key if entry.card.view_of is None else f"{entry.card.name}:{sample.key}"),
         "picture": picture,
         "absence": absence,
         "alt": f"{media.kind} {clean(media.source_name)}",
@@ -125,7 +135,7 @@ def _sample(entry: Entry) -> dict[str, Any]:
                     (clean(turn.question), clean(turn.answer))
                     for turn in (example.rendered.earlier if example.rendered else ())
                 ],
-                "target": clean(example.rendered.target) if example.rendered else None,
+                "target": clean(example.rendered.target) if example.rendered and example.rendered.target else None,
                 "problem": clean(example.problem or ""),
             }
             for example in entry.examples
@@ -135,14 +145,14 @@ def _sample(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _picture(entry: Entry) -> tuple[str | None, str]:
+def _picture(media: Media, data: bytes | None) -> tuple[str | None, str]:
     """A data URI, or None and the reason why there is no picture."""
-    if entry.media is None:
+    if data is None:
         return None, "built without media"
-    is_clip = entry.sample.media.kind != "image"
+    is_clip = media.kind != "image"
     if is_clip and not has_pyav():
-        return None, f"{entry.sample.media.kind} of {len(entry.media):,} bytes"
+        return None, f"{media.kind} of {len(data):,} bytes"
     try:
-        return middle_frame(entry.media) if is_clip else thumbnail(entry.media), ""
+        return middle_frame(data) if is_clip else thumbnail(data), ""
     except IbDataError as error:
         return None, clean(f"cannot be decoded: {error}")

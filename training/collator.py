@@ -57,7 +57,10 @@ class Collator:
     max_target_tokens: int
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
-        """The batch of `examples`, in their order; DataError for one without pixels and for a clip."""
+        """The batch of `examples`, in their order.
+
+        Raises DataError for an example without pixels, for a clip, and where the answer is hidden.
+        """
         for example in examples:
             _check(example)
         images, image_index = unique_pictures(examples)
@@ -131,6 +134,9 @@ def _check(example: Example) -> None:
         problem = f"training takes images, found {example.media_kind}"
         remedy = "leave this dataset out of the mixture"
         raise DataError(example.dataset, problem, row=example.key, remedy=remedy)
+    if example.rendered.hidden:
+        remedy = "take a split whose answers are known"
+        raise DataError(example.dataset, "the answer is hidden: nothing to learn", row=example.key, remedy=remedy)
     if example.pixels is None:
         remedy = "open the stream with StreamOptions(images=ImageOptions())"
         raise DataError(example.dataset, "the example has no pixels", row=example.key, remedy=remedy)

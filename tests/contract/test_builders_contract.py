@@ -3,12 +3,12 @@
 import hashlib
 import io
 import json
+import re
 from pathlib import Path
 
 import datasets
 import pyarrow.parquet as pq
 import pytest
-import webdataset
 from PIL import Image
 
 from ib_data.builders.all import BUILDERS
@@ -26,8 +26,10 @@ from ib_data.mixtures.catalog.file import rebuild
 from ib_data.mixtures.catalog.queries import query
 from ib_data.sample import Sample
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 # Both libraries leave the files they read to the garbage collector.
 other_readers = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", (DOCS / "readers.md").read_text(), re.MULTILINE | re.DOTALL)
 STORED = [name for name in card_names() if load_card(name).view_of is None]
 SPLITS = [(name, split) for name in STORED for split in load_card(name).splits]
 
@@ -153,30 +155,35 @@ def test_another_machine_gets_the_same_bytes(built: Home, tmp_path: Path) -> Non
 
 
 @other_readers
-def test_webdataset_reads_the_shards(case) -> None:
-    folder = case[2]
-    shards = sorted(map(str, folder.glob("*.tar")))
-    read = {s["__key__"]: s for s in webdataset.WebDataset(shards, shardshuffle=False, empty_check=False)}
-    ours = {sample.key: (sample, data) for sample, data in samples_of(folder)}
-    assert read.keys() == ours.keys()
-    for key, (sample, data) in ours.items():
-        assert Sample.from_json(read[key]["json"]) == sample
-        assert data in read[key].values()
+def test_webdataset_reads_every_field_and_image(case, built: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docs/readers.md says it."""
+    name, split, folder = case
+    monkeypatch.chdir(built.root / "shards")
+    snippet = BLOCKS[0].replace("shardshuffle=False", "shardshuffle=False, empty_check=False")
+    found = []
+    for shard in sorted(folder.glob("*.tar")):
+        text = snippet.replace("vqav2/train/vqav2-train-000000.tar", f"{name}/{split}/{shard.name}")
+        loop = f"{text}    found.append((sample['__key__'], json.loads(sample['json']), image))\n"
+        exec(compile(loop, "docs/readers.md", "exec"), {"found": found})
+    assert found == [(sample.key, json.loads(sample.to_json()), data) for sample, data in samples_of(folder)]
 
 
 @other_readers
-def test_datasets_reads_the_shards(case, tmp_path: Path) -> None:
-    """Where all images of a split are of one kind: `datasets` wants one set of columns, and cannot open clips here."""
-    rows = rows_of(case[2])
-    kinds = {row["media_extension"] for row in rows}
-    if len(kinds) > 1 or rows[0]["media_kind"] == "video":
-        return
-    (column,) = kinds
-    shards = sorted(map(str, case[2].glob("*.tar")))
-    found = datasets.load_dataset("webdataset", data_files={"train": shards}, split="train", streaming=True)
-    found = found.cast_column(column, datasets.Image(decode=False))
-    expected = [(sample.key, data) for sample, data in samples_of(case[2])]
-    assert [(row["__key__"], row[column]["bytes"]) for row in found] == expected
+@pytest.mark.parametrize("streaming", [False, True])
+def test_datasets_reads_every_field_and_image(
+    case, built: Home, streaming: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/readers.md says it; the images as they are stored."""
+    name, split, folder = case
+    monkeypatch.chdir(built.root / "shards")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+    text = BLOCKS[1].replace("vqav2/train", f"{name}/{split}").replace("Image()", "Image(decode=False)")
+    text = text.replace('split="train"', f'split="train", streaming={streaming}')
+    found: list[tuple[str, dict, bytes]] = []
+    loop = f"{text}    found.append((sample['__key__'], sample['json'], image))\n"
+    exec(compile(loop, "docs/readers.md", "exec"), {"found": found})
+    found = [(key, value, image if isinstance(image, bytes) else image["bytes"]) for key, value, image in found]
+    assert found == [(sample.key, json.loads(sample.to_json()), data) for sample, data in samples_of(folder)]
 
 
 @pytest.mark.parametrize("name", ["iconqa", "msvd_qa", "web_capfilt"])

@@ -206,9 +206,9 @@ def test_many_examples_of_one_sample_stand_in_columns(vqa_home):
     assert "3 more in the record" in page
 
 
-def test_hidden_answers_are_shown_as_hidden(build):
-    home = build("vqav2", "test", [((Annotation(id="5", question="What?"),), None)])
-    text = sheet_of(home, "vqav2", split="test")
+def test_what_cannot_be_rendered_is_said_in_its_place(build):
+    home = build("vqav2", "train", [((Annotation(id="5", question="What?"),), None)])
+    text = sheet_of(home, "vqav2")
     assert "annotation 5: no answer to render" in text
     assert 'class="target"' not in text
 

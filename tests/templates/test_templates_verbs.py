@@ -90,8 +90,8 @@ def test_render_a_held_out_dataset_with_the_papers_prompt(build):
     assert lines[2] == "  -> false"
 
 
-def test_render_refuses_hidden_answers(build):
-    home = build("vqav2", "test", [((Annotation(id="7", question="What?"),), None)])
+def test_render_refuses_an_answer_that_is_missing(build):
+    home = build("vqav2", "train", [((Annotation(id="7", question="What?"),), None)])
     assert "vqav2: annotation 7: no answer to render" in refused("render", "vqav2", "--home", home.root)
 
 
@@ -202,8 +202,8 @@ def test_render_writes_a_page_with_every_template(vqa_home, build, tmp_path):
     assert CliRunner().invoke(group, ["render", "vqav2", "--json", "--html", str(file)]).exit_code == 2
 
 
-def test_a_page_of_hidden_answers_says_so(build, tmp_path):
-    home = build("vqav2", "test", [((Annotation(id="7", question="What?"),), None)])
+def test_a_page_of_what_cannot_be_rendered_says_so(build, tmp_path):
+    home = build("vqav2", "train", [((Annotation(id="7", question="What?"),), None)])
     run("render", "vqav2", "--html", tmp_path / "page.html", "--home", home.root)
     assert "annotation 7: no answer to render" in (tmp_path / "page.html").read_text(encoding="utf-8")
 

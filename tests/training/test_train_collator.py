@@ -111,6 +111,13 @@ def test_a_clip_is_refused() -> None:
         collator()([clip])
 
 
+def test_a_hidden_answer_is_refused() -> None:
+    known = asked("What is it?", "a cup")
+    hidden = dataclasses.replace(known, rendered=dataclasses.replace(known.rendered, target=None))
+    with pytest.raises(DataError, match="toy: toy-train-000000000001: the answer is hidden: nothing to learn"):
+        collator()([hidden])
+
+
 @pytest.mark.parametrize("data", [b"", b"no picture", RED[:60], RED[:-40]], ids=["empty", "text", "header", "cut"])
 def test_a_broken_picture_is_refused(data: bytes) -> None:
     with pytest.raises(MediaError):

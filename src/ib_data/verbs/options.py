@@ -98,8 +98,7 @@ def nothing_built(home: Home, names: Sequence[str]) -> IbDataError:
 def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> "list[Card]":
     """As `named_cards`, without those of a group that are not built or lack the split: a note each names them.
 
-    So are those whose manifest is damaged. Raises IbDataError where this is so of a dataset that is itself among NAMES,
-    and where none is left.
+    Raises IbDataError where this is so of a dataset that is itself among NAMES, and where none is left.
     """
     cards = named_cards(names)  # first of all: an unknown name needs no pyarrow
     from ib_data.templates.pick import NoSplitError, NotBuiltError, built_split
@@ -107,7 +106,6 @@ def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> "
     found: list[Card] = []
     missing: list[str] = []
     lacking: list[str] = []
-    damaged: list[DataError] = []
     for card in cards:
         try:
             built_split(home, card, split)
@@ -116,18 +114,12 @@ def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> "
             if card.name in names:
                 raise
             (lacking if isinstance(error, NoSplitError) else missing).append(card.name)
-        except DataError as error:
-            if card.name in names:
-                raise
-            damaged.append(error)
-    if not found and damaged:
-        raise damaged[0]
+        except DataError:  # is built, and damaged: whoever reads it says so, and goes on with the others
+            found.append(card)
     if not found and not missing:
         raise IbDataError(f"none of {', '.join(names)} has a split {split!r}")
     if not found:
         raise nothing_built(home, names)
-    for line in dict.fromkeys(map(str, damaged)):  # a dataset and its view share theirs
-        note(f"left out: {line}")
     if missing:
         note(f"left out because not built: {', '.join(missing)}")
     if lacking:

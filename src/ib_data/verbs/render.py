@@ -9,9 +9,8 @@ import click
 
 from ib_data.console import printable
 from ib_data.home import Home
-from ib_data.verbs.failures import refuse
 from ib_data.verbs.options import built_cards, home_option, json_option
-from ib_data.verbs.rendering import Rendering, previews, rendering_options, write_page
+from ib_data.verbs.rendering import Previews, Rendering, rendering_options, target_line, write_page
 
 if TYPE_CHECKING:
     from ib_data.templates.preview import Entry
@@ -49,11 +48,10 @@ def command(
     """
     if as_json and html:
         raise click.UsageError("--json and --html exclude each other")
-    entries = previews(
+    entries = Previews(
         home,
         built_cards(home, names, rendering.split),
         rendering,
-        names,
         n=number,
         per_sample=number,
         max_annotations=number,
@@ -64,6 +62,7 @@ def command(
     if html:
         num_examples = write_page(html, f"{', '.join(names)}: as rendered", entries, lambda entry: len(entry.examples))
         click.echo(f"{num_examples} examples in {html.absolute()}")
+        entries.refuse_problems()
         return  # the page says of each example why it could not be rendered
     found = list(entries)
     rows = list(_rows(found))
@@ -71,14 +70,15 @@ def command(
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     for row in rows if not as_json else ():
         click.echo(_lines(row))
-    _refuse_problems(found)
+    _add_problems(entries.problems, found)
+    entries.refuse_problems()
 
 
 def _rows(entries: "list[Entry]") -> Iterator[dict[str, Any]]:
     for entry in entries:
         for example in entry.examples:
             if example.rendered:
-                yield {"key": entry.sample.key, **example.rendered.to_plain()}
+                yield {"key": entry.key, **example.rendered.to_plain()}
 
 
 def _lines(row: dict[str, Any]) -> str:
@@ -87,14 +87,12 @@ def _lines(row: dict[str, Any]) -> str:
     lines = [head]
     for turn in row.get("earlier", ()):
         lines += [f"  {printable(turn['question'])}", f"  -> {printable(turn['answer'])}"]
-    return "\n".join([*lines, f"  {name} {printable(row['instruction'])}", f"  -> {printable(row['target'])}"])
+    return "\n".join([*lines, f"  {name} {printable(row['instruction'])}", f"  -> {target_line(row['target'])}"])
 
 
-def _refuse_problems(entries: "list[Entry]") -> None:
-    """An error where something could not be rendered, after the others are printed: one line a dataset."""
-    problems: dict[str, str] = {}
+def _add_problems(problems: dict[str, str], entries: "list[Entry]") -> None:
+    """Add why something could not be rendered, of each dataset the first."""
     for entry in entries:
         for example in entry.examples:
             if example.problem:
                 problems.setdefault(entry.card.name, example.problem)
-    refuse(problems.values(), f"{len(problems)} datasets could not be rendered: {', '.join(problems)}")

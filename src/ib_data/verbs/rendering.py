@@ -1,6 +1,6 @@
 """What the verbs that render share: their options, the samples that they show, and the page that they write."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.console import note
-from ib_data.errors import DataError, IbDataError
+from ib_data.console import printable
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.templates.options import ANSWERS, RenderOptions
+from ib_data.verbs.failures import refuse
 from ib_data.verbs.options import F, split_option, templates_option
 
 if TYPE_CHECKING:
@@ -62,41 +63,55 @@ def rendering_options(function: F) -> F:
     return with_options  # type: ignore[return-value]
 
 
-def previews(
-    home: Home, cards: "Iterable[Card]", rendering: Rendering, names: Collection[str], **chosen: Any
-) -> "Iterator[Entry]":
-    """The first samples of each dataset, one at a time; `chosen` as `preview` takes it.
+class Previews:
+    """The first samples of some datasets, one at a time; what cannot be read stops nothing else.
 
-    A damaged dataset that is not itself among NAMES is named in a note, and the others are shown. DataError where
-    it is, and where nothing else is there.
+    `problems` is the first of each dataset where there was any, as far as the entries were asked for.
     """
-    from ib_data.templates.library import load_task
-    from ib_data.templates.preview import preview
 
-    damage: dict[str, DataError] = {}  # a dataset and its view share theirs
-    num_entries = 0
-    for card in cards:
-        load_task(card.task, rendering.folder)  # a faulty template is no damage of what is built
-        try:
-            for entry in preview(
-                home, card, split=rendering.split, folder=rendering.folder, options=rendering.options, **chosen
-            ):
-                num_entries += 1
-                yield entry
-        except DataError as error:
-            if card.name in names:
-                raise
-            if str(error) not in damage:
-                note(f"left out: {error}")
-            damage[str(error)] = error
-    if damage and not num_entries:
-        raise next(iter(damage.values()))
+    def __init__(self, home: Home, cards: "Iterable[Card]", rendering: Rendering, **chosen: Any) -> None:
+        """`chosen` as `preview` takes it. Raises DataError for a template file that cannot be used."""
+        from ib_data.templates.library import load_task
+
+        self.problems: dict[str, str] = {}
+        self._home, self._cards, self._rendering, self._chosen = home, list(cards), rendering, chosen
+        for card in self._cards:
+            load_task(card.task, rendering.folder)
+
+    def __iter__(self) -> "Iterator[Entry]":
+        for card in self._cards:
+            try:
+                for entry in self._of(card):
+                    if entry.problem:
+                        self.problems.setdefault(card.name, entry.problem)
+                    yield entry
+            except IbDataError as error:
+                self.problems.setdefault(card.name, str(error))
+
+    def refuse_problems(self) -> None:
+        """Raise IbDataError in one line where something could not be read, after a note of each dataset's first."""
+        refuse(
+            self.problems.values(), f"{len(self.problems)} datasets could not be rendered: {', '.join(self.problems)}"
+        )
+
+    def _of(self, card: "Card") -> "Iterator[Entry]":
+        from ib_data.templates.preview import preview
+
+        given = self._rendering
+        return preview(self._home, card, split=given.split, folder=given.folder, options=given.options, **self._chosen)
 
 
-def write_page(path: Path, title: str, entries: "Iterable[Entry]", size: "Callable[[Entry], int]") -> int:
+def target_line(target: str | None) -> str:
+    """A target as a terminal shows it, or the mark of a hidden one."""
+    from ib_data.templates.preview import HIDDEN
+
+    return HIDDEN if target is None else printable(target)
+
+
+def write_page(path: Path, title: str, entries: Previews, size: "Callable[[Entry], int]") -> int:
     """Write the entries as a contact sheet, and sum up their sizes as they pass: with pictures they are not kept.
 
-    Raises IbDataError where no such file can be written, before anything is rendered.
+    Raises IbDataError where no such file can be written, before anything is rendered, and where nothing can be read.
     """
     if path.is_dir():
         raise IbDataError(f"--html {path}: is a folder; name a file in it")
@@ -116,6 +131,8 @@ def write_page(path: Path, title: str, entries: "Iterable[Entry]", size: "Callab
 
     try:
         page = contact_sheet(title, passing())
+        if not sizes:
+            entries.refuse_problems()
     except BaseException:
         if is_new:
             path.unlink()

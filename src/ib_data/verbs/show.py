@@ -8,7 +8,7 @@ import click
 from ib_data.console import printable
 from ib_data.home import Home
 from ib_data.verbs.options import built_cards, home_option
-from ib_data.verbs.rendering import Rendering, previews, rendering_options, write_page
+from ib_data.verbs.rendering import Previews, Rendering, rendering_options, target_line, write_page
 
 if TYPE_CHECKING:
     from ib_data.templates.preview import Entry
@@ -31,7 +31,8 @@ def command(
 ) -> None:
     """Samples with their instructions, in the terminal or as HTML.
 
-    NAMES are datasets, or held-in, held-out, all: of these the ones that are built.
+    NAMES are datasets, or held-in, held-out, all: of these the ones that are built. What cannot be read is said in its
+    place, stops nothing else and makes the exit code 1.
     The HTML file holds its pictures and needs no network and no script.
 
     \b
@@ -40,18 +41,18 @@ def command(
     """
     cards = built_cards(home, names, rendering.split)
     per_sample = 5 if html else 3
-    chosen = {"n": number, "per_sample": per_sample, "seed": seed, "media": html is not None}
-    entries = previews(home, cards, rendering, names, **chosen)
+    entries = Previews(home, cards, rendering, n=number, per_sample=per_sample, seed=seed, media=html is not None)
     if html is None:
         head = ""
         for place, entry in enumerate(entries):
             before, head = head, _head(entry)
             lines = [head] if head and head != before else []
             click.echo("\n".join([*([""] if place else []), *lines, _lines(entry)]))
-        return
-    title = f"{', '.join(card.title for card in cards)}: first samples"
-    num_samples = write_page(html, title, entries, lambda _: 1)
-    click.echo(f"{num_samples} samples in {html.absolute()}")
+    else:
+        title = f"{', '.join(card.title for card in cards)}: first samples"
+        num_samples = write_page(html, title, entries, lambda _: 1)
+        click.echo(f"{num_samples} samples in {html.absolute()}")
+    entries.refuse_problems()
 
 
 def _head(entry: "Entry") -> str:
@@ -63,9 +64,11 @@ def _head(entry: "Entry") -> str:
 
 
 def _lines(entry: "Entry") -> str:
+    if entry.sample is None:
+        return f"{entry.key}\n  {entry.problem}"
     media = entry.sample.media
     size = f"{media.width}x{media.height}" if media.width and media.height else "(built without media)"
-    lines = [f"{entry.sample.key}  {media.kind} {size}"]
+    lines = [f"{entry.key}  {media.kind} {size}"]
     for example in entry.examples:
         if example.rendered is None:
             lines.append(f"  {example.problem}")
@@ -73,7 +76,7 @@ def _lines(entry: "Entry") -> str:
         for turn in example.rendered.earlier:
             lines += [f"  {printable(turn.question)}", f"    -> {printable(turn.answer)}"]
         lines.append(f"  [{example.rendered.template}] {printable(example.rendered.instruction)}")
-        lines.append(f"    -> {printable(example.rendered.target)}")
+        lines.append(f"    -> {target_line(example.rendered.target)}")
     if entry.num_more:
         lines.append(f"  and {entry.num_more} more annotation{'s' if entry.num_more > 1 else ''}")
     return "\n".join(lines)

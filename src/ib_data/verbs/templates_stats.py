@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ib_data.console import note, table
-from ib_data.errors import DataError
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.templates.options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
+from ib_data.verbs.failures import refuse
 from ib_data.verbs.options import built_cards, home_option, json_option
 from ib_data.verbs.rendering import Rendering, rendering_options
 
@@ -71,9 +72,11 @@ def command(
     from ib_data.templates.token_counts import load_token_counter
 
     counter = load_token_counter(tokenizer) if tokenizer else None
-    found = []
     for card in cards:
-        load_task(card.task, rendering.folder)  # a faulty template is no damage of what is built
+        load_task(card.task, rendering.folder)  # a faulty template file is one error, not one of each dataset
+    found = []
+    problems: dict[str, str] = {}
+    for card in cards:
         try:
             manifest = built_split(home, card, rendering.split)
             stats = count_lengths(
@@ -88,17 +91,16 @@ def command(
                 max_instruction_tokens=max_instruction_tokens,
                 max_target_tokens=max_target_tokens,
             )
-        except DataError as error:
-            if card.name in names or len(cards) == 1:
-                raise
-            note(f"left out: {error}")
+        except IbDataError as error:
+            problems[card.name] = str(error)
             continue
         write_stats(home.split(card.stored_as, manifest.split), stats)
         found.append(stats)
     if as_json:
         click.echo(json.dumps([stats.to_plain() for stats in found], indent=1, ensure_ascii=False))
-    else:
+    elif found:
         _print(found)
+    refuse(problems.values(), f"{len(problems)} datasets could not be rendered: {', '.join(problems)}")
 
 
 def _print(found: "list[Stats]") -> None:
