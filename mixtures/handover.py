@@ -68,7 +68,7 @@ class Sender:
     def __init__(self, worker: int, taken: _Bytes) -> None:
         self.worker = worker
         self._taken = taken
-        self._slots = [torch.empty(0, dtype=torch.uint8)] * len(taken)
+        self._slots = [torch.empty(0, dtype=torch.uint8, device="cpu")] * len(taken)
 
     def send(self, batch: Any) -> Parcel:
         """What the receiver opens. The batch is copied when this returns; IbDataError where there is no memory."""
@@ -190,7 +190,7 @@ def _places(start: int, sizes: list[int]) -> tuple[list[_Place], int]:
 def _shared(size: int) -> Tensor:
     """uint8 (size,) that other processes can map, with any values."""
     try:
-        memory: Tensor = torch.empty(size, dtype=torch.uint8).share_memory_()  # type: ignore[no-untyped-call]
+        memory: Tensor = torch.empty(size, dtype=torch.uint8, device="cpu").share_memory_()  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         remedy = "make /dev/shm larger (`docker run --shm-size`), or use fewer workers or smaller batches"
         raise IbDataError(

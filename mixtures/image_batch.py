@@ -39,7 +39,9 @@ def unique_pictures(examples: Sequence[Example]) -> tuple[Tensor | None, Tensor]
         if example.pixels is not None and id(example.pixels) not in places:
             places[id(example.pixels)] = len(pictures)
             pictures.append(torch.from_numpy(example.pixels))
-    index = torch.tensor([places.get(id(example.pixels), 0) for example in examples], dtype=torch.int64)
+    # On the CPU, where the pictures are: a training script may have set another default device.
+    numbers = [places.get(id(example.pixels), 0) for example in examples]
+    index = torch.tensor(numbers, dtype=torch.int64, device="cpu")
     if len({picture.shape for picture in pictures}) > 1:
         raise IbDataError("images and clips meet in one batch; keep them in mixtures of their own, or give a collate")
     return (torch.stack(pictures) if pictures else None), index

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from typing_extensions import TypeVar  # torch brings it; Python 3.13 has the default in typing
 
 from ib_data.errors import IbDataError, os_error_line
+from ib_data.mixtures.defaults import cpu_as_default
 from ib_data.mixtures.example import Example
 from ib_data.mixtures.handover import Handover, Parcel, Receiver
 from ib_data.mixtures.image_batch import ImageBatch, stack
@@ -158,16 +159,17 @@ class StreamLoader(Generic[BatchT]):
             self.dataset.start = self.position
         handover = Handover(self.workers, self.prefetch_factor + _HELD) if self.workers else None
         others = multiprocessing.active_children()
-        made: Iterator[Any] = iter(
-            DataLoader(
-                _Measured(self.dataset, handover),
-                batch_size=None,
-                num_workers=self.workers,
-                prefetch_factor=self.prefetch_factor if self.workers else None,
-                multiprocessing_context=self.start_method if self.workers else None,
-                generator=torch.Generator(),  # else torch draws a seed from the run's own random state
+        with cpu_as_default():  # else torch draws a seed on whatever device a script has made the default
+            made: Iterator[Any] = iter(
+                DataLoader(
+                    _Measured(self.dataset, handover),
+                    batch_size=None,
+                    num_workers=self.workers,
+                    prefetch_factor=self.prefetch_factor if self.workers else None,
+                    multiprocessing_context=self.start_method if self.workers else None,
+                    generator=torch.Generator(),  # else torch draws a seed from the run's own random state
+                )
             )
-        )
         workers = [process for process in multiprocessing.active_children() if process not in others]
         if handover:
             made = _opened(handover.receiver(), made)

@@ -29,6 +29,8 @@ class StreamOptions:
     max_bad_share: float = 0.01
 
     def __post_init__(self) -> None:
+        if self.templates is not None:  # a script may change its folder once the stream is open
+            object.__setattr__(self, "templates", self.templates.absolute())
         if not 1 <= self.annotations_per_image <= _MOST_ANNOTATIONS:
             found = self.annotations_per_image
             raise IbDataError(f"annotations_per_image: expected 1 to {_MOST_ANNOTATIONS:,}, found {found}")

@@ -4,7 +4,6 @@ A spec may stand on a `base`: it takes the base's members, rule, render options 
 """
 
 import math
-import tomllib
 from collections import Counter
 from collections.abc import Collection, Set
 from dataclasses import replace
@@ -15,7 +14,7 @@ from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 from ib_data.home import SPLITS
 from ib_data.mixtures.schedule import BLOCK, MAX_POSITION
 from ib_data.mixtures.spec import COUNTS, Member, Mixture, StageSpec
-from ib_data.strict import Table, read_text
+from ib_data.strict import MAX_TOML_BYTES, Table, parse_toml, read_text
 from ib_data.tasks import TASKS
 from ib_data.templates.options import RenderOptions
 
@@ -55,16 +54,16 @@ def _find(name: str, folder: Path) -> Table:
         remedy = f"{did_you_mean(name, mixture_names())} (or give a .toml file)"
         raise IbDataError(f"unknown mixture {name!r}; {remedy}")
     try:
-        return _table(path.stem, read_text(path), str(path))
+        return _table(path.stem, read_text(path, MAX_TOML_BYTES), str(path))
     except FileNotFoundError as error:
         raise IbDataError(f"mixture file {path} is not there; packaged: {', '.join(mixture_names())}") from error
 
 
 def _table(name: str, text: str, file: str) -> Table:
     try:
-        values = tomllib.loads(text)
-    except ValueError as error:  # a TOMLDecodeError is one, and so is an integer of too many digits
-        raise DataError(name, f"is not TOML: {error}", file=file) from error
+        values = parse_toml(text)
+    except ValueError as error:
+        raise DataError(name, str(error), file=file) from error
     table = Table.of(values, name, file).only((*_KEYS, "base", *_KEYS_OF_DERIVED))
     for key in _KEYS_OF_DERIVED:
         if key in values and "base" not in values:

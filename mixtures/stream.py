@@ -246,6 +246,7 @@ def open_stream(
     """
     spec = load_mixture(mixture) if isinstance(mixture, str) else mixture
     chosen = options or StreamOptions()
+    home = Home(home.root.absolute())  # a script may change its folder once the stream is open
     store = store_of(home, shards, cache_bytes)
     spec, built = find_built(store, spec, available=available)
     parts = parts_of(built, spec, seed, chosen, home)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
 
 from ib_data.errors import DataError
 from ib_data.mixtures.schedule import Stage
@@ -10,6 +10,9 @@ from ib_data.mixtures.spec import Member, Mixture
 
 # Slots of the master table. A quota is off by less than one slot: 0.1 % of the smallest share of 26 sqrt-weighted sets.
 TOTAL_QUOTA = 65_536
+_TRAPS = [InvalidOperation, DivisionByZero, Overflow]
+# Of its own, whatever precision, rounding and traps a program has set for itself.
+_EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN, Emin=-999_999, Emax=999_999, clamp=0, flags=[], traps=_TRAPS)
 
 
 def weights(mixture: Mixture, position: int = 0) -> dict[str, float]:
@@ -77,7 +80,7 @@ def _quotas(mixture: Mixture, start: int, total: int) -> dict[str, int]:
         # A member too small for one slot takes one; the others share what is left, which may make another too small.
         rest = {name: share for name, share in shares.items() if name not in small}
         left = total - len(small)
-        with localcontext(prec=40):
+        with localcontext(_EXACT):
             scale = left / sum(rest.values(), Decimal(0))
             ideal = {name: share * scale for name, share in rest.items()}
         too_small = {name for name, value in ideal.items() if value < 1}
@@ -91,7 +94,7 @@ def _quotas(mixture: Mixture, start: int, total: int) -> dict[str, int]:
 
 def _largest_remainder(ideal: Mapping[str, Decimal], total: int) -> dict[str, int]:
     floors = {name: int(value) for name, value in ideal.items()}
-    with localcontext(prec=40):
+    with localcontext(_EXACT):
         by_remainder = sorted(ideal, key=lambda name: floors[name] - ideal[name])  # stable: ties in the spec's order
     for name in by_remainder[: total - sum(floors.values())]:
         floors[name] += 1
@@ -115,7 +118,7 @@ def _floats(shares: Mapping[str, Decimal]) -> dict[str, float]:
 
 def _shares(mixture: Mixture, start: int) -> dict[str, Decimal]:
     """The shares in the stage that begins at `start`, where `mixture` is what is in force there."""
-    with localcontext(prec=40):
+    with localcontext(_EXACT):
         raw = {member.name: _by_rule(mixture, member) * Decimal(member.scale) for member in mixture.members}
         total = sum(raw.values(), Decimal(0))
         if not total:

@@ -5,7 +5,6 @@ keyed by template where one wants a target of its own. `unused` lists fields tha
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from ib_data.cards import Card, card_names
 from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
-from ib_data.strict import Table
+from ib_data.strict import Table, parse_toml
 from ib_data.tasks import TASKS
 from ib_data.templates.language import TemplateTextError, names_tested, names_used, render_text
 from ib_data.templates.source import TemplateFileError, line_of, read_source, refuse_unknown_keys, text_at
@@ -155,7 +154,7 @@ def zero_shot(card: Card, folder: Path | None = None) -> Template | None:
 def parse_file(task: str, source: str, file: str) -> TemplateFile:
     """The templates in the text of one file, and its faults: all of its templates', or the first of the file itself."""
     try:
-        table = Table.of(tomllib.loads(source), "templates", file)
+        table = Table.of(parse_toml(source), "templates", file)
         refuse_unknown_keys(table, ("target", "targets", "unused", *KINDS), source)
         names = [name for kind in KINDS for name in table.table(kind).values]
         if len(names) > MAX_TEMPLATES:
@@ -166,12 +165,9 @@ def parse_file(task: str, source: str, file: str) -> TemplateFile:
         shared = _shared_targets(table, source)
         unused = _texts(table, "unused", line_of(source, "unused"))
         _refuse_unknown(unused, table, line_of(source, "unused"), "unused")
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         found = re.search(r"at line (\d+)", str(error))
-        fault = TemplateFileError(file, int(found[1]) if found else None, "file", f"not TOML: {error}")
-        return TemplateFile(task, file, source, faults=(fault,))
-    except RecursionError:
-        fault = TemplateFileError(file, None, "file", "nested too deeply", "write texts and lists of texts")
+        fault = TemplateFileError(file, int(found[1]) if found else None, "file", str(error))
         return TemplateFile(task, file, source, faults=(fault,))
     except DataError as error:
         return TemplateFile(task, file, source, faults=(error,))

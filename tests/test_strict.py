@@ -1,5 +1,7 @@
 """Small data files read strictly: what a value may be, and what is said of any other."""
 
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 
 from ib_data.errors import DataError, IbDataError
-from ib_data.strict import Table, read_text
+from ib_data.strict import Table, parse_toml, read_text
 
 
 def test_a_whole_number_is_taken_where_a_number_is_asked_for() -> None:
@@ -66,3 +68,59 @@ def test_the_problem_of_an_error_is_one_line_too() -> None:
     error = DataError("vsr", "found\n\x1b[2J " + "x" * 5000, file="a\nb", remedy="build again")
     assert error.problem.startswith("vsr: a b: found [2J xxx")
     assert len(error.problem) == 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("a = " + "[" * 600 + "]" * 600, "nested too deeply; write at most 16 levels (at line 1)"),
+        ("b = 1\na" + ".a" * 30_000 + " = 1", "nested too deeply; write at most 16 levels (at line 2)"),
+        ("[a" + ' . "a"' * 17 + "]", "nested too deeply"),
+        ("a = " + "{ b = " * 17 + "1" + " }" * 17, "nested too deeply"),
+        # Quotes that close a text of several lines hide nothing that follows.
+        ('x = ["""a"""", ' + "[" * 600, "nested too deeply"),
+        ("x = " + "1" * 5_000, "not TOML: Exceeds the limit"),
+        ("# " + "x" * 2**20, "expected at most 1,048,576 characters of TOML, found 1,048,578"),
+    ],
+    ids=["brackets", "dots", "head", "tables", "hidden", "digits", "size"],
+)
+def test_toml_that_would_take_the_parser_too_far_is_refused_at_once(text: str, fault: str) -> None:
+    began = time.process_time()
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        parse_toml(text)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a = "' + "[" * 600 + '"',
+        "a = '" + "." * 600 + "'",
+        "a = '''\n" + "[" * 600 + "''''",
+        'a = """\n\\"""' + "{" * 600 + '"""',
+        "# " + "[" * 600 + "\na = 1",
+        "a = [" + "1.5, [2.5], " * 600 + "]",
+        "a = [\n" + "{ b.c = 1, d = [] },\n" * 600 + "]",
+        "\n".join(f"a.b{i}.c = 1" for i in range(600)),
+    ],
+    ids=["text", "literal", "lines", "basic", "comment", "numbers", "inline", "keys"],
+)
+def test_what_only_looks_deep_is_read(text: str) -> None:
+    assert parse_toml(text).keys() == {"a"}
+
+
+@pytest.mark.parametrize("verb", [("mixture", "show"), ("stream",), ("train",)])
+def test_a_file_of_toml_that_is_none_is_one_line_for_every_verb(cli, tmp_path: Path, verb: tuple[str, ...]) -> None:
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 600 + "]" * 600)
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "large.toml").write_bytes(b"#" * (2**20 + 1))
+    for name, says in (
+        ("deep", "deep.toml: nested too deeply; write at most 16 levels (at line 1)"),
+        ("folder", "folder.toml: expected a file, found a folder"),
+        ("large", "large.toml: expected at most 1,048,576 bytes, found more"),
+    ):
+        said = cli(*verb, tmp_path / f"{name}.toml", "--home", tmp_path)
+        assert said.code == 1
+        assert said.err.startswith("ib-data: ")
+        assert says in said.err
+        assert len(said.err.splitlines()) == 1

@@ -124,8 +124,8 @@ def last(ids: list[int], count: int) -> list[int]:
 def right_padded(rows: Sequence[list[int]], fill: int) -> tuple[Tensor, Tensor]:
     """Rows as int64 (B, longest), filled on the right, and their mask of ones and zeros."""
     width = max(map(len, rows))
-    ids = torch.tensor([row + [fill] * (width - len(row)) for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+    ids = torch.tensor([row + [fill] * (width - len(row)) for row in rows], dtype=torch.int64, device="cpu")
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], dtype=torch.int64, device="cpu")
     return ids, mask
 
 

@@ -1,6 +1,5 @@
 """What a training run is told: a frozen dataclass, read strictly from TOML, with `key=value` overrides."""
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files as package_files
@@ -8,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.choices import AUGMENTS, DECODES, DEFAULT_CACHE_BYTES
-from ib_data.errors import IbDataError, did_you_mean, quoted
-from ib_data.strict import Table, read_text
+from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
+from ib_data.strict import MAX_TOML_BYTES, Table, parse_toml, read_text
 from ib_data.templates.options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
 
 MODELS = ("tiny",)
@@ -82,9 +81,9 @@ def load_config(name_or_path: str, overrides: Iterable[str] = ()) -> TrainConfig
     """
     if name_or_path.endswith(".toml"):
         path = Path(name_or_path)
-        if not path.is_file():
+        if not path.exists():
             raise IbDataError(f"no configuration file {path}; packaged ones: {', '.join(config_names())}")
-        text, name, file = read_text(path), path.stem, str(path)
+        text, name, file = read_text(path, MAX_TOML_BYTES), path.stem, str(path)
     elif name_or_path in config_names():
         packaged = package_files("ib_data.training").joinpath("configs", f"{name_or_path}.toml")
         text, name, file = packaged.read_text(encoding="utf-8"), name_or_path, f"training/configs/{name_or_path}.toml"
@@ -97,9 +96,9 @@ def load_config(name_or_path: str, overrides: Iterable[str] = ()) -> TrainConfig
 def parse_config(text: str, name: str, file: str, overrides: Iterable[str] = ()) -> TrainConfig:
     """The configuration in a TOML text; see `load_config`."""
     try:
-        values = tomllib.loads(text)
-    except ValueError as error:  # not TOML, or an integer of more digits than Python reads
-        raise IbDataError(f"{name}: {file}: not TOML: {error}") from error
+        values = parse_toml(text)
+    except ValueError as error:
+        raise DataError(name, str(error), file=file) from error
     config = config_of(Table.of(values, name, file), {})
     typed = dict(_override(override, name) for override in overrides)
     return config_of(Table.of(typed, name, "command line"), asdict(config)) if typed else config

@@ -100,7 +100,7 @@ def _fill(model: nn.Module, seed: int) -> None:
         if parameter.dim() == 1:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
             continue
-        generator = torch.Generator().manual_seed(keyed_bits(seed, f"training.init.{name}") % 2**63)
+        generator = torch.Generator("cpu").manual_seed(keyed_bits(seed, f"training.init.{name}") % 2**63)
         table = "embed" in name or name == "query_tokens"
         spread = math.sqrt(3.0 / (1 if table else parameter[0].numel()))
         parameter.copy_((torch.rand(parameter.shape, generator=generator) * 2 - 1) * spread * _gain(name))

@@ -24,5 +24,7 @@ def normalised(pictures: Tensor) -> Tensor:
     # One copy, then in place: 13 ms for 64 pictures of 224 pixels, where a new tensor for each step takes 64 ms (two
     # cores of an AMD EPYC), with the same bits.
     values = pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
-    mean, deviation = (torch.tensor(v, device=values.device).view(3, 1, 1) for v in (MEAN, DEVIATION))
+    mean, deviation = (
+        torch.tensor(v, dtype=values.dtype, device=values.device).view(3, 1, 1) for v in (MEAN, DEVIATION)
+    )
     return values.div_(255).sub_(mean).div_(deviation)

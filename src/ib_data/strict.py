@@ -1,5 +1,7 @@
 """Strict reading of small data files (cards, specs, configs): an unknown key names the nearest known one."""
 
+import re
+import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,16 @@ from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 
 T = TypeVar("T")
 _MISSING = object()
+# A spec, a configuration or a file of templates has a few kilobytes and three levels. The time of tomllib grows with
+# the square of the depth (9 s for 30,000 dotted keys), and Python's stack ends at some hundred brackets.
+MAX_TOML_BYTES = 2**20
+MAX_TOML_DEPTH = 16
+# What is no structure (comments and the four kinds of strings, closed or not), then brackets, then keys with dots.
+_TOML_PARTS = re.compile(
+    r"""(?P<text>\#[^\n]*|"{3}(?:[^\\]|\\.)*?(?:"{3,5}|\Z)|'{3}.*?(?:'{3,5}|\Z)|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?)"""
+    r"""|(?P<open>[\[{])|(?P<close>[\]}])|(?P<dot>\.)|(?P<other>[=,\n])""",
+    re.DOTALL,
+)
 _WORDS = {str: "a text", int: "an integer", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
 
 
@@ -100,9 +112,48 @@ class Table:
         return Table.of(value, self.owner, self.file, path, self.remedy, self.ask)
 
 
-def read_text(path: Path) -> str:
-    """The text of a user's file, without the mark that Windows puts before it; IbDataError where it is not UTF-8."""
+def read_text(path: Path, most_bytes: int | None = None) -> str:
+    """The text of a user's file, without the mark that Windows puts before it.
+
+    IbDataError where it is a folder, holds more than `most_bytes`, or is not UTF-8; FileNotFoundError where it is not
+    there.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read() if most_bytes is None else file.read(most_bytes + 1)
+        text = data.decode("utf-8-sig")
+    except IsADirectoryError as error:
+        raise IbDataError(f"{path}: expected a file, found a folder; name a file in it") from error
     except UnicodeDecodeError as error:
         raise IbDataError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error
+    if most_bytes is not None and len(data) > most_bytes:
+        raise IbDataError(f"{path}: expected at most {most_bytes:,} bytes, found more; is it another file?")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The values in a TOML text.
+
+    ValueError, in one line for a message, where it is not TOML, or larger or nested deeper than any file that this
+    package reads: more than MAX_TOML_BYTES, or MAX_TOML_DEPTH brackets or parts of a dotted key.
+    """
+    if len(text) > MAX_TOML_BYTES:
+        raise ValueError(f"expected at most {MAX_TOML_BYTES:,} characters of TOML, found {len(text):,}")
+    _require_shallow(text)
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError is one; so is an integer of too many digits
+        raise ValueError(f"not TOML: {error}") from error
+
+
+def _require_shallow(text: str) -> None:
+    """Raise ValueError for brackets or dotted keys that are nested too deeply, before a parser follows them."""
+    depth = dots = 0
+    for part in _TOML_PARTS.finditer(text):
+        kind = part.lastgroup
+        if kind != "text":
+            depth += (kind == "open") - (kind == "close")
+            dots = dots + 1 if kind == "dot" else 0
+        if depth > MAX_TOML_DEPTH or dots >= MAX_TOML_DEPTH:
+            line = text.count("\n", 0, part.start()) + 1
+            raise ValueError(f"nested too deeply; write at most {MAX_TOML_DEPTH} levels (at line {line})")
