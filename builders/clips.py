@@ -22,4 +22,5 @@ def open_clip(data: bytes) -> Opened:
         raise MediaError(str(error)) from error
     if clip.container not in EXTENSIONS:
         raise MediaError(f"is no clip of a known kind ({clip.container})")
-    return Opened(data, EXTENSIONS[clip.container], clip.width, clip.height, hashlib.sha256(data).hexdigest())
+    size, digest = (clip.width, clip.height), hashlib.sha256(data).hexdigest()
+    return Opened(data, EXTENSIONS[clip.container], *size, digest, source_px=size)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, MediaRef, Row, clean, coco
+from ib_data.builders.rows import Drop, MediaRef, Row, clean, coco, stated_size
 from ib_data.errors import quoted
 from ib_data.sample import Annotation
 from ib_data.strict import Table
@@ -51,6 +51,9 @@ def karpathy_rows(image: Table, media: MediaRef, drop_id: str) -> Iterator[Row |
 
 
 def _official(files: Files) -> Iterator[Row | Drop]:
-    for row in files.rows("annotations", "annotations"):
-        media = coco(OFFICIAL[files.split], row.get("image_id", int))
+    captions, images = files.lists("annotations", "annotations", "images")
+    sizes = {image.get("id", int): stated_size(image) for image in images}
+    for row in captions:
+        image_id = row.get("image_id", int)
+        media = coco(OFFICIAL[files.split], image_id, sizes.get(image_id))
         yield Row(media, Annotation(id=str(row.get("id", int)), caption=clean(row.get("caption", str))))

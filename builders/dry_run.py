@@ -43,7 +43,9 @@ def _steps(card: Card, build: Build, split: str, form: str | None) -> Iterator[S
         yield from _with_rows(card, build, resolve(card, split, form, build.folders, build.fetcher))
     elif build.options.media:
         for store in map(media_stores().__getitem__, card.media):
-            yield Step(split=split, origin=Origin(what=store.name, place=_address(store), why="if rows want them"))
+            by_hand = f", by hand: {store.gate.where}" if store.gate else ""
+            why = f"to be fetched if rows want them{by_hand}"
+            yield Step(split=split, origin=Origin(what=store.name, place=_address(store), why=why, num_files=0))
 
 
 def _is_at_hand(card: Card, file: SourceFile, build: Build) -> bool:

@@ -64,18 +64,12 @@ class Files:
                 f"{self.dataset}: {self.name(role)}: holds JSON Lines, a row a line, in the place of one list; read so"
             )
             return list(self._lines(role, data))
-        value = self._value(role, data)
-        if key is not None:
-            if not isinstance(value, dict) or key not in value:
-                found = (
-                    f"an object with {', '.join(map(repr, list(value)[:6]))}" if isinstance(value, dict) else "a list"
-                )
-                raise self.wrong_file(role, f"expected an object with {key!r}, found {found}")
-            for name, expected in header.items():
-                if value.get(name, expected) != expected:
-                    raise self.wrong_file(role, f"expected {name} {expected!r}, found {quoted(value[name])}")
-            value = value[key]
-        return self._tables(role, key, value)
+        return self._under(role, key, self._value(role, data), header)
+
+    def lists(self, role: str, key: str, *more: str) -> list[list[Table]]:
+        """As `rows` of `key`, and of `more` keys of the same object, which may be absent; the file is parsed once."""
+        value = self._value(role, self._bytes(role))
+        return [self._under(role, name, value, {}) if name == key or name in value else [] for name in (key, *more)]
 
     def lines(self, role: str) -> Iterator[Table]:
         """The rows of a JSONL file, a table a line; blank lines are skipped.
@@ -175,6 +169,19 @@ class Files:
                 for i, row in enumerate(value[name]):
                     self._check(role, row, marks, f"{name}[{i}]")
         return value
+
+    def _under(self, role: str, key: str | None, value: Any, header: Mapping[str, str]) -> list[Table]:
+        if key is not None:
+            if not isinstance(value, dict) or key not in value:
+                found = (
+                    f"an object with {', '.join(map(repr, list(value)[:6]))}" if isinstance(value, dict) else "a list"
+                )
+                raise self.wrong_file(role, f"expected an object with {key!r}, found {found}")
+            for name, expected in header.items():
+                if value.get(name, expected) != expected:
+                    raise self.wrong_file(role, f"expected {name} {expected!r}, found {quoted(value[name])}")
+            value = value[key]
+        return self._tables(role, key, value)
 
     def _tables(self, role: str, key: str | None, value: Any) -> list[Table]:
         if not isinstance(value, list):

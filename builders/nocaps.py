@@ -3,23 +3,24 @@
 from collections.abc import Iterator
 
 from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, MediaRef, Row, clean, extra
+from ib_data.builders.rows import Drop, MediaRef, Row, clean, extra, stated_size
 from ib_data.sample import Annotation
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a caption. `image_id` is a number in this file; the photo is named by its `open_images_id`."""
-    photos: dict[int, tuple[str, str | None]] = {}
+    photos: dict[int, tuple[MediaRef, str | None]] = {}
     for image in files.rows("annotations", "images"):
         image_id = image.get("id", int)
         if image_id in photos:
             raise image.error(f"image id {image_id} stands twice", "fetch the official file again")
-        photos[image_id] = image.get("open_images_id", str), image.get("domain", str, None)
+        media = MediaRef("openimages_nocaps", image.get("open_images_id", str), size_px=stated_size(image))
+        photos[image_id] = media, image.get("domain", str, None)
     for row in files.rows("annotations", "annotations"):
         row_id, image_id = str(row.get("id", int)), row.get("image_id", int)
         if image_id not in photos:
             yield Drop(row_id, "caption without image")
             continue
-        photo, domain = photos[image_id]
+        media, domain = photos[image_id]
         annotation = Annotation(id=row_id, caption=clean(row.get("caption", str)), extra=extra(domain=domain))
-        yield Row(MediaRef("openimages_nocaps", photo), annotation)
+        yield Row(media, annotation)

@@ -27,13 +27,17 @@ _WEBP_LOSSY, _WEBP_LOSSLESS = b"VP8 ", b"VP8L"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Bytes of an image or clip that opens, with its size in pixels and the checksum of the bytes."""
+    """Bytes of an image or clip that opens, with its size in pixels and the checksum of the bytes.
+
+    `source_px` is the width and height before it was made smaller.
+    """
 
     data: bytes
     extension: str
     width: int
     height: int
     sha256: str
+    source_px: tuple[int, int]
 
 
 def open_picture(data: bytes, max_side: int | None = None) -> Opened:
@@ -45,7 +49,8 @@ def open_picture(data: bytes, max_side: int | None = None) -> Opened:
     if max_side and max(coded.width, coded.height) > max_side:
         return _smaller(data, coded, max_side)
     coded.check()
-    return Opened(data, EXTENSIONS[coded.format], coded.width, coded.height, hashlib.sha256(data).hexdigest())
+    size, digest = (coded.width, coded.height), hashlib.sha256(data).hexdigest()
+    return Opened(data, EXTENSIONS[coded.format], *size, digest, source_px=size)
 
 
 def _smaller(data: bytes, coded: CodedImage, max_side: int) -> Opened:
@@ -61,7 +66,8 @@ def _smaller(data: bytes, coded: CodedImage, max_side: int) -> Opened:
     else:
         extension = "png"
         small.save(out, "PNG")
-    return Opened(out.getvalue(), extension, width, height, hashlib.sha256(out.getvalue()).hexdigest())
+    digest = hashlib.sha256(out.getvalue()).hexdigest()
+    return Opened(out.getvalue(), extension, width, height, digest, source_px=(coded.width, coded.height))
 
 
 def _is_lossy(webp: bytes) -> bool:

@@ -27,6 +27,7 @@ from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 MAX_ID_LENGTH = 48  # with dataset, split and extension a member's name stays below the 100 that a tar header holds
 MISSING = "media missing"
 UNREADABLE = "media unreadable"
+OTHER_SIZE = "media not of the stated size"
 LOOKUP = 32  # a handful of links alone could all be dead; the crawl would take it for a network that is down
 # An option may be an empty text, as one of A-OKVQA's is: its place must stay.
 _FIELDS = tuple(n for n in Annotation.__dataclass_fields__ if n not in ("id", "options", "answer_index", "extra"))

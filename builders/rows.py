@@ -8,6 +8,7 @@ from typing import Any
 
 from ib_data.errors import quoted
 from ib_data.sample import Annotation, Answer
+from ib_data.strict import Table
 
 # A part of a path: no control character, no backslash, not "." and not "..".
 _PART = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f\\]+")
@@ -18,11 +19,15 @@ _MAX_NAME = 200  # of a part of an id that is a path; file systems end at 255 by
 
 @dataclass(frozen=True, slots=True)
 class MediaRef:
-    """An image or clip of a media store (`cards/media.toml`), by its id there; `url` where the row says it."""
+    """An image or clip of a media store (`cards/media.toml`), by its id there.
+
+    `url` and `size_px` (width and height) are what the source states, where it does.
+    """
 
     store: str
     image_id: int | str
     url: str = ""
+    size_px: tuple[int, int] | None = field(default=None, compare=False)
 
     def fault(self) -> str | None:
         """Why the id cannot be that of an image: it would be no name of a file, or lead out of its folder."""
@@ -54,9 +59,15 @@ class Drop:
     near: MediaRef | None = field(default=None, compare=False, repr=False)
 
 
-def coco(folder: str, image_id: int) -> MediaRef:
+def coco(folder: str, image_id: int, size_px: tuple[int, int] | None = None) -> MediaRef:
     """An image of COCO, by the folder the dataset names (`train2014`, `val2017`, ...)."""
-    return MediaRef(f"coco_{folder}", image_id)
+    return MediaRef(f"coco_{folder}", image_id, size_px=size_px)
+
+
+def stated_size(row: Table, width: str = "width", height: str = "height") -> tuple[int, int] | None:
+    """The size in pixels that a row states of its image, None where it states none."""
+    size = row.get(width, int, None), row.get(height, int, None)
+    return None if None in size else size
 
 
 def clean(text: str) -> str:

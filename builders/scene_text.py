@@ -1,7 +1,7 @@
 """What TextVQA and TextCaps share: one set of photos, one form of file, and the tokens that Rosetta read."""
 
 from ib_data.builders.files import Files
-from ib_data.builders.rows import MediaRef, clean
+from ib_data.builders.rows import MediaRef, clean, stated_size
 from ib_data.errors import quoted
 from ib_data.strict import Table
 
@@ -22,7 +22,8 @@ def rows_of(files: Files, dataset: str) -> list[Table]:
 
 def photo(files: Files, row: Table) -> MediaRef:
     """The photo of a row."""
-    return MediaRef(_STORES[files.split], row.get("image_id", str))
+    size_px = stated_size(row, "image_width", "image_height")
+    return MediaRef(_STORES[files.split], row.get("image_id", str), size_px=size_px)
 
 
 def read_tokens(files: Files, rows: list[Table]) -> dict[str, tuple[str, ...]]:

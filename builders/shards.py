@@ -20,8 +20,9 @@ from ib_data.builders.index import SCHEMA, Extent, index_rows, write_table
 from ib_data.builders.manifest import Shard
 from ib_data.builders.media import open_media
 from ib_data.builders.pictures import MediaError, Opened
-from ib_data.builders.plan import UNREADABLE, Planned
+from ib_data.builders.plan import OTHER_SIZE, UNREADABLE, Planned
 from ib_data.builders.rows import Drop
+from ib_data.builders.stated_size import OtherSizeError, check_size_stated
 from ib_data.errors import DataError
 from ib_data.sample import Sample
 
@@ -166,13 +167,16 @@ def _open(planned: Planned, job: ShardJob, drops: list[Drop]) -> Opened | None:
         return None
     sample = planned.sample
     try:
-        return open_media(sample.media.kind, planned.place.read(sample.dataset), job.max_side)
+        opened = open_media(sample.media.kind, planned.place.read(sample.dataset), job.max_side)
+        check_size_stated(opened, planned.ref.size_px, job.max_side)
+        return opened
     except MediaError as error:
         if not job.allow_missing:
             place = str(planned.place.path) + (f":{planned.place.member}" if planned.place.member else "")
             remedy = "fetch it again, or drop its annotations, counted, with --allow-missing"
             raise DataError(sample.dataset, str(error), file=place, row=sample.key, remedy=remedy) from error
-        drops += [Drop(annotation.id, UNREADABLE) for annotation in sample.annotations]
+        reason = OTHER_SIZE if isinstance(error, OtherSizeError) else UNREADABLE
+        drops += [Drop(annotation.id, reason) for annotation in sample.annotations]
         return None
 
 

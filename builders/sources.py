@@ -213,11 +213,18 @@ def resolve(card: Card, split: str, form: str | None, folders: SourceFolders, fe
 
 def lacks(card: Card, files: list[SourceFile], folders: SourceFolders) -> str:
     """That `--source` lacks some files: the names that were looked for, where, and what lies near them."""
-    names = list(dict.fromkeys(name for file in files for name in _names(file)))
-    near = near_names(names, folders.names(), card.not_read)
+    wanted = dict.fromkeys(_in_words(file) for file in files)
+    official = {name for file in card.files for name in _names(file)}
+    names = [name for name in folders.names() if name not in official]
+    near = near_names((name for file in files for name in _names(file)), names, card.not_read)
     near += [line for file in files for line in _without_member(card, file, folders)]
-    hint = f" (near: {', '.join(dict.fromkeys(near))})" if near else ""
-    return f"{card.name}: --source {folders} lacks {' and '.join(names)}{hint}"
+    hint = f"; near: {', '.join(dict.fromkeys(near))}" if near else ""
+    return f"{card.name}: --source {folders} lacks {', '.join(wanted)}{hint}"
+
+
+def _in_words(file: SourceFile) -> str:
+    first, *others = _names(file)
+    return f"{first} (in {others[0]} or bare)" if others else first
 
 
 def _names(file: SourceFile) -> list[str]:
@@ -234,7 +241,7 @@ def _without_member(card: Card, file: SourceFile, folders: SourceFolders) -> lis
     found = []
     for path in folders.named(PurePosixPath(file.name).name):
         members = open_archive(path, card.name).members
-        found.append(f"{path} holds no {file.member}, but {next(iter(members), 'nothing')}")
+        found.append(f"{path}, which holds {next(iter(members), 'nothing')}")
     return found
 
 

@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import click
 
 from ib_data.console import note
 from ib_data.errors import IbDataError
-from ib_data.home import Home
-from ib_data.verbs.build_report import report
+from ib_data.home import MARKER, Home
+from ib_data.verbs.build_report import report, report_steps
 from ib_data.verbs.options import home_option, split_option, stored_cards
 
 
@@ -42,6 +43,7 @@ from ib_data.verbs.options import home_option, split_option, stored_cards
 @click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True, help="What runs workers.")
 @click.option("--no-media", is_flag=True, help="Annotations only.")
 @click.option("--allow-missing", is_flag=True, help="Drop samples whose picture is missing or broken, counted.")
+@click.option("--dry-run", is_flag=True, help="List where every file would come from, and fetch and write nothing.")
 @click.option("--replace", is_flag=True, help="Also replace a better build: more annotations, media, another form.")
 @click.option("--max-side", type=click.IntRange(min=16), metavar="PX", help="Store larger pictures at this size.")
 @home_option
@@ -56,16 +58,19 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     ib-data build vqav2 okvqa --workers 8
     ib-data build vsr --no-media --source ~/downloads/vsr
     ib-data build coco_caption --source ~/coco --allow-missing
+    ib-data build all --dry-run
     """
     if mini and (mirror or chosen["sources"] or chosen["from_hub"]):
         raise click.UsageError("--mini brings its own files: leave out --source, --mirror and --from-hub")
+    if mini and chosen["dry_run"]:
+        raise click.UsageError("--mini brings its own files: there is nothing to look up for --dry-run")
     if mirror and urlsplit(mirror).scheme not in ("file", "http", "https"):
         raise click.UsageError(f"--mirror {mirror}: expected an address that begins with file:, http: or https:")
     cards = stored_cards(names)
     from ib_data.builders.build import Build, build_dataset
+    from ib_data.builders.dry_run import Step, steps
     from ib_data.builders.folders import SourceFolders
     from ib_data.builders.options import Options
-    from ib_data.mixtures.catalog.file import rebuild
 
     options = Options(
         media=not chosen["no_media"],
@@ -87,22 +92,35 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
             report=partial(report, home),
         )
         failed: dict[str, IbDataError] = {}
+        found: list[tuple[str, Step]] = []
         for card in cards:
             try:
-                build_dataset(card, build, chosen["split"])
+                if chosen["dry_run"]:
+                    found += [(card.name, step) for step in steps(card, build, chosen["split"])]
+                else:
+                    build_dataset(card, build, chosen["split"])
             except IbDataError as error:  # a gate, a missing extra: the others are built all the same
                 failed[card.name] = error
                 if len(cards) > 1:
                     note(f"not built: {error}")
-    try:
-        rebuild(home)
-    except IbDataError as error:  # of another dataset: what was asked for is built
-        if not failed:
-            note(f"the catalog was not made anew: {error}")
+    if chosen["dry_run"]:
+        report_steps(found)
+    else:
+        _make_catalog(home, is_asked=not failed)
     if len(cards) == 1 and failed:
         raise next(iter(failed.values()))
     if failed:
         raise IbDataError(f"{len(failed)} of {len(cards)} datasets were not built: {', '.join(failed)}")
+
+
+def _make_catalog(home: Home, is_asked: bool) -> None:
+    from ib_data.mixtures.catalog.file import rebuild
+
+    try:
+        rebuild(home)
+    except IbDataError as error:  # of another dataset: what was asked for is built
+        if is_asked:
+            note(f"the catalog was not made anew: {error}")
 
 
 def _fetcher(home: Home, mini: bool, mirror: str | None, mini_size: int) -> AbstractContextManager[Any]:
@@ -112,4 +130,8 @@ def _fetcher(home: Home, mini: bool, mirror: str | None, mini_size: int) -> Abst
         return miniature_fetcher(home, mini_size)
     from ib_data.builders.fetch import Fetcher
 
+    if mirror and urlsplit(mirror).scheme == "file":
+        folder = Path(url2pathname(urlsplit(mirror).path))
+        if any(path.name == "miniature" and (path.parent / MARKER).exists() for path in (folder, *folder.parents)):
+            raise IbDataError(f"--mirror {mirror}: this is the drawn miniature of a home; build from it with --mini")
     return nullcontext(Fetcher(downloads=home.downloads, mirror=mirror))

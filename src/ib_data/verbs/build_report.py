@@ -1,11 +1,18 @@
-"""The line that a build ends with."""
+"""The line that a build ends with, and the table of what it would read."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from ib_data.builders.kinds import drops_in_words, kind_of, official_share
 from ib_data.builders.manifest import DROPS, Manifest
 from ib_data.cards import load_card, media_stores
+from ib_data.console import printable, table
 from ib_data.home import Home
+
+if TYPE_CHECKING:
+    from ib_data.builders.dry_run import Step
 
 
 def report(home: Home, manifest: Manifest, is_new: bool) -> None:
@@ -28,6 +35,25 @@ def report(home: Home, manifest: Manifest, is_new: bool) -> None:
         f"{drops_in_words(drop_counts(folder / DROPS))}; {_count(len(manifest.shards), 'shard')}, "
         f"{num_bytes / 1e6:,.1f} MB in {folder}"
     )
+
+
+def report_steps(steps: "Sequence[tuple[str, Step]]") -> None:
+    """Print where every input would come from, and how much is to be fetched."""
+    rows = [
+        (f"{name}/{step.split}", step.origin.what, step.origin.num_files or None, step.origin.place, step.origin.why)
+        for name, step in steps
+    ]
+    click.echo(printable_table(("dataset", "input", "files", "where", "why"), rows))
+    wanted = {step.origin.place: step.num_bytes for _, step in steps if step.num_bytes != 0}
+    num_bytes = sum(size or 0 for size in wanted.values())
+    unknown = sum(size is None for size in wanted.values())
+    more = f" and {_count(unknown, 'file')} of a size that is not known" if unknown else ""
+    click.echo(f"to be fetched: {num_bytes:,} bytes{more}" if wanted else "nothing is to be fetched")
+
+
+def printable_table(header: "Sequence[str]", rows: "Iterable[Sequence[object]]") -> str:
+    """A table whose texts come from file names, which a terminal must not obey."""
+    return table(header, ([printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows))
 
 
 def _count(number: int, what: str) -> str:
