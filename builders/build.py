@@ -12,6 +12,7 @@ from typing import Any
 
 import PIL
 import pyarrow
+import simplejpeg
 from filelock import FileLock, Timeout
 
 from ib_data import __version__
@@ -238,6 +239,7 @@ def _recipe(files: Files, options: Options) -> dict[str, Any]:
     chosen = asdict(options)
     del chosen["workers"], chosen["replace"]
     versions = {"ib_data": __version__, "pillow": PIL.__version__, "pyarrow": pyarrow.__version__}
+    versions["simplejpeg"] = simplejpeg.__version__
     return {
         "format": FORMAT,
         "form": files.form or "",

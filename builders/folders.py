@@ -103,7 +103,15 @@ def walk(
         return
     own = (*above, folder)
     for entry in entries:
-        if not entry.is_dir():
+        if not _is_folder(entry):
             yield Path(entry.path)
         elif not (entry.is_symlink() and any(Path(entry.path).samefile(earlier) for earlier in own)):
             yield from walk(entry.path, is_left_out, own)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """As `entry.is_dir()`, which raises OSError of a link to itself."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

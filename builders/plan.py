@@ -16,12 +16,15 @@ from ib_data.builders.fetch import Fetcher
 from ib_data.builders.files import Files
 from ib_data.builders.folders import SourceFolders
 from ib_data.builders.in_source import Place
-from ib_data.builders.media import find_media
+from ib_data.builders.media import find_media, open_media
 from ib_data.builders.origins import Origin, joined
 from ib_data.builders.rows import Drop, MediaRef, Row
+from ib_data.builders.stated_size import check_size_stated
 from ib_data.cards import Split, media_stores
+from ib_data.console import note
 from ib_data.errors import DataError, quoted
 from ib_data.frames import need_pyav
+from ib_data.media.faults import MediaError
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 
 MAX_ID_LENGTH = 48  # with dataset, split and extension a member's name stays below the 100 that a tar header holds
@@ -203,7 +206,7 @@ def with_media(
                 missing += [planned] if reason == MISSING else []
                 lost += [Drop(annotation.id, reason) for annotation in planned.sample.annotations]
         if missing and not allow_missing:
-            raise _missing(missing, len(part), found.near)
+            raise _missing(missing, len(part), found.near, here)
     return Plan(tuple(here), (*plan.drops, *lost), joined(origins))
 
 
@@ -219,12 +222,29 @@ def let_in(files: Files, plan: Plan, limit: int | None) -> Plan:
     return replace(plan, drops=tuple(drops))
 
 
-def _missing(missing: list[Planned], num_planned: int, near: str) -> DataError:
+def _missing(missing: list[Planned], num_planned: int, near: str, here: list[Planned]) -> DataError:
+    """The error that names missing media and those at hand that do not open, so that all are mended at once."""
     first = missing[0].sample
     num_annotations = sum(len(planned.sample.annotations) for planned in missing)
     problem = (
         f"{len(missing):,} of {num_planned:,} {first.media.kind}s are missing ({num_annotations:,} annotations), "
         f"first {first.media.source_name}{f' ({near})' if near else ''}"
     )
+    if here:
+        note(f"{first.dataset}/{first.split}: {problem}; opening the others before this ends")
+    broken = [line for planned in here if (line := _fault(planned))]
+    if broken:
+        problem += f"; of the others {len(broken):,} cannot be used, first {broken[0]}"
     remedy = "lay them into a --source folder, or drop them, counted, with --allow-missing (or build with --no-media)"
     return DataError(first.dataset, problem, file=first.split, remedy=remedy)
+
+
+def _fault(planned: Planned) -> str | None:
+    """What is wrong with an image or clip that is at hand; None where it opens."""
+    assert planned.place is not None
+    try:
+        opened = open_media(planned.sample.media.kind, planned.place.read(planned.sample.dataset))
+        check_size_stated(opened, planned.ref.size_px, None)
+    except MediaError as error:
+        return f"{planned.place}: {error}"
+    return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import PIL
 import pyarrow
+import simplejpeg
 
 from ib_data import __version__, cards
 from ib_data.builders.manifest import MANIFEST, Manifest
@@ -34,7 +35,7 @@ def fingerprint(card: Card, split: str, form: str | None, build: "Build") -> str
     fetched = [*files_of(card, split, form), *(store.file for store in stores if store.file)]
     paths = [*build.folders.files(), *(build.fetcher.place(file) for file in fetched), *_code()]
     options = replace(build.options, workers=1, replace=False)
-    versions = __version__, PIL.__version__, pyarrow.__version__
+    versions = __version__, PIL.__version__, pyarrow.__version__, simplejpeg.__version__
     digest = hashlib.sha256(f"{card.name} {split} {form} {options} {versions}".encode())
     for path in sorted(set(paths)):
         digest.update(f"{path}\t{_version(path)}\n".encode("utf-8", "surrogateescape"))
