@@ -10,7 +10,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ import torch
 from hardware import report
 from PIL import Image, features
 
-from ib_data.mixtures import images
 from ib_data.mixtures.images import ImageOptions, pixels
 
 NUM_DRAWN = 40
@@ -55,15 +53,6 @@ def bare_pillow(data: bytes) -> object:
     return np.array(Image.open(io.BytesIO(data)).convert("RGB").resize((224, 224), Image.Resampling.BICUBIC))
 
 
-def with_pillow_only(options: ImageOptions, data: bytes) -> object:
-    """Our pixels as they are where simplejpeg is not installed."""
-    installed, images.simplejpeg = images.simplejpeg, None
-    try:
-        return pixels(data, "image", options)
-    finally:
-        images.simplejpeg = installed
-
-
 def resized(image: Image.Image) -> object:
     """The part of the work that no decoder changes."""
     return image.resize((224, 224), Image.Resampling.BICUBIC)
@@ -77,8 +66,7 @@ def ways() -> dict[str, Decode]:
 
     return {
         "Pillow, bare": bare_pillow,
-        "ib_data exact, Pillow": partial(with_pillow_only, ImageOptions()),
-        "ib_data exact, simplejpeg": ours(),
+        "ib_data exact": ours(),
         "ib_data exact, mild": ours(augment="mild"),
         "ib_data exact, blip2": ours(augment="blip2"),
         "ib_data exact, blip": ours(augment="blip"),

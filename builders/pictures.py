@@ -5,7 +5,8 @@ JPEG and most WEBP files, becomes a JPEG of quality 95 with colours at full reso
 and keeps every value. A copy holds the pixels and nothing else: no transparency, which the stream drops; no colour
 profile; no orientation, so that no reader turns what the stream does not.
 
-Of JPEG copies at most 1% of the values differ by more than 12 of 255 from the stream's resize of the original.
+A PNG copy equals the stream's resize of the original. In JPEG copies of 60 real photos 99% of the values were within 10
+of 255 of it, and all within 26; with colours at half resolution, a fourth smaller, it was 33 and 158.
 """
 
 import hashlib

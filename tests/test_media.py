@@ -15,7 +15,7 @@ from toy_pictures import JPEGS, OTHERS, drawn, saved, shown
 from ib_data.builders.pictures import open_picture
 from ib_data.media.coded import read_image
 from ib_data.media.faults import MediaError
-from ib_data.media.pillow import own_switches
+from ib_data.media.pillow import OWN_SWITCHES
 
 END = b"\xff\xd9"
 WAYS = {
@@ -158,12 +158,12 @@ def test_threads_that_decode_put_pillows_switches_back_together(monkeypatch: pyt
     inside, leave = threading.Event(), threading.Event()
 
     def other() -> None:
-        with own_switches():
+        with OWN_SWITCHES:
             inside.set()
             leave.wait()
 
     thread = threading.Thread(target=other)
-    with own_switches():
+    with OWN_SWITCHES:
         thread.start()
         inside.wait()
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False  # the other one still decodes
@@ -175,7 +175,7 @@ def test_threads_that_decode_put_pillows_switches_back_together(monkeypatch: pyt
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")
 def test_a_forked_process_has_pillows_switches_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    with own_switches():
+    with OWN_SWITCHES:
         child = os.fork()
         if child == 0:
             os._exit(0 if ImageFile.LOAD_TRUNCATED_IMAGES else 1)

@@ -21,7 +21,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from ib_data.media import jpeg, png
 from ib_data.media.faults import MediaError, check_size, naming_faults
-from ib_data.media.pillow import own_switches
+from ib_data.media.pillow import OWN_SWITCHES
 
 Values = Image.Image | NDArray[np.uint8]
 """An image of mode RGB, or L where it is grey; or uint8 (H, W, 3), or (H, W)."""
@@ -72,7 +72,8 @@ def _jpeg(data: bytes) -> CodedImage:
         if values is None:
             return _by_pillow("JPEG", JpegImagePlugin.JpegImageFile, data).decode(divisor)
         if header.values == "CMYK":
-            return Image.fromarray(255 - values, "CMYK").convert("RGB")
+            size = values.shape[1], values.shape[0]
+            return Image.frombytes("CMYK", size, (255 - values).tobytes()).convert("RGB")
         return values[..., 0] if header.values == "GRAY" else values
 
     def check() -> None:
@@ -87,7 +88,7 @@ def _jpeg(data: bytes) -> CodedImage:
 
 def _by_pillow(name: str, plugin: Callable[[Any], Any], data: bytes) -> CodedImage:
     """As `read_image`, of a format that Pillow decodes. Its class for it, as `Image.open` warns of what is harmless."""
-    with own_switches():
+    with OWN_SWITCHES:
         try:
             image = plugin(io.BytesIO(data))
         except (SyntaxError, IndexError, TypeError, KeyError, EOFError, ValueError, OSError) as error:
@@ -95,7 +96,7 @@ def _by_pillow(name: str, plugin: Callable[[Any], Any], data: bytes) -> CodedIma
     check_size(*image.size)
 
     def load(divisor: int) -> Any:
-        with own_switches(), naming_faults():
+        with OWN_SWITCHES, naming_faults():
             if divisor > 1:
                 image.draft(None, (max(image.size[0] // divisor, 1), max(image.size[1] // divisor, 1)))
             image.load()

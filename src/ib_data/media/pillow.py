@@ -6,8 +6,6 @@ Both are settings of the whole process. Where they are as we need them nothing i
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from PIL import Image, ImageFile
 
@@ -15,7 +13,10 @@ from ib_data.media.faults import MAX_PIXELS
 
 
 class _Switches:
-    """Counts the decoders at work in all threads: the first sets the switches, the last puts them back."""
+    """Inside, Pillow refuses what is cut short, and has no limit of size below ours.
+
+    Counts the decoders at work in all threads: the first sets the switches, the last puts them back.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -23,7 +24,7 @@ class _Switches:
         self.is_truncated_loaded = False
         self.max_pixels: int | None = None
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
         with self.lock:
             if self.num_inside == 0:
                 self.is_truncated_loaded, self.max_pixels = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
@@ -33,7 +34,7 @@ class _Switches:
                     Image.MAX_IMAGE_PIXELS = None
             self.num_inside += 1
 
-    def leave(self) -> None:
+    def __exit__(self, *_raised: object) -> None:
         with self.lock:
             self.num_inside -= 1
             if self.num_inside == 0:
@@ -53,16 +54,6 @@ class _Switches:
             Image.MAX_IMAGE_PIXELS = self.max_pixels
 
 
-_SWITCHES = _Switches()
+OWN_SWITCHES = _Switches()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_SWITCHES.after_fork)
-
-
-@contextmanager
-def own_switches() -> Iterator[None]:
-    """Inside, Pillow refuses what is cut short, and has no limit of size below ours."""
-    _SWITCHES.enter()
-    try:
-        yield
-    finally:
-        _SWITCHES.leave()
+    os.register_at_fork(after_in_child=OWN_SWITCHES.after_fork)

@@ -4,15 +4,18 @@ Texts and colour profiles of any length are passed over, where Pillow stops at 1
 checksums of what is needed are compared, which Pillow leaves out for the pixels themselves: a flipped bit is found.
 """
 
+import struct
 import zlib
 
 from ib_data.media.faults import MediaError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_FRAME = 12  # bytes of length, name and checksum around what a chunk holds
+_HEAD = struct.Struct(">I4s")  # length and name of a chunk
+_CHECKSUM_BYTES = 4
 _TRANSPARENCY = b"tRNS"
 _PIXELS = b"IDAT"
 _END = b"IEND"
+_SMALL = ord("a")
 
 
 def needed_chunks(data: bytes) -> bytes:
@@ -22,20 +25,20 @@ def needed_chunks(data: bytes) -> bytes:
     """
     view = memoryview(data)
     kept: list[memoryview | bytes] = [SIGNATURE]
-    position = len(SIGNATURE)
-    while position < len(data):
-        name = data[position + 4 : position + 8]
-        end = position + _FRAME + int.from_bytes(view[position : position + 4], "big")
-        if end > len(data) or not name.isalpha():
-            if name == _PIXELS or not name.isalpha():
-                kept.append(view[position:])
+    position, name = len(SIGNATURE), b""
+    last = len(data) - _HEAD.size - _CHECKSUM_BYTES
+    while name != _END and position <= last:
+        length, name = _HEAD.unpack_from(data, position)
+        end = position + _HEAD.size + length
+        if end + _CHECKSUM_BYTES > len(data) or not name.isalpha():
             break
         # A capital letter: no image can be shown without this chunk.
-        if name[:1].isupper() or name == _TRANSPARENCY:
-            if zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
+        if name[0] < _SMALL or name == _TRANSPARENCY:
+            if zlib.crc32(view[position + 4 : end]).to_bytes(4, "big") != data[end : end + 4]:
                 raise MediaError(f"is not a whole picture (checksum of {name.decode('ascii')})")
-            kept.append(view[position:end])
-        if name == _END:
-            break
-        position = end
+            kept.append(view[position : end + 4])
+        position = end + 4
+    # Bytes that are no whole chunk, for Pillow to judge; of one that is not needed they do not matter.
+    if name != _END and (name == _PIXELS or not name.isalpha()):
+        kept.append(view[position:])
     return b"".join(kept)
