@@ -51,7 +51,7 @@ class Fetcher:
 
     def reaches(self, file: SourceFile) -> bool:
         """Whether `file` can be had although it is gated: it lies at its place already, or a mirror is to serve it."""
-        return self.mirror is not None or self.place(file).exists()
+        return self.mirror is not None or _has_bytes(self.place(file))
 
     def fetch(self, file: SourceFile, dataset: str) -> Path:
         """The path of `file`, downloaded first where it is not there.

@@ -63,11 +63,11 @@ def test_a_mirror_that_is_not_there_is_one_line(cli, tmp_path: Path) -> None:
 
 
 def test_whatever_the_client_of_the_hub_raises_is_one_line(monkeypatch) -> None:
-    class NoConnection(Exception):
+    class NoRouteError(Exception):
         """As httpx has it: of no class that others have too."""
 
     def load(*_arguments: object, **_how: object) -> object:
-        raise NoConnection("no route to https://hub.invalid/rows?token=secret")
+        raise NoRouteError("no route to https://hub.invalid/rows?token=secret")
 
     monkeypatch.setattr("datasets.load_dataset", load)
     with pytest.raises(
