@@ -28,7 +28,7 @@ CHUNK_BYTES = 64 * 1024
 TIMEOUT_S = (15, 60)  # to connect, and between two packets
 MAX_WAIT_S = 120.0  # a host that asks for a longer pause is not waited for
 TOLD_WAIT_S = 5.0  # a longer pause is told
-PROGRESS_BYTES = 16 * 1024**2  # so much more of the file than ever before, and the attempts are counted anew
+PROGRESS_BYTES = 16 * 1024**2  # so much more of the file than ever before, and the attempts are counted from the start
 _LATER = (408, 429, 500, 502, 503, 504)
 # Faults of the moment; the others that requests raises are of the addresses, the first or those it redirects to.
 _PASSING = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)

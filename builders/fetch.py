@@ -6,7 +6,7 @@ that is one `hashlib` loop.
 
 A file takes its final name only when it is whole: bytes go to `NAME.part`, size and checksum are compared, and one
 rename ends the work. `NAME.sha256` keeps the checksum, so that a file whose official checksum is not known is pinned
-by its first download. A record that is damaged counts as none, and is written anew.
+by its first download. A record that is damaged counts as none, and is written again.
 """
 
 import hashlib
