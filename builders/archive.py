@@ -5,7 +5,7 @@ holds a member whose name climbs out of it, a link or a device, or a member that
 archives hold none of these, so one that does is not the official archive.
 
 Members of a tar.gz are read in any order (see `unpacking`): out of order, each costs the unpacking of some 60 kB up to
-128 MB, of 1.5 MB at 4.4 GB, and never all that lies before it.
+128 MB, of 1.5 MB at 4.4 GB, and never of all that is before it.
 """
 
 import errno
@@ -89,7 +89,7 @@ class Archive:
         if name not in self.members:
             first = f", the first {next(iter(self.members))!r}" if self.members else ""
             problem = f"holds no member {member!r} (it holds {len(self.members):,} files{first})"
-            raise self._error(problem, "is it an archive of another dataset? Lay the official one there instead")
+            raise self._error(problem, "is it an archive of another dataset? Put the official one there instead")
         return name
 
     @cached_property

@@ -7,9 +7,11 @@ ceiling on size, and none on time but the pause between two packets. It asks one
 errors as free texts, and requires OpenCV, albumentations, pandas, wandb and webdataset below 0.3 (we test with 1.0).
 Taken from it: one row a URL with its status, and the refusal in `X-Robots-Tag`. Like it, this reads no robots.txt.
 
-Every URL ends as a file under `downloads/crawled`, or as a line of `status.tsv` there; both are kept, so that a dead
-link is asked once. Delete `status.tsv` to ask them again. "Come back later" and the silence of a host that has answered
-before are neither: the run ends in an error that says so, and the next one asks again.
+Every URL ends as a file under `downloads/crawled`, or as a line of `status.tsv` there; both are kept, so that what a
+host has said is asked once. Delete `status.tsv` to ask it again. A body that was cut off or too slow, and the silence
+of a host, may be of the moment: such a URL is dropped with that reason, and asked again by later runs until it has
+failed on three days. "Come back later" and the silence of a host that has answered before are neither: the run ends in
+an error that says so, and the next one asks again. What a mirror lacks is not recorded at all.
 """
 
 import queue
@@ -27,11 +29,12 @@ from urllib.parse import quote, urlsplit
 import requests
 from tqdm import tqdm
 
+from ib_data.addresses import without_user
 from ib_data.builders import web
 from ib_data.builders.crawled import NOT_AN_IMAGE, TOO_SMALL, Record, Verdicts, digest_of
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.pictures import MediaError, open_picture
-from ib_data.builders.web import NO_ADDRESS, TOO_SLOW, Unsettled
+from ib_data.builders.web import CUT, NO_ADDRESS, TOO_SLOW, Unsettled
 from ib_data.cards import place_of
 from ib_data.errors import IbDataError, one_line
 
@@ -154,7 +157,8 @@ class _Run:
         if (server := web.server_of(address)) in self.resting:
             return Unsettled(server, is_silent=True, was_asked=False)
         result = web.get(session, address, job.began + MAX_SECONDS)
-        return _problem(result, self.kind) or result if isinstance(result, bytes) else result
+        problem = _problem(result, self.kind) if isinstance(result, bytes) else None
+        return result if problem is None else CUT if isinstance(result, web.Unended) else problem
 
     def _next_job(self) -> _Job | None:
         """The next URL whose host has a place free; None when there are no more."""
@@ -232,11 +236,15 @@ def _check_places(urls: Iterable[str]) -> None:
             continue
         first, other = queries.setdefault(place, (url, query))
         if other != query:
-            problem = f"{place}: a mirror keeps one file there, and cannot tell {first} from {url}"
+            both = without_user(f"{first} from {url}")
+            problem = f"{place}: a mirror keeps one file there, and cannot tell {both}"
             raise IbDataError(one_line(f"{problem}; build without --mirror"))
 
 
 def _problem(data: bytes, kind: str) -> str | None:
+    """Why a body is no image or clip to keep, None where it may be one."""
+    if not data:
+        return TOO_SMALL
     if kind != "image":
         return None
     try:

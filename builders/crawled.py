@@ -1,18 +1,26 @@
 """What became of every URL that was ever crawled: the folder `downloads/crawled`, and what is written into it when."""
 
+import datetime
 import hashlib
 import os
+import re
+import stat
 from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
-from ib_data.builders.web import DEAD, NO_ADDRESS, REFUSED, TOO_LARGE, TOO_SLOW, Unsettled, server_of
+from ib_data.addresses import without_user
+from ib_data.builders.web import CUT, DEAD, NO_ADDRESS, REFUSED, TOO_LARGE, TOO_SLOW, Unsettled, server_of
+from ib_data.console import note
 from ib_data.errors import IbDataError, one_line
 
 NOT_AN_IMAGE, TOO_SMALL = "not an image", "too small"
-REASONS = (DEAD, NOT_AN_IMAGE, TOO_SMALL, TOO_LARGE, TOO_SLOW, REFUSED)
+REASONS = (DEAD, NOT_AN_IMAGE, TOO_SMALL, TOO_LARGE, TOO_SLOW, REFUSED, CUT)
+OF_THE_MOMENT = (CUT, TOO_SLOW)
+LAST_DAY = 3  # on which a URL must have failed for a reason of the moment, to be asked no more
 STRIKES = 20  # so many URLs without a verdict, and none with one between, and a server is asked no more in this run
 OUTAGE = 100  # after so many in a row, of whatever servers, see whether the network is there at all
+_DIGEST = re.compile("[0-9a-f]{64}")
 _WITNESSES = 3  # URLs that answered, to be asked again for that
 
 
@@ -21,23 +29,37 @@ def digest_of(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()
 
 
+def today() -> str:
+    """The day, as it is written into the record."""
+    return datetime.date.today().isoformat()
+
+
 class Record:
-    """What became of every URL asked so far: files by the SHA-256 of their URL, and one line a failure."""
+    """What became of every URL asked so far: files by the SHA-256 of their URL, and one line a failure.
+
+    A line is DIGEST, tab, REASON; with a tab and a DAY behind it the URL failed on that day, and counts as failed for
+    good when it did so on LAST_DAY of them.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "status.tsv"
         self.servers_log = folder / "servers.txt"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.servers: set[str] = set()  # that ever answered
-        if self.servers_log.exists():
-            self.servers.update(self.servers_log.read_text(encoding="utf-8", errors="replace").splitlines())
+        self.servers = set(_lines(self.servers_log))  # that ever answered
         self.failed: dict[bytes, str] = {}
-        if self.log.exists():
-            for line in self.log.read_text(encoding="ascii", errors="replace").splitlines():
-                digest, _, reason = line.partition("\t")
-                if len(digest) == 64 and reason in REASONS:  # a line cut short by a kill is none
-                    self.failed[bytes.fromhex(digest)] = REASONS[REASONS.index(reason)]
+        self.days: dict[str, set[bytes]] = {}
+        for line in _lines(self.log):
+            digest, reason, day = (*line.split("\t"), "", "")[:3]
+            if _DIGEST.fullmatch(digest) and reason in REASONS:  # a line cut short by a kill is none
+                self._load(bytes.fromhex(digest), REASONS[REASONS.index(reason)], day)
+
+    def _load(self, digest: bytes, reason: str, day: str) -> None:
+        if day or reason in OF_THE_MOMENT:
+            self.days.setdefault(day, set()).add(digest)
+            if sum(digest in failed for failed in self.days.values()) < LAST_DAY:
+                return
+        self.failed[digest] = reason
 
     def path(self, digest: str) -> Path:
         """Where the bytes of a URL lie: 4,096 folders, of some 3,000 files each for 14 million URLs."""
@@ -47,12 +69,12 @@ class Record:
         """The file of a URL, or the reason why there is none; None where it was not asked yet."""
         digest = digest_of(url)
         path = self.path(digest)
-        return path if path.exists() else self.failed.get(bytes.fromhex(digest))
+        return path if _is_whole(path) else self.failed.get(bytes.fromhex(digest))
 
-    def add(self, url: str, reason: str) -> None:
-        """Note why a URL has no file."""
+    def add(self, url: str, reason: str, *, for_good: bool) -> None:
+        """Note why a URL has no file, and whether it is not to be asked again."""
         with self.log.open("a", encoding="ascii") as log:
-            log.write(f"{digest_of(url)}\t{reason}\n")
+            log.write(f"{digest_of(url)}\t{reason}\n" if for_good else f"{digest_of(url)}\t{reason}\t{today()}\n")
 
     def add_server(self, server: str) -> None:
         """Note that a server has answered."""
@@ -71,11 +93,32 @@ class Record:
         return path
 
 
+def _lines(path: Path) -> list[str]:
+    """The lines of a log, to which lines are added; one that a kill has cut short is ended first."""
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    if data and not data.endswith(b"\n"):
+        with path.open("ab") as log:
+            log.write(b"\n")
+    return data.decode("utf-8", "replace").split("\n")
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is there; a power loss may leave an empty one."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0
+
+
 class Verdicts:
     """Tells a dead server from one that is silent for now, and from a dead network; fills `known` and the record.
 
-    What gives no answer is a dead link only if its server never answered, and another one answers afterwards. All else
-    without a verdict is to be asked again, and not recorded. `answered` are the servers that answered so far;
+    What gives no answer is a dead link only if its server never answered, and another one answers afterwards; that, and
+    what is of the moment, is asked again by later runs. All else without a verdict is to be asked again, and not
+    recorded. `answered` are the servers that answered so far;
     `address` says where a URL is asked, `has_answer` whether an address gives an answer now.
     """
 
@@ -93,7 +136,7 @@ class Verdicts:
         self.silent: list[str] = []
         self.silent_servers: list[str] = []
         self.again: list[str] = []
-        self.num_in_a_row = 0
+        self.num_in_a_row = self.num_of_the_moment = 0
         self.strikes: Counter[str] = Counter()
         self.witnesses: deque[str] = deque(maxlen=_WITNESSES)
         for url, found in known.items():
@@ -114,7 +157,7 @@ class Verdicts:
         else:
             if result != TOO_SLOW:
                 self._hear(url)
-            self._note(url, result)
+            self._note(url, result, for_good=result not in OF_THE_MOMENT)
 
     def close(self, allow_missing: bool) -> None:
         """Settle what is left; IbDataError where URLs are to be asked again, unless they may be missing."""
@@ -122,6 +165,9 @@ class Verdicts:
             self._settle()
         if (self.silent or self.again) and not allow_missing:
             raise self._again_later(0)
+        if num := self.num_of_the_moment:
+            what = f"{num:,} URL{' was' if num == 1 else 's were'} cut off, too slow or without an answer"
+            note(f"{what}: left out now, and asked again by the next build")
 
     def _put_aside(self, url: str, result: Unsettled) -> None:
         if result.is_silent and result.server not in self.answered:
@@ -156,19 +202,20 @@ class Verdicts:
             if server in self.answered:
                 self.again.append(url)
             else:
-                self._note(url, DEAD)
+                self._note(url, DEAD, for_good=False)
         self.silent.clear()
         self.silent_servers.clear()
 
-    def _note(self, url: str, result: Path | str) -> None:
+    def _note(self, url: str, result: Path | str, *, for_good: bool = True) -> None:
         self.known[url] = result
-        if isinstance(result, str):
-            self.record.add(url, result)
+        self.num_of_the_moment += not for_good
+        if isinstance(result, str) and self.address(url) == url:  # what a mirror lacks the host may have
+            self.record.add(url, result, for_good=for_good)
 
     def _again_later(self, num_left: int) -> IbDataError:
         waiting = [*self.again, *self.silent]
         num = len(waiting) + num_left
-        count = f"{num} URL{' is' if num == 1 else 's are'} to be asked again later, last {waiting[-1]}"
+        count = f"{num} URL{' is' if num == 1 else 's are'} to be asked again later, last {without_user(waiting[-1])}"
         why = "the network is down, or hosts want fewer requests"
         remedy = (
             "run the same command again then, it goes on from what is there; or go without them, counted, with "

@@ -20,7 +20,7 @@ from urllib3.util import Retry
 
 from ib_data.addresses import without_secrets, without_user
 from ib_data.builders.part import Version, validator_of
-from ib_data.builders.web import length_of, seconds_of, wait
+from ib_data.builders.web import is_chunked_body, length_of, seconds_of, wait
 from ib_data.console import note
 from ib_data.errors import DataError
 
@@ -28,7 +28,7 @@ CHUNK_BYTES = 64 * 1024
 TIMEOUT_S = (15, 60)  # to connect, and between two packets
 MAX_WAIT_S = 120.0  # a host that asks for a longer pause is not waited for
 TOLD_WAIT_S = 5.0  # a longer pause is told
-PROGRESS_BYTES = 16 * 1024**2  # so much more of the file than ever before, and the attempts are counted anew
+PROGRESS_BYTES = 16 * 1024**2  # so much more of the file than ever before, and the attempts are counted from the start
 _LATER = (408, 429, 500, 502, 503, 504)
 # Faults of the moment; the others that requests raises are of the addresses, the first or those it redirects to.
 _PASSING = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
@@ -149,7 +149,7 @@ class Download:
             raise self._misfit(f"the host sent it coded as {coding[:40]!r}, and was asked not to")
         if response.status_code == 206:
             return self._rest(response, have, version)
-        if _is_chunked(response):
+        if is_chunked_body(response.headers):
             return _Body(0, None, None)
         length = length_of(response.headers)
         if length is None and not self.is_checked:
@@ -167,7 +167,7 @@ class Download:
         if match is None or int(match[1]) != have or int(match[2]) < have:
             raise self._misfit(f"the host was asked for bytes {have}- and sent {told[:60]!r}")
         end, total = int(match[2]) + 1, None if match[3] == "*" else int(match[3])
-        length = None if _is_chunked(response) else length_of(response.headers)
+        length = None if is_chunked_body(response.headers) else length_of(response.headers)
         if length not in (None, end - have) or (total is not None and end > total):
             raise self._misfit(f"the host sent {length} bytes as {told[:60]!r}")
         if total is not None and version.total not in (None, total):
@@ -238,11 +238,6 @@ def check_space(part: Path, need: int, dataset: str) -> None:
     if need > free:
         problem = f"needs {need:,} bytes, the disk has {free:,} free"
         raise DataError(dataset, problem, file=str(part), remedy="free some space, or name another --home")
-
-
-def _is_chunked(response: requests.Response) -> bool:
-    """Whether the end of the body shows by itself: its last chunk is empty."""
-    return "chunked" in response.headers.get("Transfer-Encoding", "").lower()
 
 
 def _reason(error: Exception) -> str:

@@ -6,7 +6,7 @@ that is one `hashlib` loop.
 
 A file takes its final name only when it is whole: bytes go to `NAME.part`, size and checksum are compared, and one
 rename ends the work. `NAME.sha256` keeps the checksum, so that a file whose official checksum is not known is pinned
-by its first download. A record that is damaged counts as none, and is written anew.
+by its first download. A record that is damaged counts as none, and is written again.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ class Fetcher:
 
     def reaches(self, file: SourceFile) -> bool:
         """Whether `file` can be had although it is gated: it lies at its place already, or a mirror is to serve it."""
-        return self.mirror is not None or self.place(file).exists()
+        return self.mirror is not None or _has_bytes(self.place(file))
 
     def fetch(self, file: SourceFile, dataset: str) -> Path:
         """The path of `file`, downloaded first where it is not there.

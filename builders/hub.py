@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from ib_data.addresses import without_secrets
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.files import Files
 from ib_data.cards import Card, HubMirror
@@ -72,6 +73,7 @@ def _stream(dataset: str, source: str, split: str) -> Iterator[dict[str, Any]]:
         raise IbDataError("--from-hub needs the package datasets: pip install 'ib-data[hub]'") from error
     try:
         yield from datasets.load_dataset(source, split=split, streaming=True)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    except Exception as error:  # of whatever client `datasets` reads with: no class is common to them
         remedy = "check the network, or build from the official files without --from-hub"
-        raise DataError(dataset, f"cannot be read: {error}", file=source, row=split, remedy=remedy) from error
+        problem = f"cannot be read: {without_secrets(str(error)) or type(error).__name__}"
+        raise DataError(dataset, problem, file=source, row=split, remedy=remedy) from error

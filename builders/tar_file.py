@@ -15,7 +15,7 @@ from typing import IO
 from ib_data.builders.unpacking import check_expansion
 from ib_data.console import note
 
-MAX_HEADER_BYTES = 1024**2  # of one long name or one list of pax fields
+MAX_HEADER_BYTES = 16 * 1024**2  # of one long name or one list of pax fields
 _PIECE_BYTES = 1024**2
 
 

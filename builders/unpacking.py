@@ -94,7 +94,7 @@ class GzipReader(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position; the next read unpacks what lies before it."""
+        """Go to a position; the next read unpacks what is before it."""
         if whence == os.SEEK_END:
             raise io.UnsupportedOperation("the end of a gzip file is known once it is read")
         position = offset + (self._position if whence == os.SEEK_CUR else 0)
@@ -141,7 +141,7 @@ class GzipReader(io.RawIOBase):
         self._keep_state()
 
     def _next_member(self) -> bool:
-        """Begin the gzip file that follows this one in the same file, as `cat` joins them; zeros may lie between."""
+        """Begin the gzip file that follows this one in the same file, as `cat` joins them; zeros may be between."""
         while packed := os.pread(self._file.fileno(), _PACKED_BYTES, self._packed_at):
             rest = packed.lstrip(b"\0")
             self._packed_at += len(packed) - len(rest)

@@ -15,6 +15,8 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from ib_data import __version__
+from ib_data.addresses import without_user
+from ib_data.errors import IbDataError, one_line
 
 MAX_BYTES = 20_000_000
 TIMEOUT_S = (5.0, 10.0)  # to connect, and between two packets
@@ -23,8 +25,10 @@ PAUSE_S = 2.0  # before the second try, and twice as long before each other; the
 MAX_REDIRECTS = 5
 CHUNK_BYTES = 64 * 1024
 DEAD, TOO_LARGE, TOO_SLOW, REFUSED = "dead link", "too large", "too slow", "refused by its host"
+CUT = "cut off"
 NO_ADDRESS = "no address"  # a dead link that nobody was asked for
-_CUT = "cut off"  # said of one try
+# Not of the file: a proxy that asks who it is, a request that took too long, "not here", "too early", "too many".
+_LATER = (407, 408, 421, 425, 429)
 # What a host may say in `X-Robots-Tag` of a file that data sets shall not take (the four that img2dataset obeys).
 _REFUSALS = {"noai", "noimageai", "noindex", "noimageindex"}
 _FAULTS = (requests.RequestException, HTTPError, OSError, ValueError)  # ValueError: addresses that cannot be parsed
@@ -71,11 +75,16 @@ def wait(seconds: float) -> None:
     Event().wait(seconds)
 
 
+class Unended(bytes):
+    """A body whose end nothing tells: neither a length nor a last chunk. It may be cut short."""
+
+
 def get(session: requests.Session, url: str, deadline: float) -> bytes | str | Unsettled:
     """The bytes at `url`, a word that says why there are none, or Unsettled where it must be asked another time.
 
     `deadline` is a moment of `time.monotonic()`; a host that asks for a longer pause is not asked again. DEAD is the
-    host's word that there is nothing. `file:` addresses (a mirror in a folder) are read.
+    host's word that there is nothing; CUT and TOO_SLOW may be of this moment. `file:` addresses (a mirror in a folder)
+    are read. IbDataError where the proxy of the environment cannot be used.
     """
     try:
         scheme = urlsplit(url).scheme
@@ -86,45 +95,52 @@ def get(session: requests.Session, url: str, deadline: float) -> bytes | str | U
         return path.read_bytes() if path.is_file() else DEAD
     if scheme not in ("http", "https"):
         return NO_ADDRESS
-    # A try that outlasts its timeouts hung in the look-up of the host; another one would meet the deadline there.
+    # A silent try that outlasts its timeouts hung in the look-up of the host; another would meet the deadline there.
     most = sum(TIMEOUT_S)
     hangs_at = time.monotonic() + most
     later: Unsettled | None = None
     for attempt in range(LATER_TRIES):
         result = _try(session, url, deadline)
-        if result != _CUT and not isinstance(result, Unsettled):
+        if result not in (CUT, TOO_SLOW) and not isinstance(result, Unsettled):
             break
         pause = PAUSE_S * 2**attempt
         if isinstance(result, Unsettled) and not result.is_silent:
             later, pause = result, max(pause, result.wait_s)
             is_last = attempt + 1 == LATER_TRIES
         else:
-            is_last = attempt + 1 >= TRIES or time.monotonic() > hangs_at
+            hung = isinstance(result, Unsettled) and time.monotonic() > hangs_at
+            is_last = attempt + 1 >= TRIES or hung
         if is_last or time.monotonic() + pause + most > deadline:
             break
         wait(pause)
-    if later and result == TOO_SLOW:  # for the time that was left after the pauses
-        return later
-    return DEAD if result == _CUT else result
+    # TOO_SLOW for the time that was left after the pauses says nothing.
+    return later if later and result == TOO_SLOW else result
 
 
 def _try(session: requests.Session, url: str, deadline: float) -> bytes | str | Unsettled:
     try:
         with session.get(url, stream=True, timeout=TIMEOUT_S) as response:
-            if response.status_code >= 500 or response.status_code == 429:
+            if response.status_code >= 500 or response.status_code in _LATER:
                 pause = seconds_of(response.headers.get("Retry-After", ""))
                 return Unsettled(server_of(response.url), is_silent=False, wait_s=pause)
             if response.status_code != 200:
-                return DEAD
+                return DEAD if response.status_code >= 300 else CUT  # a part that nobody asked for, "not yet"
             if _is_refused(response.headers.get("X-Robots-Tag", "")):
                 return REFUSED
             return _body(response, deadline)
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+        if isinstance(error, requests.exceptions.InvalidProxyURL) or str(error).startswith("Missing dependencies"):
+            problem = f"the proxy that the environment names cannot be used: {without_user(str(error))}"
+            raise IbDataError(one_line(f"{problem}; see HTTP_PROXY, HTTPS_PROXY and ALL_PROXY")) from error
         return NO_ADDRESS
     except requests.TooManyRedirects:
         return DEAD
-    except _FAULTS as error:  # the one who is silent may be where the host has sent us
-        request = getattr(error, "request", None)
+    except requests.exceptions.InvalidHeader:  # two lengths that differ
+        return CUT
+    except _FAULTS as error:
+        if isinstance(error, ValueError) and not isinstance(error, requests.RequestException):
+            return NO_ADDRESS  # where the host has sent us
+        request = getattr(error, "request", None)  # the one who is silent may be there too
         return Unsettled(server_of(getattr(request, "url", None) or url), is_silent=True)
 
 
@@ -150,6 +166,11 @@ def length_of(headers: Mapping[str, str]) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
 
 
+def is_chunked_body(headers: Mapping[str, str]) -> bool:
+    """Whether the end of a body shows by itself: its last chunk is empty."""
+    return "chunked" in headers.get("Transfer-Encoding", "").lower()
+
+
 def _is_refused(header: str) -> bool:
     """Whether the tag speaks to everybody ("noai, noindex"), not to one crawler by its name ("somebot: noindex")."""
     return bool(_REFUSALS & {word.strip().lower() for word in header.split(",")})
@@ -158,9 +179,10 @@ def _is_refused(header: str) -> bool:
 def _body(response: requests.Response, deadline: float) -> bytes | str:
     """The body. `read1` returns what has arrived, so that a host that sends a byte a second meets the deadline."""
     data = bytearray()
+    length, is_chunked = length_of(response.headers), is_chunked_body(response.headers)
+    if not is_chunked and length is not None and length > MAX_BYTES:
+        return TOO_LARGE
     try:
-        if int(response.headers.get("Content-Length") or 0) > MAX_BYTES:
-            return TOO_LARGE
         while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
             data += chunk
             if len(data) > MAX_BYTES:
@@ -170,5 +192,7 @@ def _body(response: requests.Response, deadline: float) -> bytes | str:
     except ReadTimeoutError:  # the host answered, then fell silent
         return TOO_SLOW
     except _FAULTS:
-        return _CUT
-    return bytes(data)
+        return CUT
+    if not is_chunked and length not in (None, response.raw.tell()):
+        return CUT
+    return bytes(data) if is_chunked or length is not None else Unended(data)

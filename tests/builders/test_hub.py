@@ -7,8 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ib_data.builders.fetch import Fetcher
+from ib_data.builders.hub import hub_files
 from ib_data.builders.miniature import write_mirror
 from ib_data.cards import load_card
+from ib_data.errors import DataError
 
 # `datasets` leaves the files it reads to the garbage collector.
 pytestmark = [
@@ -57,3 +60,18 @@ def test_a_mirror_that_is_not_there_is_one_line(cli, tmp_path: Path) -> None:
     assert result.code == 1
     assert "cannot be read" in result.err
     assert result.err.count("\n") == 1
+
+
+def test_whatever_the_client_of_the_hub_raises_is_one_line(monkeypatch) -> None:
+    class NoRouteError(Exception):
+        """As httpx has it: of no class that others have too."""
+
+    def load(*_arguments: object, **_how: object) -> object:
+        raise NoRouteError("no route to https://hub.invalid/rows?token=secret")
+
+    monkeypatch.setattr("datasets.load_dataset", load)
+    with pytest.raises(
+        DataError, match=r"^vsr: cambridgeltl/vsr_zeroshot: train: cannot be read: no route to"
+    ) as raised:
+        hub_files(load_card("vsr"), "train", Fetcher(downloads=Path("nowhere"))).rows("questions")
+    assert "secret" not in str(raised.value)
