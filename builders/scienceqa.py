@@ -20,6 +20,8 @@ def rows(files: Files) -> Iterator[Row | Drop]:
     splits = files.table("splits")
     splits.get(folder, list)
     listed = splits.texts(folder)
+    if listed and problems.keys().isdisjoint(listed):
+        raise files.wrong_file("annotations", f"no problem that {files.name('splits')} lists stands here")
     _agree(problems, set(listed), folder, files.name("splits"))
     for pid in listed:
         problem = problems.get(pid)
@@ -27,10 +29,8 @@ def rows(files: Files) -> Iterator[Row | Drop]:
             yield Drop(pid, "listed without a problem")
             continue
         image = "" if problem.values.get("image", "") is None else problem.get("image", str)
-        if not image:
-            yield Drop(pid, "no image")
-        else:
-            yield Row(MediaRef(f"scienceqa_{folder}", f"{folder}/{pid}/{image}"), _annotation(problem, pid))
+        media = MediaRef(f"scienceqa_{folder}", f"{folder}/{pid}/{image}")
+        yield Row(media, _annotation(problem, pid)) if image else Drop(pid, "no image")
 
 
 def _agree(problems: dict[str, Table], listed: set[str], folder: str, list_name: str) -> None:

@@ -5,6 +5,7 @@ The official files are the miniature's, each changed in one place: every key onc
 
 import json
 import random
+import re
 from typing import Any
 
 import pytest
@@ -30,6 +31,11 @@ from ib_data.builders.plan import EmptySplitError, group
 from ib_data.cards import load_card
 
 WRONG = [None, "", "  ", "text", 0, -1, 10**30, 1.5, True, [], [None], {}, {"a": 1}, "\ud83d half", "a\x00b\x1b[2J"]
+# Values that are of the right type and cannot be what the key means: no id, no name of a file, no address, no place.
+HOSTILE = {
+    int: [10**400, -5, 10**12],
+    str: ["http://[::1", "..", "../../etc/passwd", "a\\b", "n" * 5000, "a\x00b", "\udfff\ud800", "\u0663" * 12],
+}  # fmt: skip
 # Their rows have no ids of their own: a place in the file is the id, and a doubled row is a row like any other.
 POSITIONAL = ("ivqa", "llava_conversation", "llava_detail", "llava_reasoning", "vsr", "web_capfilt")
 FIRST_SPLITS = list({name: (name, split) for name, split in reversed(CASES)}.values())
@@ -69,6 +75,31 @@ def unlike(old: Any) -> list[Any]:
     """Null, the empty value, one that no file has there, and one of another type."""
     empty = "" if old is None else type(old)()
     return [None, empty, {str: "no such name", int: 10**9}.get(type(old), empty), 7 if isinstance(old, str) else "text"]
+
+
+@pytest.mark.parametrize("case", FIRST_SPLITS, ids="/".join)
+def test_a_hostile_value_under_every_key(originals: dict[tuple[str, str], Changed], case: tuple[str, str]) -> None:
+    """Numbers of hundreds of digits, addresses that are none, names that lead out of a folder: one clear line."""
+    files = originals[case]
+    before = built_whole(files).num_rows
+    for document in documents(files):
+        found: dict[tuple[str, ...], tuple[Any, ...]] = {}
+        for signature, path in keys(document.value):
+            found.setdefault(signature, path)
+        for path in found.values():
+            holder, key = document.at(path[:-1]), path[-1]
+            old = holder[key]
+            for value in HOSTILE.get(type(old), []):
+                holder[key] = value
+                after = rebuilt(files, document)
+                assert_nothing_lost(before, None, after, (document.role, path, value))
+                assert after is None or all(is_member_name(p.sample.key) for p in after.plan.samples)
+            holder[key] = old
+
+
+def is_member_name(key: str) -> bool:
+    """Whether a shard can hold a member of this key, with an ending."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{1,92}", key) is not None
 
 
 @given(data=st.data())
