@@ -16,6 +16,7 @@ from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.tasks import TASKS
 from ib_data.templates import lint_rules as rules
+from ib_data.templates import lint_sentences as sentences
 from ib_data.templates.fields import RenderError, values_of
 from ib_data.templates.language import names_shown, names_used
 from ib_data.templates.library import Template, TemplateFile, load_file
@@ -31,6 +32,8 @@ RULES = {
     "unreached": "no annotation fits it, or takes one of its branches",
     "unused-field": "a field that annotations have and no training template shows",
     "blank": "a doubled blank, a blank before a punctuation mark, a blank line, a tab",
+    "doubled": "a punctuation mark beside the one that a value ends in",
+    "completion": "a sentence left open that the target does not continue",
     "leftover": "a brace, a backslash or another mark of a field in what is rendered",
     "ask": "what the annotation asks is not shown",
     "leak": "the target can be read off the instruction",
@@ -136,6 +139,8 @@ def _of_template(template: Template, runs: Sequence[Run]) -> Iterator[tuple[str,
     found = {
         "long": rules.long_text(template),
         "blank": rules.blanks(template, runs),
+        "doubled": sentences.doubled_marks(template, runs),
+        "completion": sentences.completions(template, runs),
         "leftover": rules.leftovers(runs),
         "ask": rules.asks(template, runs),
         "leak": rules.leaks(template, runs),

@@ -1,7 +1,9 @@
 """What templates are linted with: annotations of the bundled miniature, and the first ones of what is built."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,21 +17,28 @@ from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Sample
+from ib_data.templates.fields import MAX_OCR_TOKENS
 from ib_data.templates.pick import first_samples
 
 # Images of the miniature's largest archive: 254 samples of 26 datasets, built without media in 1.2 s, linted in 0.7 s.
 # With 4 every branch of the packaged templates is taken already; 40 take 1.9 and 2.2 s and find no more.
 MINIATURE_IMAGES = 12
+_NO_WORD = re.compile(r"[\W_]+")
 SAMPLES_PER_SPLIT = 50  # the first ones of each split that is built in the home
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Examples:
     """Annotations of one dataset, and the number of samples that they are of."""
 
     card: Card
     num_samples: int
     annotations: tuple[Annotation, ...]
+
+    @cached_property
+    def forms(self) -> tuple[tuple[Annotation, Annotation, Annotation], ...]:
+        """Each annotation as it is, in words, and in words that end in full stops: made once for all templates."""
+        return tuple((given, in_words(given), in_words(given, end=".")) for given in self.annotations)
 
 
 def examples(tasks: Collection[str], home: Home) -> list[Examples]:
@@ -69,24 +78,31 @@ def _of_dataset(card: Card, samples: tuple[Sample, ...]) -> Examples:
     return Examples(card, len(samples), tuple(annotation for sample in samples for annotation in sample.annotations))
 
 
-def in_words(annotation: Annotation) -> Annotation:
-    """The annotation with words and single blanks alone in its texts. Labels stay: templates compare them."""
+def in_words(annotation: Annotation, end: str = "") -> Annotation:
+    """The annotation with words and single blanks alone in its texts, each with `end` after it.
+
+    Labels stay: templates compare them. Of OCR tokens, which are shown as one list, the last one shown has the end.
+    """
+
+    def words(text: str) -> str:
+        return _words(text) + end
+
+    def given(text: str | None) -> str | None:
+        return None if text is None else words(text)
+
+    tokens = tuple(map(_words, annotation.ocr_tokens[:MAX_OCR_TOKENS]))
     return replace(
         annotation,
-        question=_words(annotation.question),
-        caption=_words(annotation.caption),
-        context=_words(annotation.context),
-        statement=_words(annotation.statement),
-        answers=tuple(replace(answer, text=_word(answer.text)) for answer in annotation.answers),
-        options=tuple(map(_word, annotation.options)),
-        ocr_tokens=tuple(map(_word, annotation.ocr_tokens)),
-        history=tuple(replace(t, question=_word(t.question), answer=_word(t.answer)) for t in annotation.history),
+        question=given(annotation.question),
+        caption=given(annotation.caption),
+        context=given(annotation.context),
+        statement=given(annotation.statement),
+        answers=tuple(replace(answer, text=words(answer.text)) for answer in annotation.answers),
+        options=tuple(map(words, annotation.options)),
+        ocr_tokens=(*tokens[:-1], *(token + end for token in tokens[-1:])),
+        history=tuple(replace(t, question=words(t.question), answer=words(t.answer)) for t in annotation.history),
     )
 
 
-def _words(text: str | None) -> str | None:
-    return None if text is None else _word(text)
-
-
-def _word(text: str) -> str:
-    return " ".join("".join(c if c.isalnum() else " " for c in text).split()) or "word"
+def _words(text: str) -> str:
+    return _NO_WORD.sub(" ", text).strip() or "word"

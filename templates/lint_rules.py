@@ -13,7 +13,7 @@ from ib_data.sample import Annotation
 from ib_data.templates.fields import values_of
 from ib_data.templates.language import names_shown, names_used, parsed, shown
 from ib_data.templates.library import EMPTY_SLOTS, KNOWN_FIELDS, Template
-from ib_data.templates.lint_examples import Examples, in_words
+from ib_data.templates.lint_examples import Examples
 from ib_data.templates.options import DEFAULT_OPTIONS
 from ib_data.templates.render import Rendered, fitting, render
 
@@ -47,7 +47,7 @@ class Run:
     """An annotation that a template fits, the values it is filled with, and what comes out.
 
     `in_words` is what comes out where the values are words and single blanks alone: what else stands there is the
-    template's.
+    template's. In `in_stops` each of them ends in a full stop.
     """
 
     card: Card
@@ -56,6 +56,7 @@ class Run:
     lists_options: bool
     rendered: Rendered
     in_words: Rendered
+    in_stops: Rendered
 
     @property
     def target(self) -> str:
@@ -71,15 +72,13 @@ def runs_of(template: Template, examples: Iterable[Examples]) -> list[Run]:
         card = example.card
         if template.kind == "zero_shot" and template.name != card.name:
             continue
-        for position, annotation in enumerate(example.annotations):
+        for position, forms in enumerate(example.forms):
+            annotation = forms[0]
             values = values_of(card, annotation, seed=0, position=position, options=DEFAULT_OPTIONS)
             if fitting((template,), values.open, values.choice):
-                plain, bare = (
-                    render(card, given, seed=0, position=position, template=template)
-                    for given in (annotation, in_words(annotation))
-                )
+                outputs = (render(card, given, seed=0, position=position, template=template) for given in forms)
                 texts = values.of(template, values.fields(template))
-                runs.append(Run(card, annotation, texts, values.listed_by(template), plain, bare))
+                runs.append(Run(card, annotation, texts, values.listed_by(template), *outputs))
     return runs
 
 
@@ -100,7 +99,7 @@ def blanks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
         for text, _ in run.in_words.segments:
             for pattern, what in _BLANKS:
                 if found := pattern.search(text):
-                    yield f"{what} in {_around(text, found)} ({_place(run)}); mend the blanks around its fields"
+                    yield f"{what} in {around(text, found)} ({place_of(run)}); mend the blanks around its fields"
                     return
 
 
@@ -109,9 +108,9 @@ def leftovers(runs: Iterable[Run]) -> Iterator[str]:
     for run in runs:
         for text, _ in run.in_words.segments:
             if found := _LEFTOVER.search(text):
-                what = f"{found[0]!r} is left in {_around(text, found)}"
+                what = f"{found[0]!r} is left in {around(text, found)}"
                 remedy = _BACKSLASH if found[0] == "\\" else _FIELD
-                yield f"{what} ({_place(run)}); {remedy}"
+                yield f"{what} ({place_of(run)}); {remedy}"
                 return
 
 
@@ -125,7 +124,7 @@ def asks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
         learnt = target.needs if target else frozenset[str]()
         asked = next((name for name in _ASKED if name in run.values and name not in learnt), None)
         if asked and asked not in shows:
-            yield f"does not show the {asked} ({_place(run)}); put {{{{ {asked} }}}} into it"
+            yield f"does not show the {asked} ({place_of(run)}); put {{{{ {asked} }}}} into it"
             return
 
 
@@ -153,7 +152,7 @@ def options(runs: Iterable[Run]) -> Iterator[str]:
     for run in runs:
         if run.lists_options and run.target not in [option.strip() for option in run.annotation.options]:
             what = f"lists options without the target {quoted(run.target)}"
-            yield f"{what} ({_place(run)}); let the target be `answer`"
+            yield f"{what} ({place_of(run)}); let the target be `answer`"
             return
 
 
@@ -202,9 +201,11 @@ def _as_words(text: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
 
 
-def _around(text: str, found: re.Match[str]) -> str:
+def around(text: str, found: re.Match[str]) -> str:
+    """The place of a match with what stands beside it."""
     return repr(text[max(0, found.start() - 20) : found.end() + 20])
 
 
-def _place(run: Run) -> str:
+def place_of(run: Run) -> str:
+    """The dataset and the annotation."""
     return f"{run.card.name}, annotation {run.annotation.id}"

@@ -94,7 +94,7 @@ def test_a_field_that_is_left_out_on_purpose(tmp_path):
 
 def test_a_branch_that_no_annotation_takes(tmp_path):
     body = """\
-        one = '''{% if ocr_text %}{{ ocr_text }}.{% else %}No words.{% endif %}
+        one = '''{% if ocr_text %}Words: {{ ocr_text }}{% else %}No words.{% endif %}
         {{ 'Never' if caption else 'Always' }} brief: {{ question }}'''
         """
     place, message = one(tmp_path, body, "question_answering_scene_text")
@@ -154,7 +154,7 @@ def test_a_blank_that_shows_only_where_a_field_is_absent(tmp_path):
 
 def test_the_protocols_empty_slot_is_let_off(tmp_path):
     body = """\
-        a = '{{ question }} In short{% if ocr_text %}, of {{ ocr_text }}{% endif %}:'
+        a = '{{ question }} In short{% if ocr_text %}, of {{ ocr_text }} alone{% endif %}:'
         [zero_shot]
         textvqa = 'OCR tokens: {{ ocr_text }}. Question: {{ question }} Short answer:'
         """
@@ -206,7 +206,7 @@ def test_what_leaks_does_not_depend_on_the_order_of_fields(tmp_path):
 def test_options_without_the_target(tmp_path):
     body = """\
         a = 'In brief: {{ question }}'
-        b = 'Choose from {{ options_text }}. {{ question }}'
+        b = 'Choose from {{ options_text }} only. {{ question }}'
         c = 'Pick one: {{ options_text }} {% if context %}Mind {{ context }} {% endif %}To the point: {{ question }}'
         [targets]
         b = 'it is {{ answer }}'

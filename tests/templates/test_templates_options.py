@@ -34,9 +34,9 @@ def targets(annotation, options, n=200):
 
 
 def listed(instruction):
-    """The options of an instruction, by letter."""
-    text = instruction[instruction.index("(a) ") :].split(".")[0]
-    return {part[0]: part[2:].strip() for part in text.split("(")[1:]}
+    """The options of an instruction, each a word, by letter."""
+    text = instruction[instruction.index("(a) ") :]
+    return {part[0]: part[2:].split()[0].rstrip(".") for part in text.split("(")[1:]}
 
 
 def choices(annotation, options, n=24):
