@@ -56,6 +56,11 @@ class Stream:
         self.schedule = Schedule(stage_quotas(mixture), sizes, seed, locality=options.locality)
 
     @property
+    def parts(self) -> Mapping[str, Part]:
+        """The members that some stage draws from, by name."""
+        return self._parts
+
+    @property
     def meter(self) -> Meter:
         """What this process has read so far, and where its time went."""
         return self._reader.meter

@@ -15,7 +15,8 @@ from ib_data.mixtures.stream import Stream
 class Throughput:
     """What was measured: `first_s` until the first batch stood ready, `num_examples` in `elapsed_s` after it.
 
-    `meter` holds the totals of all batches, of all workers; see Meter.
+    `meter` holds the totals of all batches, of all workers; see Meter. `is_cut`: it was interrupted, and these are the
+    figures so far.
     """
 
     first_s: float
@@ -24,12 +25,14 @@ class Throughput:
     workers: int
     decodes: bool
     meter: Meter
+    is_cut: bool = False
 
     def values(self) -> dict[str, Any]:
         """Plain values for JSON."""
         head = {"first_s": self.first_s, "elapsed_s": self.elapsed_s, "samples": self.num_examples}
         rate = self.num_examples / self.elapsed_s if self.num_examples else None
-        return {**head, "samples_per_s": rate, "workers": self.workers, **self.meter.values()}
+        own = {"samples_per_s": rate, "workers": self.workers, "is_cut": self.is_cut}
+        return {**head, **own, **self.meter.values()}
 
     def lines(self) -> list[str]:
         """The same for a person."""
@@ -71,7 +74,8 @@ def measured(
 ) -> Throughput:
     """The throughput of the batches that hold the first `count` positions of this process from `start` on.
 
-    `batch_size` counts positions over all processes. MissingExtraError for workers without torch.
+    `batch_size` counts positions over all processes. After KeyboardInterrupt the figures are those so far.
+    MissingExtraError for workers without torch.
     """
     began = time.perf_counter()
     meter = Meter()
@@ -80,24 +84,29 @@ def measured(
     place = (stream, batch_size, start, world, rank, once, meter)
     batches = _by_workers(workers, *place) if workers else _here(*place)
     taken = began
-    for number, examples in enumerate(batches):
-        if number == 0:
-            first_s, taken = time.perf_counter() - began, time.perf_counter()
+    is_cut, ended = False, began
+    try:
+        for number, examples in enumerate(batches):
+            ended = time.perf_counter()
+            if number == 0:
+                first_s, taken = ended - began, ended
+            else:
+                num_examples += examples
+            if (number + 1) * share >= count:
+                break
         else:
-            num_examples += examples
-        if (number + 1) * share >= count:
-            break
-    else:
-        if not meter.num_positions:
-            raise IbDataError(f"mixture {stream.mixture.name}: nothing to visit for rank {rank} of {world}")
-    elapsed_s = time.perf_counter() - taken
+            if not meter.num_positions:
+                raise IbDataError(f"mixture {stream.mixture.name}: nothing to visit for rank {rank} of {world}")
+    except KeyboardInterrupt:
+        is_cut = True
     return Throughput(
         first_s=first_s,
-        elapsed_s=elapsed_s,
+        elapsed_s=ended - taken,
         num_examples=num_examples,
         workers=workers,
         decodes=stream.options.images is not None,
         meter=meter,
+        is_cut=is_cut,
     )
 
 

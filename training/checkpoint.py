@@ -1,12 +1,12 @@
 """Checkpoints: what was trained, the optimiser and the stream's place, as safetensors and JSON; never a pickle.
 
 The random frozen base is not stored: `state.json` keeps its shape, its seed and the fingerprint of its values. Only a
-language model that has read texts (`text_steps`) is: no seed gives it again.
+language model that has read texts (`text_steps`) is: no seed gives it again. A folder is verified against its
+`checkpoint.json` before anything of it is used; see `record`.
 """
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -18,15 +18,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ib_data.errors import IbDataError
+from ib_data.errors import IbDataError, one_line
 from ib_data.mixtures.urls import without_secrets
 from ib_data.strict import Table
 from ib_data.training.config import TrainConfig, config_of
 from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_model, trained_parameters
-from ib_data.training.tokens import Tokens
+from ib_data.training.record import RECORD, newest, require_whole, write_record
+from ib_data.training.tokens import FILES, Tokens
 
 WEIGHTS, OPTIMIZER, STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
 LANGUAGE = "language.safetensors"
+LOG = "log.jsonl"
 FORMAT = 1
 _KEYS = ("format", "step", "position", "stream", "config", "model")
 
@@ -52,12 +54,41 @@ def save(
     tokens: Tokens,
     language: Mapping[str, Tensor],
     state: Mapping[str, Any],
+    log: bytes = b"",
 ) -> Path:
-    """Write `run/step-NNNNNN` and return it. It appears by one rename, so that half a checkpoint is never seen."""
+    """Write `run/step-NNNNNN` with the lines of its log and return it.
+
+    It appears by one rename, so that half a checkpoint is never seen. IbDataError where it cannot be written; what was
+    saved before stays as it is.
+    """
     folder = run / f"step-{step:06d}"
     partial = run / f".partial-{folder.name}"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    try:
+        partial.mkdir(parents=True)
+        _write(partial, step, model, optimizer, tokens, language, state, log)
+        partial.rename(folder)
+    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
+        shutil.rmtree(partial, ignore_errors=True)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        before = newest(run)
+        kept = f"{before.name} is kept" if before else "none was saved before"
+        remedy = "free some space there, and run the same command again"
+        raise IbDataError(f"{folder}: cannot be saved ({one_line(reason, 200)}); {kept}; {remedy}") from error
+    return folder
+
+
+def _write(
+    partial: Path,
+    step: int,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    tokens: Tokens,
+    language: Mapping[str, Tensor],
+    state: Mapping[str, Any],
+    log: bytes,
+) -> None:
+    """All files of a checkpoint into the empty folder `partial`, and onto the disk."""
     trained = trained_parameters(model)
     save_file({name: _plain(p) for name, p in trained.items()}, partial / WEIGHTS)
     moments = {
@@ -68,25 +99,29 @@ def save(
         save_file(dict(language), partial / LANGUAGE)
     tokens.save(partial)
     (partial / STATE).write_text(json.dumps({"format": FORMAT, "step": step, **state}, indent=1), encoding="utf-8")
+    (partial / LOG).write_bytes(log)
+    mode = (partial / LOG).stat().st_mode  # safetensors would keep others from reading the weights
+    write_record(partial, step)
     for file in partial.iterdir():
+        file.chmod(mode)
         with file.open("rb") as written:
             os.fsync(written.fileno())
-    partial.rename(folder)
-    return folder
-
-
-def newest(run: Path) -> Path | None:
-    """The checkpoint of `run` with the highest step, or None."""
-    found = [entry for entry in run.glob("step-*") if re.fullmatch(r"step-\d{6,}", entry.name)]
-    return max(found, key=lambda entry: int(entry.name[5:]), default=None)
 
 
 def read(folder: Path) -> Checkpoint:
-    """The checkpoint in `folder`, or the newest one of the run `folder`; IbDataError where there is none."""
-    chosen = folder if (folder / STATE).is_file() else newest(folder)
-    if chosen is None or not (chosen / STATE).is_file():
+    """The checkpoint in `folder`, or the newest one of the run `folder`, every byte of it verified.
+
+    IbDataError where there is none, DamagedError where it is not as it was written.
+    """
+    is_checkpoint = any((folder / name).is_file() for name in (RECORD, STATE, WEIGHTS))
+    chosen = folder if is_checkpoint else newest(folder)
+    if chosen is None:
         remedy = "name a folder step-NNNNNN or the run folder that holds it"
-        raise IbDataError(f"{folder}: expected a checkpoint ({STATE}), found none; {remedy}")
+        raise IbDataError(f"{folder}: expected a checkpoint ({RECORD}), found none; {remedy}")
+    record = require_whole(chosen)
+    lacking = {WEIGHTS, OPTIMIZER, STATE, LOG, *FILES.values()} - record.files.keys()
+    if lacking:
+        raise IbDataError(f"{chosen / RECORD}: lists no {min(lacking)}; use another checkpoint")
     try:
         value = json.loads((chosen / STATE).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -120,6 +155,7 @@ def state_of(
 
 def load_model(checkpoint: Checkpoint, tokens: Tokens) -> Any:
     """The model of a checkpoint on the CPU, frozen parts rebuilt and verified; IbDataError where they differ."""
+    _check_words(checkpoint, tokens)
     model = tiny_model(checkpoint.shape, tokens)
     if checkpoint.config.text_steps:
         _copy_into(model.language_model, checkpoint.folder / LANGUAGE)
@@ -164,6 +200,17 @@ def _copy_into(model: nn.Module, path: Path) -> None:
     with torch.no_grad():
         for name, parameter in trained.items():
             parameter.copy_(values[name])
+
+
+def _check_words(checkpoint: Checkpoint, tokens: Tokens) -> None:
+    """Refuse tokenizers with ids that the model has no row for; on a GPU that would end the process."""
+    words = {"language": checkpoint.shape.language_words, "qformer": checkpoint.shape.qformer_words}
+    for name, count in words.items():
+        ids = set(getattr(tokens, name).get_vocab().values())
+        if ids != set(range(count)):
+            found = f"{len(ids)} from {min(ids, default=0)} to {max(ids, default=0)}"
+            file = checkpoint.folder / FILES[name]
+            raise IbDataError(f"{file}: expected ids from 0 to {count - 1}, found {found}; use another checkpoint")
 
 
 def _shape(table: Table) -> TinyShape:

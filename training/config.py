@@ -61,6 +61,14 @@ class TrainConfig:
     cpu_threads: int = 0
 
 
+# What a resumed run may say differently. None of it decides a loss (a device and threads only its last bits); what the
+# mixture's members and the templates hold is compared by checksum.
+FREE = (
+    "save_every", "device", "workers", "cpu_threads", "shards", "cache_gb", "max_bad_share", "strict", "available",
+    "templates",
+)  # fmt: skip
+# What may only grow: the steps to come then follow the longer schedule.
+GROWING = ("steps",)
 _KINDS: dict[str, Any] = {f.name: list if f.name == "betas" else f.type for f in fields(TrainConfig)}
 _AT_LEAST_ONE = (
     "steps", "batch_size", "image_px", "num_query_tokens", "max_instruction_tokens", "max_target_tokens", "save_every",

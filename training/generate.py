@@ -10,13 +10,14 @@ from transformers import GenerationConfig
 
 from ib_data.builders.pictures import MediaError
 from ib_data.errors import IbDataError
+from ib_data.mixtures.defaults import float32_on_cpu
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.collator import Collator, right_padded
 from ib_data.training.model import image_features, language_inputs, soft_prompt, to_device
 from ib_data.training.pictures import pixels
+from ib_data.training.run import collator_of, find_device
 from ib_data.training.step import autocast
 from ib_data.training.tokens import BOS, EOS, PAD, Tokens, decode
-from ib_data.training.trainer import collator_of, find_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +34,10 @@ class Trained:
 def load(folder: Path, device: str = "auto") -> Trained:
     """The model of a checkpoint folder, or of a run folder's newest checkpoint; IbDataError where there is none."""
     checkpoint = checkpoints.read(folder)
-    tokens = Tokens.load(checkpoint.folder)
-    model = checkpoints.load_model(checkpoint, tokens)
     place = find_device(device)
+    with float32_on_cpu():
+        tokens = Tokens.load(checkpoint.folder)
+        model = checkpoints.load_model(checkpoint, tokens)
     to_device(model, place)
     model.eval()
     config = checkpoint.config
@@ -64,7 +66,7 @@ def answers(trained: Trained, asked: Sequence[tuple[bytes, str]], max_new_tokens
     text_ids, text_mask = right_padded([collator.qformer_ids(prompt) for _, prompt in asked], tokens.qformer_id(PAD))
     rows = [collator.prompt_ids(prompt, truncate=False)[::-1] for _, prompt in asked]
     ids, mask = (padded.flip(1).to(trained.device) for padded in right_padded(rows, tokens.language_id(PAD)))
-    with autocast(trained.device):
+    with float32_on_cpu(), autocast(trained.device):
         features = image_features(model, pictures.to(trained.device))
         prompt = soft_prompt(model, features, text_ids.to(trained.device), text_mask.to(trained.device))
         new_ids = model.language_model.generate(

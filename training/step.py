@@ -57,6 +57,22 @@ def batch_loss(model: InstructBlipForConditionalGeneration, batch: Batch) -> Ten
     )
 
 
+def non_finite(model: nn.Module, loss: Tensor) -> str | None:
+    """Which of the loss and the gradients is not a finite number, in words; None where all are.
+
+    The largest absolute gradient, not the usual norm: squares of finite float32 values may be infinite.
+    """
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    largest = nn.utils.get_total_norm(gradients.values(), norm_type=math.inf)
+    values = torch.stack([loss.detach().float(), largest.float()]).tolist()  # the device is waited for once
+    if not math.isfinite(values[0]):
+        return f"the loss is {values[0]}"
+    if not math.isfinite(values[1]):
+        name = next(name for name, gradient in gradients.items() if not bool(gradient.isfinite().all()))
+        return f"the loss is {values[0]:.4f}, the gradient of {name} is not finite"
+    return None
+
+
 def autocast(device: torch.device) -> AbstractContextManager[object]:
     """bfloat16 for matrix products on CUDA; float32 throughout on the CPU."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")

@@ -86,6 +86,8 @@ def _load(path: Path) -> Tokenizer:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise IbDataError(f"{path}: the tokenizer is missing; the folder is no whole checkpoint") from None
+    except ValueError as error:
+        raise IbDataError(f"{path}: not a tokenizer: not UTF-8 ({error}); use another checkpoint") from error
     try:
         return Tokenizer.from_str(text)
     except Exception as error:  # tokenizers raises bare Exception for damaged JSON

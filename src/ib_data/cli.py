@@ -10,6 +10,7 @@ import click
 
 from ib_data import __version__
 from ib_data.errors import IbDataError, did_you_mean, one_line, os_error_line
+from ib_data.interrupts import Interrupted
 
 # verb -> its first help line, here so that the list of verbs needs no import; a test compares them.
 VERBS = {
@@ -88,7 +89,10 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         _fail(os_error_line(error))
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        told = error.__cause__ if isinstance(error, click.Abort) else error
+        if isinstance(told, Interrupted):
+            _fail(str(told), told.exit_code)
         _fail("interrupted; the same command goes on where this one stopped", 130)
 
 

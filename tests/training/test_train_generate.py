@@ -70,5 +70,5 @@ def test_what_is_no_picture_is_an_error(trained: Trained) -> None:
 
 def test_a_folder_without_a_checkpoint(tmp_path) -> None:
     for folder in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(IbDataError, match=r"expected a checkpoint \(state.json\), found none"):
+        with pytest.raises(IbDataError, match=r"expected a checkpoint \(checkpoint.json\), found none"):
             load(folder)

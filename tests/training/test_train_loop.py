@@ -4,10 +4,11 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from toy_training import ToyStream, silent, toy_config, toy_example
+from toy_training import KilledError, ToyStream, silent, toy_config, toy_example
 
-from ib_data.errors import DataError, IbDataError
+from ib_data.errors import IbDataError
 from ib_data.training import checkpoint as checkpoints
+from ib_data.training.record import write_record
 from ib_data.training.trainer import train_on
 
 
@@ -26,7 +27,7 @@ def test_a_killed_run_goes_on_with_the_same_losses(tmp_path) -> None:
     config = toy_config(steps=6, save_every=3)
     train_on(config, ToyStream(), tmp_path / "straight", silent)
     # Killed in step 4, after the checkpoint at 3: step 3 is logged already and must be made again, not doubled.
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KilledError):
         train_on(config, ToyStream(stop_at=35), tmp_path / "killed", silent)
     assert len(logged(tmp_path / "killed")) == 4
     lines: list[str] = []
@@ -46,7 +47,7 @@ def test_a_killed_run_goes_on_with_the_same_losses(tmp_path) -> None:
 def test_a_language_model_that_has_read_is_kept_and_resumes_exactly(tmp_path) -> None:
     config = toy_config(text_steps=4)
     train_on(config, ToyStream(), tmp_path / "straight", silent)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KilledError):
         train_on(config, ToyStream(stop_at=35), tmp_path / "killed", silent)
     train_on(config, ToyStream(), tmp_path / "killed", silent)
     straight, killed = ([row["loss"] for row in logged(tmp_path / run)] for run in ("straight", "killed"))
@@ -55,6 +56,7 @@ def test_a_language_model_that_has_read_is_kept_and_resumes_exactly(tmp_path) ->
     assert all(torch.equal(files[0][name], files[1][name]) for name in files[0])
     damaged = {name: value + 1 for name, value in files[0].items()}
     save_file(damaged, tmp_path / "killed" / "step-000006" / "language.safetensors")
+    write_record(tmp_path / "killed" / "step-000006", 6)
     with pytest.raises(IbDataError, match="is not the one trained with"):
         train_on(config, ToyStream(), tmp_path / "killed", silent)
 
@@ -68,6 +70,7 @@ def test_a_checkpoint_whose_places_disagree_is_refused(tmp_path) -> None:
     folder = train_on(toy_config(), ToyStream(), tmp_path, silent).checkpoint
     state = json.loads((folder / "state.json").read_text())
     (folder / "state.json").write_text(json.dumps({**state, "position": 47}))
+    write_record(folder, 6)
     with pytest.raises(IbDataError, match="step 6, position 47, stream position 48 do not fit"):
         train_on(toy_config(), ToyStream(), tmp_path, silent)
 
@@ -94,7 +97,7 @@ def test_checkpoints_hold_only_safetensors_and_json(tmp_path) -> None:
     train_on(toy_config(), ToyStream(), tmp_path, silent)
     assert sorted(entry.name for entry in tmp_path.glob("step-*")) == ["step-000003", "step-000006"]
     for folder in tmp_path.glob("step-*"):
-        assert {file.suffix for file in folder.iterdir()} == {".safetensors", ".json"}
+        assert {file.suffix for file in folder.iterdir()} == {".safetensors", ".json", ".jsonl"}
     names = load_file(tmp_path / "step-000006" / "trained.safetensors").keys()
     assert {name.split(".")[0] for name in names} == {"qformer", "language_projection", "query_tokens"}
     state = json.loads((tmp_path / "step-000006" / "state.json").read_text())
@@ -125,11 +128,14 @@ def test_a_finished_run_is_left_as_it_is(tmp_path) -> None:
     assert again == dataclasses.replace(first, num_new_steps=0)
 
 
-def test_a_log_that_was_thrown_away_is_said(tmp_path) -> None:
-    train_on(toy_config(), ToyStream(), tmp_path, silent)
+def test_a_log_that_was_thrown_away_is_said_and_taken_from_the_checkpoint(tmp_path) -> None:
+    first = train_on(toy_config(), ToyStream(), tmp_path, silent)
+    log = (tmp_path / "log.jsonl").read_bytes()
     (tmp_path / "log.jsonl").unlink()
-    with pytest.raises(IbDataError, match=r"log\.jsonl: expected 6 lines, found 0; the checkpoints are whole"):
-        train_on(toy_config(), ToyStream(), tmp_path, silent)
+    lines: list[str] = []
+    assert train_on(toy_config(), ToyStream(), tmp_path, lines.append).last_loss == first.last_loss
+    assert "log.jsonl: expected 6 lines, found no such file; the log is taken from the checkpoint again" in lines[0]
+    assert (tmp_path / "log.jsonl").read_bytes() == log
 
 
 def test_half_a_checkpoint_is_not_taken_for_whole(tmp_path) -> None:
@@ -144,7 +150,7 @@ def test_half_a_checkpoint_is_not_taken_for_whole(tmp_path) -> None:
 
 def test_resuming_over_other_data_is_refused(tmp_path) -> None:
     train_on(toy_config(), ToyStream(), tmp_path, silent)
-    with pytest.raises(DataError, match="seed was 0, is 5"):
+    with pytest.raises(IbDataError, match=r"step-000006: cannot resume: .*seed was 0, is 5; name another --out"):
         train_on(toy_config(), ToyStream(seed=5), tmp_path, silent)
 
 
@@ -160,26 +166,38 @@ def test_another_frozen_base_is_refused(tmp_path) -> None:
     state = json.loads((folder / "state.json").read_text())
     state["model"]["shape"]["seed"] = 77
     (folder / "state.json").write_text(json.dumps(state))
+    write_record(folder, 6)
     with pytest.raises(IbDataError, match="the frozen base made from seed 77 is not the one trained with"):
         train_on(toy_config(), ToyStream(), tmp_path, silent)
 
 
-def test_damaged_checkpoints_are_named(tmp_path) -> None:
+def test_a_checkpoint_that_was_not_made_here_is_named(tmp_path) -> None:
+    """Files that fit their checksums and nothing else."""
     folder = train_on(toy_config(), ToyStream(), tmp_path, silent).checkpoint
     whole = (folder / "trained.safetensors").read_bytes()
+
+    def refused(match: str) -> None:
+        write_record(folder, 6)
+        with pytest.raises(IbDataError, match=match):
+            train_on(toy_config(), ToyStream(), tmp_path, silent)
+
     (folder / "trained.safetensors").write_bytes(whole[:-100])
-    with pytest.raises(IbDataError, match=r"trained\.safetensors: cannot be read as safetensors"):
-        train_on(toy_config(), ToyStream(), tmp_path, silent)
+    refused(r"trained\.safetensors: cannot be read as safetensors")
     save_file({"query_tokens": torch.zeros(1, 8, 64)}, folder / "trained.safetensors")
-    with pytest.raises(IbDataError, match="names or shapes do not fit"):
-        train_on(toy_config(), ToyStream(), tmp_path, silent)
+    refused("names or shapes do not fit")
     (folder / "trained.safetensors").write_bytes(whole)
     save_file({"query_tokens:step": torch.zeros(())}, folder / "optimizer.safetensors")
-    with pytest.raises(IbDataError, match=r"the moments of .* are missing"):
-        train_on(toy_config(), ToyStream(), tmp_path, silent)
+    refused(r"the moments of .* are missing")
+    words = json.loads((folder / "tokenizer.json").read_text())
+    words["model"]["vocab"]["white"] = 99_999
+    (folder / "tokenizer.json").write_text(json.dumps(words))
+    refused(r"tokenizer\.json: expected ids from 0 to \d+, found \d+ from 0 to 99999")
+    (folder / "tokenizer.json").write_bytes(b"\xff")
+    refused(r"tokenizer\.json: not a tokenizer: not UTF-8")
     (folder / "state.json").write_text("{")
-    with pytest.raises(IbDataError, match="not JSON"):
-        train_on(toy_config(), ToyStream(), tmp_path, silent)
+    refused("not JSON")
+    (folder / "log.jsonl").unlink()
+    refused(r"checkpoint\.json: lists no log\.jsonl")
 
 
 def test_two_runs_cannot_share_a_folder(tmp_path) -> None:

@@ -78,6 +78,10 @@ def toy_example(position: int) -> Example:
     return example(position, *texts[position // 8 % 3], draw(colour, shape))
 
 
+class KilledError(BaseException):
+    """Ends a run as SIGKILL does: nothing is done after it."""
+
+
 @dataclass
 class ToyStream:
     """`stop_at` imitates a killed run: the batch that holds that position breaks."""
@@ -88,7 +92,7 @@ class ToyStream:
 
     def batch(self, start: int, count: int) -> list[Example]:
         if self.stop_at in range(start, start + count):
-            raise KeyboardInterrupt
+            raise KilledError
         return [toy_example(position + self.seed) for position in range(start, start + count)]
 
     def examples(self, start: int, count: int, *, with_pixels: bool) -> Iterator[Example]:

@@ -1,20 +1,26 @@
 """`ib-data generate`: one answer about one picture."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.training.extras import need_extras
+from ib_data.training.record import DamagedError, saved_last
 from ib_data.verbs.options import home_option
+
+if TYPE_CHECKING:
+    from ib_data.training.generate import Trained
 
 
 @click.command("generate")
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
-    help="A checkpoint folder, or a run folder (its newest). [default: the run in HOME/runs that was written last]",
+    help="A checkpoint, or a run folder (its newest). [default: the whole checkpoint in HOME/runs that was saved last]",
 )
 @click.option(
     "--image", required=True, type=click.Path(path_type=Path), help="The picture, in any format Pillow reads."
@@ -30,20 +36,31 @@ def command(model: Path | None, image: Path, prompt: str, max_new_tokens: int, h
     ib-data generate --model ~/ib_data/runs/tiny --image cat.jpg --prompt "What colour is the cat?"
     """
     if not image.is_file():
-        raise IbDataError(f"{image}: expected a picture, found no such file")
-    run = model or _last_run(home)
+        raise IbDataError(f"{image}: expected an image, found {'a folder' if image.is_dir() else 'no such file'}")
+    candidates = [model] if model else saved_last(home.runs)
+    if not candidates:
+        remedy = "name one with --model, or run `ib-data train tiny`"
+        raise IbDataError(f"there is no checkpoint in {home.runs}; {remedy}")
     need_extras("generate")
     from ib_data.training.generate import answer, load
 
-    trained = load(run)
+    trained = load(model) if model else _first_whole(candidates)
     try:
         click.echo(answer(trained, image.read_bytes(), prompt, max_new_tokens))
     except IbDataError as error:
         raise IbDataError(f"{image}: {error}") from error
 
 
-def _last_run(home: Home) -> Path:
-    runs = [path for path in home.runs.glob("*") if path.is_dir()]
-    if not runs:
-        raise IbDataError(f"there is no run in {home.runs}; name one with --model, or run `ib-data train tiny`")
-    return max(runs, key=lambda path: path.stat().st_mtime)
+def _first_whole(candidates: list[Path]) -> "Trained":
+    """The model of the first checkpoint that is whole; a note says which it is, and a note each what is passed over."""
+    from ib_data.training.generate import load
+
+    for folder in candidates:
+        try:
+            trained = load(folder)
+        except DamagedError as error:
+            note(f"passed over: {error}")
+            continue
+        note(f"model: {folder}")
+        return trained
+    raise IbDataError(f"no checkpoint in {candidates[0].parent.parent} is whole; name another one with --model")

@@ -7,9 +7,13 @@ import click
 
 from ib_data.choices import AUGMENTS, DECODES, DEFAULT_CACHE_BYTES, MAX_IMAGE_PX
 from ib_data.home import Home
+from ib_data.interrupts import Interrupts
 from ib_data.verbs.options import home_option, json_option, templates_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ib_data.mixtures.example import ExampleIds
     from ib_data.mixtures.options import StreamOptions
 
 _POSITION = click.IntRange(0, 2**60)
@@ -89,14 +93,26 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
         cache_bytes=given["cache_gb"] * 10**9,
     )
     count = count or (opened.num_visits if given["once"] else 1000)
-    if ids:
-        for row in opened.ids(start, count, world, rank, batch_size // world):
-            click.echo(f"{row.position}\t{row.dataset}\t{row.key}\t{row.annotation_id}\t{row.template or '-'}")
-        return
-    found = measured(
-        opened, count, batch_size, start=start, world=world, rank=rank, workers=workers, once=given["once"]
-    )
+    with Interrupts() as interrupts:
+        if ids:
+            _list_ids(opened.ids(start, count, world, rank, batch_size // world), count, interrupts)
+            return
+        found = measured(
+            opened, count, batch_size, start=start, world=world, rank=rank, workers=workers, once=given["once"]
+        )
     click.echo(json.dumps(found.values()) if as_json else "\n".join(found.lines()))
+    if found.is_cut:
+        raise interrupts.stopped(f" after {found.meter.num_positions:,} of {count:,} positions")
+
+
+def _list_ids(rows: "Iterable[ExampleIds]", count: int, interrupts: Interrupts) -> None:
+    num_listed = 0
+    try:
+        for row in rows:
+            click.echo(f"{row.position}\t{row.dataset}\t{row.key}\t{row.annotation_id}\t{row.template or '-'}")
+            num_listed += 1
+    except KeyboardInterrupt as error:
+        raise interrupts.stopped(f" after {num_listed:,} of {count:,} positions") from error
 
 
 def _options(given: dict[str, Any]) -> "StreamOptions":

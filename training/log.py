@@ -1,0 +1,65 @@
+"""`log.jsonl` of a run: a line a step. Each checkpoint keeps the lines before it."""
+
+import json
+from collections.abc import Callable, Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from ib_data.errors import IbDataError, quoted
+
+_REMEDY = "the log is taken from the checkpoint again"
+
+
+class TrainLog:
+    """The open log of a run; as a context manager it is closed at the end."""
+
+    def __init__(self, path: Path, kept: bytes) -> None:
+        partial = path.with_name(f".partial-{path.name}")
+        partial.write_bytes(kept)
+        partial.replace(path)
+        self.path = path
+        self._file = path.open("a+b")
+
+    def __enter__(self) -> "TrainLog":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._file.close()
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Write the line of a step; IbDataError where the disk does not take it."""
+        try:
+            self._file.write(f"{json.dumps(row)}\n".encode())
+            self._file.flush()
+        except OSError as error:
+            remedy = "free some space there, and run the same command again"
+            raise IbDataError(f"{self.path}: cannot be written ({error.strerror}); {remedy}") from error
+
+    def text(self) -> bytes:
+        """All lines so far."""
+        self._file.seek(0)
+        return self._file.read()
+
+    def losses(self) -> list[float]:
+        """The loss of every step."""
+        return [float(json.loads(line)["loss"]) for line in self.text().splitlines()]
+
+
+def say_what_differs(path: Path, kept: bytes, say: Callable[[str], None]) -> None:
+    """Say where the log at `path` does not begin with the lines `kept` by a checkpoint: it was damaged, cut or removed.
+
+    Lines after them are of steps that were not saved; they are made again.
+    """
+    try:
+        found = path.read_bytes()
+    except FileNotFoundError:
+        if kept:
+            say(f"{path}: expected {len(kept.splitlines()):,} lines, found no such file; {_REMEDY}")
+        return
+    if found.startswith(kept):
+        return
+    lines = zip_longest(kept.splitlines(), found.splitlines())
+    number, expected, other = next((i, a, b) for i, (a, b) in enumerate(lines, 1) if a != b)
+    there = "the end of the file" if other is None else quoted(other.decode(errors="replace"))
+    say(f"{path}: line {number}: expected {quoted((expected or b'').decode())}, found {there}; {_REMEDY}")

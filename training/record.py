@@ -1,0 +1,168 @@
+"""`checkpoint.json`: size and SHA-256 of every file of a checkpoint. It is written last, and read before anything else.
+
+A bit that a disk or a copy changed is otherwise a weight like any other. No torch here: `generate` looks for a
+checkpoint before it imports what reads it.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ib_data.errors import DataError, IbDataError
+from ib_data.strict import Table
+
+RECORD = "checkpoint.json"
+FORMAT = 1
+_NAME = re.compile(r"step-(\d{6,})")
+
+
+class DamagedError(IbDataError):
+    """A checkpoint that is not as it was written. The line names the file and another checkpoint that is whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """What a file of a checkpoint was when it was written."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The files of a checkpoint by their names; `saved` is when it was written, ISO 8601 in UTC."""
+
+    step: int
+    saved: str
+    files: Mapping[str, StoredFile]
+
+
+def write_record(folder: Path, step: int) -> None:
+    """Write `checkpoint.json` over all other files that `folder` holds."""
+    files = {file.name: asdict(_stored(file)) for file in sorted(folder.iterdir()) if file.name != RECORD}
+    value = {"format": FORMAT, "step": step, "saved": datetime.now(UTC).isoformat(), "files": files}
+    text = json.dumps({**value, "sha256": _digest(value)}, indent=1)
+    (folder / RECORD).write_text(text, encoding="utf-8")
+
+
+def read_record(folder: Path) -> Record:
+    """The record in `folder`; _FaultError where it is missing or not as it was written."""
+    path = folder / RECORD
+    try:
+        value = json.loads(path.read_bytes())
+        table = Table.of(value, "checkpoint", str(path)).only(("format", "step", "saved", "files", "sha256"))
+        expected = table.get("sha256", str)
+        found = _digest({key: item for key, item in value.items() if key != "sha256"})
+        if found != expected:
+            raise _FaultError(
+                path, f"damaged: expected SHA-256 {_short(expected)} over the rest, found {_short(found)}"
+            )
+        if table.get("format", int) != FORMAT:
+            raise _FaultError(path, f"expected format {FORMAT}, found {table.get('format', int)}")
+        files = table.table("files").named(
+            lambda row: StoredFile(bytes=row.get("bytes", int), sha256=row.get("sha256", str))
+        )
+        return Record(step=table.get("step", int), saved=table.get("saved", str), files=files)
+    except FileNotFoundError:
+        why = "it is half a copy, or of a version of ib-data that wrote no checksums"
+        raise _FaultError(path, f"expected the checksums of the checkpoint, found no such file: {why}") from None
+    except DataError as error:
+        raise _FaultError(path, f"damaged: {error.problem.removeprefix(f'checkpoint: {path}: ')}") from error
+    except (ValueError, RecursionError) as error:
+        raise _FaultError(path, f"damaged: expected JSON, found {error}") from error
+
+
+def require_whole(folder: Path) -> Record:
+    """The record of a checkpoint whose every byte is as it was written; every file is read once for that.
+
+    Raises DamagedError, which names the file, what was expected and found, and where to continue instead.
+    """
+    try:
+        return _checked(folder)
+    except _FaultError as fault:
+        raise DamagedError(f"{fault}; {_instead_of(folder)}") from fault
+
+
+def checkpoints_of(run: Path) -> list[Path]:
+    """The checkpoint folders of a run, the highest step first; not yet verified."""
+    found = [(int(match[1]), path) for path in run.glob("step-*") if (match := _NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def newest(run: Path) -> Path | None:
+    """The checkpoint of `run` with the highest step, not yet verified; None where there is none."""
+    return next(iter(checkpoints_of(run)), None)
+
+
+def saved_last(runs: Path) -> list[Path]:
+    """The checkpoints of all run folders in `runs`, those saved last first; not yet verified."""
+    return sorted((path for run in runs.glob("*") for path in checkpoints_of(run)), key=_time, reverse=True)
+
+
+class _FaultError(IbDataError):
+    """What is wrong with a file, without what to do."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+
+
+def _checked(folder: Path) -> Record:
+    record = read_record(folder)
+    for name, expected in record.files.items():
+        path = folder / name
+        try:
+            found = StoredFile(bytes=path.stat().st_size, sha256="")
+            if found.bytes == expected.bytes:
+                found = _stored(path)
+        except OSError as error:
+            raise _FaultError(path, f"expected {expected.bytes:,} bytes, found none ({error.strerror})") from error
+        for problem in _differences(expected, found):
+            raise _FaultError(path, problem)
+    return record
+
+
+def _differences(expected: StoredFile, found: StoredFile) -> Iterator[str]:
+    if found.bytes != expected.bytes:
+        yield f"damaged: expected {expected.bytes:,} bytes, found {found.bytes:,}"
+    elif found.sha256 != expected.sha256:
+        yield f"damaged: expected SHA-256 {_short(expected.sha256)}, found {_short(found.sha256)}"
+
+
+def _instead_of(damaged: Path) -> str:
+    """What to do where `damaged` cannot be used: the highest step beside it that is whole."""
+    for folder in checkpoints_of(damaged.absolute().parent):
+        if folder.name == damaged.absolute().name:
+            continue
+        try:
+            _checked(folder)
+        except _FaultError:
+            continue
+        train = f"remove {damaged.name} and run the same `train` command to continue from it"
+        return f"{folder.name} beside it is whole: {train}, or name it with --model"
+    return "no other checkpoint beside it is whole: copy it again, or train again with another --out"
+
+
+def _time(folder: Path) -> float:
+    """When a checkpoint was saved; where its record cannot be read, when its folder was last changed."""
+    try:
+        return datetime.fromisoformat(read_record(folder).saved).timestamp()
+    except (IbDataError, ValueError):
+        return folder.stat().st_mtime
+
+
+def _stored(path: Path) -> StoredFile:
+    with path.open("rb") as file:
+        return StoredFile(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _short(digest: str) -> str:
+    return f"{digest[:12]}..."
