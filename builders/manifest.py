@@ -130,14 +130,6 @@ def _shard(table: Table) -> Shard:
     return Shard(name=table.get("name", str), sha256=table.get("sha256", str), **numbers)
 
 
-def built(home: Home) -> list[Manifest]:
-    """The manifests of everything that is built in `home`, sorted by dataset and split; DataError for a damaged one."""
-    manifests, damaged = survey(home)
-    if damaged:
-        raise damaged[0].error
-    return sorted(manifests, key=lambda manifest: (manifest.dataset, manifest.split))
-
-
 def read_splits(home: Home, dataset: str, splits: Iterable[str]) -> dict[str, Manifest | DataError]:
     """The manifest of each split that is built, or what is wrong with it; in the order of `splits`."""
     found: dict[str, Manifest | DataError] = {}
