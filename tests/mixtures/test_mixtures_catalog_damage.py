@@ -100,6 +100,7 @@ def test_a_filter_does_not_hide_a_damaged_file(whole_home: Home) -> None:
         path.write_bytes(data[: len(data) // 2] + b"\n")
         for shape in SHAPES:
             sql = shape.format(relation).replace("vqav2", "okvqa").replace("LIKE 'v%'", "LIKE 'ok%'")
+            sql = sql.replace("dataset = 'x'", "dataset = 'okvqa'")
             if relation == "drops":
                 sql = sql.replace("key", "source_id")
             assert str(path) in told(whole_home, sql), sql
