@@ -161,24 +161,6 @@ def _rank(folder: Path) -> tuple[str, int, str]:
     return folder.parent.name, (*SPLITS, folder.name).index(folder.name), folder.name
 
 
-def read_index(folder: Path, manifest: Manifest, columns: list[str]) -> Any:
-    """Some columns of `index.parquet`, a pyarrow.Table; DataError for a file that is missing, damaged or another's."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path, dataset = folder / INDEX, manifest.dataset
-    remedy = f"build {dataset} again"
-    try:
-        table = pq.read_table(path, columns=columns)
-    except FileNotFoundError as error:
-        raise DataError(dataset, "index is missing", file=str(path), remedy=remedy) from error
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise DataError(dataset, f"index cannot be read: {error}", file=str(path), remedy=remedy) from error
-    if table.num_rows != manifest.num_annotations or table.num_columns != len(columns):
-        raise other_index(path, manifest, table.num_rows)
-    return table.select(columns)
-
-
 def other_index(path: Path, manifest: Manifest, num_rows: int) -> DataError:
     """The error where an index is not the one of its manifest."""
     problem = f"expected {manifest.num_annotations} rows as the manifest says, found {num_rows}"
