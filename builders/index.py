@@ -114,3 +114,17 @@ def write_table(rows: Iterable[dict[str, Any]], schema: pa.Schema, path: Path) -
 def drop_counts(path: Path) -> dict[str, int]:
     """How many rows a `drops.parquet` holds of each reason."""
     return Counter(pq.read_table(path, columns=["reason"]).column("reason").to_pylist())
+
+
+def another_owner(metadata: pq.FileMetaData, dataset: str, split: str) -> str | None:
+    """DATASET/SPLIT that a Parquet file is of, where it is not this one; by its statistics, so that no row is read."""
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        found = {group.column(i).path_in_schema: group.column(i).statistics for i in range(group.num_columns)}
+        of = [
+            (stats.min, stats.max) for name in ("dataset", "split") if (stats := found.get(name)) and stats.has_min_max
+        ]
+        for owner in zip(*of, strict=True) if len(of) == 2 else ():
+            if owner != (dataset, split):
+                return "/".join(map(str, owner))
+    return None

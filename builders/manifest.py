@@ -130,14 +130,6 @@ def _shard(table: Table) -> Shard:
     return Shard(name=table.get("name", str), sha256=table.get("sha256", str), **numbers)
 
 
-def built(home: Home) -> list[Manifest]:
-    """The manifests of everything that is built in `home`, sorted by dataset and split; DataError for a damaged one."""
-    manifests, damaged = survey(home)
-    if damaged:
-        raise damaged[0].error
-    return sorted(manifests, key=lambda manifest: (manifest.dataset, manifest.split))
-
-
 def read_splits(home: Home, dataset: str, splits: Iterable[str]) -> dict[str, Manifest | DataError]:
     """The manifest of each split that is built, or what is wrong with it; in the order of `splits`."""
     found: dict[str, Manifest | DataError] = {}
@@ -167,24 +159,6 @@ def survey(home: Home) -> tuple[list[Manifest], list[Damage]]:
 
 def _rank(folder: Path) -> tuple[str, int, str]:
     return folder.parent.name, (*SPLITS, folder.name).index(folder.name), folder.name
-
-
-def read_index(folder: Path, manifest: Manifest, columns: list[str]) -> Any:
-    """Some columns of `index.parquet`, a pyarrow.Table; DataError for a file that is missing, damaged or another's."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path, dataset = folder / INDEX, manifest.dataset
-    remedy = f"build {dataset} again"
-    try:
-        table = pq.read_table(path, columns=columns)
-    except FileNotFoundError as error:
-        raise DataError(dataset, "index is missing", file=str(path), remedy=remedy) from error
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise DataError(dataset, f"index cannot be read: {error}", file=str(path), remedy=remedy) from error
-    if table.num_rows != manifest.num_annotations or table.num_columns != len(columns):
-        raise other_index(path, manifest, table.num_rows)
-    return table.select(columns)
 
 
 def other_index(path: Path, manifest: Manifest, num_rows: int) -> DataError:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ib_data.builders.index import another_owner
 from ib_data.builders.manifest import INDEX, Manifest, other_index
 from ib_data.errors import DataError
 from ib_data.mixtures.visible_fields import list_lengths
@@ -37,6 +38,9 @@ def num_conversations(folder: Path, manifest: Manifest) -> int:
         with pq.ParquetFile(index) as file:
             if file.metadata.num_rows != manifest.num_annotations:
                 raise other_index(index, manifest, file.metadata.num_rows)
+            if other := another_owner(file.metadata, manifest.dataset, manifest.split):
+                remedy = f"build {manifest.dataset} again"
+                raise DataError(manifest.dataset, f"index is of {other}", file=str(index), remedy=remedy)
             if not _has_histories(file.metadata):
                 return manifest.num_annotations
             table = file.read(columns=["ordinal", _QUESTION])

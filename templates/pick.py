@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ib_data.builders.index import Extent, annotation_of
+from ib_data.builders.index import Extent, annotation_of, another_owner
 from ib_data.builders.manifest import INDEX, Manifest, read_splits
 from ib_data.builders.reader import extent_of, read_sample
 from ib_data.cards import Card
@@ -149,6 +149,8 @@ def _batches(path: Path, manifest: Manifest, columns: list[str]) -> Iterator[pa.
             if num_rows != manifest.num_annotations or not set(columns) <= set(found):
                 problem = f"expected {manifest.num_annotations} rows as the manifest says, found {num_rows}"
                 raise DataError(manifest.dataset, problem, file=str(path), remedy=remedy)
+            if other := another_owner(index.metadata, manifest.dataset, manifest.split):
+                raise DataError(manifest.dataset, f"index is of {other}", file=str(path), remedy=remedy)
             yield from index.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns)
     except FileNotFoundError as error:
         raise DataError(manifest.dataset, "index is missing", file=str(path), remedy=remedy) from error

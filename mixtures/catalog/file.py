@@ -2,11 +2,8 @@
 
 import errno
 import json
-import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cache, partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -16,35 +13,39 @@ import duckdb
 import pyarrow as pa
 
 from ib_data import __version__
-from ib_data.builders.manifest import MANIFEST, built
+from ib_data.builders.manifest import MANIFEST
+from ib_data.console import note
 from ib_data.errors import DataError, os_error_line
 from ib_data.home import Home
+from ib_data.mixtures.catalog.holdings import Holdings, holdings
+from ib_data.mixtures.catalog.install import drop_ours, install, reading, write_to
 from ib_data.mixtures.catalog.macros import MACROS, Macro
 from ib_data.mixtures.catalog.messages import in_short
 from ib_data.mixtures.catalog.relations import EVERY_RELATION
-from ib_data.mixtures.catalog.tables import TABLES, Manifests, arrow_table, stats_files
+from ib_data.mixtures.catalog.tables import TABLES, arrow_table, stats_files
 from ib_data.mixtures.catalog.views import DERIVED, VIEWS, literal, unreadable, view_files
 
 # DuckDB 2 would write a format that no 1.x program opens.
 _STORAGE_VERSION = "v1.0.0"
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
-# Far longer than a rebuild takes (0.11 s for the miniature), so that none at work loses its folder.
-_LEFT_BEHIND_S = 3600
 
 
 def rebuild(home: Home) -> None:
     """Write the catalog anew from manifests, cards, templates and mixtures; a reader sees the old or the new one whole.
 
-    A relation whose files are missing or damaged answers every query with an error that names the file; the others
-    go on. Raises DataError where DuckDB cannot write, OSError where the folder cannot be written.
+    What is damaged of a split stops the queries that need it, with an error that names the file, and no others. Tables
+    and views of the user stay. Raises DataError where DuckDB cannot write or another program has the file open, OSError
+    where the folder cannot be written.
     """
     with _written(home) as path:
-        _install(path, home)
+        install(path, home, _fill_anew(home))
 
 
 @contextmanager
 def opened(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The catalog of now, made anew where it is out of date; for this once where the home is read-only."""
+    """The catalog of now, made anew where it is out of date; for this once where the home or the file is not to be
+    written.
+    """
     connection = _open_current(home)
     if connection:
         with connection:
@@ -52,19 +53,26 @@ def opened(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         return
     with _written(home) as path:
         if home.root.is_dir():  # a mistyped home is not made
-            try:
-                _install(path, home)
-            except OSError as error:
-                if error.errno not in _READ_ONLY:
-                    raise
-        with _reading(path) as connection:
+            _install_if_possible(path, home)
+        # Where it stands it may hold tables of the user, too.
+        with _open_current(home) or reading(path) as connection:
             yield connection
+
+
+def _install_if_possible(path: Path, home: Home) -> None:
+    try:
+        install(path, home, _fill_anew(home))
+    except DataError as error:
+        note(f"{error}; until then queries know nothing of your own tables there")
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            raise
 
 
 def _open_current(home: Home) -> duckdb.DuckDBPyConnection | None:
     """The catalog, None where it was not made from the manifests, logs, cards, templates and mixtures of now."""
     try:
-        connection = _reading(home.catalog)
+        connection = reading(home.catalog)
     except duckdb.Error:  # there is none yet, or a file of that name that is no catalog: it is made anew
         return None
     try:
@@ -77,64 +85,40 @@ def _open_current(home: Home) -> duckdb.DuckDBPyConnection | None:
     return None
 
 
-def _reading(path: Path) -> duckdb.DuckDBPyConnection:
-    """A connection of its own to a catalog file: what is set on it binds no other that this process has open there.
-
-    duckdb.connect(path) would share one instance, and its settings, among all connections to the file.
-    """
-    connection = duckdb.connect()
-    try:
-        connection.execute(f"ATTACH {literal(str(path))} AS catalog (READ_ONLY)")
-        connection.execute("USE catalog")
-    except duckdb.Error:
-        connection.close()
-        raise
-    return connection
-
-
 @contextmanager
 def _written(home: Home) -> Iterator[Path]:
     """A catalog file of what `home` holds now, in a temporary folder of the system.
 
     Not in the home, whose name may hold a `?`: DuckDB takes that for the start of options, and cannot commit.
     """
-    stamp = _stamp(home)
-    manifests = cache(partial(built, home))
     with TemporaryDirectory(prefix="ib-data-") as folder:
         path = Path(folder) / home.catalog.name
-        connection = duckdb.connect()
-        try:
-            connection.execute(f"ATTACH {literal(str(path))} AS catalog (STORAGE_VERSION '{_STORAGE_VERSION}')")
-            contents = {name: _content(connection, name, home, manifests) for name in EVERY_RELATION}
-            connection.execute("USE catalog")
-            # One transaction, since each waits for the disk: 0.11 s for the miniature in place of 0.13.
-            connection.execute("BEGIN")
-            connection.execute("CREATE SCHEMA ib_data")
-            for name, content in contents.items():
-                create_relation(connection, name, content)
-            for name, macro in MACROS.items():
-                create_macro(connection, name, macro)
-            connection.execute(f"CREATE TABLE ib_data.built_from AS SELECT {literal(stamp)} AS stamp")
-            connection.execute("COMMIT")
-            connection.execute("USE memory")
-            connection.execute("DETACH catalog")
-        except duckdb.Error as error:
-            remedy = "run `ib-data check` on what is built"
-            raise DataError("catalog", in_short(error), file=str(home.catalog), remedy=remedy) from error
-        finally:
-            connection.close()
+        with write_to(path, home.catalog, f" (STORAGE_VERSION '{_STORAGE_VERSION}')") as connection:
+            _fill_anew(home)(connection)
         yield path
 
 
-def _install(path: Path, home: Home) -> None:
-    """Put a copy of the catalog file `path` in its place by one rename, and remove what killed processes left there."""
-    home.root.mkdir(parents=True, exist_ok=True)
-    for leftover in home.root.glob(".catalog-*"):
-        with suppress(FileNotFoundError):  # another process removed it
-            if leftover.stat().st_mtime < time.time() - _LEFT_BEHIND_S:
-                shutil.rmtree(leftover, ignore_errors=True)  # it may be another user's
-    with TemporaryDirectory(dir=home.root, prefix=".catalog-") as folder:
-        Path(shutil.copyfile(path, Path(folder) / home.catalog.name)).replace(home.catalog)
+def _fill_anew(home: Home) -> Callable[[duckdb.DuckDBPyConnection], None]:
+    """What fills a catalog that is attached as `catalog` with what `home` holds now, in one transaction.
+
+    Each transaction waits for the disk: 0.11 s for the miniature in place of 0.13 for many.
+    """
+
+    def fill(connection: duckdb.DuckDBPyConnection) -> None:
+        stamp, held = _stamp(home), holdings(home)
+        contents = {name: _content(connection, name, home, held) for name in EVERY_RELATION}
+        connection.execute("USE catalog")
+        connection.execute("BEGIN")
+        drop_ours(connection)
+        connection.execute("CREATE SCHEMA ib_data")
+        for name, content in contents.items():
+            create_relation(connection, name, content)
+        for name, macro in MACROS.items():
+            create_macro(connection, name, macro)
+        connection.execute(f"CREATE TABLE ib_data.built_from AS SELECT {literal(stamp)} AS stamp")
+        connection.execute("COMMIT")
+
+    return fill
 
 
 def create_relation(connection: duckdb.DuckDBPyConnection, name: str, content: pa.Table | str) -> None:
@@ -155,7 +139,7 @@ def create_macro(connection: duckdb.DuckDBPyConnection, name: str, macro: Macro)
     connection.execute(f"COMMENT ON MACRO TABLE {name} IS {literal(macro.about)}")
 
 
-def _content(connection: duckdb.DuckDBPyConnection, name: str, home: Home, manifests: Manifests) -> pa.Table | str:
+def _content(connection: duckdb.DuckDBPyConnection, name: str, home: Home, held: Holdings) -> pa.Table | str:
     """The rows of a table, or the SELECT of a view; where files are missing or damaged, a SELECT that says which.
 
     It is said when the relation is asked for: a broken log must not hide what is built.
@@ -164,8 +148,8 @@ def _content(connection: duckdb.DuckDBPyConnection, name: str, home: Home, manif
         return DERIVED[name]
     try:
         if name in TABLES:
-            return arrow_table(name, TABLES[name](home, manifests))
-        select = VIEWS[name](home, manifests)
+            return arrow_table(name, TABLES[name](home, held))
+        select = VIEWS[name](home, held)
         connection.execute(f"DESCRIBE {select}")
     except DataError as error:
         return unreadable(name, str(error))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ib_data.mixtures.catalog.relations import COUNTED, NUMBER, TEXT, WHOLE
+from ib_data.mixtures.catalog.relations import COUNTED, NUMBER, SKIPS, TEXT, WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ MACROS: Mapping[str, Macro] = {
         ), units AS (
             SELECT m.member, m.size, d.num_annotations, CASE
                        WHEN m.counts <> 'conversations' THEN d.num_annotations
-                       WHEN c.problem IS NULL THEN c.num_conversations
+                       WHEN c.problem IS NULL OR {SKIPS} THEN c.num_conversations
                        ELSE error(c.problem) END AS built
             FROM mixture_members AS m
             LEFT JOIN datasets AS d ON d.name = m.dataset AND d.split = m.split

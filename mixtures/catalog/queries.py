@@ -6,10 +6,14 @@ from typing import Any
 
 import duckdb
 
+from ib_data.cards import card_names, load_card
+from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures.catalog.file import opened
+from ib_data.mixtures.catalog.holdings import Lost
 from ib_data.mixtures.catalog.messages import in_short
+from ib_data.mixtures.catalog.relations import SKIP_DAMAGED
 from ib_data.mixtures.catalog.views import glob_escaped, literal, view_files
 
 _ONE_SELECT = "`ib-data sql` runs one SELECT (or FROM, DESCRIBE, SUMMARIZE, SHOW) and changes nothing"
@@ -22,11 +26,13 @@ def query(home: Home, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """The column names and all rows of one SELECT over the catalog, which is rebuilt first where it is out of date.
 
     The statement can read the catalog and the Parquet files of what is built, no other file and no network, and can
-    write nothing. Raises IbDataError, in one line, for anything else and for a mistake in the SQL, KeyboardInterrupt
+    write nothing. What is damaged is left out, with a note; a query that names its dataset ends in the error. Raises
+    IbDataError, in one line, for anything else and for a mistake in the SQL, KeyboardInterrupt
     where the user stops it.
     """
     with opened(home) as connection:
         try:
+            _skip_damaged(connection, sql)
             _lock_down(connection, home)
             _refuse_all_but_one_select(connection, sql)
             result = connection.sql(sql)
@@ -41,6 +47,27 @@ def query(home: Home, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             # A mistake in the SQL is of a subclass; this is what the Parquet reader throws, without the file's name.
             hint = "; a file may be damaged: `ib-data check` names it" if type(error) is duckdb.Error else ""
             raise IbDataError(f"sql: {in_short(error)}{hint}") from error
+
+
+def _skip_damaged(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Leave out what is damaged, with a note of each, unless the query names its dataset: then it must not be silent.
+
+    A note is of the relations that the query names.
+    """
+    found = connection.execute("SELECT * FROM damaged").fetchall()
+    words = set(re.findall(r"\w+", sql.lower()))
+    lost = [Lost(*row) for row in found]
+    if words & {name for item in lost for name in _names_of(item.dataset)}:
+        return
+    connection.execute(f"SET VARIABLE {SKIP_DAMAGED} = true")
+    for item in lost:
+        if words & set(item.relations()):
+            note(f"left out: {item.problem}")
+
+
+def _names_of(dataset: str) -> list[str]:
+    """A dataset and the views over it."""
+    return [dataset, *(name for name in card_names() if load_card(name).view_of == dataset)]
 
 
 def _with_times_as_text(result: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

@@ -54,6 +54,10 @@ RELATIONS: Mapping[str, Relation] = {
     "drops": Relation(
         "a row of a source that was left out, with the reason", _all(TEXT, "dataset split source_id reason")
     ),
+    "damaged": Relation(
+        "a file of a built split that cannot be used; the rows of the split are in no relation that reads it",
+        _all(TEXT, "dataset split file problem"),
+    ),
     "templates": Relation("an instruction template", _all(TEXT, "task template kind text sha256")),
     "template_stats": Relation(
         "the lengths, in characters, of what a template made of a dataset, as `ib-data templates stats` counted; "
@@ -86,6 +90,9 @@ RELATIONS: Mapping[str, Relation] = {
         _all(TEXT, "dataset split key annotation_id") | {"position": WHOLE, "reason": TEXT},
     ),
 }
+# Set in a session, it leaves out what is damaged; else a query that needs it ends in the error that names the file.
+SKIP_DAMAGED = "skip_damaged"
+SKIPS = f"getvariable('{SKIP_DAMAGED}') IS NOT NULL"
 # What `conversation_counts` shows and `expected_epochs` takes its numbers from: an index that cannot be read must stop
 # those queries alone that need its number.
 COUNTED = "ib_data.conversations"

@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from ib_data import __version__
 from ib_data.builders.kinds import kind_of
-from ib_data.builders.manifest import Manifest
+from ib_data.builders.manifest import INDEX, MANIFEST, Manifest
 from ib_data.cards import Card, card_names, load_card
 from ib_data.errors import DataError
 from ib_data.home import Home
+from ib_data.mixtures.catalog.holdings import Holdings
 from ib_data.mixtures.catalog.relations import COUNTED, EVERY_RELATION, FLAG, NUMBER, RELATIONS, TEXT, WHOLE
 from ib_data.mixtures.conversations import num_conversations
 from ib_data.mixtures.spec import Mixture
@@ -26,8 +27,6 @@ from ib_data.templates.stats import RenderLengths, outdated, read_stats
 
 _ARROW = {TEXT: pa.string(), WHOLE: pa.int64(), NUMBER: pa.float64(), FLAG: pa.bool_()}
 Row = tuple[Any, ...]
-# A call and not a list: where one manifest is damaged, the relations that need none must still be made.
-Manifests = Callable[[], Sequence[Manifest]]
 
 
 def arrow_table(name: str, rows: Iterable[Row]) -> pa.Table:
@@ -72,15 +71,17 @@ def stage_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
                 yield (mixture.name, start, end, m.name, stage.rule, stage.exponent, m.scale)
 
 
-def _datasets(_home: Home, read: Manifests) -> Iterator[Row]:
-    built = read()
+def _datasets(_home: Home, held: Holdings) -> Iterator[Row]:
+    damaged = {(lost.dataset, lost.split) for lost in held.lost if lost.file == MANIFEST}
     for name in card_names():
         card = load_card(name)
-        found = {m.split: m for m in built_of(name, card, built)}
+        found = {m.split: m for m in built_of(name, card, held.manifests)}
         for split in card.splits.values():
             manifest = found.get(split.name)
             counts = _counts(card, manifest)
-            what = (manifest.num_drops, ", ".join(kind_of(manifest, card))) if manifest else (None, None)
+            what: Row = (manifest.num_drops, ", ".join(kind_of(manifest, card))) if manifest else (None, None)
+            if (card.stored_as, split.name) in damaged:
+                what = (None, "damaged")
             # Of the used split the size is known even where the number of annotations (turns of conversations) is not.
             used = split.name == card.used_split
             size = card.size if used else split.num_annotations
@@ -95,13 +96,16 @@ def _counts(card: Card, manifest: Manifest | None) -> tuple[int | None, ...]:
     return manifest.num_samples, manifest.num_annotations, len(stored), sum(s.num_bytes for s in stored)
 
 
-def _conversations(home: Home, read: Manifests) -> Iterator[Row]:
+def _conversations(home: Home, held: Holdings) -> Iterator[Row]:
     """A row for each built split of a dataset, and for each view of it. What cannot be counted is said in the row."""
-    built = read()
-    counts = {(m.dataset, m.split): _num_conversations(home, m) for m in built}
+    counts: dict[tuple[str, str], tuple[int | None, str | None]]
+    counts = {(m.dataset, m.split): _num_conversations(home, m) for m in held.whole(INDEX)}
+    counts |= {(lost.dataset, lost.split): (None, lost.problem) for lost in held.lost_of(INDEX)}
     for name in card_names():
-        for m in built_of(name, load_card(name), built):
-            yield (name, m.split, *counts[m.dataset, m.split])
+        card = load_card(name)
+        for split in card.splits:
+            if (card.stored_as, split) in counts:
+                yield (name, split, *counts[card.stored_as, split])
 
 
 def _num_conversations(home: Home, manifest: Manifest) -> tuple[int | None, str | None]:
@@ -112,26 +116,30 @@ def _num_conversations(home: Home, manifest: Manifest) -> tuple[int | None, str 
         return None, str(error)
 
 
-def _shards(_home: Home, read: Manifests) -> Iterator[Row]:
-    for m in read():
+def _shards(_home: Home, held: Holdings) -> Iterator[Row]:
+    for m in held.manifests:
         yield from ((m.dataset, m.split, s.name, s.num_samples, s.num_bytes, s.sha256) for s in m.shards)
 
 
-def _templates(_home: Home, _read: Manifests) -> Iterator[Row]:
+def _damaged(_home: Home, held: Holdings) -> Iterator[Row]:
+    return ((lost.dataset, lost.split, lost.file, lost.problem) for lost in held.lost)
+
+
+def _templates(_home: Home, _held: Holdings) -> Iterator[Row]:
     for task in TASKS:
         yield from ((t.task, t.name, t.kind, t.text, t.sha256) for t in load_task(task))
 
 
-def _mixture_members(_home: Home, _read: Manifests) -> Iterator[Row]:
+def _mixture_members(_home: Home, _held: Holdings) -> Iterator[Row]:
     return member_rows(map(load_mixture, mixture_names()))
 
 
-def _mixture_stages(_home: Home, _read: Manifests) -> Iterator[Row]:
+def _mixture_stages(_home: Home, _held: Holdings) -> Iterator[Row]:
     return stage_rows(map(load_mixture, mixture_names()))
 
 
-def _template_stats(home: Home, read: Manifests) -> Iterator[Row]:
-    for manifest in read():
+def _template_stats(home: Home, held: Holdings) -> Iterator[Row]:
+    for manifest in held.manifests:
         for path in stats_files(home.split(manifest.dataset, manifest.split)):
             stats = read_stats(path.parent, path.stem.removeprefix("templates-"))
             assert stats is not None
@@ -149,7 +157,7 @@ def _lengths(lengths: RenderLengths) -> Row:
     return (*chain(*quantiles), *((sum(cut), *cut) if cut else (None, None, None)))
 
 
-def _quarantine(home: Home, _read: Manifests) -> Iterator[Row]:
+def _quarantine(home: Home, _held: Holdings) -> Iterator[Row]:
     try:
         lines = home.quarantine.read_bytes().split(b"\n")
     except FileNotFoundError:
@@ -171,10 +179,11 @@ def _bad_sample(file: Path, number: int, line: bytes) -> Row:
         raise DataError("quarantine", problem, file=str(file), row=place, remedy=remedy) from error
 
 
-TABLES: Mapping[str, Callable[[Home, Manifests], Iterator[Row]]] = {
+TABLES: Mapping[str, Callable[[Home, Holdings], Iterator[Row]]] = {
     "datasets": _datasets,
     COUNTED: _conversations,
     "shards": _shards,
+    "damaged": _damaged,
     "templates": _templates,
     "template_stats": _template_stats,
     "mixture_members": _mixture_members,

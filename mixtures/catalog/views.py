@@ -6,12 +6,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ib_data.builders.manifest import DROPS, INDEX, MANIFEST, Manifest
-from ib_data.cards import card_names, load_card
+from ib_data.builders.manifest import DROPS, INDEX, MANIFEST
+from ib_data.cards import Card, card_names, load_card
 from ib_data.errors import DataError
 from ib_data.home import Home
-from ib_data.mixtures.catalog.relations import COUNTED, EVERY_RELATION, RELATIONS
-from ib_data.mixtures.catalog.tables import Manifests, built_of
+from ib_data.mixtures.catalog.holdings import Holdings, Lost
+from ib_data.mixtures.catalog.relations import COUNTED, EVERY_RELATION, RELATIONS, SKIPS
+from ib_data.mixtures.catalog.tables import built_of
 
 _KEYS = ("dataset", "split", "key")
 
@@ -48,45 +49,59 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _samples(home: Home, read: Manifests) -> str:
-    built = read()
-    if not built:
-        return empty("samples")
+def _samples(home: Home, held: Holdings) -> str:
     values = (
         "count(*) AS num_annotations" if name == "num_annotations" else f"any_value({name}) AS {name}"
         for name in RELATIONS["samples"].columns
         if name not in _KEYS
     )
-    source = _parquet([_file(home, m, INDEX) for m in built])
-    return f"SELECT {', '.join((*_KEYS, *values))} FROM {source} GROUP BY {', '.join(_KEYS)}"
+    parts = [_lost("samples", lost.dataset, lost) for lost in held.lost_of(INDEX)]
+    if whole := held.whole(INDEX):
+        source = _parquet([home.split(m.dataset, m.split) / INDEX for m in whole])
+        parts.insert(0, f"SELECT {', '.join((*_KEYS, *values))} FROM {source} GROUP BY {', '.join(_KEYS)}")
+    return " UNION ALL ".join(parts) or empty("samples")
 
 
-def _annotations(home: Home, read: Manifests) -> str:
-    return " UNION ALL ".join(_annotations_of_each(home, read())) or empty("annotations")
+def _annotations(home: Home, held: Holdings) -> str:
+    return " UNION ALL ".join(_annotations_of_each(home, held)) or empty("annotations")
 
 
-def _annotations_of_each(home: Home, built: Sequence[Manifest]) -> Iterator[str]:
+def _annotations_of_each(home: Home, held: Holdings) -> Iterator[str]:
     """A SELECT for each dataset with something built; a view reads its base under its own name and task."""
     columns = ", ".join(f'"{name}"' for name in RELATIONS["annotations"].columns if name not in ("dataset", "task"))
-    known = {name: load_card(name) for name in card_names()}
-    unknown = {m.dataset for m in built} - set(known)
-    for name, card in [*known.items(), *((name, None) for name in sorted(unknown))]:
-        found = built_of(name, card, built)
+    known: dict[str, Card | None] = {name: load_card(name) for name in card_names()}
+    known |= dict.fromkeys(sorted({m.dataset for m in held.manifests} - set(known)))
+    for name, card in known.items():
+        found = built_of(name, card, held.whole(INDEX))
         if found:
             task = literal(card.task) if card else "NULL"
             own = f"SELECT {literal(name)} AS dataset, {task} AS task, {columns}"
-            source = _parquet([_file(home, m, INDEX) for m in found])
+            source = _parquet([home.split(m.dataset, m.split) / INDEX for m in found])
             yield f"SELECT {_names('annotations')} FROM ({own} FROM {source})"
+        base, splits = (card.stored_as, card.splits) if card else (name, None)
+        for lost in held.lost_of(INDEX):
+            if lost.dataset == base and (splits is None or lost.split in splits):
+                yield _lost("annotations", name, lost)
 
 
-def _drops(home: Home, read: Manifests) -> str:
-    built = read()
-    if not built:
-        return empty("drops")
-    return f"SELECT {_names('drops')} FROM {_parquet([_file(home, m, DROPS) for m in built])}"
+def _drops(home: Home, held: Holdings) -> str:
+    parts = [_lost("drops", lost.dataset, lost) for lost in held.lost_of(DROPS)]
+    if whole := held.whole(DROPS):
+        source = _parquet([home.split(m.dataset, m.split) / DROPS for m in whole])
+        parts.insert(0, f"SELECT {_names('drops')} FROM {source}")
+    return " UNION ALL ".join(parts) or empty("drops")
 
 
-def _draws(home: Home, _read: Manifests) -> str:
+def _lost(relation: str, dataset: str, lost: Lost) -> str:
+    """A SELECT that ends in the error of what is lost, if its split is asked for and damage is not skipped."""
+    fault = f"error({literal(lost.problem)})"
+    own = {"dataset": literal(dataset), "split": literal(lost.split)}
+    kinds = RELATIONS[relation].columns.items()
+    columns = (f'CAST({own.get(column, fault)} AS {kind}) AS "{column}"' for column, kind in kinds)
+    return f"SELECT {', '.join(columns)} WHERE CASE WHEN {SKIPS} THEN false ELSE CAST({fault} AS BOOLEAN) END"
+
+
+def _draws(home: Home, _held: Holdings) -> str:
     files = _kept_draws(home)
     for path in files:
         if not _is_parquet(path):
@@ -103,15 +118,6 @@ def _draws(home: Home, _read: Manifests) -> str:
 
 def _kept_draws(home: Home) -> list[Path]:
     return sorted(home.draws.glob("*.parquet"))  # what is being written lies in a folder
-
-
-def _file(home: Home, manifest: Manifest, name: str) -> Path:
-    """The path of an index or a list of drops, after a look at whether it is one."""
-    path = home.split(manifest.dataset, manifest.split) / name
-    if not _is_parquet(path):
-        problem = "is no Parquet file" if path.is_file() else "is missing"
-        raise DataError(manifest.dataset, problem, file=str(path), remedy=f"build {manifest.dataset} again")
-    return path
 
 
 def _is_parquet(path: Path) -> bool:
@@ -136,7 +142,7 @@ def _parquet(paths: Sequence[Path], *options: str) -> str:
     return f"read_parquet({', '.join((files, *options))})"
 
 
-VIEWS: Mapping[str, Callable[[Home, Manifests], str]] = {
+VIEWS: Mapping[str, Callable[[Home, Holdings], str]] = {
     "samples": _samples,
     "annotations": _annotations,
     "drops": _drops,
@@ -147,5 +153,6 @@ DERIVED: Mapping[str, str] = {
     "conversation_counts": f"""
         SELECT dataset, split,
                CASE WHEN problem IS NULL THEN num_conversations ELSE error(problem) END AS num_conversations
-        FROM {COUNTED}"""
+        FROM {COUNTED}
+        WHERE problem IS NULL OR NOT ({SKIPS})"""
 }

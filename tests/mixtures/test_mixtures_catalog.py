@@ -31,6 +31,7 @@ COLUMNS = {
     "annotations": "dataset split key id task question answers caption options answer_index context ocr_tokens "
     "statement label history rationales extra",
     "drops": "dataset split source_id reason",
+    "damaged": "dataset split file problem",
     "templates": "task template kind text sha256",
     "template_stats": "dataset split template renders instruction_p50 instruction_p95 instruction_max target_p50 "
     "target_p95 target_max truncated instructions_truncated targets_truncated sha256 is_current",
@@ -39,7 +40,7 @@ COLUMNS = {
     "draws": "mixture seed position member dataset rank epoch index key id spec_sha256",
     "quarantine": "dataset split key annotation_id position reason",
 }
-EMPTY_WITHOUT_LOGS = ("template_stats", "draws", "quarantine")
+EMPTY_WITHOUT_LOGS = ("damaged", "template_stats", "draws", "quarantine")
 
 
 def rows(home: Home, sql: str) -> list[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ib_data.builders.check import problems
 from ib_data.builders.manifest import DROPS, INDEX, read_manifest
 from ib_data.cards import load_card
 from ib_data.errors import IbDataError
@@ -169,19 +170,52 @@ def test_draws_of_other_columns_or_a_damaged_body_are_named(small_home: Home) ->
 
 
 @pytest.mark.parametrize("name", [INDEX, DROPS])
-def test_a_removed_file_of_a_built_split_is_named_and_hides_nothing_else(small_home: Home, name: str) -> None:
+def test_a_removed_file_of_a_built_split_is_named_and_hides_nothing_else(
+    small_home: Home, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     relation = "annotations" if name == INDEX else "drops"
-    count = f"SELECT count(*) FROM {relation}"
+    count = f"SELECT dataset, count(*) FROM {relation} GROUP BY ALL ORDER BY ALL"
+    of_okvqa = f"SELECT count(*) FROM {relation} WHERE dataset = 'okvqa'"
     before = rows(small_home, count)
     path = small_home.split("okvqa", "train") / name
     data = path.read_bytes()
-    path.unlink()
-    assert refusal(small_home, count) == f"sql: okvqa: {path}: is missing; build okvqa again"
-    assert rows(small_home, "SELECT num_samples FROM datasets WHERE name = 'okvqa' AND split = 'train'") == [(3,)]
-    path.write_bytes(b"no Parquet file")
-    assert refusal(small_home, count) == f"sql: okvqa: {path}: is no Parquet file; build okvqa again"
-    path.write_bytes(data)
+    others = [row for row in before if not row[0].startswith("okvqa")]
+    for harm, problem in ((None, "is missing"), (b"no Parquet file", "is no Parquet file")):
+        path.unlink()
+        if harm:
+            path.write_bytes(harm)
+        line = f"okvqa: {path}: {problem}; build okvqa again"
+        assert refusal(small_home, of_okvqa) == f"sql: {line}"
+        capsys.readouterr()
+        assert rows(small_home, count) == others
+        assert capsys.readouterr().err == f"left out: {line}\n"
+        assert rows(small_home, "SELECT num_samples FROM datasets WHERE name = 'okvqa' AND split = 'train'") == [(3,)]
+        assert rows(small_home, "FROM damaged") == [("okvqa", "train", name, line)]
+        path.write_bytes(data)
     assert rows(small_home, count) == before
+    assert rows(small_home, "FROM damaged") == []
+
+
+@pytest.mark.parametrize("name", [INDEX, DROPS])
+def test_a_file_of_another_split_or_of_more_rows_is_named(small_home: Home, build_split: Build, name: str) -> None:
+    relation = "annotations" if name == INDEX else "drops"
+    own, folder = small_home.split("okvqa", "train") / name, small_home.split("okvqa", "train")
+    data = own.read_bytes()
+    for other in (small_home.split("coco_caption", "train"), build_split(small_home, "okvqa", 3, split="validation")):
+        own.write_bytes((other / name).read_bytes())
+        owner = f"{other.parent.name}/{other.name}"
+        message = refusal(small_home, f"FROM {relation} WHERE dataset = 'okvqa' AND split = 'train'")
+        assert message == f"sql: okvqa: {own}: is of {owner}, not of okvqa/train; build okvqa again"
+        assert f"{name}: its rows are of {owner}" in "\n".join(found_by_check(small_home, folder))
+    pq.write_table(pa.concat_tables([pq.read_table(pa.BufferReader(data))] * 2), own)
+    message = refusal(small_home, f"SELECT count(*) FROM {relation} WHERE dataset = 'okvqa'")
+    assert "rows as the manifest says, found" in message
+
+
+def found_by_check(home: Home, folder: Path) -> list[str]:
+    manifest = read_manifest(folder, "okvqa")
+    assert manifest is not None
+    return list(problems(load_card("okvqa"), manifest, folder))
 
 
 def test_the_plain_program_is_told_which_file_is_missing(small_home: Home) -> None:

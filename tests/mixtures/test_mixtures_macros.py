@@ -9,11 +9,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from ib_data.builders.manifest import INDEX, built
+from ib_data.builders.manifest import INDEX
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Mixture, load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog.file import create_macro, create_relation
+from ib_data.mixtures.catalog.holdings import holdings
 from ib_data.mixtures.catalog.macros import MACROS
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.catalog.relations import COUNTED
@@ -63,7 +64,7 @@ def fill(connection: duckdb.DuckDBPyConnection, *mixtures: Mixture, home: Home |
     """Create the macros and the tables that they read, of these mixtures and what `home` holds."""
     tables = {"mixture_members": member_rows(mixtures), "mixture_stages": stage_rows(mixtures)}
     for name in ("datasets", COUNTED):
-        tables[name] = TABLES[name](home, lambda: built(home)) if home else ()
+        tables[name] = TABLES[name](home, holdings(home)) if home else ()
     connection.execute("CREATE SCHEMA ib_data")
     for name, rows in tables.items():
         create_relation(connection, name, arrow_table(name, rows))
@@ -150,18 +151,21 @@ def test_epochs_of_a_packaged_mixture_are_those_that_show_says(
         assert found == as_shown(cli, name, home)
 
 
-def test_epochs_need_the_index_of_a_member_only_where_its_conversations_count(dialogues: Home, tmp_path: Path) -> None:
+def test_epochs_need_the_index_of_a_member_only_where_its_conversations_count(
+    dialogues: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     home = Home(tmp_path / "damaged")
     shutil.copytree(dialogues.root, home.root)
     path = home.split("llava_conversation", "train") / INDEX
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(IbDataError, match=f"{path}: index cannot be read: .*; build llava_conversation again$"):
-        query(home, "FROM expected_epochs('instructblip', 1000)")
-    assert query(home, "SELECT count(built) FROM expected_epochs('demo', 1000)")[1] == [(0,)]
-    assert query(home, "SELECT dataset FROM conversation_counts")[1] == [("llava_conversation",)]
-    for sql in ("FROM conversation_counts", "SELECT sum(num_conversations) FROM conversation_counts"):
-        with pytest.raises(IbDataError, match=f"{path}: index cannot be read: .*; build llava_conversation again$"):
+    member = "SELECT built FROM expected_epochs('instructblip', 1000) WHERE member = '{}'"
+    for sql in (member.format("llava_conversation"), "FROM conversation_counts WHERE dataset = 'llava_conversation'"):
+        with pytest.raises(IbDataError, match=f"{path}: is no Parquet file; build llava_conversation again$"):
             query(home, sql)
+    assert query(home, member.format("vqav2"))[1] == [(None,)]
+    assert query(home, "SELECT count(built) FROM expected_epochs('demo', 1000)")[1] == [(0,)]
+    assert query(home, "SELECT dataset FROM conversation_counts")[1] == []
+    assert capsys.readouterr().err.count(f"left out: llava_conversation: {path}: is no Parquet file") == 3
     assert query(home, "SELECT num_annotations FROM datasets WHERE name = 'llava_conversation'")[1][0] == (174,)
 
 

@@ -14,7 +14,6 @@ from ib_data.cards import card_names, load_card
 from ib_data.cli import group
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture, mixture_names, weights
-from ib_data.mixtures.catalog.file import rebuild
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.drawing import drawn
 from ib_data.tasks import TASKS
@@ -64,6 +63,17 @@ def much_is_built(home: Home, rows: Rows) -> None:
     vsr = next(row for row in rows if row["name"] == "vsr" and row["split"] == "test")
     assert vsr["num_annotations"] == len(annotations(home, "vsr", "test"))
     assert vsr["percent"] == round(100 * vsr["num_annotations"] / vsr["official_size"], 1)
+
+
+def kinds_of_builds(home: Home, rows: Rows) -> None:
+    built = {(name, split) for name in card_names() for split in splits_of(home, name)}
+    assert {(row["name"], row["split"]) for row in rows} == built
+    assert {row["kind"] for row in rows} == {"miniature"}
+
+
+def splits_of(home: Home, name: str) -> list[str]:
+    card = load_card(name)
+    return [split for split in card.splits if home.split(card.stored_as, split).exists()]
 
 
 def drops_are_counted(home: Home, rows: Rows) -> None:
@@ -236,6 +246,7 @@ def lengths_of_renders(home: Home, rows: Rows) -> None:
 
 CHECKS: dict[str, Check] = {
     "How much of each dataset is built": much_is_built,
+    "What kind of build each split is": kinds_of_builds,
     "Why rows were left out": drops_are_counted,
     "Annotations per image, and the sizes of images": sizes_are_plausible,
     "Samples with the most annotations": fullest_samples,
@@ -275,28 +286,3 @@ def test_what_is_not_built_is_drawn_all_the_same(tiny_home: Home) -> None:
     share = weights(mixture)
     missing = set(mixture.names) - {"vqav2", "vqav2_qg", "okvqa", "okvqa_qg", "coco_caption"}
     assert {name: samples for name, _, samples in rows} == {name: round(share[name] * PAPER_RUN) for name in missing}
-
-
-def test_the_snippets_of_the_page_run(
-    mini_home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rebuild(mini_home)
-    monkeypatch.setenv("IB_DATA_HOME", str(mini_home.root))
-    opened, by_range = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(compile(opened, "docs/duckdb.md", "exec"), names)
-    assert dict(names["counts"])["vsr"] == len({row["key"] for row in annotations(mini_home, "vsr")})
-    capsys.readouterr()
-    exec(compile(by_range, "docs/duckdb.md", "exec"), {})
-    keys = capsys.readouterr().out.split()
-    assert len(keys) == 3
-    assert set(keys) <= {row["key"] for row in annotations(mini_home, "*")}
-
-
-def test_the_page_names_every_relation_and_macro() -> None:
-    from ib_data.mixtures.catalog.macros import MACROS
-    from ib_data.mixtures.catalog.relations import RELATIONS
-
-    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(RELATIONS)
-    signatures = {f"{name}({macro.parameters})" for name, macro in MACROS.items()}
-    assert set(re.findall(r"^\| `(\w+\(.*?\))` \|", PAGE, re.MULTILINE)) == signatures

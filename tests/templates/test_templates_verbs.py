@@ -105,7 +105,10 @@ def test_what_is_not_built_or_not_known(verb, tmp_path):
 def test_show_in_the_terminal(vqa_home):
     text = run("show", "vqav2", "-n", 2, "--home", vqa_home.root)
     blocks = text.split("\n\n")
-    assert blocks[0].splitlines()[0] == "vqav2-train-000000000000  image 640x480"
+    kind, first = blocks[0].splitlines()[:2]
+    assert kind == "vqav2/train: less than 0.01 % of the official size"
+    assert first == "vqav2-train-000000000000  image 640x480"
+    assert blocks[1].startswith("vqav2-train-")
     assert blocks[0].count("->") == 3
     assert blocks[0].endswith("and 2 more annotations")
     assert len(blocks) == 2
