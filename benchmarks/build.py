@@ -19,7 +19,8 @@ from ib_data.builders.fetch import Fetcher
 from ib_data.builders.folders import SourceFolders
 from ib_data.builders.miniature import write_mirror
 from ib_data.builders.options import Options
-from ib_data.builders.plan import Plan, Planned, group, make_plan, with_media
+from ib_data.builders.placing import with_media
+from ib_data.builders.plan import Plan, Planned, group, make_plan
 from ib_data.builders.sources import resolve
 from ib_data.cards import load_card
 from ib_data.home import Home
@@ -45,7 +46,7 @@ def planned(fetcher: Fetcher) -> Plan:
     card, folders = load_card("vqav2"), SourceFolders()
     files = resolve(card, "train", None, folders, fetcher)
     images, drops = group(files, BUILDERS["vqav2"](files), card.splits["train"])
-    return with_media(make_plan(files, images, drops), folders, fetcher)
+    return with_media(make_plan(files, images, drops), folders, fetcher, Options())
 
 
 def stored(item: Planned) -> bytes:

@@ -28,7 +28,8 @@ from ib_data.builders.manifest import DROPS, Manifest, survey
 from ib_data.builders.official import OfficialPlaces
 from ib_data.builders.options import Options
 from ib_data.builders.origins import origins_of_files
-from ib_data.builders.plan import EmptySplitError, Plan, group, let_in, make_plan, with_media
+from ib_data.builders.placing import with_media
+from ib_data.builders.plan import EmptySplitError, Plan, group, let_in, make_plan
 from ib_data.builders.replacing import earlier_build, is_done, is_whole, note_replaced, require_replace
 from ib_data.builders.sources import files_of, find_in_folders, lacks, resolve
 from ib_data.builders.staging import WHOLE, finish, prepare, recover, swap, write_all
@@ -215,9 +216,8 @@ def _plan(card: Card, files: Files, build: Build) -> Plan:
     images, drops = group(files, BUILDERS[card.name](files), card.splits[files.split])
     plan = make_plan(files, images, drops)
     if options.media:
-        sources = (build.folders, build.fetcher)
         located = {found.file.name: found.path for found in files.located.values()}
-        plan = with_media(plan, *sources, allow_missing=options.allow_missing, limit=options.limit, located=located)
+        plan = with_media(plan, build.folders, build.fetcher, options, located)
     else:
         plan = Plan(plan.samples[: options.limit], plan.drops)
     return let_in(files, plan, options.limit)

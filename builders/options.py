@@ -9,7 +9,8 @@ SAMPLES_PER_SHARD = 1000
 class Options:
     """Options of `ib-data build`. `limit` in samples a split, `max_side` in pixels.
 
-    `replace` lets a build take the place of a better one.
+    `replace` lets a build take the place of a better one. `drop_repeated` drops the images of which so many URLs, or
+    more, gave the same bytes.
     """
 
     media: bool = True
@@ -20,3 +21,4 @@ class Options:
     miniature: bool = False
     samples_per_shard: int = SAMPLES_PER_SHARD
     replace: bool = False
+    drop_repeated: int | None = None

@@ -7,31 +7,21 @@ run was killed.
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ib_data.builders.doubts import tell_count
-from ib_data.builders.fetch import Fetcher
 from ib_data.builders.files import Files
-from ib_data.builders.folders import SourceFolders
 from ib_data.builders.in_source import Place
-from ib_data.builders.media import find_media, open_media
-from ib_data.builders.origins import Origin, joined
+from ib_data.builders.origins import Origin
 from ib_data.builders.rows import Drop, MediaRef, Row
-from ib_data.builders.stated_size import check_size_stated
 from ib_data.cards import Split, media_stores
-from ib_data.console import note
 from ib_data.errors import DataError, quoted
-from ib_data.frames import need_pyav
-from ib_data.media.faults import MediaError
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 
 MAX_ID_LENGTH = 48  # with dataset, split and extension a member's name stays below the 100 that a tar header holds
-MISSING = "media missing"
 UNREADABLE = "media unreadable"
 OTHER_SIZE = "media not of the stated size"
-LOOKUP = 32  # a handful of links alone could all be dead; the crawl would take it for a network that is down
 # An option may be an empty text, as one of A-OKVQA's is: its place must stay.
 _FIELDS = tuple(n for n in Annotation.__dataclass_fields__ if n not in ("id", "options", "answer_index", "extra"))
 
@@ -167,49 +157,6 @@ def _slug(image_id: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", image_id)
 
 
-def with_media(
-    plan: Plan,
-    folders: SourceFolders,
-    fetcher: Fetcher,
-    *,
-    allow_missing: bool = False,
-    limit: int | None = None,
-    located: Mapping[str, Path] | None = None,
-) -> Plan:
-    """The plan with the place of every image and clip, of the first `limit` samples that have one.
-
-    Samples whose media are nowhere become drops, or a DataError; those whose link is dead are always drops. With a
-    limit the samples are looked up that many at a time (or LOOKUP), so that little more is fetched than is needed.
-    MissingExtraError, before anything is fetched, where there are clips and nothing that opens them.
-    """
-    if any(planned.sample.media.kind == "video" for planned in plan.samples[:1]):
-        need_pyav()
-    here: list[Planned] = []
-    lost: list[Drop] = []
-    left = list(plan.samples)
-    origins: list[Origin] = []
-    while left and (limit is None or len(here) < limit):
-        size = len(left) if limit is None else max(limit - len(here), LOOKUP)
-        part, left = left[:size], left[size:]
-        dataset = part[0].sample.dataset
-        refs = (planned.ref for planned in part)
-        found = find_media(refs, dataset, folders, fetcher, allow_missing, located)
-        origins += found.origins
-        missing: list[Planned] = []
-        for planned in part:
-            if len(here) == limit:
-                break
-            if planned.ref in found.places:
-                here.append(replace(planned, place=found.places[planned.ref]))
-            else:
-                reason = found.lost.get(planned.ref, MISSING)
-                missing += [planned] if reason == MISSING else []
-                lost += [Drop(annotation.id, reason) for annotation in planned.sample.annotations]
-        if missing and not allow_missing:
-            raise _missing(missing, len(part), found.near, here)
-    return Plan(tuple(here), (*plan.drops, *lost), joined(origins))
-
-
 def let_in(files: Files, plan: Plan, limit: int | None) -> Plan:
     """The plan without the drops of those rows that `limit` did not let in: they are neither annotations nor drops.
 
@@ -220,31 +167,3 @@ def let_in(files: Files, plan: Plan, limit: int | None) -> Plan:
     last = plan.samples[-1].sample.key
     drops = (drop for drop in plan.drops if drop.near is None or _sample(files, drop.near, []).sample.key <= last)
     return replace(plan, drops=tuple(drops))
-
-
-def _missing(missing: list[Planned], num_planned: int, near: str, here: list[Planned]) -> DataError:
-    """The error that names missing media and those at hand that do not open, so that all are mended at once."""
-    first = missing[0].sample
-    num_annotations = sum(len(planned.sample.annotations) for planned in missing)
-    problem = (
-        f"{len(missing):,} of {num_planned:,} {first.media.kind}s are missing ({num_annotations:,} annotations), "
-        f"first {first.media.source_name}{f' ({near})' if near else ''}"
-    )
-    if here:
-        note(f"{first.dataset}/{first.split}: {problem}; opening the others before this ends")
-    broken = [line for planned in here if (line := _fault(planned))]
-    if broken:
-        problem += f"; of the others {len(broken):,} cannot be used, first {broken[0]}"
-    remedy = "lay them into a --source folder, or drop them, counted, with --allow-missing (or build with --no-media)"
-    return DataError(first.dataset, problem, file=first.split, remedy=remedy)
-
-
-def _fault(planned: Planned) -> str | None:
-    """What is wrong with an image or clip that is at hand; None where it opens."""
-    assert planned.place is not None
-    try:
-        opened = open_media(planned.sample.media.kind, planned.place.read(planned.sample.dataset))
-        check_size_stated(opened, planned.ref.size_px, None)
-    except MediaError as error:
-        return f"{planned.place}: {error}"
-    return None

@@ -10,6 +10,7 @@ from urllib.request import url2pathname
 
 import click
 
+from ib_data.addresses import without_user
 from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import MARKER, Home
@@ -43,6 +44,12 @@ from ib_data.verbs.options import home_option, split_option, stored_cards
 @click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True, help="What runs workers.")
 @click.option("--no-media", is_flag=True, help="Annotations only.")
 @click.option("--allow-missing", is_flag=True, help="Drop samples whose picture is missing or broken, counted.")
+@click.option(
+    "--drop-repeated",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Drop web images of which N URLs or more gave the same bytes (placeholders), counted.",
+)
 @click.option("--dry-run", is_flag=True, help="List where every file would come from, and fetch and write nothing.")
 @click.option("--replace", is_flag=True, help="Also replace a better build: more annotations, media, another form.")
 @click.option("--max-side", type=click.IntRange(min=16), metavar="PX", help="Store larger pictures at this size.")
@@ -64,8 +71,9 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         raise click.UsageError("--mini brings its own files: leave out --source, --mirror and --from-hub")
     if mini and chosen["dry_run"]:
         raise click.UsageError("--mini brings its own files: there is nothing to look up for --dry-run")
-    if mirror and urlsplit(mirror).scheme not in ("file", "http", "https"):
-        raise click.UsageError(f"--mirror {mirror}: expected an address that begins with file:, http: or https:")
+    if mirror and _scheme(mirror) not in ("file", "http", "https"):
+        expected = "expected an address that begins with file:, http: or https:"
+        raise click.UsageError(f"--mirror {without_user(mirror)}: {expected}")
     cards = stored_cards(names)
     from ib_data.builders.build import Build, build_dataset
     from ib_data.builders.dry_run import Step, steps
@@ -80,6 +88,7 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         workers=chosen["workers"],
         miniature=mini,
         replace=chosen["replace"],
+        drop_repeated=chosen["drop_repeated"],
     )
     folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]), home)
     with _fetcher(home, mini, mirror, chosen["mini_size"]) as fetcher:
@@ -111,6 +120,13 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         raise next(iter(failed.values()))
     if failed:
         raise IbDataError(f"{len(failed)} of {len(cards)} datasets were not built: {', '.join(failed)}")
+
+
+def _scheme(address: str) -> str:
+    try:
+        return urlsplit(address).scheme
+    except ValueError:
+        return ""
 
 
 def _make_catalog(home: Home, is_asked: bool) -> None:
