@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 from official import lay, lay_vqav2, photo
-from test_build import build, samples
+from test_build import build, drops, samples
 
+from ib_data.builders.build import Build, build_dataset
+from ib_data.builders.fetch import Fetcher
 from ib_data.builders.folders import SourceFolders
 from ib_data.builders.official import OfficialPlaces
+from ib_data.builders.options import Options
 from ib_data.cards import card_names, load_card, media_stores
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import MARKER
@@ -428,3 +431,29 @@ def test_a_tar_packed_with_a_leading_dot_is_read(home, tmp_path) -> None:
         out.add(tmp_path / "t" / "100.jpg", "./flickr30k-images/100.jpg")
     build(home, tmp_path / "s", name="flickr30k", split="test")
     assert images(home, "flickr30k", "test") == {"flickr30k-images/100.jpg": RIGHT}
+
+
+# --- equal bytes under many URLs
+
+
+def test_a_placeholder_under_many_urls_is_named_and_may_be_dropped(home, tmp_path, capsys) -> None:
+    urls = [f"http://x.org/{name}{i}.jpg" for name, num in (("own", 3), ("gone", 4)) for i in range(num)]
+    for number, url in enumerate(urls):
+        put(tmp_path / "mirror" / url.removeprefix("http://"), WRONG if "gone" in url else photo(100 + number))
+    rows = [{"url": url, "caption": f"caption {number}"} for number, url in enumerate(urls)]
+    lay(tmp_path / "s", "ccs_synthetic_filtered_large.json", rows)
+    given = {"fetcher": Fetcher(downloads=home.downloads, mirror=(tmp_path / "mirror").as_uri())}
+
+    def build_web(**options):
+        folders = SourceFolders((tmp_path / "s",))
+        job = Build(home=home, folders=folders, options=Options(**options), **given)
+        return build_dataset(load_card("web_capfilt"), job)[0]
+
+    assert build_web().num_annotations == 7
+    assert (
+        "4 of 7 images that were fetched by URL are the same bytes, first http://x.org/gone0.jpg"
+        in capsys.readouterr().err
+    )
+    assert build_web(drop_repeated=4, replace=True).num_annotations == 3
+    assert [reason for _, reason in drops(home, "web_capfilt", "train")] == ["same bytes under many URLs"] * 4
+    assert build_web(drop_repeated=5).num_annotations == 7

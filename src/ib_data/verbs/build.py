@@ -26,7 +26,7 @@ from ib_data.verbs.options import home_option, split_option, stored_cards
     "sources",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Folder (or file) with official files under their official names, at any depth, instead of downloads. "
+    help="Folder (or file) with official files: annotation files anywhere under it, images in their official folders. "
     "May be given several times.",
 )
 @click.option("--mirror", help="Look for every official URL at MIRROR/host/path (file:, http: or https:).")
