@@ -70,9 +70,9 @@ class InSource:
         An archive of the official size goes before all else. What lies in another archive and loose as well, or twice
         under one name, must be the same bytes: DataError names both.
         """
-        if not self.folders.roots:
-            return {}
         left, found = list(refs), {}
+        if not left or not self.folders.roots:
+            return {}
         archives = self.places.archives_of(store)
         official = [path for path in archives if store.file and path.stat().st_size == store.file.num_bytes]
         others = [path for path in archives if path not in official]

@@ -67,7 +67,7 @@ def find_media(
         search.at_hand(name, wanted)
         if not is_dry:
             search.fetched(name, wanted)
-    missing = [ref for wanted in by_store.values() for ref in wanted if ref not in search.places.keys() | search.lost]
+    missing = search.left(ref for wanted in by_store.values() for ref in wanted)
     return Found(
         search.places,
         search.lost,
@@ -101,14 +101,13 @@ class _Search:
 
     def fetched(self, name: str, wanted: list[MediaRef]) -> None:
         """Fetch what is left of the store `name`, unless `--source` holds media of its family."""
-        holds = any(map(self.source.holds_any, family(name))) if self.source.folders.roots else False
         for store in (media_stores()[part] for part in media_stores()[name].parts or (name,)):
             missing = self.left(wanted)
             if not missing:
                 return
             if not self.allow_missing and (error := self.source.without_any(store, missing)):
                 raise error
-            if holds:
+            if self.source.folders.roots and any(map(self.source.holds_any, family(name))):
                 return
             self._fetch(store, missing)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import PurePath, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +11,13 @@ from ib_data.cards.marks import Mark
 
 # How people spell the ending of an image.
 _SPELLINGS = {"jpg": ("jpeg", "JPG", "JPEG"), "png": ("PNG",)}
+
+
+@cache
+def _fixed(layout: str) -> str:
+    """What a layout says before the part with the id, with its last slash."""
+    folder, slash, _ = layout[: layout.index("{image_id")].rpartition("/")
+    return folder + slash
 
 
 def place_of(url: str) -> str:
@@ -85,7 +93,7 @@ class MediaStore:
     @property
     def folder(self) -> tuple[str, ...]:
         """The folders of the layout that no id changes, outermost first."""
-        return PurePosixPath(self.layout[: self.layout.index("{image_id")].rpartition("/")[0]).parts
+        return PurePosixPath(_fixed(self.layout)).parts
 
     @property
     def is_numbered(self) -> bool:
@@ -94,8 +102,7 @@ class MediaStore:
 
     def tail(self, image_id: int | str) -> str:
         """The end of the member name from the id on: what stands in the official folder."""
-        fixed = "".join(f"{name}/" for name in self.folder)
-        return self.member(image_id).removeprefix(fixed)
+        return self.member(image_id).removeprefix(_fixed(self.layout))
 
     def tails(self, image_id: int | str) -> tuple[str, ...]:
         """`tail`, and the same under every other ending that counts."""
