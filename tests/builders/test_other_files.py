@@ -230,7 +230,7 @@ def test_a_number_that_is_no_image_is_one_line(home, tmp_path, image_id: int) ->
         build(home, tmp_path, name="aokvqa", media=False)
 
 
-@pytest.mark.parametrize("photo", ["../../etc/passwd", "a/../b", "/etc/passwd", "a\\b", "a\x00b", "x" * 300, ".."])
+@pytest.mark.parametrize("photo", ["../../etc/passwd", "a/../b", "/etc/passwd", "a\\b", "a\x00b", ".."])
 def test_a_name_that_leads_elsewhere_is_one_line(home, tmp_path, photo: str) -> None:
     images = [{"id": 0, "open_images_id": photo}]
     lay(tmp_path, "nocaps-val.json", {"images": images, "annotations": [{"id": 0, "image_id": 0, "caption": "A cup."}]})
