@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 
 from ib_data.builders.files import Files
 from ib_data.builders.rows import Drop, MediaRef, Row, coco
-from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.strict import Table
 
@@ -55,8 +54,7 @@ def _check_part(files: Files, part: str, records: list[Table]) -> None:
 
 
 def _doubt(files: Files, problem: str) -> None:
-    role = "annotations"
-    files.doubt(role, str(DataError(files.dataset, problem, file=files.name(role), remedy=files.ask(role))))
+    files.doubt("annotations", str(files.wrong_file("annotations", problem)))
 
 
 def _turns(record: Table, name: str) -> Iterator[Row | Drop]:

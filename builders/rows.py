@@ -14,7 +14,6 @@ from ib_data.strict import Table
 _PART = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f\\]+")
 
 _MAX_NUMBER = 10**12 - 1  # twelve digits, as many as the widest official name has
-_MAX_NAME = 200  # of a part of an id that is a path; file systems end at 255 bytes, with an ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class MediaRef:
             is_number = 0 <= self.image_id <= _MAX_NUMBER
             return None if is_number else f"expected a number of up to 12 digits, found {quoted(self.image_id)}"
         parts = self.image_id.split("/")
-        is_path = all(_PART.fullmatch(part) and len(part.encode()) <= _MAX_NAME for part in parts)
+        is_path = all(map(_PART.fullmatch, parts))
         return None if is_path else f"expected the name of an image, found {quoted(self.image_id)}"
 
 
