@@ -50,7 +50,7 @@ SPLITS = {
     "vqav2": (
         {
             "v2_OpenEnded_mscoco_test2015_questions.json": {
-                "questions": [{**QUESTION, "image_id": 9}],
+                "questions": [{**QUESTION, "image_id": 9, "question_id": 9007}],
                 "data_subtype": "test2015",
             }
         },
