@@ -37,6 +37,8 @@ class Throughput:
     def lines(self) -> list[str]:
         """The same for a person."""
         meter = self.meter
+        if self.is_cut and not self.first_s:
+            return ["no batch was read"]
         where = f"{self.workers} worker{'s' if self.workers > 1 else ''}" if self.workers else "this process"
         speed = "all in one batch: ask for more positions to see a speed"
         if self.num_examples:

@@ -13,6 +13,7 @@ from ib_data.templates.options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
 
 MODELS = ("tiny",)
 PATCH_PX = 16
+MAX_WORKERS = 256  # as `ib-data stream` allows
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -139,6 +140,8 @@ def _check(config: TrainConfig, table: Table) -> None:
     for key in ("text_steps", "cpu_threads", "workers", "cache_gb"):
         if getattr(config, key) < 0:
             raise table.error(f"{key!r}: expected at least 0, found {getattr(config, key)}")
+    if config.workers > MAX_WORKERS:
+        raise table.error(f"'workers': expected at most {MAX_WORKERS}, found {config.workers}")
     for key, known in (("model", MODELS), ("device", DEVICES), ("augment", AUGMENTS), ("decode", DECODES)):
         if getattr(config, key) not in known:
             raise table.error(

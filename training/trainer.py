@@ -121,7 +121,9 @@ def _saved(out: Path) -> str:
 
 
 def stream_options(config: TrainConfig) -> StreamOptions:
-    """What a configuration says about the stream."""
+    """What a configuration says about the stream; IbDataError for a folder of templates that is not there."""
+    if config.templates and not Path(config.templates).is_dir():
+        raise IbDataError(f"templates={config.templates}: expected a folder of TASK.toml files, found none there")
     return StreamOptions(
         annotations_per_image=config.annotations_per_image,
         locality=Locality() if config.local_order else None,

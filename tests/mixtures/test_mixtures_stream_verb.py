@@ -1,10 +1,13 @@
 """`ib-data stream`: ids, throughput, and what a person mistypes."""
 
 import json
+import os
+import signal
 
 import pytest
 
 from ib_data.home import Home
+from ib_data.mixtures.stream import Stream
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -106,3 +109,43 @@ def test_what_is_mistyped_is_answered_in_a_line(cli, tmp_path, arguments, code: 
 
 def test_an_unknown_mixture_is_answered_with_the_nearest(cli) -> None:
     assert "did you mean 'instructblip'" in cli("stream", "instructblp").err
+
+
+@pytest.mark.parametrize(("number", "word", "code"), [(2, "interrupted", 130), (15, "terminated", 143)])
+def test_an_interrupted_stream_prints_its_figures_so_far(cli, tmp_path, monkeypatch, number, word, code) -> None:
+    real = Stream.batch
+
+    def signalled(stream: Stream, start: int, count: int):
+        if start == 32:
+            os.kill(os.getpid(), number)
+        return real(stream, start, count)
+
+    monkeypatch.setattr(Stream, "batch", signalled)
+    arguments = ("stream", spec(tmp_path), "-n", 96, "--batch-size", 16, "--image-px", 32)
+    said = cli(*arguments)
+    assert said.code == code
+    assert "then 16 samples in" in said.out
+    assert said.err.splitlines()[-1] == f"ib-data: {word} after 32 of 96 positions"
+    values = json.loads(cli(*arguments, "--json").out)
+    assert (values["samples"], values["num_positions"], values["is_cut"]) == (16, 32, True)
+    assert cli(*arguments, "--start", 32).out == "no batch was read\n"
+
+
+def test_interrupted_ids_say_how_many_were_listed(cli, tmp_path, monkeypatch) -> None:
+    real = Stream.ids
+
+    def signalled(*arguments):
+        for number, row in enumerate(real(*arguments)):
+            if number == 7:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield row
+
+    monkeypatch.setattr(Stream, "ids", signalled)
+    said = cli("stream", spec(tmp_path), "-n", 24, "--ids")
+    assert said.code == 130
+    assert len(said.out.splitlines()) == 7
+    assert said.err.splitlines()[-1] == "ib-data: interrupted after 7 of 24 positions"
+
+
+def test_what_is_not_interrupted_says_so(cli, tmp_path) -> None:
+    assert json.loads(cli("stream", spec(tmp_path), "-n", 16, "--json").out)["is_cut"] is False

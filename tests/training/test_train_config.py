@@ -43,6 +43,7 @@ def test_path_to_a_toml_file(tmp_path) -> None:
         (SMALL + "steps = true", (), "'steps': expected an integer"),
         (SMALL + "betas = [0.9]", (), "'betas': expected two numbers"),
         (SMALL + "batch_size = 0", (), "'batch_size': expected at least 1, found 0"),
+        (SMALL + "workers = 257", (), "'workers': expected at most 256, found 257"),
         (SMALL + "text_steps = -1", (), "'text_steps': expected at least 0, found -1"),
         (SMALL + 'model = "tny"', (), "did you mean 'tiny'?"),
         (SMALL + "steps = 10", (), "'warmup_steps': expected 0 to steps - 1 = 9, found 1000"),
