@@ -58,7 +58,9 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     """Official files to shards, index and manifest.
 
     NAMES are datasets, or held-in, held-out, all. Without --split the default splits of each card are built; a view
-    such as vqav2_qg builds the dataset it is a view of. A build that was stopped goes on with the same command.
+    such as vqav2_qg builds the dataset it is a view of. A build that was stopped goes on with the same command. One
+    that holds less than what is there (annotations, media, larger images), or another form, takes its place only with
+    --replace.
 
     \b
     ib-data build vsr --mini
