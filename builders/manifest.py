@@ -32,7 +32,7 @@ class Manifest:
     """What one built split holds. `recipe` is all that decides its bytes: options, sources by checksum, versions.
 
     Every row of the source is either an annotation or a drop: `num_annotations + num_drops` is its number of rows
-    (under `--limit`, of those rows that the limit let in).
+    (under `--limit`, of those rows that the limit let in: those of its images, and those before them in key order).
     """
 
     dataset: str

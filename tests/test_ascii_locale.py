@@ -10,7 +10,7 @@ import pytest
 
 from ib_data.home import Home
 
-STATEMENT = "Die Kätze is left of it."
+STATEMENT = "Die K\u00e4tze is left of it."
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 # Each verb in turn; a line without the command tells its exit code.
 SCRIPT = """
@@ -54,13 +54,13 @@ def test_what_is_printed_is_utf_8(home: Home, tmp_path: Path) -> None:
         "render|vsr",
         "render|vsr|--json",
         f"show|vsr|--html|{page}",
-        "sql|SELECT größe",
-        "sql|SELECT 'größe' AS x",
+        "sql|SELECT gr\u00f6\u00dfe",
+        "sql|SELECT 'gr\u00f6\u00dfe' AS x",
     ]
     out, err = under_ascii(*lines, IB_DATA_HOME=str(home.root))
     assert out.count(STATEMENT) == 6
-    assert (out.count("code "), out.count("größe")) == (1, 1)
-    assert err.count("größe") == 1
+    assert (out.count("code "), out.count("gr\u00f6\u00dfe")) == (1, 1)
+    assert err.count("gr\u00f6\u00dfe") == 1
     assert "Traceback" not in err
     assert STATEMENT in page.read_text(encoding="utf-8")
 
@@ -71,7 +71,7 @@ def test_csv_is_the_first_thing_that_a_process_prints(home: Home) -> None:
 
 
 def test_a_home_whose_name_the_locale_cannot_read_is_one_line(home: Home) -> None:
-    moved = home.root.rename(home.root.with_name("Häuser"))
+    moved = home.root.rename(home.root.with_name("H\u00e4user"))
     out, err = under_ascii("sql|FROM annotations", "show|vsr", "list", IB_DATA_HOME=str(moved))
     assert out == "code 1\n" * 3
     assert err.count("the locale cannot read this name; set LC_ALL=C.UTF-8, or name another --home\n") == 3

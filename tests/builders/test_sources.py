@@ -176,7 +176,7 @@ def test_one_failing_dataset_does_not_stop_the_others(cli, home, tmp_path) -> No
         "build", "okvqa", "vqav2", "--source", tmp_path / "source", "--mirror", "file:///none", "--home", home.root
     )
     assert result.code == 1
-    assert "vqav2/train: 6 annotations" in result.out
+    assert "vqav2/train: 6 of 443,757 annotations" in result.out
     assert "not built: okvqa: " in result.err
     assert result.err.endswith("ib-data: 1 of 2 datasets were not built: okvqa\n")
 
