@@ -28,8 +28,8 @@ from ib_data.builders.manifest import DROPS, Manifest, survey
 from ib_data.builders.official import OfficialPlaces
 from ib_data.builders.options import Options
 from ib_data.builders.origins import origins_of_files
-from ib_data.builders.placing import with_media
-from ib_data.builders.plan import EmptySplitError, Plan, group, let_in, make_plan
+from ib_data.builders.placing import MISSING, with_media
+from ib_data.builders.plan import OTHER_SIZE, UNREADABLE, EmptySplitError, Plan, group, let_in, make_plan
 from ib_data.builders.replacing import earlier_build, is_done, is_whole, note_replaced, require_replace
 from ib_data.builders.sources import files_of, find_in_folders, lacks, resolve
 from ib_data.builders.staging import WHOLE, finish, prepare, recover, swap, write_all
@@ -75,22 +75,21 @@ def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Ma
     """Build one split, or the default splits of the card; returns their manifests.
 
     With `--source` and no split: those default splits whose files are there, else any splits whose files are there. A
-    default split of which a source file holds no row (a subset of the official file) is named and left out.
+    default split of which a source file holds no row (a subset of the official file), or of which no row is kept, is
+    named and left out; where this is so of all, it is an error.
     """
     form, names = chosen_splits(card, build, split)
     manifests = []
-    useless: list[NothingKeptError] = []
+    left_out: list[DataError] = []
     for name in names:
         try:
             manifests.append(build_split(card, name, form, build))
-        except EmptySplitError as error:
-            if not manifests and name == names[-1]:
-                raise
-            note(f"left out: {error}")
-        except NothingKeptError as error:
-            useless.append(error)
-    if useless:
-        raise useless[0]
+        except (EmptySplitError, NothingKeptError) as error:
+            left_out.append(error)
+    if left_out and not manifests:
+        raise left_out.pop()
+    for each in left_out:
+        note(f"left out: {each}")
     _warn_of_mixed_forms(card, form, build.home)
     return manifests
 
@@ -206,8 +205,11 @@ def _kept(earlier: Manifest, seen: str | None, build: Build) -> Manifest:
 
 
 def _nothing_kept(manifest: Manifest, drops: Path) -> NothingKeptError:
-    problem = f"no row is kept, so nothing is built: {drops_in_words(drop_counts(drops))}"
-    remedy = f"is this the file of another split or dataset? {drops} lists each row with the reason"
+    counts = drop_counts(drops)
+    problem = f"no row is kept, so nothing is built: {drops_in_words(counts)}"
+    of_media = all(reason in (MISSING, UNREADABLE, OTHER_SIZE) for reason in counts)
+    hint = "are these the images of it" if of_media else "is this the file of another split or dataset"
+    remedy = f"{hint}? {drops} lists each row with the reason"
     return NothingKeptError(manifest.dataset, problem, file=manifest.split, remedy=remedy)
 
 

@@ -217,6 +217,19 @@ def test_a_source_of_which_no_row_is_kept_is_an_error_and_replaces_nothing(home,
     assert state(home) == before
 
 
+def test_a_default_split_of_which_no_row_is_kept_is_left_out_where_others_are_built(home, tmp_path, cli) -> None:
+    for name, caption in (("train", "It is."), ("dev", "")):
+        row = {"image_link": "x/train2017/000000000001.jpg", "image": "", "caption": caption, "label": 1}
+        lay(tmp_path / "s", f"{name}.jsonl", row)
+    command = ("build", "vsr", "--source", tmp_path / "s", "--no-media", "--home", home.root)
+    result = cli(*command)
+    assert result.code == 0
+    assert result.out.startswith("vsr/train: 1 of 3,489 annotations")
+    assert "left out: vsr: validation: no row is kept, so nothing is built: 1 dropped: no statement" in result.err
+    assert not home.split("vsr", "validation").exists()
+    assert cli(*command, "--split", "validation").code == 1
+
+
 def test_rows_that_the_limit_did_not_let_in_are_no_drops(home, tmp_path, cli) -> None:
     """Of images 1 to 4 the questions 10 of 2 and 12 of 4 have no answers, and 11, of 3, no annotation."""
     questions = [{"image_id": i, "question": f"Q{i}?", "question_id": i} for i in (4, 1, 3, 2)]
