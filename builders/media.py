@@ -107,9 +107,15 @@ class _Search:
                 return
             if not self.allow_missing and (error := self.source.without_any(store, missing)):
                 raise error
-            if self.source.folders.roots and any(map(self.source.holds_any, family(name))):
+            if self._is_in_source(name):
                 return
             self._fetch(store, missing)
+
+    def _is_in_source(self, name: str) -> bool:
+        """Whether `--source` holds any media of the family of the store `name`."""
+        taken = {store for store, _, _ in self.source.taken}
+        stores = family(name) if self.source.folders.roots else []
+        return any(store.name in taken or self.source.holds_any(store) for store in stores)
 
     def near(self, ref: MediaRef) -> str:
         """What lies near an image that is nowhere: its name in a folder that does not count, or in another part."""

@@ -27,7 +27,14 @@ DOMAINS = ("near-domain", "out-domain")
 def lay_nocaps(folder, name="nocaps-val.json", **change):
     """Two photos with two captions each."""
     images = [
-        {"id": i, "open_images_id": photo_id, "file_name": f"{photo_id}.jpg", "domain": domain, "width": 9, "height": 9}
+        {
+            "id": i,
+            "open_images_id": photo_id,
+            "file_name": f"{photo_id}.jpg",
+            "domain": domain,
+            "width": 64,
+            "height": 48,
+        }
         for i, (photo_id, domain) in enumerate(zip(NAMES, DOMAINS, strict=True))
     ]
     captions = [{"image_id": i // 2, "id": i, "caption": f" Caption\n{i}. "} for i in range(4)]

@@ -80,7 +80,7 @@ def test_fewer_annotations_need_replace(home, built, source, tmp_path) -> None:
 
 
 def test_images_that_broke_since_do_not_shrink_a_build_in_silence(home, built, source) -> None:
-    (source / "photos" / "COCO_train2014_000000000003.jpg").write_bytes(b"<html>")
+    (source / "train2014" / "COCO_train2014_000000000003.jpg").write_bytes(b"<html>")
     before = state(home)
     result = built("--allow-missing")
     assert result.code == 1
@@ -115,7 +115,7 @@ def test_without_media_it_is_said_before_a_plan_is_made(home, built, monkeypatch
     assert built("--no-media", "--replace").code == 0
     monkeypatch.setattr(build_module, "group", lambda *_: pytest.fail("planned"))
     assert "already built, unchanged" in built("--no-media", "--replace").out
-    monkeypatch.setattr(build_module, "__version__", "999")
+    monkeypatch.setattr("ib_data.builders.unchanged.__version__", "999")
     with pytest.raises(pytest.fail.Exception):  # another version may read the files otherwise
         built("--no-media")
 

@@ -124,7 +124,7 @@ def test_a_staged_recipe_that_is_not_ours_begins_again(home, source, stopped, wr
 
 
 def test_an_image_that_changed_meanwhile_changes_its_own_shard_alone(home, source, stopped, written, tmp_path) -> None:
-    (source / "photos" / "COCO_train2014_000000000003.jpg").write_bytes(photo(200))
+    (source / "train2014" / "COCO_train2014_000000000003.jpg").write_bytes(photo(200))
     build(home, source)
     assert written == ["vqav2-train-000001.tar"]
     other = Home(tmp_path / "other")
@@ -133,7 +133,7 @@ def test_an_image_that_changed_meanwhile_changes_its_own_shard_alone(home, sourc
 
 
 def test_all_images_that_cannot_be_read_are_told_in_one_line(home, source, written, cli) -> None:
-    photos = source / "photos"
+    photos = source / "train2014"
     for image in (3, 5, 6):
         (photos / f"COCO_train2014_{image:012d}.jpg").write_bytes(b"<html>")
     with pytest.raises(DataError) as error:
@@ -155,13 +155,13 @@ def test_all_images_that_cannot_be_read_are_told_in_one_line(home, source, writt
 
 def test_workers_tell_of_all_unreadable_images_too(home, source) -> None:
     for image in (1, 6):
-        (source / "photos" / f"COCO_train2014_{image:012d}.jpg").write_bytes(b"<html>")
+        (source / "train2014" / f"COCO_train2014_{image:012d}.jpg").write_bytes(b"<html>")
     with pytest.raises(DataError, match=r"000000000001\.jpg: .*: 2 of 6 images cannot be read \(4 annotations\)"):
         build(home, source, workers=2)
 
 
 def test_shards_with_drops_are_not_used_where_drops_are_an_error(home, source, written, monkeypatch) -> None:
-    (source / "photos" / "COCO_train2014_000000000003.jpg").write_bytes(b"<html>")
+    (source / "train2014" / "COCO_train2014_000000000003.jpg").write_bytes(b"<html>")
     with pytest.raises(DataError):
         build(home, source)
     written.clear()

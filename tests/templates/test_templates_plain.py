@@ -94,7 +94,7 @@ def test_a_field_is_there_where_its_text_is_not_blank(annotation):
     texts = {name: getattr(annotation, name) for name in ("question", "caption", "context", "statement", "label")}
     texts["ocr_text"] = "".join(annotation.ocr_tokens)
     has = {name for name, text in texts.items() if text and text.strip(BLANKS)}
-    has |= {"options_text"} if annotation.options else set()
+    has |= {"options_text"} if any(option.strip(BLANKS) for option in annotation.options) else set()
     has |= {"history_text"} if annotation.history else set()
     assert set(fields.field_names(annotation)) == has
 

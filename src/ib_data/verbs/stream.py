@@ -9,12 +9,12 @@ from ib_data.choices import AUGMENTS, DECODES, DEFAULT_CACHE_BYTES, MAX_IMAGE_PX
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
 from ib_data.verbs.options import home_option, json_option, templates_option
+from ib_data.verbs.stream_given import stream_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ib_data.mixtures.example import ExampleIds
-    from ib_data.mixtures.options import StreamOptions
 
 _POSITION = click.IntRange(0, 2**60)
 
@@ -88,7 +88,7 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
         seed=given["seed"],
         available=given["available"],
         strict=given["strict"],
-        options=_options(given),
+        options=stream_options(given),
         shards=given["shards"],
         cache_bytes=given["cache_gb"] * 10**9,
     )
@@ -113,20 +113,3 @@ def _list_ids(rows: "Iterable[ExampleIds]", count: int, interrupts: Interrupts) 
             num_listed += 1
     except KeyboardInterrupt as error:
         raise interrupts.stopped(f" after {num_listed:,} of {count:,} positions") from error
-
-
-def _options(given: dict[str, Any]) -> "StreamOptions":
-    from ib_data.mixtures.images import ImageOptions
-    from ib_data.mixtures.options import StreamOptions
-    from ib_data.mixtures.order import Locality
-
-    images = None
-    if given["decode"] != "none":
-        images = ImageOptions(image_px=given["image_px"], decode=given["decode"], augment=given["augment"])
-    return StreamOptions(
-        annotations_per_image=given["annotations_per_image"],
-        locality=Locality() if given["local_order"] else None,
-        images=images,
-        templates=given["folder"],
-        max_bad_share=given["max_bad_share"],
-    )
