@@ -67,6 +67,11 @@ def card_markdown(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[
         _table(("split", "in the source", "annotations", "photos", "built by default", "fields"), _splits(card)),
         "## Files",
         _files(card.files) if card.files else f"None of its own: it is a view over the shards of `{card.view_of}`.",
+        *(
+            ["## Not read", _bullets(tuple(f"`{n}`: {why}" for n, why in card.not_read.items()))]
+            if card.not_read
+            else []
+        ),
         "## Images and clips",
         _media([stores[name] for name in card.media]),
         "## Not known",
