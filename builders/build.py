@@ -28,7 +28,7 @@ from ib_data.builders.manifest import DROPS, Manifest, survey
 from ib_data.builders.official import OfficialPlaces
 from ib_data.builders.options import Options
 from ib_data.builders.origins import origins_of_files
-from ib_data.builders.placing import MISSING, with_media
+from ib_data.builders.placing import MISSING, with_media, without_repeated
 from ib_data.builders.plan import OTHER_SIZE, UNREADABLE, EmptySplitError, Plan, group, let_in, make_plan
 from ib_data.builders.replacing import earlier_build, is_done, is_whole, note_replaced, require_replace
 from ib_data.builders.sources import files_of, find_in_folders, lacks, resolve
@@ -86,10 +86,11 @@ def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Ma
             manifests.append(build_split(card, name, form, build))
         except (EmptySplitError, NothingKeptError) as error:
             left_out.append(error)
-    if left_out and not manifests:
-        raise left_out.pop()
+    last = left_out.pop() if left_out and not manifests else None
     for each in left_out:
         note(f"left out: {each}")
+    if last:
+        raise last
     _warn_of_mixed_forms(card, form, build.home)
     return manifests
 
@@ -162,12 +163,14 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
         recover(staging, target)
         earlier = earlier_build(target, card.name, build.options)
         seen = fingerprint(card, split, form, build)
-        if earlier and is_unchanged(build.home, earlier, seen) and is_whole(earlier, target):
+        is_same = earlier is not None and is_unchanged(build.home, earlier, seen)
+        if earlier and is_same and is_whole(earlier, target):
             return _kept(earlier, seen, build)
-        return _build_over(earlier, card, build, build.files(card, split, form), seen)
+        # Where all is unchanged but the build itself, it is damaged, and that was said.
+        return _build_over(earlier, card, build, build.files(card, split, form), is_damaged=is_same)
 
 
-def _build_over(earlier: Manifest | None, card: Card, build: Build, files: Files, seen: str | None) -> Manifest:
+def _build_over(earlier: Manifest | None, card: Card, build: Build, files: Files, is_damaged: bool) -> Manifest:
     """Plan and write a split, unless the plan shows that `earlier` is this very build."""
     options, target = build.options, build.home.split(card.name, files.split)
     staging = build.home.staging(card.name, files.split)
@@ -179,8 +182,8 @@ def _build_over(earlier: Manifest | None, card: Card, build: Build, files: Files
     origins = [origin.plain() for origin in (*origins_of_files(files, build.folders), *plan.origins)]
     recipe = {**recipe, "plan_sha256": plan_sha256, "origins": origins}
     if earlier:
-        if is_done(earlier, target, recipe):
-            return _kept(earlier, seen, build)
+        if not is_damaged and is_done(earlier, target, recipe):
+            return _kept(earlier, fingerprint(card, files.split, files.form, build), build)
         require_replace(earlier, recipe, options, plan.num_annotations)
         note_replaced(earlier, recipe)
     prepare(staging, recipe)
@@ -191,7 +194,7 @@ def _build_over(earlier: Manifest | None, card: Card, build: Build, files: Files
     if earlier:
         require_replace(earlier, recipe, options, manifest.num_annotations)
     swap(staging, target)
-    remember(build.home, manifest, seen)
+    remember(build.home, manifest, fingerprint(card, files.split, files.form, build))  # with what was fetched for it
     build.report(manifest, True)
     return manifest
 
@@ -222,7 +225,7 @@ def _plan(card: Card, files: Files, build: Build) -> Plan:
         plan = with_media(plan, build.folders, build.fetcher, options, located)
     else:
         plan = Plan(plan.samples[: options.limit], plan.drops)
-    return let_in(files, plan, options.limit)
+    return without_repeated(let_in(files, plan, options.limit), options)
 
 
 def _waiting(path: Path, what: str) -> FileLock:

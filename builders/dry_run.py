@@ -8,8 +8,8 @@ from ib_data.builders.build import Build, chosen_splits
 from ib_data.builders.files import Files
 from ib_data.builders.media import find_media
 from ib_data.builders.origins import Origin, origins_of_files
-from ib_data.builders.plan import group
-from ib_data.builders.sources import files_of, find_in_folders, resolve
+from ib_data.builders.plan import group, make_plan
+from ib_data.builders.sources import at_hand
 from ib_data.cards import Card, MediaStore, SourceFile, media_stores
 
 
@@ -35,21 +35,20 @@ def _steps(card: Card, build: Build, split: str, form: str | None) -> Iterator[S
     if build.from_hub:
         yield Step(split=split, origin=Origin(what="rows", place=card.hub.id if card.hub else "", why="hub mirror"))
         return
-    wanted = [file for file in files_of(card, split, form) if not _is_at_hand(card, file, build)]
-    wanted = [file for file in wanted if not (file.optional and build.folders.roots)]
-    for file in wanted:
+    files, lacking = at_hand(card, split, form, build.folders, build.fetcher)
+    for origin in origins_of_files(files, build.folders):
+        yield Step(split=split, origin=origin)
+    for file in lacking:
         yield Step(split=split, origin=_to_fetch(card, file, build), num_bytes=file.num_bytes)
-    if not wanted:
-        yield from _with_rows(card, build, resolve(card, split, form, build.folders, build.fetcher))
-    elif build.options.media:
-        for store in map(media_stores().__getitem__, card.media):
-            by_hand = f", by hand: {store.gate.where}" if store.gate else ""
-            why = f"to be fetched if rows want them{by_hand}"
-            yield Step(split=split, origin=Origin(what=store.name, place=_address(store), why=why, num_files=0))
-
-
-def _is_at_hand(card: Card, file: SourceFile, build: Build) -> bool:
-    return find_in_folders(card, file, build.folders) is not None or build.fetcher.place(file).exists()
+    if not build.options.media:
+        return
+    if all(file.optional for file in lacking):
+        yield from _media(card, build, files)
+        return
+    for store in map(media_stores().__getitem__, card.media):
+        by_hand = f", by hand: {store.gate.where}" if store.gate else ""
+        why = f"to be fetched if rows want them{by_hand}"
+        yield Step(split=split, origin=Origin(what=store.name, place=_address(store), why=why, num_files=0))
 
 
 def _to_fetch(card: Card, file: SourceFile, build: Build) -> Origin:
@@ -58,22 +57,20 @@ def _to_fetch(card: Card, file: SourceFile, build: Build) -> Origin:
     return Origin(what=file.role, place=file.url, why=why)
 
 
-def _with_rows(card: Card, build: Build, files: Files) -> Iterator[Step]:
-    for origin in origins_of_files(files, build.folders):
-        yield Step(split=files.split, origin=origin)
-    if not build.options.media:
-        return
-    images, _ = group(files, BUILDERS[card.name](files), card.splits[files.split])
+def _media(card: Card, build: Build, files: Files) -> Iterator[Step]:
+    images, drops = group(files, BUILDERS[card.name](files), card.splits[files.split])
+    refs = [planned.ref for planned in make_plan(files, images, drops).samples[: build.options.limit]]
     located = {found.file.name: found.path for found in files.located.values()}
-    found = find_media(images, card.name, build.folders, build.fetcher, True, located, is_dry=True)
+    found = find_media(refs, card.name, build.folders, build.fetcher, True, located, is_dry=True)
     for origin in found.origins:
         yield Step(split=files.split, origin=origin)
-    missing = [ref for ref in images if ref not in found.places]
+    missing = [ref for ref in refs if ref not in found.places]
     for name in sorted({ref.store for ref in missing}):
         number = sum(ref.store == name for ref in missing)
-        stores = [media_stores()[part] for part in media_stores()[name].parts or (name,)]
-        for store in stores:
-            yield _missing(card, store, number, build, files.split, found.near)
+        parts = media_stores()[name].parts
+        for store in map(media_stores().__getitem__, parts or (name,)):
+            # Which of several parts holds an image is known when they are there.
+            yield _missing(card, store, 0 if parts else number, build, files.split, found.near)
 
 
 def _missing(card: Card, store: MediaStore, number: int, build: Build, split: str, near: str) -> Step:

@@ -4,6 +4,7 @@ A home holds the miniature's mirror, whose files carry official names: taken for
 built as the official data.
 """
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -42,8 +43,15 @@ class SourceFolders:
             found.setdefault(path.name, []).append(path)
         return found
 
-    def files(self) -> Iterator[Path]:
-        """Every file, in a fixed order; one that two roots reach is given once."""
+    def files(self) -> list[Path]:
+        """Every file, in a fixed order; one that two roots reach is given once. They are looked for once."""
+        return self._files
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        return list(self._walked())
+
+    def _walked(self) -> Iterator[Path]:
         seen: set[Path] = set()
         for root in self.roots:
             self._check(root)
@@ -51,6 +59,14 @@ class SourceFolders:
                 if path not in seen:
                     seen.add(path)
                     yield path
+
+    @cached_property
+    def versions(self) -> str:
+        """A checksum over the path, size and time of every file; taken once, at the first call."""
+        digest = hashlib.sha256()
+        for path in self.files():
+            digest.update(f"{path}\t{version_of(path)}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
 
     def named(self, *names: str) -> list[Path]:
         """Every file of one of these names; datasets publish files of one name (`test.zip`, `train.jsonl`)."""
@@ -82,9 +98,26 @@ class SourceFolders:
             # What a user has laid into a folder of his own below a home, or fetched with it, is official.
             inside = root.relative_to(folder).parts[:1]
             is_ours = not inside or inside[0] in HOME_FOLDERS
-            if is_ours and folder.is_dir() and self._is_home(str(folder), {path.name for path in folder.iterdir()}):
+            if is_ours and self._is_home(str(folder), _names_in(folder)):
                 remedy = "name the folder of the official files, or build the miniature with --mini"
                 raise IbDataError(f"--source {root}: {folder} is a home of ib-data, never a source; {remedy}")
+
+
+def version_of(path: Path) -> str:
+    """Size and time of a file, "" where there is none: what changes with its bytes, as a rule."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return ""
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+def _names_in(folder: Path) -> set[str]:
+    """The names in a folder; none where it is a file, or may not be listed."""
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError:
+        return set()
 
 
 def walk(

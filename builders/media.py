@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ib_data.builders.archive import open_archive
 from ib_data.builders.crawl import crawl
+from ib_data.builders.crawled import Record
 from ib_data.builders.fetch import Fetcher
 from ib_data.builders.folders import SourceFolders
 from ib_data.builders.in_source import InSource, Place
@@ -65,7 +66,9 @@ def find_media(
         by_store.setdefault(ref.store, []).append(ref)
     for name, wanted in by_store.items():
         search.at_hand(name, wanted)
-        if not is_dry:
+        if is_dry:
+            search.crawled(name, wanted)
+        else:
             search.fetched(name, wanted)
     missing = search.left(ref for wanted in by_store.values() for ref in wanted)
     return Found(
@@ -98,6 +101,15 @@ class _Search:
                 self._add(store, path, self.left(wanted))
         for store in family(name):  # an empty file says something only where nobody has a better one
             self.places |= self.source.find(store, self.left(wanted), are_empty=True)
+
+    def crawled(self, name: str, wanted: list[MediaRef]) -> None:
+        """Take what earlier crawls brought or gave up, of the store `name`."""
+        store, folder = media_stores()[name], self.fetcher.downloads / "crawled"
+        if store.each is None or not folder.is_dir():
+            return
+        record = Record(folder)
+        for ref in self.left(wanted):
+            self._take(store, ref, record.known(store.each.format(image_id=ref.image_id, url=ref.url)))
 
     def fetched(self, name: str, wanted: list[MediaRef]) -> None:
         """Fetch what is left of the store `name`, unless `--source` holds media of its family."""
@@ -153,9 +165,11 @@ class _Search:
         urls = {ref: store.each.format(image_id=ref.image_id, url=ref.url) for ref in refs}
         results = crawl(urls.values(), store.kind, self.fetcher, self.allow_missing)
         for ref, url in urls.items():
-            result = results.get(url)
-            if isinstance(result, Path):
-                self.places[ref] = Place(result, None, result.stat().st_size, is_fixed=True)
-                self.taken[store.name, Path("crawled"), "fetched one by one"] += 1
-            elif result is not None:
-                self.lost[ref] = result
+            self._take(store, ref, results.get(url))
+
+    def _take(self, store: MediaStore, ref: MediaRef, result: Path | str | None) -> None:
+        if isinstance(result, Path):
+            self.places[ref] = Place(result, None, result.stat().st_size, is_fixed=True)
+            self.taken[store.name, Path("crawled"), "fetched one by one"] += 1
+        elif result is not None:
+            self.lost[ref] = result

@@ -1,6 +1,6 @@
 """The places of a plan's images and clips: those that are nowhere are an error, or drops that are counted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from ib_data.builders.placeholders import LEAST_URLS, REPEATED, find_repeated, t
 from ib_data.builders.plan import Plan, Planned
 from ib_data.builders.rows import Drop
 from ib_data.builders.stated_size import check_size_stated
-from ib_data.console import note
 from ib_data.errors import DataError
 from ib_data.frames import need_pyav
 from ib_data.media.faults import MediaError
 
 MISSING = "media missing"
+MOST_OPENED = 5000  # of the media at hand, before missing ones are told: some 10 s of one core
 LOOKUP = 32  # a handful of links alone could all be dead; the crawl would take it for a network that is down
 
 
@@ -40,11 +40,12 @@ def with_media(
     limit = options.limit
     here: list[Planned] = []
     lost: list[Drop] = []
-    left = list(plan.samples)
+    looked = 0
     origins: list[Origin] = []
-    while left and (limit is None or len(here) < limit):
-        size = len(left) if limit is None else max(limit - len(here), LOOKUP)
-        part, left = left[:size], left[size:]
+    while looked < len(plan.samples) and (limit is None or len(here) < limit):
+        size = len(plan.samples) if limit is None else max(limit - len(here), LOOKUP, looked)  # few rounds over many
+        part = plan.samples[looked : looked + size]
+        looked += len(part)
         dataset = part[0].sample.dataset
         refs = (planned.ref for planned in part)
         found = find_media(refs, dataset, folders, fetcher, options.allow_missing, located)
@@ -60,18 +61,26 @@ def with_media(
                 missing += [planned] if reason == MISSING else []
                 lost += _drops(planned, reason)
         if missing and not options.allow_missing:
-            raise _missing(missing, len(part), found.near, here)
-    repeated = _repeated(here, options.drop_repeated)
-    lost += [drop for planned in here if planned.ref.url in repeated for drop in _drops(planned, REPEATED)]
-    here = [planned for planned in here if planned.ref.url not in repeated]
+            raise _missing(missing, len(part), found.near, here, options)
     return Plan(tuple(here), (*plan.drops, *lost), joined(origins))
+
+
+def without_repeated(plan: Plan, options: Options) -> Plan:
+    """The plan with images of which `options.drop_repeated` URLs or more gave the same bytes as drops.
+
+    Where nobody asks for that, such images are named.
+    """
+    repeated = _repeated(plan.samples, options.drop_repeated)
+    gone = [drop for planned in plan.samples if planned.ref.url in repeated for drop in _drops(planned, REPEATED)]
+    kept = tuple(planned for planned in plan.samples if planned.ref.url not in repeated)
+    return replace(plan, samples=kept, drops=(*plan.drops, *gone)) if gone else plan
 
 
 def _drops(planned: Planned, reason: str) -> list[Drop]:
     return [Drop(annotation.id, reason, planned.ref) for annotation in planned.sample.annotations]
 
 
-def _repeated(here: list[Planned], least: int | None) -> set[str]:
+def _repeated(here: Sequence[Planned], least: int | None) -> set[str]:
     """The URLs whose bytes `least` or more URLs share; where nobody asks, they are named and none are given."""
     crawled = {p.ref.url: p.place.path for p in here if p.place and p.place.is_fixed and p.ref.url}
     repeated = find_repeated(crawled, least or LEAST_URLS) if crawled else []
@@ -82,7 +91,7 @@ def _repeated(here: list[Planned], least: int | None) -> set[str]:
     return {url for one in repeated for url in one.urls}
 
 
-def _missing(missing: list[Planned], num_planned: int, near: str, here: list[Planned]) -> DataError:
+def _missing(missing: list[Planned], num_planned: int, near: str, here: list[Planned], options: Options) -> DataError:
     """The error that names missing media and those at hand that do not open, so that all are mended at once."""
     first = missing[0].sample
     num_annotations = sum(len(planned.sample.annotations) for planned in missing)
@@ -90,21 +99,20 @@ def _missing(missing: list[Planned], num_planned: int, near: str, here: list[Pla
         f"{len(missing):,} of {num_planned:,} {first.media.kind}s are missing ({num_annotations:,} annotations), "
         f"first {first.media.source_name}{f' ({near})' if near else ''}"
     )
-    if here:
-        note(f"{first.dataset}/{first.split}: {problem}; opening the others before this ends")
-    broken = [line for planned in here if (line := _fault(planned))]
+    broken = [line for planned in here[:MOST_OPENED] if (line := _fault(planned, options.max_side))]
     if broken:
-        problem += f"; of the others {len(broken):,} cannot be used, first {broken[0]}"
-    remedy = "lay them into a --source folder, or drop them, counted, with --allow-missing (or build with --no-media)"
+        opened = f"the first {MOST_OPENED:,} others" if len(here) > MOST_OPENED else "the others"
+        problem += f"; of {opened} {len(broken):,} cannot be used, first {broken[0]}"
+    remedy = "put them into a --source folder, or drop them, counted, with --allow-missing (or build with --no-media)"
     return DataError(first.dataset, problem, file=first.split, remedy=remedy)
 
 
-def _fault(planned: Planned) -> str | None:
+def _fault(planned: Planned, max_side: int | None) -> str | None:
     """What is wrong with an image or clip that is at hand; None where it opens."""
     assert planned.place is not None
     try:
-        opened = open_media(planned.sample.media.kind, planned.place.read(planned.sample.dataset))
-        check_size_stated(opened, planned.ref.size_px, None)
+        opened = open_media(planned.sample.media.kind, planned.place.read(planned.sample.dataset), max_side)
+        check_size_stated(opened, planned.ref.size_px, max_side)
     except MediaError as error:
         return f"{planned.place}: {error}"
     return None

@@ -23,7 +23,6 @@ from ib_data.builders.pictures import MediaError, Opened
 from ib_data.builders.plan import OTHER_SIZE, UNREADABLE, Planned
 from ib_data.builders.rows import Drop
 from ib_data.builders.stated_size import OtherSizeError, check_size_stated
-from ib_data.errors import DataError
 from ib_data.sample import Sample
 
 
@@ -98,7 +97,7 @@ def write_shard(job: ShardJob) -> ShardResult:
     try:
         with _Hashed(temporary) as out, tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for planned in job.planned:
-                media = _open_or_collect(planned, job, drops, unreadable)
+                media = _open(planned, job, drops, unreadable)
                 if not unreadable and (media is not None or planned.place is None):
                     rows += _write_sample(tar, planned.sample, media, job.name)
         shard = Shard(
@@ -162,7 +161,8 @@ def result_file(parts: Path, name: str) -> Path:
     return parts / f"{name}.result.json"
 
 
-def _open(planned: Planned, job: ShardJob, drops: list[Drop]) -> Opened | None:
+def _open(planned: Planned, job: ShardJob, drops: list[Drop], unreadable: list[Unreadable]) -> Opened | None:
+    """The image or clip of a sample; None where there is none, or where it cannot be used, which is then noted."""
     if planned.place is None:
         return None
     sample = planned.sample
@@ -171,23 +171,11 @@ def _open(planned: Planned, job: ShardJob, drops: list[Drop]) -> Opened | None:
         check_size_stated(opened, planned.ref.size_px, job.max_side)
         return opened
     except MediaError as error:
-        if not job.allow_missing:
-            place = str(planned.place.path) + (f":{planned.place.member}" if planned.place.member else "")
-            remedy = "fetch it again, or drop its annotations, counted, with --allow-missing"
-            raise DataError(sample.dataset, str(error), file=place, row=sample.key, remedy=remedy) from error
-        reason = OTHER_SIZE if isinstance(error, OtherSizeError) else UNREADABLE
-        drops += [Drop(annotation.id, reason) for annotation in sample.annotations]
-        return None
-
-
-def _open_or_collect(planned: Planned, job: ShardJob, drops: list[Drop], unreadable: list[Unreadable]) -> Opened | None:
-    try:
-        return _open(planned, job, drops)
-    except DataError as error:
-        if planned.place is None or not isinstance(error.__cause__, MediaError):
-            raise
-        place = str(planned.place.path) + (f":{planned.place.member}" if planned.place.member else "")
-        unreadable.append(Unreadable(planned.sample, place, str(error.__cause__)))
+        if job.allow_missing:
+            reason = OTHER_SIZE if isinstance(error, OtherSizeError) else UNREADABLE
+            drops += [Drop(annotation.id, reason) for annotation in sample.annotations]
+        else:
+            unreadable.append(Unreadable(sample, str(planned.place), str(error)))
         return None
 
 

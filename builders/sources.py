@@ -52,10 +52,18 @@ def _archive(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate 
     url_path = PurePosixPath(file.url.split("?")[0])
     name = PurePosixPath(file.name).name
     paths = folders.named(name) if name.endswith(_ARCHIVES) else folders.named(name, f"{name}.gz")
-    found = {path: _member_in(path, card, file) for path in _usable(paths)}
+    found: dict[Path, str | None] = {}
+    damaged: list[DataError] = []
+    for path in _usable(paths):
+        try:
+            found[path] = _member_in(path, card, file)
+        except DataError as error:  # it may be another dataset's, which publishes a file of this name
+            damaged.append(error)
     paths = [path for path, member in found.items() if member is not None or file.member is None]
-    path = _best(paths, str(url_path.with_name(name)), card, file, folders)
-    return Candidate(path, found[path], "under its official name") if path else None
+    if damaged and not found:
+        raise damaged[0]
+    best = _best(paths, str(url_path.with_name(name)), card, file, folders)
+    return Candidate(best, found[best], "under its official name") if best else None
 
 
 def _bare(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
@@ -99,10 +107,11 @@ def _best(paths: list[Path], official: str, card: Card, file: SourceFile | None,
         return known
     parts = PurePosixPath(official).parts
     ranks = {path: _rank(path, parts, card, folders) for path in paths}
-    first, second = sorted(paths, key=ranks.__getitem__)[:2]
-    if ranks[first] == ranks[second] and not _same(first, second):
-        problem = f"two different files of this name: {first} and {second}"
-        raise DataError(card.name, problem, file=parts[-1], remedy="name the right folder or file with --source")
+    first, *others = (path for path in paths if ranks[path] == min(ranks.values()))
+    for other in others:
+        if not _same(first, other):
+            problem = f"two different files of this name: {first} and {other}"
+            raise DataError(card.name, problem, file=parts[-1], remedy="name the right folder or file with --source")
     return first
 
 
@@ -211,6 +220,25 @@ def resolve(card: Card, split: str, form: str | None, folders: SourceFolders, fe
     return Files(dataset=card.name, split=split, form=form, located=located)
 
 
+def at_hand(
+    card: Card, split: str, form: str | None, folders: SourceFolders, fetcher: Fetcher
+) -> tuple[Files, list[SourceFile]]:
+    """The files of a split that `resolve` would not fetch, and those that it would. Nothing is fetched or written."""
+    files = files_of(card, split, form)
+    found = {file: find_in_folders(card, file, folders) for file in files}
+    from_source = any(candidate for file, candidate in found.items() if not file.optional)
+    located, lacking = {}, []
+    for file, candidate in found.items():
+        place = fetcher.place(file)
+        if candidate:
+            located[file.role] = _located(file, candidate)
+        elif place.is_file() and place.stat().st_size:
+            located[file.role] = Located(file=file, path=place, member=file.member, sha256="", why="fetched")
+        elif not (file.optional and from_source):
+            lacking.append(file)
+    return Files(dataset=card.name, split=split, form=form, located=located), lacking
+
+
 def lacks(card: Card, files: list[SourceFile], folders: SourceFolders) -> str:
     """That `--source` lacks some files: the names that were looked for, where, and what lies near them."""
     wanted = dict.fromkeys(_in_words(file) for file in files)
@@ -240,8 +268,12 @@ def _without_member(card: Card, file: SourceFile, folders: SourceFolders) -> lis
 
     found = []
     for path in folders.named(PurePosixPath(file.name).name):
-        members = open_archive(path, card.name).members
-        found.append(f"{path}, which holds {next(iter(members), 'nothing')}")
+        try:
+            members = open_archive(path, card.name).members
+        except DataError:
+            found.append(f"{path}, which cannot be opened")
+        else:
+            found.append(f"{path}, which holds {next(iter(members), 'nothing')}")
     return found
 
 

@@ -29,6 +29,10 @@ from ib_data.errors import DataError, IbDataError
 WHOLE, PARTS, OLD = "whole", "parts", "old"
 
 
+# Of the recipe: what each shard has a checksum of, so that it may differ from run to run.
+_OF_EACH_SHARD = ("plan_sha256", "sources", "origins", "allow_missing")
+
+
 def recover(staging: Path, target: Path) -> None:
     """Undo or finish a swap that was killed half-way: the earlier build must not be lost, nor kept for ever."""
     if (staging / OLD).exists() and not target.exists():
@@ -42,7 +46,7 @@ def prepare(staging: Path, recipe: dict[str, Any]) -> None:
     Each shard says by which plan it was made: an image that was fetched again changes its own shard alone.
     """
     begun = staging / PARTS / "recipe.json"
-    lasting = {key: value for key, value in recipe.items() if key not in ("plan_sha256", "sources", "allow_missing")}
+    lasting = {key: value for key, value in recipe.items() if key not in _OF_EACH_SHARD}
     text = json.dumps(lasting, indent=1, sort_keys=True)
     if not (staging / WHOLE).is_dir() or _bytes_of(begun) != text.encode():
         shutil.rmtree(staging, ignore_errors=True)

@@ -15,7 +15,9 @@ import PIL
 import pyarrow
 import simplejpeg
 
+import ib_data
 from ib_data import __version__, cards
+from ib_data.builders.folders import version_of
 from ib_data.builders.manifest import MANIFEST, Manifest
 from ib_data.builders.sources import files_of
 from ib_data.cards import Card, family
@@ -24,7 +26,8 @@ from ib_data.home import Home
 if TYPE_CHECKING:
     from ib_data.builders.build import Build
 
-_CODE = Path(__file__).parent, Path(cards.__file__).parent
+_PACKAGE = Path(ib_data.__file__).parent
+_CODE = _PACKAGE, _PACKAGE / "media", Path(__file__).parent, Path(cards.__file__).parent
 
 
 def fingerprint(card: Card, split: str, form: str | None, build: "Build") -> str | None:
@@ -33,12 +36,13 @@ def fingerprint(card: Card, split: str, form: str | None, build: "Build") -> str
     if build.from_hub or (build.options.media and any(store.each for store in stores)):
         return None
     fetched = [*files_of(card, split, form), *(store.file for store in stores if store.file)]
-    paths = [*build.folders.files(), *(build.fetcher.place(file) for file in fetched), *_code()]
+    paths = [*(build.fetcher.place(file) for file in fetched), *_code()]
     options = replace(build.options, workers=1, replace=False)
     versions = __version__, PIL.__version__, pyarrow.__version__, simplejpeg.__version__
     digest = hashlib.sha256(f"{card.name} {split} {form} {options} {versions}".encode())
-    for path in sorted(set(paths)):
-        digest.update(f"{path}\t{_version(path)}\n".encode("utf-8", "surrogateescape"))
+    digest.update(build.folders.versions.encode())
+    for path in paths:
+        digest.update(f"{path}\t{version_of(path)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
@@ -48,7 +52,7 @@ def is_unchanged(home: Home, manifest: Manifest, found: str | None) -> bool:
         known = json.loads(_record(home, manifest).read_bytes())
     except (OSError, ValueError):
         return False
-    return found is not None and known == [found, _version(home.split(manifest.dataset, manifest.split) / MANIFEST)]
+    return found is not None and known == [found, version_of(home.split(manifest.dataset, manifest.split) / MANIFEST)]
 
 
 def remember(home: Home, manifest: Manifest, found: str | None) -> None:
@@ -57,7 +61,7 @@ def remember(home: Home, manifest: Manifest, found: str | None) -> None:
         return
     path = _record(home, manifest)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([found, _version(home.split(manifest.dataset, manifest.split) / MANIFEST)]))
+    path.write_text(json.dumps([found, version_of(home.split(manifest.dataset, manifest.split) / MANIFEST)]))
 
 
 def _record(home: Home, manifest: Manifest) -> Path:
@@ -66,12 +70,4 @@ def _record(home: Home, manifest: Manifest) -> Path:
 
 def _code() -> Iterator[Path]:
     for folder in _CODE:
-        yield from (path for path in folder.rglob("*") if path.suffix in (".py", ".md", ".toml"))
-
-
-def _version(path: Path) -> str:
-    try:
-        stat = path.stat()
-    except OSError:
-        return ""
-    return f"{stat.st_size} {stat.st_mtime_ns}"
+        yield from sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".md", ".toml"))

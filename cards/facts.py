@@ -20,6 +20,15 @@ def _fixed(layout: str) -> str:
     return folder + slash
 
 
+@cache
+def _name_pattern(layout: str) -> tuple[re.Pattern[str], int, str]:
+    """The pattern of a file's name without its ending, how many numbers of fixed width it has, and the ending."""
+    name = PurePosixPath(layout).name
+    stem, extension = name.rpartition(".")[::2] if "." in name else (name, "")
+    pattern, num_fixed = re.subn(r"\\{image_id:0(\d+)d\\}", r"\\d{\1}", re.escape(stem))
+    return re.compile(pattern.replace(r"\{image_id\}", ".+")), num_fixed, extension
+
+
 def place_of(url: str) -> str:
     """HOST/PATH of a URL, without its query."""
     parts = urlsplit(url)
@@ -115,13 +124,11 @@ class MediaStore:
 
     def names(self, path: PurePath) -> bool:
         """Whether a loose file could be one of the store, by its name; a free id needs its official folder as well."""
-        layout = PurePosixPath(self.layout)
-        stem, extension = layout.name.rpartition(".")[::2] if "." in layout.name else (layout.name, "")
-        pattern, num_fixed = re.subn(r"\\{image_id:0(\d+)d\\}", r"\\d{\1}", re.escape(stem))
-        pattern = pattern.replace(r"\{image_id\}", ".+")
+        pattern, num_fixed, extension = _name_pattern(self.layout)
         known = {f".{name}" for name in (extension, *_SPELLINGS.get(extension, ()), *self.extensions) if name}
-        if path.suffix.lower() not in known or re.fullmatch(pattern, path.stem) is None:
+        if path.suffix.lower() not in known or pattern.fullmatch(path.stem) is None:
             return False
+        layout = PurePosixPath(self.layout)
         # A clip seldom lies about by chance, as a photo of a free name does.
         return num_fixed > 0 or self.kind == "video" or path.parent.name == layout.parent.name != ""
 

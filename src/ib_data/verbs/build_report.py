@@ -44,15 +44,15 @@ def report_steps(steps: "Sequence[tuple[str, Step]]") -> None:
         for name, step in steps
     ]
     click.echo(printable_table(("dataset", "input", "files", "where", "why"), rows))
-    wanted = {step.origin.place: step.num_bytes for _, step in steps if step.num_bytes != 0}
-    num_bytes = sum(size or 0 for size in wanted.values())
-    unknown = sum(size is None for size in wanted.values())
+    wanted = {step.origin.place: step for _, step in steps if step.num_bytes != 0}
+    num_bytes = sum(step.num_bytes or 0 for step in wanted.values())
+    unknown = sum(step.origin.num_files for step in wanted.values() if step.num_bytes is None)
     more = f" and {_count(unknown, 'file')} of a size that is not known" if unknown else ""
     click.echo(f"to be fetched: {num_bytes:,} bytes{more}" if wanted else "nothing is to be fetched")
 
 
 def printable_table(header: "Sequence[str]", rows: "Iterable[Sequence[object]]") -> str:
-    """A table whose texts come from file names, which a terminal must not obey."""
+    """A table with its texts escaped for the terminal."""
     return table(header, ([printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows))
 
 
