@@ -1,19 +1,16 @@
 """`ib-data build`: official files to shards."""
 
 import os
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import click
 
-from ib_data.addresses import without_user
 from ib_data.console import note
 from ib_data.errors import IbDataError
-from ib_data.home import MARKER, Home
+from ib_data.home import Home
+from ib_data.verbs.build_fetcher import check_mirror, fetcher_of
 from ib_data.verbs.build_report import report, report_steps
 from ib_data.verbs.options import home_option, split_option, stored_cards
 
@@ -73,9 +70,7 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         raise click.UsageError("--mini brings its own files: leave out --source, --mirror and --from-hub")
     if mini and chosen["dry_run"]:
         raise click.UsageError("--mini brings its own files: there is nothing to look up for --dry-run")
-    if mirror and _scheme(mirror) not in ("file", "http", "https"):
-        expected = "expected an address that begins with file:, http: or https:"
-        raise click.UsageError(f"--mirror {without_user(mirror)}: {expected}")
+    check_mirror(mirror)
     cards = stored_cards(names)
     from ib_data.builders.build import Build, build_dataset
     from ib_data.builders.dry_run import Step, steps
@@ -93,7 +88,7 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         drop_repeated=chosen["drop_repeated"],
     )
     folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]), home)
-    with _fetcher(home, mini, mirror, chosen["mini_size"]) as fetcher:
+    with fetcher_of(home, mini, mirror, chosen["mini_size"]) as fetcher:
         build = Build(
             home=home,
             fetcher=fetcher,
@@ -124,13 +119,6 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         raise IbDataError(f"{len(failed)} of {len(cards)} datasets were not built: {', '.join(failed)}")
 
 
-def _scheme(address: str) -> str:
-    try:
-        return urlsplit(address).scheme
-    except ValueError:
-        return ""
-
-
 def _make_catalog(home: Home, is_asked: bool) -> None:
     from ib_data.mixtures.catalog.file import rebuild
 
@@ -139,17 +127,3 @@ def _make_catalog(home: Home, is_asked: bool) -> None:
     except IbDataError as error:  # of another dataset: what was asked for is built
         if is_asked:
             note(f"the catalog was not made anew: {error}")
-
-
-def _fetcher(home: Home, mini: bool, mirror: str | None, mini_size: int) -> AbstractContextManager[Any]:
-    if mini:
-        from ib_data.builders.mirror import miniature_fetcher
-
-        return miniature_fetcher(home, mini_size)
-    from ib_data.builders.fetch import Fetcher
-
-    if mirror and urlsplit(mirror).scheme == "file":
-        folder = Path(url2pathname(urlsplit(mirror).path))
-        if any(path.name == "miniature" and (path.parent / MARKER).exists() for path in (folder, *folder.parents)):
-            raise IbDataError(f"--mirror {mirror}: this is the drawn miniature of a home; build from it with --mini")
-    return nullcontext(Fetcher(downloads=home.downloads, mirror=mirror))
