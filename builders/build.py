@@ -24,13 +24,20 @@ from ib_data.builders.hub import hub_files
 from ib_data.builders.in_source import InSource
 from ib_data.builders.index import drop_counts
 from ib_data.builders.kinds import drops_in_words
-from ib_data.builders.manifest import DROPS, Manifest, survey
+from ib_data.builders.manifest import DROPS, MANIFEST, Manifest, survey
 from ib_data.builders.official import OfficialPlaces
 from ib_data.builders.options import Options
 from ib_data.builders.origins import origins_of_files
 from ib_data.builders.placing import MISSING, with_media, without_repeated
 from ib_data.builders.plan import OTHER_SIZE, UNREADABLE, EmptySplitError, Plan, group, let_in, make_plan
-from ib_data.builders.replacing import earlier_build, is_done, is_whole, note_replaced, require_replace
+from ib_data.builders.replacing import (
+    earlier_build,
+    is_done,
+    is_whole,
+    note_replaced,
+    require_replace,
+    require_replace_damaged,
+)
 from ib_data.builders.sources import files_of, find_in_folders, lacks, resolve
 from ib_data.builders.staging import WHOLE, finish, prepare, recover, swap, write_all
 from ib_data.builders.unchanged import fingerprint, is_unchanged, remember
@@ -186,6 +193,8 @@ def _build_over(earlier: Manifest | None, card: Card, build: Build, files: Files
             return _kept(earlier, fingerprint(card, files.split, files.form, build), build)
         require_replace(earlier, recipe, options, plan.num_annotations)
         note_replaced(earlier, recipe)
+    elif (target / MANIFEST).exists():
+        require_replace_damaged(target, card.name, options, plan.num_annotations)
     prepare(staging, recipe)
     results = write_all(plan, shard_sha256s, staging, options, f"{card.name}/{files.split}")
     manifest = finish(files, plan, results, staging, recipe)

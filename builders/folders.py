@@ -55,7 +55,7 @@ class SourceFolders:
         seen: set[Path] = set()
         for root in self.roots:
             self._check(root)
-            for path in [root] if root.is_file() else walk(str(root), self._is_home):
+            for path in [root] if root.is_file() else walk(str(root), self._is_left_out):
                 if path not in seen:
                     seen.add(path)
                     yield path
@@ -80,10 +80,13 @@ class SourceFolders:
         """Whether `path` is one of these files."""
         return any(path == root or root in path.parents for root in self.roots)
 
+    def root_of(self, path: Path) -> Path:
+        """The first root that `path`, one of these files or of the folders above them, is in."""
+        return next(root for root in self.roots if path == root or root in path.parents)
+
     def shown(self, path: Path) -> str:
         """A path from the folder that was named on, without where that folder is on this machine."""
-        root = next(root for root in self.roots if path == root or root in path.parents)
-        return path.relative_to(root.parent).as_posix()
+        return path.relative_to(self.root_of(path).parent).as_posix()
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.roots))
@@ -91,16 +94,26 @@ class SourceFolders:
     def _is_home(self, folder: str, names: set[str]) -> bool:
         return is_home(names) or (self._home is not None and folder == str(self._home.root))
 
+    def _is_left_out(self, folder: str, names: set[str]) -> bool:
+        """Whether a folder below a root is a home, or a link into what ib-data made in one."""
+        is_link = Path(folder).is_symlink()
+        return self._is_home(folder, names) or (is_link and self._home_of(Path(folder).resolve()) is not None)
+
+    def _home_of(self, path: Path) -> Path | None:
+        """The home that `path` is, or is in a folder of ib-data's of; None where it is official, or a user's own."""
+        for folder in (path, *path.parents):
+            inside = path.relative_to(folder).parts[:1]
+            if (not inside or inside[0] in HOME_FOLDERS) and self._is_home(str(folder), _names_in(folder)):
+                return folder
+        return None
+
     def _check(self, root: Path) -> None:
         if not root.exists():
             raise IbDataError(f"--source {root}: there is no such folder or file")
-        for folder in (root, *root.parents):
-            # What a user has laid into a folder of his own below a home, or fetched with it, is official.
-            inside = root.relative_to(folder).parts[:1]
-            is_ours = not inside or inside[0] in HOME_FOLDERS
-            if is_ours and self._is_home(str(folder), _names_in(folder)):
-                remedy = "name the folder of the official files, or build the miniature with --mini"
-                raise IbDataError(f"--source {root}: {folder} is a home of ib-data, never a source; {remedy}")
+        home = self._home_of(root) or self._home_of(root.resolve())
+        if home is not None:
+            remedy = "name the folder of the official files, or build the miniature with --mini"
+            raise IbDataError(f"--source {root}: {home} is a home of ib-data, never a source; {remedy}")
 
 
 def version_of(path: Path) -> str:

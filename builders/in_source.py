@@ -1,10 +1,12 @@
 """The images and clips that `--source` holds: in archives under their official names, and loose in official folders."""
 
+import itertools
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from ib_data.builders.archive import open_archive
 from ib_data.builders.folders import SourceFolders
@@ -50,6 +52,10 @@ class Place:
         return f"{self.path}:{self.member}" if self.member else str(self.path)
 
 
+# A place, the archive or official folder that it is in, and why it is taken.
+_Candidate: TypeAlias = tuple[Place, Path, str]
+
+
 @dataclass(frozen=True, slots=True)
 class InSource:
     """Looks for the media of `dataset` under `--source`; `taken` counts them by (store, archive or folder, why)."""
@@ -57,6 +63,7 @@ class InSource:
     dataset: str
     places: OfficialPlaces
     taken: Counter[tuple[str, Path, str]] = field(default_factory=Counter)
+    damaged: dict[Path, DataError] = field(default_factory=dict)
     _prefixes: dict[tuple[Path, str], str | None] = field(default_factory=dict)
 
     @property
@@ -70,21 +77,56 @@ class InSource:
         An archive of the official size goes before all else. What lies in another archive and loose as well, or twice
         under one name, must be the same bytes: DataError names both.
         """
-        left, found = list(refs), {}
+        left = list(refs)
         if not left or not self.folders.roots:
             return {}
-        archives = self.places.archives_of(store)
+        archives = self._opened(store)
         official = [path for path in archives if store.file and path.stat().st_size == store.file.num_bytes]
         others = [path for path in archives if path not in official]
         self._learn_prefixes(store, archives, left)
+        found: dict[MediaRef, list[_Candidate]] = {}
         for ref in left:
             candidates = self._members(store, official, ref, "the archive of the official size")[:1]
             candidates = candidates or [*self._members(store, others, ref), *self._loose(store, ref, are_empty)]
             if candidates:
-                place, folder, why = self._only(candidates)
-                self.taken[store.name, folder, why] += 1
-                found[ref] = place
-        return found
+                found[ref] = candidates
+        return self._chosen(store, found)
+
+    def _chosen(self, store: MediaStore, found: "dict[MediaRef, list[_Candidate]]") -> dict[MediaRef, Place]:
+        """One place for each, out of the archive or folder that holds most of them.
+
+        DataError where two loose folders below one `--source` give different ones: a second tree that only fills the
+        gaps of the first is as a rule made of depth maps, masks or another dataset's images.
+        """
+        holds = Counter(folder for candidates in found.values() for _, folder, _ in candidates)
+        places: dict[MediaRef, Place] = {}
+        loose: dict[Path, Place] = {}
+        for ref, candidates in found.items():
+            candidates.sort(key=lambda candidate: -holds[candidate[1]])
+            place, folder, why = self._only(candidates)
+            self.taken[store.name, folder, why] += 1
+            places[ref] = place
+            if place.member is None:
+                loose.setdefault(folder, place)
+        inner = [folder for folder in loose if folder not in self.folders.roots]
+        for one, two in itertools.combinations(inner, 2):
+            if self.folders.root_of(one) == self.folders.root_of(two):
+                what = f"{store.kind}s of {store.name} are in two folders, {one} and {two} (first {loose[two]})"
+                raise DataError(
+                    self.dataset, what, remedy="name the right one with --source, or each of them by itself"
+                )
+        return places
+
+    def _opened(self, store: MediaStore) -> list[Path]:
+        """The archives of the store that open; what is wrong with another is told where an image stays missing."""
+        sound = []
+        for path in self.places.archives_of(store):
+            try:
+                if path.stat().st_size and open_archive(path, self.dataset).members is not None:
+                    sound.append(path)
+            except DataError as error:
+                self.damaged[path] = error
+        return sound
 
     def holds_any(self, store: MediaStore) -> bool:
         """Whether an archive of the store lies here, or any loose file in its official folder."""
@@ -95,8 +137,12 @@ class InSource:
         return [path for tail in store.tails(ref.image_id) for path, _ in self._named(tail)]
 
     def without_any(self, store: MediaStore, refs: list[MediaRef]) -> DataError | None:
-        """The error where an archive under the store's name is here and holds none of the wanted."""
+        """The error where an archive under the store's name is here and does not open, or holds none of the wanted."""
         for path in self.places.archives_of(store):
+            if path in self.damaged:
+                return self.damaged[path]
+            if path.stat().st_size == 0:
+                return DataError(self.dataset, "the file is empty", file=str(path), remedy="fetch it again")
             if self.places.is_surely_ours(path) and not self._members(store, [path], refs[0]):
                 members = open_archive(path, self.dataset).members
                 wanted = store.member(refs[0].image_id)
@@ -110,7 +156,7 @@ class InSource:
 
     def _members(
         self, store: MediaStore, archives: list[Path], ref: MediaRef, why: str = "an archive of the official name"
-    ) -> list[tuple[Place, Path, str]]:
+    ) -> list[_Candidate]:
         found = []
         for path in archives:
             prefix = self._prefixes.get((path, store.name))
@@ -153,7 +199,7 @@ class InSource:
             raise DataError(self.dataset, problem, file=str(path), remedy=f"unpack it, and {_REMEDY}")
         return found.pop() if found else None
 
-    def _loose(self, store: MediaStore, ref: MediaRef, are_empty: bool) -> list[tuple[Place, Path, str]]:
+    def _loose(self, store: MediaStore, ref: MediaRef, are_empty: bool) -> list[_Candidate]:
         """The loose files in an official folder, under the first of the image's names that any of them bears."""
         for tail in store.tails(ref.image_id):
             found = []
@@ -171,7 +217,7 @@ class InSource:
         num = len(parts)
         return [(path, path.parents[num - 1]) for path in self.folders.named(parts[-1]) if path.parts[-num:] == parts]
 
-    def _only(self, candidates: list[tuple[Place, Path, str]]) -> tuple[Place, Path, str]:
+    def _only(self, candidates: list[_Candidate]) -> _Candidate:
         first, *others = candidates
         for place, _, _ in others:
             if not first[0].is_same(place, self.dataset):

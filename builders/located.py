@@ -30,7 +30,7 @@ class Located:
 
             return open_archive(self.path, dataset).read(self.member)
         if self.path.suffix == ".gz":
-            return _unzipped(self.path, dataset)
+            return unzipped(self.path, dataset)
         return self.path.read_bytes()
 
     def provenance(self) -> dict[str, Any]:
@@ -48,7 +48,8 @@ def unpacked(folder: Path, file: SourceFile) -> dict[str, Path]:
     return dict(sorted((path.relative_to(folder).as_posix(), path) for path in found))
 
 
-def _unzipped(path: Path, dataset: str) -> bytes:
+def unzipped(path: Path, dataset: str) -> bytes:
+    """The bytes of a gzipped file; DataError where it is damaged, or expands beyond reason."""
     import gzip
     import zlib
 

@@ -119,7 +119,7 @@ class _Search:
                 return
             if not self.allow_missing and (error := self.source.without_any(store, missing)):
                 raise error
-            if self._is_in_source(name):
+            if self._is_in_source(name) or self._is_elsewhere(missing):
                 return
             self._fetch(store, missing)
 
@@ -128,6 +128,13 @@ class _Search:
         taken = {store for store, _, _ in self.source.taken}
         stores = family(name) if self.source.folders.roots else []
         return any(store.name in taken or self.source.holds_any(store) for store in stores)
+
+    def _is_elsewhere(self, missing: list[MediaRef]) -> bool:
+        """Whether `--source` has files under the names of these, in folders that do not count; they are named then."""
+        near = self.near(missing[0]) if self.source.folders.roots else ""
+        if near:
+            note(f"{self.dataset}: {len(missing):,} images or clips are not fetched, the first is {near}")
+        return bool(near)
 
     def near(self, ref: MediaRef) -> str:
         """What lies near an image that is nowhere: its name in a folder that does not count, or in another part."""

@@ -27,6 +27,8 @@ def miniature_fetcher(home: Home, num_images: int = 40) -> Iterator[Fetcher]:
     """A fetcher whose mirror is the miniature of that size, written into `home` first where it is not there yet."""
     folder = home.miniature / f"{num_images}"
     checksums = write_mirror(folder / "mirror", num_images=num_images)
+    for inner in (home.miniature, folder, folder / "mirror", folder / "downloads"):
+        Home(inner).mark()  # so that a copy of it, or a link to it, is never a source either
     with serve(folder / "mirror") as address:
         yield Fetcher(downloads=folder / "downloads", mirror=address, checksums=checksums)
 

@@ -87,18 +87,23 @@ class OfficialPlaces:
         if own and folder.name == own:
             return own not in _ANYBODYS or store.is_numbered or self._is_ours(folder.parent)
         if folder not in self._roots:
-            return not own and self._is_ours(folder)
+            is_named = folder.name.lower() in _ANYBODYS and _is_name_of(_letters(folder.parent.name), self.dataset)
+            return is_named or (not own and self._is_ours(folder))
         # The folder given is the official one, whatever it is called: unless its name is that of another store's.
         is_others = folder.name in _folder_names() - {own}
         return not is_others and speaks_for(folder, self.dataset, self._roots) is not False
 
     def _is_ours(self, folder: Path) -> bool:
-        answer = speaks_for(folder, self.dataset, self._roots)
-        if answer is not None:
-            return answer
+        """Whether a folder is the dataset's: by its name, as the one given, or because its annotations are in it.
+
+        Between it and the official folder there may be folders whose names say nothing, and no others.
+        """
         while folder not in self._roots and folder not in self._beside and folder.name.lower() in _ANYBODYS:
             folder = folder.parent
-        return folder in self._roots or folder in self._beside
+        if _is_name_of(_letters(folder.name), self.dataset):
+            return True
+        is_here = folder in self._roots or folder in self._beside
+        return is_here and speaks_for(folder, self.dataset, self._roots) is not False
 
 
 def _is_name_of(name: str, dataset: str) -> bool:

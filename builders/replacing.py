@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from ib_data.builders.fetch import sha256_of
 from ib_data.builders.kinds import kind_of
 from ib_data.builders.manifest import DROPS, INDEX, MANIFEST, Manifest, UnreadableError, read_manifest
@@ -83,6 +85,23 @@ def require_replace(
             f"replace it: {', '.join(worse)}"
         )
         raise DataError(earlier.dataset, problem, remedy="replace it with --replace, or name another --home")
+
+
+def require_replace_damaged(target: Path, dataset: str, options: Options, num_annotations: int) -> None:
+    """Raise DataError where the manifest of what is built cannot be read, but its index says that it holds more."""
+    try:
+        rows = pq.read_table(target / INDEX, columns=["media_sha256"])
+    except (OSError, ValueError):  # nothing is known of it
+        return
+    worse = []
+    if num_annotations < rows.num_rows:
+        worse.append(f"{num_annotations:,} annotations in place of {rows.num_rows:,}")
+    if not options.media and rows["media_sha256"].null_count < rows.num_rows:
+        worse.append("without media in place of media")
+    if worse and not options.replace:
+        problem = f"its manifest is damaged, and this build would be worse by its index: {', '.join(worse)}"
+        remedy = "build all of it, replace it with --replace, or name another --home"
+        raise DataError(dataset, problem, file=str(target / MANIFEST), remedy=remedy)
 
 
 def _worse(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

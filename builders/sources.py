@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from ib_data.builders.fetch import Fetcher, sha256_of
 from ib_data.builders.files import Files
 from ib_data.builders.folders import Candidate, SourceFolders
-from ib_data.builders.located import Located, unpacked
+from ib_data.builders.located import Located, unpacked, unzipped
 from ib_data.builders.near import near_names
 from ib_data.builders.official import speaks_for
 from ib_data.cards import Card, Gate, SourceFile
@@ -42,8 +42,11 @@ def _find(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | N
         tree = _tree(card, file, folders)
         return Candidate(tree, file.member, "the unpacked folder") if tree else None
     bare = _bare(card, file, folders) if file.member else None
-    if archive and bare and bare.path.parent == archive.path.parent and not _is_known(archive.path, file):
-        _require_equal(card, file, archive, bare)
+    if archive and bare and not _is_known(archive.path, file):
+        # The name may be anybody's (`val.json`); beside the archive, or in a folder of the dataset, it is the member.
+        is_ours = speaks_for(bare.path.parent, card.name, folders.roots)
+        if is_ours or bare.path.parent == archive.path.parent:
+            _require_equal(card, file, archive, bare)
     return archive or bare
 
 
@@ -124,7 +127,8 @@ def _is_known(path: Path, file: SourceFile) -> bool:
 
 def _rank(path: Path, parts: tuple[str, ...], card: Card, folders: SourceFolders) -> tuple[int, int]:
     same = 0
-    for own, official in zip(reversed(path.parts), reversed(parts), strict=False):
+    own_parts = (*path.parts[:-1], path.name.removesuffix(".gz"))
+    for own, official in zip(reversed(own_parts), reversed(parts), strict=False):
         if own != official:
             break
         same += 1
@@ -132,8 +136,14 @@ def _rank(path: Path, parts: tuple[str, ...], card: Card, folders: SourceFolders
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether two paths hold the same bytes; compared in pieces, since they may be archives."""
+    """Whether two paths hold the same bytes, gzipped or not; compared in pieces, since they may be archives."""
+    if one.suffix != other.suffix:
+        return _plain(one) == _plain(other)
     return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
+
+
+def _plain(path: Path) -> bytes:
+    return unzipped(path, path.name) if path.suffix == ".gz" else path.read_bytes()
 
 
 def _require_equal(card: Card, file: SourceFile, archive: Candidate, bare: Candidate) -> None:

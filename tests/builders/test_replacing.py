@@ -279,3 +279,13 @@ def test_drops_are_counted_by_reason() -> None:
     assert drops_in_words({}) == "none dropped"
     assert drops_in_words({"media missing": 1000}) == "1,000 dropped: media missing"
     assert drops_in_words({"b": 1, "a": 1, "c": 5}) == "7 dropped: 5 c, 1 a, 1 b"
+
+
+def test_a_damaged_manifest_is_no_leave_to_build_worse(cli, home, source, built) -> None:
+    manifest = home.split("vqav2", "train") / "manifest.json"
+    for worse in (("--no-media",), ("--limit", "1")):
+        manifest.write_text("{")
+        refused = built(*worse)
+        assert refused.code == 1
+        assert "its manifest is damaged, and this build would be worse by its index" in refused.err
+    assert built().code == 0

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from official import lay, lay_vqav2
-from sources_of import RIGHT, images, put, put_zip, vsr
+from sources_of import RIGHT, WRONG, gqa, images, put, put_zip, vsr
 from test_build import build
 
 from ib_data.errors import DataError
@@ -121,3 +121,26 @@ def test_missing_and_broken_images_are_told_together(home, tmp_path) -> None:
     with pytest.raises(DataError, match="1 of 3 images are missing") as caught:
         build(home, source)
     assert "of the others 1 cannot be used, first " in str(caught.value)
+
+
+def test_images_that_lie_in_another_folder_are_named_and_nothing_is_fetched(cli, home, tmp_path) -> None:
+    put(gqa(tmp_path / "s", "n1") / "thumbs" / "n1.jpg", WRONG)
+    result = cli("build", "gqa", "--source", tmp_path / "s", "--home", home.root)
+    assert result.code == 1
+    assert "fetching" not in result.err
+    assert f"not in its official folder, and so not taken: {tmp_path / 's' / 'thumbs' / 'n1.jpg'}" in result.err
+
+
+@pytest.mark.parametrize("name", ["questions1.2.zip", "testdev_balanced_questions.json.gz"])
+def test_an_annotation_file_that_differs_from_another_form_of_it_is_named(home, tmp_path, name: str) -> None:
+    """An archive that is not the official one, and a gzipped copy, beside the bare member."""
+    gqa(tmp_path / "s" / "gqa", "n1")
+    other = json.dumps({"0n1": {"imageId": "n1", "question": "Is it?", "answer": "WRONG", "isBalanced": True}}).encode()
+    if name.endswith(".zip"):
+        put_zip(tmp_path / "s" / "one" / name, {"testdev_balanced_questions.json": other})
+    else:
+        put(tmp_path / "s" / "gqa" / name, gzip.compress(other))
+    with pytest.raises(DataError, match=r"differs from the member|two different files of this name") as caught:
+        build(home, tmp_path / "s", name="gqa", split="test", media=False)
+    assert name in str(caught.value)
+    assert str(tmp_path / "s" / "gqa" / "testdev_balanced_questions.json") in str(caught.value)

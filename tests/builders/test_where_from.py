@@ -115,6 +115,52 @@ def test_an_image_of_another_split_says_so(home, tmp_path) -> None:
         build(home, tmp_path / "s", name="vsr", split="test")
 
 
+@pytest.mark.parametrize("folder", ["coco/depth/train2017", "train2017"])
+def test_a_second_tree_does_not_fill_the_gaps_of_the_first(home, tmp_path, folder: str) -> None:
+    source = vsr(tmp_path / "s", 1, 2)
+    put(source / "coco" / "train2017" / "000000000001.jpg", RIGHT)
+    put(source / folder / "000000000002.jpg", WRONG)
+    with pytest.raises(DataError, match="images of coco_train2017 are in two folders, ") as caught:
+        build(home, source, name="vsr", split="test")
+    assert str(source / "coco" / "train2017") in str(caught.value)
+    assert str(source / folder) in str(caught.value)
+
+
+def test_two_folders_that_are_given_each_by_itself_are_joined(cli, home, tmp_path) -> None:
+    vsr(tmp_path / "s", 1, 2)
+    for number, disk in ((1, "one"), (2, "two")):
+        put(tmp_path / disk / "train2017" / f"{number:012d}.jpg", photo(number))
+    given = [word for name in ("s", "one", "two") for word in ("--source", tmp_path / name)]
+    assert cli("build", "vsr", "--split", "test", *given, "--home", home.root).code == 0
+    assert len(images(home, "vsr", "test")) == 2
+
+
+def test_a_folder_of_other_images_below_the_datasets_own_does_not_count(home, tmp_path) -> None:
+    put(gqa(tmp_path / "s", "n1") / "gqa" / "depth" / "images" / "n1.jpg", WRONG)
+    with pytest.raises(DataError, match=r"1 of 1 images are missing .*\(not in its official folder"):
+        build(home, tmp_path / "s", name="gqa", split="test")
+
+
+def test_images_in_a_folder_named_after_the_dataset_are_read(home, tmp_path) -> None:
+    sentences = [{"raw": "A cat.", "sentid": 1}]
+    image = {"filename": "100.jpg", "split": "test", "sentences": sentences, "imgid": 0, "sentids": [1]}
+    lay(tmp_path / "s", "dataset_flickr30k.json", {"images": [image], "dataset": "flickr30k"})
+    put(tmp_path / "s" / "flickr30k" / "Images" / "100.jpg", RIGHT)
+    build(home, tmp_path / "s", name="flickr30k", split="test")
+    assert images(home, "flickr30k", "test") == {"flickr30k-images/100.jpg": RIGHT}
+
+
+@pytest.mark.parametrize("archive", [b"", b"PK cut short"])
+def test_a_broken_archive_beside_a_sound_folder_hides_nothing(home, tmp_path, archive: bytes) -> None:
+    source = vsr(tmp_path / "s", 1)
+    put(source / "train2017.zip", archive)
+    with pytest.raises(DataError, match=r"train2017\.zip: (the file is empty|is damaged or cut short)"):
+        build(home, source, name="vsr", split="test")
+    put(source / "train2017" / "000000000001.jpg", RIGHT)
+    build(home, source, name="vsr", split="test")
+    assert images(home, "vsr", "test") == {"train2017/000000000001.jpg": RIGHT}
+
+
 # --- files of one tree stay together
 
 
@@ -160,6 +206,19 @@ def test_a_home_that_is_given_as_a_source_is_refused(home, inside: str) -> None:
     (home.root / inside).mkdir(parents=True, exist_ok=True)
     with pytest.raises(IbDataError, match="is a home of ib-data, never a source"):
         list(SourceFolders((home.root / inside,)).files())
+
+
+def test_a_link_into_a_home_and_a_copy_of_its_miniature_are_no_sources(cli, home, tmp_path) -> None:
+    assert cli("build", "vsr", "--mini", "--mini-size", 8, "--home", home.root).code == 0
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "official").symlink_to(home.miniature / "8" / "downloads")
+    shutil.copytree(home.miniature, tmp_path / "b" / "old")
+    shutil.copytree(home.miniature / "8" / "mirror", tmp_path / "b" / "drawn")
+    for folder in ("a", "b"):
+        assert list(SourceFolders((tmp_path / folder,)).files()) == []
+    (tmp_path / "c").symlink_to(home.miniature / "8" / "mirror")
+    with pytest.raises(IbDataError, match="is a home of ib-data, never a source"):
+        list(SourceFolders((tmp_path / "c",)).files())
 
 
 def test_what_lies_in_the_downloads_of_a_home_may_be_given(home) -> None:
