@@ -57,7 +57,7 @@ def _first_whole(candidates: list[Path]) -> "Trained":
 
     for folder in candidates:
         try:
-            trained = load(folder)
+            trained = load(folder, look_beside=False)  # those beside it are candidates too: each is read once
         except DamagedError as error:
             note(f"passed over: {error}")
             continue
