@@ -239,7 +239,7 @@ class _Slice(io.RawIOBase):
 
 
 class _Guarded(io.RawIOBase):
-    """A member's stream whose faults are told as the archive's; what else is raised while it is open stays itself."""
+    """A member's stream. Translates read errors; other exceptions pass through."""
 
     def __init__(self, source: Any, archive: Archive, member: str) -> None:
         self._source, self._archive, self._member = source, archive, member

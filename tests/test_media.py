@@ -64,7 +64,7 @@ def test_half_a_jpeg_with_its_end_mark_put_back_is_refused(name: str) -> None:
     for share in (2, 4, 8):
         found = refusals(data[: len(data) - len(data) // share] + END)
         assert len(found) == len(WAYS)
-        assert all("is not a whole picture" in problem for problem in found.values())
+        assert all("is not a whole image" in problem for problem in found.values())
 
 
 @pytest.mark.parametrize(

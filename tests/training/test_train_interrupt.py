@@ -34,7 +34,7 @@ class Signalled(ToyStream):
 
 
 def in_a_step(monkeypatch: pytest.MonkeyPatch, step: int, do: Callable[[], Any]) -> None:
-    """Do something in the midst of a step, between the gradients and the update."""
+    """Do something during a step, between the gradients and the update."""
     real, steps = trainer.non_finite, iter(range(100))
 
     def done(model, loss):
