@@ -4,8 +4,9 @@
 holds a member whose name climbs out of it, a link or a device, or a member that expands beyond reason: official
 archives hold none of these, so one that does is not the official archive.
 
-Members of a tar.gz are read in any order (see `unpacking`): out of order, each costs the unpacking of some 60 kB up to
-128 MB, of 1.5 MB at 4.4 GB, and never of all that is before it.
+The first read of a packed tar unpacks all of it once in each process, to list its members. After that those of a
+tar.gz are read in any order (see `unpacking`): out of order, each costs the unpacking of some 60 kB up to 128 MB, of
+1.5 MB at 4.4 GB, and never of all that is before it.
 """
 
 import errno
@@ -238,7 +239,7 @@ class _Slice(io.RawIOBase):
 
 
 class _Guarded(io.RawIOBase):
-    """A member's stream whose faults are told as the archive's; what else is raised while it is open stays itself."""
+    """A member's stream. Translates read errors; other exceptions pass through."""
 
     def __init__(self, source: Any, archive: Archive, member: str) -> None:
         self._source, self._archive, self._member = source, archive, member

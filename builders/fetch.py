@@ -6,7 +6,7 @@ that is one `hashlib` loop.
 
 A file takes its final name only when it is whole: bytes go to `NAME.part`, size and checksum are compared, and one
 rename ends the work. `NAME.sha256` keeps the checksum, so that a file whose official checksum is not known is pinned
-by its first download. A record that is damaged counts as none, and is written again.
+by its first download, also after somebody changed it. A record that is damaged counts as none, and is written again.
 """
 
 import hashlib
@@ -71,15 +71,15 @@ class Fetcher:
         target = self.place(file)
         record = _Record.of(target)
         if record is None or not record.is_current(target):
-            record = _Record.write(target, sha256_of(target))
-        return record.sha256
+            record = _Record.write(target, sha256_of(target), record.pinned if record else None)
+        return record.current
 
     def _is_official(self, file: SourceFile, dataset: str, target: Path) -> bool:
         """Whether what lies at a file's place may be used: a mirror's files must be its own, others are only named."""
-        expected, pinned = self._expected(file), _Record.of(target)
+        expected, before = self._expected(file), _Record.of(target)
         found = self.sha256(file)
-        if expected is None and pinned and pinned.sha256 != found:
-            change = f"was changed after it was fetched (sha256 {found}, was {pinned.sha256})"
+        if expected is None and before and found not in (before.pinned, before.current):
+            change = f"was changed after it was fetched (sha256 {found}, was {before.pinned})"
             note(f"{dataset}: {target} {change}; used as it is. To fetch it again, delete it")
         if expected in (None, found):
             return True
@@ -145,7 +145,7 @@ class _Checks:
     def _pinned(self) -> str | None:
         """The checksum of the first download, where the official one is not known."""
         record = _Record.of(self.target) if self.is_official and not self.sha256 else None
-        return record.sha256 if record else None
+        return record.pinned if record else None
 
     def verified(self, part: Path) -> str:
         """The checksum of `part`; where it is not the file that is expected, it is deleted and DataError raised."""
@@ -190,10 +190,15 @@ class _Checks:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """`NAME.sha256`: checksum, size and time of a file, so that 13 GB are hashed once and a changed file again."""
+    """`NAME.sha256`: checksum, size and time of a file, so that 13 GB are hashed once and a changed file again.
 
-    sha256: str
+    `pinned` is the checksum of what was fetched. A file that was changed since has another one, `current`, which the
+    record then holds behind its time.
+    """
+
+    pinned: str
     version: tuple[str, ...]
+    current: str
 
     @classmethod
     def of(cls, target: Path) -> "_Record | None":
@@ -202,13 +207,16 @@ class _Record:
             words = _beside(target, ".sha256").read_bytes().decode("ascii").split()
         except (FileNotFoundError, UnicodeDecodeError):
             return None
-        return cls(words[0], tuple(words[1:])) if words and re.fullmatch("[0-9a-f]{64}", words[0]) else None
+        if not words or not all(re.fullmatch("[0-9a-f]{64}", word) for word in (words[0], *words[3:])):
+            return None
+        return cls(words[0], tuple(words[1:3]), words[3] if len(words) > 3 else words[0])
 
     @classmethod
-    def write(cls, target: Path, digest: str) -> "_Record":
-        """Record the checksum of a file as it is now."""
-        record = cls(digest, cls._version(target))
-        write_whole(_beside(target, ".sha256"), " ".join([digest, *record.version]) + "\n")
+    def write(cls, target: Path, digest: str, pinned: str | None = None) -> "_Record":
+        """Record the checksum of a file as it is now; it is pinned where none was before."""
+        record = cls(pinned or digest, cls._version(target), digest)
+        words = [record.pinned, *record.version, *([digest] if digest != record.pinned else [])]
+        write_whole(_beside(target, ".sha256"), " ".join(words) + "\n")
         return record
 
     def is_current(self, target: Path) -> bool:

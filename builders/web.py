@@ -76,7 +76,7 @@ def wait(seconds: float) -> None:
 
 
 class Unended(bytes):
-    """A body whose end nothing tells: neither a length nor a last chunk. It may be cut short."""
+    """A body with neither a length nor chunking. It may be cut short."""
 
 
 def get(session: requests.Session, url: str, deadline: float) -> bytes | str | Unsettled:

@@ -91,7 +91,7 @@ def long_text(template: Template) -> Iterator[str]:
 def blanks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
     """A message for the first blank or line break that the template puts where none belongs.
 
-    A zero-shot prompt whose slot is empty is let off: the protocol leaves its label there (see EMPTY_SLOTS).
+    A zero-shot prompt whose slot is empty is exempt: the protocol leaves its label there (see EMPTY_SLOTS).
     """
     for run in runs:
         if template.kind == "zero_shot" and any(slot in template.fields - run.values.keys() for slot in EMPTY_SLOTS):

@@ -24,7 +24,7 @@ _LAST_WORDS = 5
 def doubled_marks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
     """A message for the first mark that stands beside the full stop that a value ends in.
 
-    A zero-shot prompt is let off: it is the paper's.
+    A zero-shot prompt is exempt: it is the paper's.
     """
     if template.kind == "zero_shot":
         return

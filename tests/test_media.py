@@ -64,7 +64,7 @@ def test_half_a_jpeg_with_its_end_mark_put_back_is_refused(name: str) -> None:
     for share in (2, 4, 8):
         found = refusals(data[: len(data) - len(data) // share] + END)
         assert len(found) == len(WAYS)
-        assert all("is not a whole picture" in problem for problem in found.values())
+        assert all("is not a whole image" in problem for problem in found.values())
 
 
 @pytest.mark.parametrize(
@@ -229,9 +229,25 @@ def test_a_png_cut_between_chunks_with_its_end_put_back_is_refused() -> None:
 
 @pytest.mark.parametrize("factors", [b"\x31\x11\x11", b"\x14\x11\x11", b"\x22\x12\x11"])
 def test_odd_sampling_factors_are_left_to_pillow(factors: bytes) -> None:
+    data = with_factors(factors)
+    image = read_image(data)
+    assert (image.width, image.height) == (64, 64)
+    assert accepted(data)
+
+
+def with_factors(factors: bytes) -> bytes:
+    """A JPEG of 64 x 64 with these sampling factors in its header."""
     data = bytearray(saved(Image.new("RGB", (64, 64), "red"), subsampling=0))
     start = data.index(b"\xff\xc0") + 11
     data[start : start + 9 : 3] = factors
-    image = read_image(bytes(data))
-    assert (image.width, image.height) == (64, 64)
-    assert accepted(bytes(data))
+    return bytes(data)
+
+
+@pytest.mark.parametrize("data", [with_factors(b"\x22\x12\x11"), *OTHERS.values()], ids=["odd factors", *OTHERS])
+def test_what_was_decoded_before_changes_no_values(data: bytes) -> None:
+    image = read_image(data)
+    whole, reduced = (np.asarray(read_image(data).decode(divisor)) for divisor in (1, 8))
+    assert whole.shape[:2] == (image.height, image.width)
+    image.check()
+    for divisor, values in ((1, whole), (8, reduced), (1, whole)):
+        assert np.array_equal(np.asarray(image.decode(divisor)), values)

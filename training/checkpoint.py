@@ -108,17 +108,17 @@ def _write(
             os.fsync(written.fileno())
 
 
-def read(folder: Path) -> Checkpoint:
+def read(folder: Path, *, look_beside: bool = True) -> Checkpoint:
     """The checkpoint in `folder`, or the newest one of the run `folder`, every byte of it verified.
 
-    IbDataError where there is none, DamagedError where it is not as it was written.
+    IbDataError where there is none, DamagedError (see `require_whole`) where it is not as it was written.
     """
     is_checkpoint = any((folder / name).is_file() for name in (RECORD, STATE, WEIGHTS))
     chosen = folder if is_checkpoint else newest(folder)
     if chosen is None:
         remedy = "name a folder step-NNNNNN or the run folder that holds it"
         raise IbDataError(f"{folder}: expected a checkpoint ({RECORD}), found none; {remedy}")
-    record = require_whole(chosen)
+    record = require_whole(chosen, look_beside=look_beside)
     lacking = {WEIGHTS, OPTIMIZER, STATE, LOG, *FILES.values()} - record.files.keys()
     if lacking:
         raise IbDataError(f"{chosen / RECORD}: lists no {min(lacking)}; use another checkpoint")

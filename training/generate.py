@@ -31,9 +31,12 @@ class Trained:
     device: torch.device
 
 
-def load(folder: Path, device: str = "auto") -> Trained:
-    """The model of a checkpoint folder, or of a run folder's newest checkpoint; IbDataError where there is none."""
-    checkpoint = checkpoints.read(folder)
+def load(folder: Path, device: str = "auto", *, look_beside: bool = True) -> Trained:
+    """The model of a checkpoint folder, or of a run folder's newest checkpoint; IbDataError where there is none.
+
+    DamagedError (see `record.require_whole`) where it is not as it was written.
+    """
+    checkpoint = checkpoints.read(folder, look_beside=look_beside)
     place = find_device(device)
     with float32_on_cpu():
         tokens = Tokens.load(checkpoint.folder)

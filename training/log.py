@@ -59,7 +59,12 @@ def say_what_differs(path: Path, kept: bytes, say: Callable[[str], None]) -> Non
         return
     if found.startswith(kept):
         return
-    lines = zip_longest(kept.splitlines(), found.splitlines())
+    lines = zip_longest(kept.splitlines(keepends=True), found.splitlines(keepends=True), fillvalue=b"")
     number, expected, other = next((i, a, b) for i, (a, b) in enumerate(lines, 1) if a != b)
-    there = "the end of the file" if other is None else quoted(other.decode(errors="replace"))
-    say(f"{path}: line {number}: expected {quoted((expected or b'').decode())}, found {there}; {_REMEDY}")
+    text = expected.rstrip(b"\r\n")
+    if text == other.rstrip(b"\r\n"):
+        here, other = "a line feed at its end", other.removeprefix(text)
+    else:
+        here, other = quoted(text.decode()), other.rstrip(b"\r\n")
+    there = quoted(other.decode(errors="replace")) if other else "the end of the file"
+    say(f"{path}: line {number}: expected {here}, found {there}; {_REMEDY}")

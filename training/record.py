@@ -23,7 +23,7 @@ _NAME = re.compile(r"step-(\d{6,})")
 
 
 class DamagedError(IbDataError):
-    """A checkpoint that is not as it was written. The line names the file and another checkpoint that is whole."""
+    """A checkpoint that is not as it was written. The line names the file and, where asked, another that is whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +78,16 @@ def read_record(folder: Path) -> Record:
         raise _FaultError(path, f"damaged: expected JSON, found {error}") from error
 
 
-def require_whole(folder: Path) -> Record:
+def require_whole(folder: Path, *, look_beside: bool = True) -> Record:
     """The record of a checkpoint whose every byte is as it was written; every file is read once for that.
 
-    Raises DamagedError, which names the file, what was expected and found, and where to continue instead.
+    Raises DamagedError, which names the file, what was expected and found, and with `look_beside`, which reads the
+    checkpoints beside it up to a whole one, where to continue instead.
     """
     try:
         return _checked(folder)
     except _FaultError as fault:
-        raise DamagedError(f"{fault}; {_instead_of(folder)}") from fault
+        raise DamagedError(f"{fault}; {_instead_of(folder)}" if look_beside else str(fault)) from fault
 
 
 def checkpoints_of(run: Path) -> list[Path]:

@@ -176,7 +176,7 @@ class _Steps:
             with bar, loader.naming_deaths():
                 self._each(loader, bar)
         except KeyboardInterrupt:
-            if self.done < config.steps:  # else the last step is done and saved
+            if self.saved < config.steps:  # a second signal also cuts the saving of the last step
                 self._keep()
                 raise
         except IbDataError as error:

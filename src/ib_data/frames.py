@@ -227,11 +227,8 @@ def _read_packets(container: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]
         keys.append(packet.pts if packet.is_keyframe else keys[-1] if keys else None)
     if any(key is None or packet.pts < key for packet, key in zip(packets, keys, strict=True)):
         return len(packets), (), ()
-    return (
-        len(packets),
-        tuple(times),
-        tuple(times.index(key) for key in sorted({key for key in keys if key is not None})),
-    )
+    key_times = set(keys)
+    return len(packets), tuple(times), tuple(number for number, time in enumerate(times) if time in key_times)
 
 
 def _span(packets: Sequence[Any], announced: Fraction) -> tuple[Fraction, Fraction]:

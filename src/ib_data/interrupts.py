@@ -61,7 +61,7 @@ class Interrupts:
     def step(self, wish: str) -> Iterator[None]:
         """What must not be cut: a signal prints `wish` and raises KeyboardInterrupt only when the block is done.
 
-        SIGCHLD waits too: by it torch raises the death of a loading worker in the midst of whatever is going on.
+        SIGCHLD waits too: by it torch raises the death of a loading worker during whatever is going on.
         """
         self._step = wish
         try:
@@ -86,7 +86,7 @@ class Interrupts:
         self._first_s = time.monotonic()
         if self._step is None:
             raise KeyboardInterrupt
-        # Not print: the signal may have come in the midst of one.
+        # Not print: the signal may have come during one.
         os.write(2, f"\n{self.word}: {self._step}; once more to end at once\n".encode())
 
     @contextmanager

@@ -147,7 +147,7 @@ def test_missing_photos_are_counted_and_may_be_dropped(cli, home, source) -> Non
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (photo(5, (600, 400))[:2000], "is not a whole picture"),
+        (photo(5, (600, 400))[:2000], "is not a whole image"),
         (b"<!DOCTYPE html><html>404</html>", "is of no known image format"),
         (b"", "the file is empty"),
     ],

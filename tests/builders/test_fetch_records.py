@@ -1,5 +1,6 @@
 """What lies beside a file: damaged records count as none, and what is in the way is named."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,31 @@ def test_a_file_that_was_changed_after_it_was_fetched_is_named(fetcher, place, c
     assert f"toy: {place} was changed after it was fetched" in capsys.readouterr().err
     fetcher.fetch(FILE, "toy")
     assert not capsys.readouterr().err
+
+
+def test_a_file_that_was_changed_is_pinned_as_it_was_fetched(fetcher, place, capsys, tmp_path: Path) -> None:
+    first = fetcher.fetch(FILE, "toy").read_bytes()
+    pinned = fetcher.sha256(FILE)
+    for words in (b"changed by hand", b"changed once more"):
+        place.write_bytes(words)
+        assert fetcher.fetch(FILE, "toy") == place
+        assert fetcher.sha256(FILE) == hashlib.sha256(words).hexdigest()
+        assert f"was {pinned})" in capsys.readouterr().err
+    place.unlink()  # as the line says, to fetch it again
+    assert fetcher.fetch(FILE, "toy").read_bytes() == first
+    assert fetcher.sha256(FILE) == pinned
+    place.write_bytes(b"changed by hand")
+    fetcher.fetch(FILE, "toy").unlink()
+    (tmp_path / "mirror" / "example.org" / "files" / "data.json").write_bytes(b"changed by hand")
+    with pytest.raises(DataError, match=f"sha256 expected {pinned}"):
+        fetcher.fetch(FILE, "toy")
+
+
+def test_a_changed_file_is_hashed_once(fetcher, place, monkeypatch) -> None:
+    fetcher.fetch(FILE, "toy").write_bytes(b"changed by hand")
+    changed = fetcher.sha256(FILE)
+    monkeypatch.setattr(fetch, "sha256_of", None)
+    assert fetcher.sha256(FILE) == changed
 
 
 def test_a_copy_at_hand_is_not_lost_when_another_arrives(tmp_path: Path, fetcher, place) -> None:

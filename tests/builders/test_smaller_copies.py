@@ -116,7 +116,7 @@ def test_an_image_that_is_small_enough_stays_as_it_is(name: str) -> None:
 
 def test_half_an_image_becomes_no_smaller_one() -> None:
     data = JPEGS["large"]
-    with pytest.raises(MediaError, match="is not a whole picture"):
+    with pytest.raises(MediaError, match="is not a whole image"):
         open_picture(data[: len(data) // 2] + b"\xff\xd9", MAX_SIDE)
 
 

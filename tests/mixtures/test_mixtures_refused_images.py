@@ -28,7 +28,7 @@ def test_a_file_cut_anywhere_is_refused_unless_all_pixels_are_there(name: str, a
 
 def test_a_cut_jpeg_with_its_end_mark_put_back_is_refused() -> None:
     data = JPEGS["large"]
-    with pytest.raises(MediaError, match="not a whole picture"):
+    with pytest.raises(MediaError, match="not a whole image"):
         shown(data[: len(data) // 2] + b"\xff\xd9")
 
 
@@ -44,11 +44,11 @@ def test_harmless_bytes_after_the_data_do_not_matter() -> None:
         (b"", "the file is empty"),
         (b"no picture", "of no known image format"),
         (b"\xff\xd8\xff", "of no known image format"),
-        (b"\xff\xd8\xff\xe0" + b"vqav2 0" * 5, "no known image format|not a whole picture"),
+        (b"\xff\xd8\xff\xe0" + b"vqav2 0" * 5, "no known image format|not a whole image"),
         (saved(drawn(), "BMP"), "of no known image format"),
         (saved(drawn(), "TIFF"), "of no known image format"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "of no known image format"),
-        (b"GIF89a\0\0\0\0\0\0\0;", "no known image format|not a whole picture|shows nothing"),
+        (b"GIF89a\0\0\0\0\0\0\0;", "no known image format|not a whole image|shows nothing"),
     ],
     ids=["empty", "text", "mark", "head", "BMP", "TIFF", "SVG", "GIF of nothing"],
 )
@@ -72,7 +72,7 @@ def test_size_bombs_are_refused_by_their_header() -> None:
 
 
 def test_a_header_that_promises_more_than_the_data_hold_is_refused() -> None:
-    with pytest.raises(MediaError, match="not a whole picture"):
+    with pytest.raises(MediaError, match="not a whole image"):
         shown(png(900, 900, 8, 2, b"\0" * 100))
 
 

@@ -11,6 +11,7 @@ import pytest
 from toy_training import ToyStream, draw, silent, toy_config
 
 from ib_data.errors import IbDataError
+from ib_data.training import record
 from ib_data.training.generate import load
 from ib_data.training.record import DamagedError, require_whole, saved_last
 from ib_data.training.trainer import train_on
@@ -117,8 +118,10 @@ def test_a_copied_checkpoint_is_whole_wherever_it_is(run: Path, tmp_path: Path) 
         (lambda log: log.replace(b":", b";", 1), 'log.jsonl: line 1: expected \'{"step": 0'),
         (lambda log: log[:100] + b"\xff" + log[101:], "log.jsonl: line 1: expected"),
         (lambda log: b"".join(log.splitlines(True)[:2]), 'log.jsonl: line 3: expected \'{"step": 2'),
+        (lambda log: log[:-1], "log.jsonl: line 6: expected a line feed at its end, found the end of the file"),
+        (lambda log: log.replace(b"\n", b"\r\n"), r"log.jsonl: line 1: expected a line feed at its end, found '\r\n'"),
     ],
-    ids=["json", "utf-8", "cut"],
+    ids=["json", "utf-8", "cut", "last line feed", "CRLF"],
 )
 def test_a_damaged_log_is_said_and_taken_from_the_checkpoint(run: Path, change, says: str) -> None:
     log = (run / "log.jsonl").read_bytes()
@@ -158,8 +161,8 @@ def test_checkpoints_of_all_runs_are_found_by_when_they_were_saved(made: Path, t
         folder = runs / name / f"step-{3 + number:06d}"
         shutil.copytree(made / "step-000006", folder)
         # As long as the record itself is whole it says when, not the folder's times.
-        record = json.loads((made / "step-000003" / "checkpoint.json").read_text())
-        assert record["saved"] < json.loads((folder / "checkpoint.json").read_text())["saved"]
+        saved = json.loads((made / "step-000003" / "checkpoint.json").read_text())
+        assert saved["saved"] < json.loads((folder / "checkpoint.json").read_text())["saved"]
     (runs / "zebra" / ".partial-step-000009").mkdir()
     (runs / "zebra" / "step-9").mkdir()
     shutil.copytree(made / "step-000003", runs / "older" / "step-000009")
@@ -187,3 +190,20 @@ def test_generate_takes_the_whole_checkpoint_that_was_saved_last(cli, made: Path
     said = cli(*asked)
     assert said.code == 1
     assert said.err.splitlines()[-1].endswith("is whole; name another one with --model")
+
+
+def test_generate_reads_every_checkpoint_once_where_none_is_whole(cli, made: Path, tmp_path: Path, monkeypatch) -> None:
+    folders = [tmp_path / "runs" / "a" / f"step-{step:06d}" for step in (3, 4, 5, 6)]
+    for folder in folders:
+        shutil.copytree(made / "step-000006", folder)
+        weights = folder / "trained.safetensors"
+        weights.write_bytes(flipped(weights.read_bytes()))
+    (tmp_path / "red.png").write_bytes(draw("red", "circle"))
+    checked: list[Path] = []
+    real = record._checked
+    monkeypatch.setattr(record, "_checked", lambda folder: (checked.append(folder), real(folder))[1])
+    said = cli("generate", "--image", tmp_path / "red.png", "--prompt", "Caption:", "--home", tmp_path)
+    assert said.code == 1
+    assert sorted(checked) == folders
+    assert [line.split(": ")[0] for line in said.err.splitlines()[:4]] == ["passed over"] * 4
+    assert "trained.safetensors: damaged: expected SHA-256" in said.err

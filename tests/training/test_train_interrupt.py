@@ -34,7 +34,7 @@ class Signalled(ToyStream):
 
 
 def in_a_step(monkeypatch: pytest.MonkeyPatch, step: int, do: Callable[[], Any]) -> None:
-    """Do something in the midst of a step, between the gradients and the update."""
+    """Do something during a step, between the gradients and the update."""
     real, steps = trainer.non_finite, iter(range(100))
 
     def done(model, loss):
@@ -108,6 +108,27 @@ def test_a_second_signal_while_saving_leaves_no_half_checkpoint(tmp_path, monkey
     with pytest.raises(Interrupted, match="saved up to step 3 in"):
         train_on(toy_config(), ToyStream(), tmp_path, silent)
     assert checkpoints.read(tmp_path).step == 3
+
+
+@pytest.mark.parametrize(("save_every", "says"), [(3, "saved up to step 3 in"), (6, "no step is saved in")])
+def test_a_second_signal_while_the_last_step_is_saved_is_not_a_finished_run(
+    tmp_path, monkeypatch, save_every: int, says: str
+) -> None:
+    monkeypatch.setattr(interrupts, "_SAME_S", 0)
+    real = checkpoints.write_record
+
+    def cut(folder: Path, step: int) -> None:
+        if step == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+        real(folder, step)
+
+    config = toy_config(save_every=save_every)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "write_record", cut)
+        in_a_step(patched, 5, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(Interrupted, match=f"interrupted; {says}"):
+            train_on(config, ToyStream(), tmp_path, silent)
+    assert train_on(config, ToyStream(), tmp_path, silent).checkpoint == tmp_path / "step-000006"
 
 
 def test_a_signal_that_comes_twice_at_once_is_one(tmp_path, monkeypatch) -> None:

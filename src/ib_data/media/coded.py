@@ -90,15 +90,16 @@ def _by_pillow(name: str, plugin: Callable[[Any], Any], data: bytes) -> CodedIma
     """As `read_image`, of a format that Pillow decodes. Its class for it, as `Image.open` warns of what is harmless."""
     with OWN_SWITCHES:
         try:
-            image = plugin(io.BytesIO(data))
+            width, height = plugin(io.BytesIO(data)).size
         except (SyntaxError, IndexError, TypeError, KeyError, EOFError, ValueError, OSError) as error:
             raise MediaError("is of no known image format") from error
-    check_size(*image.size)
+    check_size(width, height)
 
     def load(divisor: int) -> Any:
         with OWN_SWITCHES, naming_faults():
+            image = plugin(io.BytesIO(data))  # each time: Pillow keeps what it decoded, at the scale it was asked for
             if divisor > 1:
-                image.draft(None, (max(image.size[0] // divisor, 1), max(image.size[1] // divisor, 1)))
+                image.draft(None, (max(width // divisor, 1), max(height // divisor, 1)))
             image.load()
         return image
 
@@ -106,7 +107,7 @@ def _by_pillow(name: str, plugin: Callable[[Any], Any], data: bytes) -> CodedIma
         with naming_faults():
             return _three_channels(load(divisor))
 
-    return CodedImage(format=name, width=image.size[0], height=image.size[1], decode=decode, check=lambda: load(8))
+    return CodedImage(format=name, width=width, height=height, decode=decode, check=lambda: load(8))
 
 
 def _three_channels(image: Any) -> Image.Image:

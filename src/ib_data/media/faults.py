@@ -28,4 +28,4 @@ def naming_faults() -> Iterator[None]:
     except MediaError:
         raise
     except Exception as error:  # what Pillow raises for damaged data has no common class: UnboundLocalError was seen
-        raise MediaError(f"is not a whole picture ({error})") from error
+        raise MediaError(f"is not a whole image ({error})") from error

@@ -88,7 +88,7 @@ def decode(data: bytes, header: Header, divisor: int = 1) -> NDArray[np.uint8] |
                 _decoded(data, header, LARGEST_DIVISOR, strict=False)
             except ValueError:
                 return None
-            raise MediaError(f"is not a whole picture ({complaint})") from error
+            raise MediaError(f"is not a whole image ({complaint})") from error
     _check_scans(data)
     return values
 
@@ -115,7 +115,7 @@ def _decoded_bare(bare: bytes, header: Header, divisor: int) -> NDArray[np.uint8
     left_over = _LEFT_OVER.search(complaint)
     if left_over and len(set(bare[:-2].rstrip(b"\xff")[-int(left_over[1]) :])) == 1:
         return _decoded(bare, header, divisor, strict=False)
-    raise MediaError(f"is not a whole picture ({complaint})")
+    raise MediaError(f"is not a whole image ({complaint})")
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
@@ -181,4 +181,4 @@ def _check_scans(data: bytes) -> None:
             for number in body[1 : 1 + 2 * num_components : 2]:
                 missing[number][first : last + 1] = [bits & 15 > 0] * (last + 1 - first)
     if any(any(of) for of in missing.values()):
-        raise MediaError("is not a whole picture (some of its scans are missing)")
+        raise MediaError("is not a whole image (some of its scans are missing)")

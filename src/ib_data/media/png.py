@@ -35,7 +35,7 @@ def needed_chunks(data: bytes) -> bytes:
         # A capital letter: no image can be shown without this chunk.
         if name[0] < _SMALL or name == _TRANSPARENCY:
             if zlib.crc32(view[position + 4 : end]).to_bytes(4, "big") != data[end : end + 4]:
-                raise MediaError(f"is not a whole picture (checksum of {name.decode('ascii')})")
+                raise MediaError(f"is not a whole image (checksum of {name.decode('ascii')})")
             kept.append(view[position : end + 4])
         position = end + 4
     # Bytes that are no whole chunk, for Pillow to judge; of one that is not needed they do not matter.

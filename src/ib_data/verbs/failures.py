@@ -1,4 +1,4 @@
-"""How a verb fails that has printed all that is whole: the table comes first, what is amiss last."""
+"""How a verb fails that has printed all that is whole: the table comes first, the problems last."""
 
 from collections.abc import Collection
 

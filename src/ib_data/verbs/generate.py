@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     help="A checkpoint, or a run folder (its newest). [default: the whole checkpoint in HOME/runs that was saved last]",
 )
 @click.option(
-    "--image", required=True, type=click.Path(path_type=Path), help="The picture, in any format Pillow reads."
+    "--image", required=True, type=click.Path(path_type=Path), help="The image: a JPEG, PNG, GIF or WEBP file."
 )
 @click.option("--prompt", required=True, help="The instruction.")
 @click.option("--max-new-tokens", default=30, show_default=True, type=click.IntRange(min=1), help="Longest answer.")
@@ -57,7 +57,7 @@ def _first_whole(candidates: list[Path]) -> "Trained":
 
     for folder in candidates:
         try:
-            trained = load(folder)
+            trained = load(folder, look_beside=False)  # those beside it are candidates too: each is read once
         except DamagedError as error:
             note(f"passed over: {error}")
             continue
