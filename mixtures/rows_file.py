@@ -23,7 +23,7 @@ from ib_data.errors import DataError
 from ib_data.mixtures.visible_fields import ABSENT, FIELD_COLUMNS, field_masks, list_lengths
 
 # Part of the file's name: one more whenever what stands in it, or how it is found, changes.
-VERSION = 2
+VERSION = 3
 # Rows of a batch: what a conversion holds in memory, however long the index is.
 BATCH_ROWS = 65_536
 # The numbers of a row. `*_start` count from `offset`, `fields` is a mask over FIELDS, `turns` is the history's length.

@@ -46,8 +46,9 @@ def _has_one(lists: pa.ChunkedArray, flags: _Flags) -> _Flags:
     return found
 
 
-def _has_token(tokens: pa.ChunkedArray) -> _Flags:
-    return _has_one(tokens, _has_text(pc.list_flatten(tokens)))
+def _has_one_with_text(lists: pa.ChunkedArray) -> _Flags:
+    """Whether `trimmed` leaves something of any text of each list."""
+    return _has_one(lists, _has_text(pc.list_flatten(lists)))
 
 
 def _has_answer(answers: pa.ChunkedArray) -> _Flags:
@@ -72,8 +73,8 @@ _SEEN: dict[str, tuple[Any, ...]] = {
     "context": (_has_text, "context"),
     "statement": (_has_text, "statement"),
     "label": (_has_text, "label"),
-    "options_text": (_has_items, "options"),
-    "ocr_text": (_has_token, "ocr_tokens"),
+    "options_text": (_has_one_with_text, "options"),
+    "ocr_text": (_has_one_with_text, "ocr_tokens"),
     "history_text": (_has_items, "history"),
     "answer": (_has_answer, "answers"),
     "right_option": (_has_right_option, "options", "answer_index"),

@@ -102,11 +102,12 @@ def test_each_field_has_its_bit(tmp_path: Path) -> None:
     singles = [Annotation(id=name, **{name: value}) for name, value in whole.items()]  # type: ignore[arg-type]
     right = Annotation(id="right", options=("a", " ", "c"), answer_index=2)
     blank = replace(right, answer_index=1)
-    rows = index_of(tmp_path, [*singles, right, blank, Annotation(id="none")])
+    nothing = [Annotation(id="none"), Annotation(id="blanks", options=(" ", "\u200b"), answer_index=1)]
+    rows = index_of(tmp_path, [*singles, right, blank, *nothing])
     seen = [rows.fields(i) for i in range(rows.count)]
     names = [name for name in FIELDS if name != "right_option"]
     assert seen[: len(names)] == [{name} for name in names]
-    assert seen[len(names) :] == [{"options_text", "right_option"}, {"options_text"}, frozenset()]
+    assert seen[len(names) :] == [{"options_text", "right_option"}, {"options_text"}, frozenset(), frozenset()]
 
 
 def test_blank_is_what_unicode_shows_nothing_of() -> None:
