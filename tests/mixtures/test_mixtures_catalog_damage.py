@@ -98,21 +98,26 @@ def test_a_filter_does_not_hide_a_damaged_file(whole_home: Home) -> None:
         path = place(whole_home, name)
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2] + b"\n")
+        queries = []
         for shape in SHAPES:
             sql = shape.format(relation).replace("vqav2", "okvqa").replace("LIKE 'v%'", "LIKE 'ok%'")
             sql = sql.replace("dataset = 'x'", "dataset = 'okvqa'")
-            if relation == "drops":
-                sql = sql.replace("key", "source_id")
-            assert str(path) in told(whole_home, sql), sql
+            queries.append(sql.replace("key", "source_id") if relation == "drops" else sql)
+        for sql, message in zip(queries, told(whole_home, *queries), strict=True):
+            assert str(path) in message, sql
         path.write_bytes(data)
 
 
-def told(home: Home, sql: str) -> str:
-    """The error of a query in the plain program, as the catalog was left by a build."""
+def told(home: Home, *queries: str) -> list[str]:
+    """The error of each query in the plain program, as the catalog was left by a build."""
     rebuild(home)
-    with duckdb.connect(str(home.catalog), read_only=True) as connection, pytest.raises(duckdb.Error) as error:
-        connection.execute(sql).fetchall()
-    return str(error.value)
+    found = []
+    with duckdb.connect(str(home.catalog), read_only=True) as connection:
+        for sql in queries:
+            with pytest.raises(duckdb.Error) as error:
+                connection.execute(sql).fetchall()
+            found.append(str(error.value))
+    return found
 
 
 def test_the_plain_program_may_leave_out_what_is_damaged(whole_home: Home) -> None:
@@ -132,8 +137,8 @@ def test_a_footer_of_garbage_is_named_also_where_another_file_is_read_first(whol
     for path in sorted(whole_home.root.rglob(INDEX)):
         data = path.read_bytes()
         path.write_bytes(data[:-200] + b"\xff" * 192 + data[-8:])
-        for sql in ("FROM samples", "SELECT count(*) FROM samples", "SELECT max(key) FROM annotations"):
-            assert str(path) in told(whole_home, sql), sql
+        queries = ("FROM samples", "SELECT count(*) FROM samples", "SELECT max(key) FROM annotations")
+        assert all(str(path) in message for message in told(whole_home, *queries))
         path.write_bytes(data)
 
 
@@ -166,10 +171,12 @@ def test_a_bad_manifest_stops_only_what_asks_for_its_split(
         path.mkdir()
     else:
         path.write_bytes(data)
-    for relation in ("conversation_counts", "samples", "annotations", "drops"):
+    relations = ("conversation_counts", "samples", "annotations", "drops")
+    for relation in relations:
         asked = f"SELECT * FROM {relation} WHERE dataset = 'okvqa' AND split = 'train'"
         assert f"{path}: {problem}" in answer(whole_home, asked)
-        assert f"{path}: {problem}" in told(whole_home, f"FROM {relation}")
+    for message in told(whole_home, *(f"FROM {relation}" for relation in relations)):
+        assert f"{path}: {problem}" in message
     capsys.readouterr()
     counts = {"datasets": 1, "shards": 1, "samples": 2, "annotations": 4, "drops": 1, "template_stats": 0}
     for number, (relation, num_rows) in enumerate(counts.items(), 1):
