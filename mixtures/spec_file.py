@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Set
 from dataclasses import replace
+from functools import lru_cache
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -47,8 +48,7 @@ def load_mixture(name_or_path: str | Path) -> Mixture:
 def _find(name: str, folder: Path) -> Table:
     """The spec of a packaged name, or that in a file whose path may be relative to `folder`."""
     if name in mixture_names():
-        text = package_files("ib_data.mixtures").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-        return _table(name, text, f"mixtures/{name}.toml")
+        return _packaged(name, package_files("ib_data.mixtures").joinpath(f"{name}.toml").read_text(encoding="utf-8"))
     path = folder / name
     if path.suffix != ".toml":
         remedy = f"{did_you_mean(name, mixture_names())} (or give a .toml file)"
@@ -57,6 +57,12 @@ def _find(name: str, folder: Path) -> Table:
         return _table(path.stem, read_text(path, MAX_TOML_BYTES), str(path))
     except FileNotFoundError as error:
         raise IbDataError(f"mixture file {path} is not there; packaged: {', '.join(mixture_names())}") from error
+
+
+@lru_cache(maxsize=32)
+def _packaged(name: str, text: str) -> Table:
+    """The spec of a packaged mixture. One is often the base of others, and the catalog asks for each of them."""
+    return _table(name, text, f"mixtures/{name}.toml")
 
 
 def _table(name: str, text: str, file: str) -> Table:

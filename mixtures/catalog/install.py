@@ -7,7 +7,7 @@ that holds something of theirs our relations are exchanged in one transaction, a
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,15 +42,21 @@ class HeldError(DataError):
     """A catalog that another program has open, so that it can be neither replaced nor changed."""
 
 
-def install(path: Path, home: Home, fill: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+def install(
+    path: Path,
+    home: Home,
+    connection: duckdb.DuckDBPyConnection,
+    fill: Callable[[duckdb.DuckDBPyConnection], None],
+) -> None:
     """Put the catalog file `path` in its place, or `fill` the one that is there where it holds something of the user.
 
+    `connection` is one that has nothing attached: to open another takes 0.03 s.
     Raises HeldError where another program has that open, DataError where an object of theirs has a name of ours.
     """
     home.root.mkdir(parents=True, exist_ok=True)
     try:
-        with reading(home.catalog) as there:  # as long as it is open, no other program can write to it
-            if not _theirs(there):
+        with _attached(connection, home.catalog):  # as long as it is, no other program can write to it
+            if not _theirs(connection):
                 _replace(path, home)
                 return
     except duckdb.Error as error:
@@ -59,8 +65,8 @@ def install(path: Path, home: Home, fill: Callable[[duckdb.DuckDBPyConnection], 
         _set_aside(home.catalog)
         _replace(path, home)
         return
-    with write_to(home.catalog, home.catalog) as connection:
-        fill(connection)
+    with closing(duckdb.connect()) as other, write_to(other, home.catalog, home.catalog):
+        fill(other)
 
 
 def drop_ours(connection: duckdb.DuckDBPyConnection) -> None:
@@ -83,21 +89,38 @@ def reading(path: Path) -> duckdb.DuckDBPyConnection:
     """
     connection = duckdb.connect()
     try:
-        connection.execute(f"ATTACH {literal(str(path))} AS catalog (READ_ONLY)")
-        connection.execute("USE catalog")
+        _attach(connection, path)
     except duckdb.Error:
         connection.close()
         raise
     return connection
 
 
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    connection.execute(f"ATTACH {literal(str(path))} AS catalog (READ_ONLY)")
+    connection.execute("USE catalog")
+
+
 @contextmanager
-def write_to(path: Path, named: Path, options: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the file `path` attached as `catalog`; a failure of DuckDB is a DataError about `named`."""
-    connection = duckdb.connect()
+def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+    """The catalog file `path` in use, to read it."""
+    _attach(connection, path)
+    try:
+        yield
+    finally:
+        connection.execute("USE memory")
+        connection.execute("DETACH catalog")
+
+
+@contextmanager
+def write_to(connection: duckdb.DuckDBPyConnection, path: Path, named: Path, options: str = "") -> Iterator[None]:
+    """The file `path` attached as `catalog`; a failure of DuckDB is a DataError about `named`.
+
+    After a failure the connection is of no more use.
+    """
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS catalog{options}")
-        yield connection
+        yield
         connection.execute("USE memory")
         connection.execute("DETACH catalog")
     except duckdb.Error as error:
@@ -105,8 +128,6 @@ def write_to(path: Path, named: Path, options: str = "") -> Iterator[duckdb.Duck
             raise _held_at(named) from error
         remedy = "run `ib-data check` on what is built"
         raise DataError("catalog", in_short(error), file=str(named), remedy=remedy) from error
-    finally:
-        connection.close()
 
 
 def _objects(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str | None]]:
