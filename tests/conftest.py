@@ -38,6 +38,12 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
+def no_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds leave the catalog unwritten, which takes longer than a build of a few samples; `sql` makes it anew."""
+    monkeypatch.setattr("ib_data.mixtures.catalog.file.rebuild", lambda home: None)
+
+
+@pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs the command line in this process."""
 

@@ -17,6 +17,8 @@ from ib_data.builders.options import Options
 from ib_data.cards import load_card, media_stores
 from ib_data.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("no_catalog")
+
 # --- what a build says of it
 
 

@@ -12,6 +12,8 @@ from ib_data.builders.mirror import serve
 from ib_data.cards import SourceFile
 from ib_data.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("no_catalog")
+
 URL = "http://example.org/files/data.json"
 BODY = b"[1, 2, 3]"
 FILE = SourceFile(name="data.json", url=URL, role="questions")

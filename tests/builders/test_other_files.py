@@ -13,6 +13,8 @@ from ib_data.cards.marks import read_marks
 from ib_data.errors import DataError
 from ib_data.strict import Table
 
+pytestmark = pytest.mark.usefixtures("no_catalog")
+
 QUESTIONS, ANSWERS = "OpenEnded_mscoco_train2014_questions.json", "mscoco_train2014_annotations.json"
 
 

@@ -18,6 +18,8 @@ from ib_data.builders.replacing import require_replace
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("no_catalog")
+
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:

@@ -10,6 +10,8 @@ from toy_pictures import BICUBIC, JPEGS, drawn, png, saved, shown, turned_by_exi
 from ib_data.builders.pictures import MediaError, open_picture
 from ib_data.media.coded import read_image
 
+pytestmark = pytest.mark.usefixtures("no_catalog")
+
 MAX_SIDE = 40
 SIZE = (40, 30)
 

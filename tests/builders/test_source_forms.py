@@ -10,6 +10,8 @@ from test_build import build
 
 from ib_data.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("no_catalog")
+
 # --- forms that people have
 
 

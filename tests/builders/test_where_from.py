@@ -13,6 +13,8 @@ from ib_data.cards import card_names, load_card, media_stores
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import MARKER
 
+pytestmark = pytest.mark.usefixtures("no_catalog")
+
 # The id of an image of every store that has a folder or an archive of its own.
 IDS = {"scienceqa": "test/5/image.png", "iconqa": "choose_txt/1", "ocrvqa_covers": "7.jpg", "hateful": "00127"}
 
