@@ -113,7 +113,9 @@ def write_table(rows: Iterable[dict[str, Any]], schema: pa.Schema, path: Path) -
 
 def drop_counts(path: Path) -> dict[str, int]:
     """How many rows a `drops.parquet` holds of each reason."""
-    return Counter(pq.read_table(path, columns=["reason"]).column("reason").to_pylist())
+    # Not `read_table`, which imports pyarrow's data sets: 0.5 s, of a build that finds all unchanged.
+    with pq.ParquetFile(path) as file:
+        return Counter(file.read(columns=["reason"]).column("reason").to_pylist())
 
 
 def another_owner(metadata: pq.FileMetaData, dataset: str, split: str) -> str | None:
