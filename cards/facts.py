@@ -129,7 +129,7 @@ class MediaStore:
         if path.suffix.lower() not in known or pattern.fullmatch(path.stem) is None:
             return False
         layout = PurePosixPath(self.layout)
-        # A clip seldom lies about by chance, as a photo of a free name does.
+        # A clip of such a name is rarely there by chance; an image whose name is only an id may be.
         return num_fixed > 0 or self.kind == "video" or path.parent.name == layout.parent.name != ""
 
 

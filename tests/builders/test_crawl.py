@@ -4,11 +4,9 @@ import io
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from crawl_site import Site, served
 from official import photo
 from PIL import Image
 
@@ -17,18 +15,6 @@ from ib_data.builders import crawled, web
 from ib_data.builders.crawl import crawl
 from ib_data.builders.fetch import Fetcher
 from ib_data.errors import IbDataError
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(web, "wait", lambda seconds: None)
-    with served() as state:
-        yield state
-
-
-@pytest.fixture
-def fetcher(tmp_path: Path) -> Fetcher:
-    return Fetcher(downloads=tmp_path / "downloads")
 
 
 def test_every_url_ends_as_a_file_or_as_a_word(site, fetcher, monkeypatch) -> None:

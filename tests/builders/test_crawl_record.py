@@ -1,12 +1,11 @@
 """What a crawl remembers: a host's own word for good, what may be of the moment until it is asked again."""
 
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from crawl_site import Site, served
+from crawl_site import Site
 from official import photo
 
 from ib_data.builders import crawled, web
@@ -17,18 +16,6 @@ from ib_data.errors import IbDataError
 
 NOBODY = "http://127.0.0.1:9"
 PHOTO = photo(size=(400, 400))
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(web, "wait", lambda seconds: None)
-    with served() as state:
-        yield state
-
-
-@pytest.fixture
-def fetcher(tmp_path: Path) -> Fetcher:
-    return Fetcher(downloads=tmp_path / "downloads")
 
 
 def log_of(fetcher: Fetcher) -> Path:

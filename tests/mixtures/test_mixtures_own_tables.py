@@ -126,7 +126,7 @@ def test_a_build_ends_in_one_note_where_the_file_is_open(cli: Any, home: Home, t
         done = cli("build", "vsr", "--mini", "--no-media", "--split", "test", "--home", home.root, "--mini-size", 5)
     assert done.code == 0
     (line,) = done.err.splitlines()
-    assert line.startswith(f"the catalog was not made anew: catalog: {home.catalog}: is open in another program")
+    assert line.startswith(f"the catalog was not renewed: catalog: {home.catalog}: is open in another program")
 
 
 def test_a_connection_of_this_process_is_another_program(home: Home, build_split: Build) -> None:

@@ -14,6 +14,9 @@ from ib_data.verbs.build_fetcher import check_mirror, fetcher_of
 from ib_data.verbs.build_report import report, report_steps
 from ib_data.verbs.options import home_option, split_option, stored_cards
 
+# Options of the verb that the library takes under the same names.
+_SAME_NAME = ("allow_missing", "max_side", "limit", "workers", "replace", "drop_repeated")
+
 
 @click.command(name="build")
 @click.argument("names", nargs=-1, required=True)
@@ -40,7 +43,7 @@ from ib_data.verbs.options import home_option, split_option, stored_cards
 @click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default="all cores")
 @click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True, help="What runs workers.")
 @click.option("--no-media", is_flag=True, help="Annotations only.")
-@click.option("--allow-missing", is_flag=True, help="Drop samples whose picture is missing or broken, counted.")
+@click.option("--allow-missing", is_flag=True, help="Drop samples whose image or clip is missing or broken, counted.")
 @click.option(
     "--drop-repeated",
     type=click.IntRange(min=2),
@@ -55,7 +58,7 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     """Official files to shards, index and manifest.
 
     NAMES are datasets, or held-in, held-out, all. Without --split the default splits of each card are built; a view
-    such as vqav2_qg builds the dataset it is a view of. A build that was stopped goes on with the same command. One
+    such as vqav2_qg builds the dataset it is a view of. A build that was stopped continues with the same command. One
     that holds less than what is there (annotations, media, larger images), or another form, takes its place only with
     --replace.
 
@@ -77,16 +80,7 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     from ib_data.builders.folders import SourceFolders
     from ib_data.builders.options import Options
 
-    options = Options(
-        media=not chosen["no_media"],
-        allow_missing=chosen["allow_missing"],
-        max_side=chosen["max_side"],
-        limit=chosen["limit"],
-        workers=chosen["workers"],
-        miniature=mini,
-        replace=chosen["replace"],
-        drop_repeated=chosen["drop_repeated"],
-    )
+    options = Options(media=not chosen["no_media"], miniature=mini, **{name: chosen[name] for name in _SAME_NAME})
     folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]), home)
     with fetcher_of(home, mini, mirror, chosen["mini_size"]) as fetcher:
         build = Build(
@@ -126,4 +120,4 @@ def _make_catalog(home: Home, is_asked: bool) -> None:
         rebuild(home)
     except IbDataError as error:  # of another dataset: what was asked for is built
         if is_asked:
-            note(f"the catalog was not made anew: {error}")
+            note(f"the catalog was not renewed: {error}")
