@@ -14,14 +14,14 @@ from pathlib import Path
 from hardware import report
 
 from ib_data.builders.all import BUILDERS
-from ib_data.builders.build import Build, build_dataset
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.folders import SourceFolders
 from ib_data.builders.miniature import write_mirror
-from ib_data.builders.options import Options
-from ib_data.builders.placing import with_media
-from ib_data.builders.plan import Plan, Planned, group, make_plan
-from ib_data.builders.sources import resolve
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.official_files import resolve
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build_options import Options
+from ib_data.builders.write.placing import with_media
+from ib_data.builders.write.plan import Plan, Planned, group, make_plan
 from ib_data.cards import load_card
 from ib_data.home import Home
 

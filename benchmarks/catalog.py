@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hardware import report
 
-from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, write_table
-from ib_data.builders.manifest import DROPS, INDEX, Manifest, Shard
 from ib_data.home import Home
 from ib_data.mixtures.catalog.file import rebuild
 from ib_data.mixtures.catalog.queries import query
+from ib_data.stored.index import DROPS_SCHEMA, SCHEMA, write_table
+from ib_data.stored.manifest import DROPS, INDEX, Manifest, Shard
 
 ROUNDS = 5
 CHUNK_SAMPLES = 100_000

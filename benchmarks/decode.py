@@ -19,7 +19,7 @@ import torch
 from hardware import report
 from PIL import Image, features
 
-from ib_data.mixtures.images import ImageOptions, pixels
+from ib_data.media.pixels import ImageOptions, pixels
 
 NUM_DRAWN = 40
 ROUNDS = 9

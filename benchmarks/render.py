@@ -27,8 +27,8 @@ from ib_data.sample import Annotation, Answer, Media, Sample, StoredSample, Turn
 from ib_data.templates.fields import values_of
 from ib_data.templates.language import compiled, environment, render_text, rendered
 from ib_data.templates.library import load_task
-from ib_data.templates.options import DEFAULT_OPTIONS
 from ib_data.templates.render import render, template_of
+from ib_data.templates.render_options import DEFAULT_OPTIONS
 
 ROUNDS, CALLS, COLD_CALLS, COMPILES, DECODES = 21, 300, 20, 10, 6
 # Rendering should cost at most this share of decoding the photo that it belongs to.

@@ -19,10 +19,10 @@ from hardware import report
 from locality import mixture
 
 from ib_data.mixtures import Mixture
-from ib_data.mixtures.order import Locality
-from ib_data.mixtures.schedule import Schedule, master_table
-from ib_data.mixtures.spec import StageSpec
-from ib_data.mixtures.weights import stage_quotas
+from ib_data.mixtures.order.block_shuffle import Locality
+from ib_data.mixtures.order.schedule import Schedule, master_table
+from ib_data.mixtures.spec.mixture import StageSpec
+from ib_data.mixtures.spec.weights import stage_quotas
 
 BULK_LIMIT_US, SEEK_LIMIT_MS = 1.0, 5.0
 BULK_POSITIONS, BULK_ROUNDS, SEEK_ROUNDS, PROCESSES = 2**19, 10, 20, 3

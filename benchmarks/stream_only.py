@@ -149,7 +149,7 @@ def _global_order(corpus: Corpus, world: int, workers: int, batch: int = 48, num
     """The sequence over all processes of a run, put together from what each received."""
     from stream_peers.ours import opened, pairs
 
-    from ib_data.mixtures.loader import StreamLoader
+    from ib_data.mixtures.loader.loader import StreamLoader
 
     stream = opened(corpus, TIER)
     ranks = []

@@ -27,8 +27,8 @@ from ib_data.builders import (
     vsr,
     web_capfilt,
 )
-from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, Row
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.row import Drop, Row
 
 Rows = Callable[[Files], Iterator[Row | Drop]]
 

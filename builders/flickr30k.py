@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from ib_data.builders.coco_caption import karpathy_rows, karpathy_split
-from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, MediaRef, Row
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.row import Drop, MediaRef, Row
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 

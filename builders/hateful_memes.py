@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, MediaRef, Row, clean
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.row import Drop, MediaRef, Row, clean
 from ib_data.sample import Annotation
 from ib_data.strict import Table
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ib_data.builders.conversations import REASONING, turn_rows
-from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, Row
+from ib_data.builders.formats.llava import REASONING, turn_rows
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.row import Drop, Row
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:

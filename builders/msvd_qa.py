@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, MediaRef, Row, clean, count_answers
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.row import Drop, MediaRef, Row, clean, count_answers
 from ib_data.sample import Annotation
 
 _CLIP = re.compile(r"[A-Za-z0-9_-]+_\d+_\d+")

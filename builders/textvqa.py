@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, Row, clean, count_answers, extra
-from ib_data.builders.scene_text import photo, read_tokens, rows_of
+from ib_data.builders.formats.scene_text import photo, read_tokens, rows_of
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.row import Drop, Row, clean, count_answers, extra
 from ib_data.sample import Annotation
 from ib_data.strict import Table
 

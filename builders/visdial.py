@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, MediaRef, Row, clean, count_answers, extra
-from ib_data.builders.visdial_files import read_dialogs, read_relevance
+from ib_data.builders.formats.visdial_files import read_dialogs, read_relevance
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.row import Drop, MediaRef, Row, clean, count_answers, extra
 from ib_data.sample import Annotation
 
 STORES = {"train": "coco_trainval2014", "validation": "visdial_val2018", "test": "visdial_test2018"}

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, Row
-from ib_data.builders.vqa_files import question_rows
+from ib_data.builders.formats.vqa_files import question_rows
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.row import Drop, Row
 
 FOLDERS = {"train": "train2014", "validation": "val2014", "test": "test2015"}
 

@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Iterator
 
-from ib_data.builders.files import Files
-from ib_data.builders.rows import Drop, MediaRef, Row, clean
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.row import Drop, MediaRef, Row, clean
 from ib_data.sample import Annotation
 
 _ID_DIGITS = 24  # 96 bits of the URL's SHA-256: among 14 million URLs two would share them once in 10**15 lists

@@ -3,7 +3,7 @@
 from ib_data.cards.card import Card, card_names, find_card, load_card
 from ib_data.cards.facts import Gate, HubMirror, MediaStore, SourceFile, Split, place_of
 from ib_data.cards.marks import Mark
-from ib_data.cards.media import family, gate_of, media_stores, other_parts
+from ib_data.cards.media_stores import family, gate_of, media_stores, other_parts
 
 __all__ = [
     "Card",

@@ -148,7 +148,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 def _check(card: Card, table: Table) -> None:
     """Refuse names that nothing else knows, and figures that cannot be."""
-    from ib_data.cards.media import media_stores  # which imports this module
+    from ib_data.cards.media_stores import media_stores  # which imports this module
 
     known: dict[str, tuple[Iterable[str], Collection[str]]] = {
         "media": (card.media, media_stores()),

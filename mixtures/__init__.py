@@ -1,7 +1,7 @@
 """Mixtures of datasets: specs, weights, the order that is arithmetic, the stream over shards, and the SQL catalog."""
 
-from ib_data.mixtures.spec import Member, Mixture
-from ib_data.mixtures.spec_file import load_mixture, mixture_names
-from ib_data.mixtures.weights import quotas, weights
+from ib_data.mixtures.spec.mixture import Member, Mixture
+from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
+from ib_data.mixtures.spec.weights import quotas, weights
 
 __all__ = ["Member", "Mixture", "load_mixture", "mixture_names", "quotas", "weights"]

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from string import ascii_lowercase
 
+from ib_data.blank import trimmed
 from ib_data.cards import Card
 from ib_data.errors import DataError, one_line
 from ib_data.keyed import keyed_below, keyed_bits
 from ib_data.sample import Annotation, Turn
-from ib_data.templates.blank import trimmed
 from ib_data.templates.library import Template, load_task
-from ib_data.templates.options import RenderOptions
+from ib_data.templates.render_options import RenderOptions
 
 # How many OCR tokens `ocr_text` shows at most: the released code keeps the first 30, joined by comma and blank.
 MAX_OCR_TOKENS = 30

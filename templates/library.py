@@ -16,8 +16,8 @@ from ib_data.cards import Card, card_names
 from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 from ib_data.strict import Table, parse_toml
 from ib_data.tasks import TASKS
+from ib_data.templates.file_text import TemplateFileError, line_of, read_source, refuse_unknown_keys, text_at
 from ib_data.templates.language import TemplateTextError, names_tested, names_used, render_text
-from ib_data.templates.source import TemplateFileError, line_of, read_source, refuse_unknown_keys, text_at
 
 # What `fields.values_of` can give; a template that uses any other name is refused when it
 # is read.

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ib_data.builders.index import Extent, annotation_of, another_owner
-from ib_data.builders.manifest import INDEX, Manifest, read_splits
-from ib_data.builders.reader import extent_of, read_sample
 from ib_data.cards import Card
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Sample
+from ib_data.stored.index import Extent, annotation_of, another_owner
+from ib_data.stored.manifest import INDEX, Manifest, read_splits
+from ib_data.stored.sample_reader import extent_of, read_sample
 
 _PLACES = ["key", "shard", "ordinal", *Extent.__dataclass_fields__]
 # What templates cannot show (`rationales`, `extra`) is not read: it is most of the text of some datasets.

@@ -8,15 +8,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ib_data.blank import trimmed
 from ib_data.cards import Card
 from ib_data.errors import quoted
 from ib_data.keyed import keyed_below
 from ib_data.sample import Annotation, Turn
-from ib_data.templates.blank import trimmed
 from ib_data.templates.fields import HiddenTargetError, RenderError, Values, earlier_turns, values_of
 from ib_data.templates.language import TemplateTextError, render_text
 from ib_data.templates.library import Template, load_task, zero_shot
-from ib_data.templates.options import DEFAULT_OPTIONS, RenderOptions
+from ib_data.templates.render_options import DEFAULT_OPTIONS, RenderOptions
 
 # Private-use characters that stand around a substituted value in `marked`; the contact sheet turns them into markup.
 MARK_START, MARK_END = "\ue000", "\ue001"

@@ -156,7 +156,7 @@ def test_check_looks_for_all_that_is_named_before_it_hashes_the_first(cli, home,
     def hashed(path: Path) -> str:
         raise AssertionError(f"{path} was hashed")
 
-    monkeypatch.setattr("ib_data.builders.check.sha256_of", hashed)
+    monkeypatch.setattr("ib_data.builders.write.check.sha256_of", hashed)
     result = cli("check", "vsr", "coco_caption", "--home", home.root)
     assert (result.code, result.out) == (1, "")
     assert result.err == "ib-data: coco_caption is not built here; run `ib-data build coco_caption`\n"
@@ -176,7 +176,7 @@ def test_a_page_that_cannot_be_written_is_said_before_anything_is_rendered(cli, 
     def rendered(*_: object) -> str:
         raise AssertionError("rendered")
 
-    monkeypatch.setattr("ib_data.templates.sheet.contact_sheet", rendered)
+    monkeypatch.setattr("ib_data.templates.sheet.page.contact_sheet", rendered)
     with pytest.raises(AssertionError, match="rendered"):
         cli("show", "vsr", "--html", page, "--home", home.root)
     assert page.read_text() == "an earlier page"

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from toy_clips import clip, numbers, sequential, turned
 
-from ib_data import frames as module
 from ib_data.errors import IbDataError, MissingExtraError
-from ib_data.frames import ClipError, by_pyav, frames, inspect, middles
+from ib_data.media import frames as module
+from ib_data.media.frames import ClipError, by_pyav, frames, inspect, middles
 
 IRREGULAR_MS = [
     0,

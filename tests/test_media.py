@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 from toy_pictures import JPEGS, OTHERS, drawn, saved, shown
 
-from ib_data.builders.pictures import open_picture
 from ib_data.media.coded import read_image
 from ib_data.media.faults import MediaError
+from ib_data.media.opened_image import open_picture
 from ib_data.media.pillow import OWN_SWITCHES
 
 END = b"\xff\xd9"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from ib_data.mixtures.images import ImageOptions, pixels
+from ib_data.media.pixels import ImageOptions, pixels
 
 BICUBIC = Image.Resampling.BICUBIC
 ORIENTATION = 274

@@ -9,7 +9,7 @@ from typing import Any
 from ib_data.choices import AUGMENTS, DECODES, DEFAULT_CACHE_BYTES
 from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 from ib_data.strict import MAX_TOML_BYTES, Table, parse_toml, read_text
-from ib_data.templates.options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
+from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
 
 MODELS = ("tiny",)
 PATCH_PX = 16

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from ib_data.builders.pictures import MediaError
 from ib_data.errors import IbDataError
-from ib_data.mixtures.defaults import float32_on_cpu
+from ib_data.media.opened_image import MediaError
+from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.collator import Collator, right_padded
 from ib_data.training.model import image_features, language_inputs, soft_prompt, to_device
-from ib_data.training.pictures import pixels
+from ib_data.training.pixel_values import pixels
 from ib_data.training.run import collator_of, find_device
 from ib_data.training.step import autocast
 from ib_data.training.tokens import BOS, EOS, PAD, Tokens, decode

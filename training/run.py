@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from ib_data.errors import IbDataError
-from ib_data.mixtures.stream import Stream
+from ib_data.mixtures.stream.stream import Stream
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.collator import Collator
 from ib_data.training.config import FREE, GROWING, TrainConfig
-from ib_data.training.language import read_texts
 from ib_data.training.log import say_what_differs
 from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_model, to_device, trained_parameters
 from ib_data.training.record import newest
 from ib_data.training.step import adamw, learning_rate_at
+from ib_data.training.text_pretraining import read_texts
 from ib_data.training.tokens import PAD, Tokens, build_tokens
 
 VOCABULARY_EXAMPLES = 2048

@@ -16,17 +16,17 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
 from ib_data.keyed import keyed_bits
-from ib_data.mixtures.defaults import float32_on_cpu
-from ib_data.mixtures.images import ImageOptions
-from ib_data.mixtures.loader import StreamLoader
-from ib_data.mixtures.options import StreamOptions
-from ib_data.mixtures.order import Locality
-from ib_data.mixtures.stream import Stream, open_stream
+from ib_data.media.pixels import ImageOptions
+from ib_data.mixtures.loader.loader import StreamLoader
+from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
+from ib_data.mixtures.order.block_shuffle import Locality
+from ib_data.mixtures.stream.stream import Stream, open_stream
+from ib_data.mixtures.stream.stream_options import StreamOptions
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.collator import Batch
 from ib_data.training.config import TrainConfig
 from ib_data.training.log import TrainLog
-from ib_data.training.media import require_images
+from ib_data.training.media_kinds import require_images
 from ib_data.training.record import newest
 from ib_data.training.run import Run, collator_of, find_device, fresh_run, resumed_run
 from ib_data.training.step import autocast, batch_loss, learning_rate_at, non_finite

@@ -199,12 +199,12 @@ def _build(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, write_table
-    from ib_data.builders.manifest import DROPS, INDEX, Manifest
-    from ib_data.builders.plan import Planned
-    from ib_data.builders.rows import MediaRef
-    from ib_data.builders.shards import ShardJob, rows_file, write_shard
+    from ib_data.builders.source.row import MediaRef
+    from ib_data.builders.write.plan import Planned
+    from ib_data.builders.write.shard_writer import ShardJob, rows_file, write_shard
     from ib_data.home import Home
+    from ib_data.stored.index import DROPS_SCHEMA, SCHEMA, write_table
+    from ib_data.stored.manifest import DROPS, INDEX, Manifest
 
     folder, parts = Home(root / "home").split(dataset, split), root / "parts" / dataset
     for path in (folder, parts, root / "extents"):

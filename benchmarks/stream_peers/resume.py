@@ -15,7 +15,7 @@ Opened = tuple[Iterator[Any], Callable[[], Any]]
 
 def ours(corpus: Corpus, state: Any) -> Opened:
     """ib_data."""
-    from ib_data.mixtures.loader import StreamLoader
+    from ib_data.mixtures.loader.loader import StreamLoader
     from stream_peers.ours import opened, pairs
 
     loader = StreamLoader(opened(corpus, TIER), BATCH)

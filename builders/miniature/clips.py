@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from ib_data.builders.miniature.archives import json_bytes
-from ib_data.builders.miniature.films import encode
-from ib_data.builders.miniature.population import Population
-from ib_data.builders.miniature.world import COLOURS, KINDS, Scene, Shape
+from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.films import encode
+from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.scene import COLOURS, KINDS, Scene, Shape
 from ib_data.cards import Card, SourceFile, media_stores
 from ib_data.keyed import keyed_bits
 

@@ -6,12 +6,12 @@ Their photos are no photos of COCO's: their scenes have numbers above all of COC
 from collections.abc import Iterator
 from typing import Any
 
-from ib_data.builders.miniature.archives import json_bytes
-from ib_data.builders.miniature.captions import sentences
-from ib_data.builders.miniature.photos import draw
-from ib_data.builders.miniature.population import Population
-from ib_data.builders.miniature.words import NUMBERS, listing, with_article
-from ib_data.builders.miniature.world import Scene
+from ib_data.builders.miniature.coco_caption import sentences
+from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.photos import draw
+from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.scene import Scene
+from ib_data.builders.miniature.world.words import NUMBERS, listing, with_article
 from ib_data.cards import Card, SourceFile, media_stores
 from ib_data.keyed import keyed_bits
 

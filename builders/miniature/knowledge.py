@@ -7,11 +7,11 @@ frequent one, a question without answers (OK-VQA); repeated choices and an empty
 from dataclasses import dataclass
 from typing import Any
 
-from ib_data.builders.miniature.archives import json_bytes
-from ib_data.builders.miniature.population import Population
-from ib_data.builders.miniature.questions import NUM_ANNOTATORS, header
-from ib_data.builders.miniature.words import CORNERS, THINGS, pick_shape, reference, with_article
-from ib_data.builders.miniature.world import Scene, Shape
+from ib_data.builders.miniature.vqav2 import NUM_ANNOTATORS, header
+from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.scene import Scene, Shape
+from ib_data.builders.miniature.world.words import CORNERS, THINGS, pick_shape, reference, with_article
 from ib_data.cards import Card, SourceFile
 from ib_data.keyed import keyed_bits
 

@@ -11,28 +11,22 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ib_data.builders.miniature import (
-    captions,
-    clips,
-    covers,
-    described,
-    dialogs,
-    graphs,
-    instructions,
-    knowledge,
-    links,
-    memes,
-    questions,
-    school,
-    signs,
-    snapshots,
-    spatial,
-)
-from ib_data.builders.miniature.archives import add_member, write_archive
-from ib_data.builders.miniature.photos import draw
-from ib_data.builders.miniature.population import Population
+from ib_data.builders.miniature import clips, described, knowledge, school, signs
+from ib_data.builders.miniature import coco_caption as captions
+from ib_data.builders.miniature import gqa as graphs
+from ib_data.builders.miniature import hateful_memes as memes
+from ib_data.builders.miniature import llava as instructions
+from ib_data.builders.miniature import ocrvqa as covers
+from ib_data.builders.miniature import visdial as dialogs
+from ib_data.builders.miniature import vizwiz as snapshots
+from ib_data.builders.miniature import vqav2 as questions
+from ib_data.builders.miniature import vsr as spatial
+from ib_data.builders.miniature import web_capfilt as links
+from ib_data.builders.miniature.world.archives import add_member, write_archive
+from ib_data.builders.miniature.world.photos import draw
+from ib_data.builders.miniature.world.population import Population
 from ib_data.cards import Card, MediaStore, SourceFile, load_card, media_stores, place_of
-from ib_data.frames import has_pyav
+from ib_data.media.frames import has_pyav
 
 # Raised by every change to the miniature's bytes, so that a mirror of an older version is written anew.
 VERSION = 5

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ib_data.builders.miniature.archives import json_bytes
-from ib_data.builders.miniature.photos import draw_png
-from ib_data.builders.miniature.population import Population
-from ib_data.builders.miniature.words import CORNERS, NUMBERS, listing, reference, with_article
-from ib_data.builders.miniature.world import COLOURS, KINDS, Scene
+from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.photos import draw_png
+from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.scene import COLOURS, KINDS, Scene
+from ib_data.builders.miniature.world.words import CORNERS, NUMBERS, listing, reference, with_article
 from ib_data.cards import Card, SourceFile
 from ib_data.keyed import keyed_bits
 

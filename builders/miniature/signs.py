@@ -12,12 +12,12 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from ib_data.builders.miniature.archives import json_bytes
-from ib_data.builders.miniature.photos import JPEG_QUALITY
-from ib_data.builders.miniature.population import Population
-from ib_data.builders.miniature.printed import ink_on, write
-from ib_data.builders.miniature.words import with_article
-from ib_data.builders.miniature.world import BACKGROUNDS, COLOURS
+from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.photos import JPEG_QUALITY
+from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.printed import ink_on, write
+from ib_data.builders.miniature.world.scene import BACKGROUNDS, COLOURS
+from ib_data.builders.miniature.world.words import with_article
 from ib_data.cards import Card, SourceFile, media_stores
 from ib_data.keyed import keyed_bits
 

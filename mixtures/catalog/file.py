@@ -13,7 +13,6 @@ import duckdb
 import pyarrow as pa
 
 from ib_data import __version__
-from ib_data.builders.manifest import MANIFEST
 from ib_data.console import note
 from ib_data.errors import DataError, os_error_line
 from ib_data.home import Home
@@ -24,6 +23,7 @@ from ib_data.mixtures.catalog.messages import in_short
 from ib_data.mixtures.catalog.relations import EVERY_RELATION
 from ib_data.mixtures.catalog.tables import TABLES, arrow_table, stats_files
 from ib_data.mixtures.catalog.views import DERIVED, VIEWS, literal, unreadable, view_files
+from ib_data.stored.manifest import MANIFEST
 
 # DuckDB 2 would write a format that no 1.x program opens.
 _STORAGE_VERSION = "v1.0.0"

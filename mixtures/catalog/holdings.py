@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, another_owner
-from ib_data.builders.manifest import DROPS, INDEX, MANIFEST, Manifest, survey
 from ib_data.errors import DataError
 from ib_data.home import Home
+from ib_data.stored.index import DROPS_SCHEMA, SCHEMA, another_owner
+from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, Manifest, survey
 
 # The relations that read a file; a damaged manifest is missed by all of them.
 READ_FROM = {

@@ -9,21 +9,21 @@ from typing import Any
 import pyarrow as pa
 
 from ib_data import __version__
-from ib_data.builders.kinds import kind_of
-from ib_data.builders.manifest import INDEX, MANIFEST, Manifest
+from ib_data.builders.write.kinds import kind_of
 from ib_data.cards import Card, card_names, load_card
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.mixtures.catalog.holdings import Holdings
 from ib_data.mixtures.catalog.relations import COUNTED, EVERY_RELATION, FLAG, NUMBER, RELATIONS, TEXT, WHOLE
-from ib_data.mixtures.conversations import num_conversations
-from ib_data.mixtures.spec import Mixture
-from ib_data.mixtures.spec_file import load_mixture, mixture_names
-from ib_data.mixtures.weights import weights
+from ib_data.mixtures.spec.mixture import Mixture
+from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
+from ib_data.mixtures.spec.weights import weights
+from ib_data.stored.conversations import num_conversations
+from ib_data.stored.manifest import INDEX, MANIFEST, Manifest
 from ib_data.strict import Table
 from ib_data.tasks import TASKS
 from ib_data.templates.library import load_task
-from ib_data.templates.stats import RenderLengths, outdated, read_stats
+from ib_data.templates.stats.stats_file import RenderLengths, outdated, read_stats
 
 _ARROW = {TEXT: pa.string(), WHOLE: pa.int64(), NUMBER: pa.float64(), FLAG: pa.bool_()}
 Row = tuple[Any, ...]

@@ -6,13 +6,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ib_data.builders.manifest import DROPS, INDEX, MANIFEST
 from ib_data.cards import Card, card_names, load_card
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.mixtures.catalog.holdings import Holdings, Lost
 from ib_data.mixtures.catalog.relations import COUNTED, EVERY_RELATION, RELATIONS, SKIPS
 from ib_data.mixtures.catalog.tables import built_of
+from ib_data.stored.manifest import DROPS, INDEX, MANIFEST
 
 _KEYS = ("dataset", "split", "key")
 

@@ -5,7 +5,7 @@ They stand here and not beside the code that does it: that loads numpy and Pillo
 
 # How pictures become small: as Pillow does it, or resized by torch, large JPEGs shrunk by their decoder first.
 DECODES = ("exact", "fast")
-# How training crops pictures: not at all, or as one of the published augmentations, see `mixtures/augment.py`.
+# How training crops pictures: not at all, or as one of the published augmentations, see `src/ib_data/media/augment.py`.
 AUGMENTS = ("none", "mild", "blip2", "blip")
 MAX_IMAGE_PX = 4096
 # What a run may keep of an object store's shards on the local disk, where nothing else is said.

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from crawl_site import Site, served
 
-from ib_data.builders import web
-from ib_data.builders.fetch import Fetcher
+from ib_data.builders.source.web import get as web
+from ib_data.builders.source.web.fetcher import Fetcher
 
 
 @pytest.fixture

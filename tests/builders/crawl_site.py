@@ -9,7 +9,7 @@ from typing import Any
 
 from official import photo
 
-from ib_data.builders import web
+from ib_data.builders.source.web import get as web
 
 
 class Site:

@@ -7,8 +7,8 @@ import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ib_data.builders.miniature.population import Population
-from ib_data.builders.miniature.world import KINDS
+from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.scene import KINDS
 from ib_data.cards import load_card
 
 PLACES = {

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ib_data.builders import unpacking
-from ib_data.builders.archive import Archive
+from ib_data.builders.source.archives import unpacking
+from ib_data.builders.source.archives.archive import Archive
 from ib_data.errors import DataError
 
 PACKINGS: dict[str, Callable[[bytes], bytes]] = {

@@ -9,15 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 from official import lay, lay_vqav2, photo, vqa_answer
 
-from ib_data.builders import shards
-from ib_data.builders.build import Build, build_dataset
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.folders import SourceFolders
-from ib_data.builders.manifest import read_manifest
-from ib_data.builders.options import Options
-from ib_data.builders.reader import extent_of, read_sample
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write import shard_writer as shards
+from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
 from ib_data.errors import DataError
+from ib_data.stored.manifest import read_manifest
+from ib_data.stored.sample_reader import extent_of, read_sample
 
 QUESTIONS = "v2_OpenEnded_mscoco_train2014_questions.json"
 ANSWERS = "v2_mscoco_train2014_annotations.json"

@@ -10,10 +10,10 @@ from official import lay, lay_vqav2, photo
 from sources_of import RIGHT, WRONG, images, put, put_zip, vsr
 from test_build import build, drops
 
-from ib_data.builders.build import Build, build_dataset
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.folders import SourceFolders
-from ib_data.builders.options import Options
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card, media_stores
 from ib_data.errors import DataError
 
@@ -55,7 +55,7 @@ def test_an_unchanged_build_reads_no_row(home, tmp_path, monkeypatch) -> None:
     source = lay_vqav2(tmp_path / "s")
     (first,) = build(home, source)
     with monkeypatch.context() as patch:
-        patch.setattr("ib_data.builders.build.group", None)
+        patch.setattr("ib_data.builders.write.build.group", None)
         assert build(home, source) == [first]
     put(source / "train2014" / "COCO_train2014_000000000001.jpg", photo(77))
     (second,) = build(home, source)
@@ -204,7 +204,7 @@ def test_a_fetched_build_is_unchanged_the_next_time(home, tmp_path, monkeypatch)
 
     (first,) = run()
     with monkeypatch.context() as patch:
-        patch.setattr("ib_data.builders.build.group", None)
+        patch.setattr("ib_data.builders.write.build.group", None)
         assert run() == [first]
 
 

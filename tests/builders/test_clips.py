@@ -15,19 +15,19 @@ from official import lay
 from test_build import build, drops, samples
 from toy_clips import clip
 
-from ib_data.builders.build import Build, build_dataset
-from ib_data.builders.clips import open_clip
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.files import Files
-from ib_data.builders.folders import SourceFolders
-from ib_data.builders.located import Located
-from ib_data.builders.media import find_media
-from ib_data.builders.mirror import serve
-from ib_data.builders.options import Options
-from ib_data.builders.pictures import MediaError
-from ib_data.builders.rows import MediaRef
+from ib_data.builders.miniature.server import serve
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.located import Located
+from ib_data.builders.source.media_finder import find_media
+from ib_data.builders.source.row import MediaRef
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card, media_stores
 from ib_data.errors import DataError
+from ib_data.media.opened_clip import open_clip
+from ib_data.media.opened_image import MediaError
 
 NAMES = {1451: "a1B2c3D4e5F_12_27", 1452: "-_B2c3D4e5F_0_9"}
 MAPPING = "".join(f"{name} vid{number}\n" for number, name in NAMES.items())

@@ -10,10 +10,11 @@ import pytest
 from official import photo
 from PIL import Image
 
-from ib_data.builders import crawl as crawling
-from ib_data.builders import crawled, web
-from ib_data.builders.crawl import crawl
-from ib_data.builders.fetch import Fetcher
+from ib_data.builders.source.web import crawl as crawling
+from ib_data.builders.source.web import crawl_record as crawled
+from ib_data.builders.source.web import get as web
+from ib_data.builders.source.web.crawl import crawl
+from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.errors import IbDataError
 
 

@@ -8,10 +8,11 @@ import pytest
 from crawl_site import Site
 from official import photo
 
-from ib_data.builders import crawled, web
-from ib_data.builders.crawl import crawl
-from ib_data.builders.crawled import digest_of
-from ib_data.builders.fetch import Fetcher
+from ib_data.builders.source.web import crawl_record as crawled
+from ib_data.builders.source.web import get as web
+from ib_data.builders.source.web.crawl import crawl
+from ib_data.builders.source.web.crawl_record import digest_of
+from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.errors import IbDataError
 
 NOBODY = "http://127.0.0.1:9"

@@ -11,11 +11,11 @@ import pytest
 from official import lay, photo
 from test_build import build, drops, samples
 
-from ib_data.builders.build import Build, build_dataset
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.folders import SourceFolders
-from ib_data.builders.mirror import serve
-from ib_data.builders.options import Options
+from ib_data.builders.miniature.server import serve
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 

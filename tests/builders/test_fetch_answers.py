@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from ib_data.builders import download, fetch
-from ib_data.builders.fetch import Fetcher
+from ib_data.builders.source.web import download
+from ib_data.builders.source.web import fetcher as fetch
+from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.cards import SourceFile
 from ib_data.errors import DataError
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ib_data.addresses import without_user
-from ib_data.builders import fetch
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.mirror import serve
+from ib_data.builders.miniature.server import serve
+from ib_data.builders.source.web import fetcher as fetch
+from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.cards import SourceFile
 from ib_data.errors import DataError
 

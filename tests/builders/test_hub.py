@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.hub import hub_files
 from ib_data.builders.miniature import write_mirror
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.source.web.hub import hub_files
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 

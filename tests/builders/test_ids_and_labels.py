@@ -11,9 +11,9 @@ import pytest
 from official import lay, photo, vqa_answer
 from test_build import build, drops, samples
 
-from ib_data.builders.build import Build, Options, build_dataset
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.folders import SourceFolders
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write.build import Build, Options, build_dataset
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 

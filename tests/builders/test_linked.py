@@ -14,13 +14,14 @@ from official import lay, photo
 from PIL import Image
 from test_build import build, drops, samples
 
-from ib_data.builders.build import Build, Options, build_dataset
-from ib_data.builders.crawl import crawl
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.folders import SourceFolders
-from ib_data.builders.miniature import covers, links
-from ib_data.builders.miniature.photos import paint
-from ib_data.builders.mirror import miniature_fetcher
+from ib_data.builders.miniature import ocrvqa as covers
+from ib_data.builders.miniature import web_capfilt as links
+from ib_data.builders.miniature.server import miniature_fetcher
+from ib_data.builders.miniature.world.photos import paint
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.web.crawl import crawl
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write.build import Build, Options, build_dataset
 from ib_data.cards import load_card
 from ib_data.errors import DataError, IbDataError
 

@@ -12,8 +12,8 @@ from PIL import Image, ImageStat
 
 from ib_data.builders.miniature import write_mirror
 from ib_data.builders.miniature.mirror import MEDIA, RECORD, official_files
-from ib_data.builders.miniature.population import Population
-from ib_data.builders.miniature.world import ALL_COLOURS, GRID
+from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.scene import ALL_COLOURS, GRID
 from ib_data.cards import load_card, media_stores
 
 

@@ -11,11 +11,11 @@ import pytest
 from mini_mirror import WORLD, content
 
 from ib_data.builders.miniature import clips, write_mirror
-from ib_data.builders.miniature.films import encode
-from ib_data.builders.miniature.population import Population
-from ib_data.builders.miniature.world import ALL_COLOURS
+from ib_data.builders.miniature.world.films import encode
+from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.scene import ALL_COLOURS
 from ib_data.cards import media_stores
-from ib_data.frames import frames, inspect
+from ib_data.media.frames import frames, inspect
 
 DATASETS = ("msvd_qa", "msrvtt_qa", "ivqa")
 

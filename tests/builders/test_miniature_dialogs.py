@@ -9,8 +9,12 @@ import pytest
 from mini_mirror import WORLD, shape_meant
 from PIL import Image
 
-from ib_data.builders.miniature import dialogs, graphs, memes, snapshots, write_mirror
-from ib_data.builders.miniature.world import KINDS
+from ib_data.builders.miniature import gqa as graphs
+from ib_data.builders.miniature import hateful_memes as memes
+from ib_data.builders.miniature import visdial as dialogs
+from ib_data.builders.miniature import vizwiz as snapshots
+from ib_data.builders.miniature import write_mirror
+from ib_data.builders.miniature.world.scene import KINDS
 from ib_data.cards import load_card, media_stores
 
 

@@ -9,10 +9,10 @@ import pytest
 from mini_mirror import WORLD, content, place, shape_meant, value
 
 from ib_data.builders.miniature import write_mirror
-from ib_data.builders.miniature.population import Population
-from ib_data.builders.miniature.spatial import RELATIONS
-from ib_data.builders.miniature.words import CORNERS, THINGS
-from ib_data.builders.miniature.world import ALL_COLOURS, KINDS
+from ib_data.builders.miniature.vsr import RELATIONS
+from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.scene import ALL_COLOURS, KINDS
+from ib_data.builders.miniature.world.words import CORNERS, THINGS
 from ib_data.cards import load_card
 
 

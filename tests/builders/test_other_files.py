@@ -7,7 +7,7 @@ import pytest
 from official import lay, vqa_answer
 from test_build import build, samples
 
-from ib_data.builders.json_text import KeyTwiceError, is_lines, loads
+from ib_data.builders.source.json_text import KeyTwiceError, is_lines, loads
 from ib_data.cards import Mark
 from ib_data.cards.marks import read_marks
 from ib_data.errors import DataError

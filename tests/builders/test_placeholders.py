@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from ib_data.builders import placeholders
-from ib_data.builders.placeholders import find_repeated, tell_repeated
+from ib_data.builders.source.web import placeholders
+from ib_data.builders.source.web.placeholders import find_repeated, tell_repeated
 
 
 def lay(folder: Path, contents: dict[str, bytes]) -> dict[str, Path]:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ib_data.builders.check import problems
-from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, Extent, index_rows, write_table
-from ib_data.builders.manifest import DROPS, INDEX, Manifest, Shard
-from ib_data.builders.reader import OtherContentError, parse_sample, parse_stored
+from ib_data.builders.write.check import problems
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Sample, SampleError
+from ib_data.stored.index import DROPS_SCHEMA, SCHEMA, Extent, index_rows, write_table
+from ib_data.stored.manifest import DROPS, INDEX, Manifest, Shard
+from ib_data.stored.sample_reader import OtherContentError, parse_sample, parse_stored
 
 PLAIN = {
     "key": "toy-train-1",

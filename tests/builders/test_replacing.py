@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from official import lay, lay_vqav2, vqa_answer
 
-from ib_data.builders import build as build_module
-from ib_data.builders.kinds import drops_in_words, kind_of
-from ib_data.builders.manifest import DROPS, INDEX, MANIFEST, read_manifest
-from ib_data.builders.options import Options
-from ib_data.builders.replacing import require_replace
+from ib_data.builders.write import build as build_module
+from ib_data.builders.write.build_options import Options
+from ib_data.builders.write.existing import require_replace
+from ib_data.builders.write.kinds import drops_in_words, kind_of
 from ib_data.cards import load_card
 from ib_data.errors import DataError
+from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, read_manifest
 
 pytestmark = pytest.mark.usefixtures("no_catalog")
 
@@ -117,7 +117,7 @@ def test_without_media_it_is_said_before_a_plan_is_made(home, built, monkeypatch
     assert built("--no-media", "--replace").code == 0
     monkeypatch.setattr(build_module, "group", lambda *_: pytest.fail("planned"))
     assert "already built, unchanged" in built("--no-media", "--replace").out
-    monkeypatch.setattr("ib_data.builders.unchanged.__version__", "999")
+    monkeypatch.setattr("ib_data.builders.write.unchanged.__version__", "999")
     with pytest.raises(pytest.fail.Exception):  # another version may read the files otherwise
         built("--no-media")
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from official import lay_vqav2
 
-from ib_data.builders.build import Build, build_dataset
-from ib_data.builders.check import problems
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.folders import SourceFolders
-from ib_data.builders.manifest import read_manifest
-from ib_data.builders.options import Options
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build_options import Options
+from ib_data.builders.write.check import problems
 from ib_data.cards import load_card
 from ib_data.errors import IbDataError
 from ib_data.home import Home
+from ib_data.stored.manifest import read_manifest
 
 # A build that kills itself, without any clean-up, at the n-th call of a step.
 KILLED = """
@@ -122,7 +122,7 @@ def test_finished_shards_are_not_written_again(home, source, monkeypatch) -> Non
     command = [sys.executable, "-c", KILLED, "replace", "7", str(home.root), str(source)]
     subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True)
     written = []
-    from ib_data.builders import staging as module
+    from ib_data.builders.write import staging as module
 
     real = module.write_shard
     monkeypatch.setattr(module, "write_shard", lambda job: written.append(job.name) or real(job))
@@ -174,7 +174,7 @@ def test_a_cut_shard_is_built_again(home, source, expected) -> None:
 
 
 def test_a_killed_worker_is_one_line(home, source, monkeypatch) -> None:
-    from ib_data.builders import staging
+    from ib_data.builders.write import staging
 
     monkeypatch.setattr(staging, "write_shard", killed)
     with pytest.raises(IbDataError, match=r"a worker process was killed; .*fewer --workers"):

@@ -7,8 +7,8 @@ import pytest
 from official import lay, photo
 from test_build import build, drops, samples
 
-from ib_data.builders.manifest import read_manifest
 from ib_data.errors import DataError
+from ib_data.stored.manifest import read_manifest
 
 ICON = {"question": "Which is  odd?", "choices": ["one", "two ", "one"], "answer": 2, "ques_type": "choose_txt"}
 BY_PICTURE = {"question": "Which?", "choices": ["choice_0.png", "choice_1.png"], "answer": 1, "ques_type": "choose_img"}

@@ -14,8 +14,8 @@ from datasets import Features, Image, Json, Value
 from official import lay, photo
 from test_build import build
 
-from ib_data.builders.reader import extent_of, read_sample
 from ib_data.home import Home
+from ib_data.stored.sample_reader import extent_of, read_sample
 
 # Both libraries leave the files they read to the garbage collector.
 pytestmark = [

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from toy_pictures import BICUBIC, JPEGS, drawn, png, saved, shown, turned_by_exif
 
-from ib_data.builders.pictures import MediaError, open_picture
 from ib_data.media.coded import read_image
+from ib_data.media.opened_image import MediaError, open_picture
 
 pytestmark = pytest.mark.usefixtures("no_catalog")
 

@@ -9,9 +9,9 @@ import pytest
 from official import lay, lay_vqav2, photo
 from test_build import build, samples
 
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.folders import SourceFolders
-from ib_data.builders.sources import locate
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.official_files import locate
+from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.cards import Gate, load_card, media_stores
 from ib_data.errors import DataError, IbDataError
 

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from official import lay_vqav2, photo
 
-from ib_data.builders import build as build_module
-from ib_data.builders import staging
-from ib_data.builders.build import Build, build_dataset
-from ib_data.builders.check import problems
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.manifest import read_manifest
-from ib_data.builders.options import Options
-from ib_data.builders.sources import SourceFolders
+from ib_data.builders.source.official_files import SourceFolders
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write import build as build_module
+from ib_data.builders.write import staging
+from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build_options import Options
+from ib_data.builders.write.check import problems
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.home import Home
+from ib_data.stored.manifest import read_manifest
 
 
 def build(home: Home, source: Path, workers: int = 1, **options: object):

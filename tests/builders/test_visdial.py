@@ -6,9 +6,9 @@ import pytest
 from official import lay, photo
 from test_build import build, drops, samples
 
-from ib_data.builders.build import Build, Options, build_split
-from ib_data.builders.folders import SourceFolders
-from ib_data.builders.mirror import miniature_fetcher
+from ib_data.builders.miniature.server import miniature_fetcher
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.write.build import Build, Options, build_split
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 

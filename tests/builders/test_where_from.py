@@ -7,8 +7,8 @@ from official import lay, lay_vqav2, photo
 from sources_of import RIGHT, WRONG, gqa, images, put, put_zip, vsr
 from test_build import build, samples
 
-from ib_data.builders.folders import SourceFolders
-from ib_data.builders.official import OfficialPlaces
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.media_folders import OfficialPlaces
 from ib_data.cards import card_names, load_card, media_stores
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import MARKER

@@ -8,11 +8,11 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from ib_data.builders.manifest import Manifest, Shard
 from ib_data.cards import card_names, load_card
 from ib_data.cli import VERBS, group
 from ib_data.errors import IbDataError
 from ib_data.home import Home
+from ib_data.stored.manifest import Manifest, Shard
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ib_data.builders.all import BUILDERS
-from ib_data.builders.files import Files
-from ib_data.builders.plan import Plan, group, make_plan
+from ib_data.builders.source.files import Files
+from ib_data.builders.write.plan import Plan, group, make_plan
 from ib_data.cards import card_names, load_card
 from ib_data.errors import IbDataError
 from ib_data.sample import Sample

@@ -3,9 +3,9 @@
 import pytest
 from bad_sources import CASES, Changed, in_memory
 
-from ib_data.builders.folders import SourceFolders
-from ib_data.builders.mirror import miniature_fetcher
-from ib_data.builders.sources import resolve
+from ib_data.builders.miniature.server import miniature_fetcher
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.official_files import resolve
 from ib_data.cards import load_card
 from ib_data.home import Home
 

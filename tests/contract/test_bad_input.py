@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ib_data.builders.all import BUILDERS
-from ib_data.builders.plan import EmptySplitError, group
+from ib_data.builders.write.plan import EmptySplitError, group
 from ib_data.cards import load_card
 
 WRONG = [None, "", "  ", "text", 0, -1, 10**30, 1.5, True, [], [None], {}, {"a": 1}, "\ud83d half", "a\x00b\x1b[2J"]

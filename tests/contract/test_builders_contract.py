@@ -12,19 +12,19 @@ import pytest
 from PIL import Image
 
 from ib_data.builders.all import BUILDERS
-from ib_data.builders.build import Build, build_split
-from ib_data.builders.folders import SourceFolders
-from ib_data.builders.index import SCHEMA
-from ib_data.builders.manifest import read_manifest
-from ib_data.builders.mirror import miniature_fetcher
-from ib_data.builders.options import Options
-from ib_data.builders.reader import extent_of, read_sample
+from ib_data.builders.miniature.server import miniature_fetcher
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.write.build import Build, build_split
+from ib_data.builders.write.build_options import Options
 from ib_data.cards import card_names, load_card
-from ib_data.frames import frames
 from ib_data.home import Home
+from ib_data.media.frames import frames
 from ib_data.mixtures.catalog.file import rebuild
 from ib_data.mixtures.catalog.queries import query
 from ib_data.sample import Sample
+from ib_data.stored.index import SCHEMA
+from ib_data.stored.manifest import read_manifest
+from ib_data.stored.sample_reader import extent_of, read_sample
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 # Both libraries leave the files they read to the garbage collector.

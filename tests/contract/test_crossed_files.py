@@ -7,8 +7,8 @@ import pytest
 from bad_sources import Changed
 
 from ib_data.builders.all import BUILDERS
-from ib_data.builders.doubts import tell_count
-from ib_data.builders.plan import group
+from ib_data.builders.source.row_counts import tell_count
+from ib_data.builders.write.plan import group
 from ib_data.cards import load_card
 from ib_data.errors import IbDataError
 

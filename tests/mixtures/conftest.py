@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, Extent, index_rows, write_table
-from ib_data.builders.manifest import DROPS, INDEX, Manifest, Shard
 from ib_data.cli import group
 from ib_data.home import Home
 from ib_data.sample import Annotation, Answer, Media, Sample
+from ib_data.stored.index import DROPS_SCHEMA, SCHEMA, Extent, index_rows, write_table
+from ib_data.stored.manifest import DROPS, INDEX, Manifest, Shard
 
 ANSWERS = (Answer("red", 9), Answer("orange", 1))
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ib_data.builders.manifest import read_manifest
-from ib_data.mixtures.rows import Rows
-from ib_data.mixtures.shards import Request
-from ib_data.mixtures.store import Store
+from ib_data.stored.manifest import read_manifest
+from ib_data.stored.rows import Rows
+from ib_data.stored.shard_reader import Request
+from ib_data.stored.store import Store
 
 
 def requests_of(store: Store, cache: Path, dataset: str = "vqav2") -> list[Request]:

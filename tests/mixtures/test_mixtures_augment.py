@@ -12,8 +12,8 @@ from PIL import Image
 
 from ib_data.choices import AUGMENTS
 from ib_data.keyed import keyed_unit
-from ib_data.mixtures.augment import AREA_SHARES, OPERATIONS, WIDEST, apply, draw_augmentation, draw_box
-from ib_data.mixtures.images import ImageOptions, pixels
+from ib_data.media.augment import AREA_SHARES, OPERATIONS, WIDEST, apply, draw_augmentation, draw_box
+from ib_data.media.pixels import ImageOptions, pixels
 
 GREY = (128, 128, 128)
 # Changing one of these changes what every run with an augmentation has seen.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ib_data.errors import DataError
-from ib_data.mixtures.shard_cache import ShardCache
+from ib_data.stored.shard_cache import ShardCache
 
 SHARDS = {sha256(bytes([n])).hexdigest(): bytes([n]) * 1000 for n in range(6)}
 CONTENT = {sha256(data).hexdigest(): data for data in SHARDS.values()}

@@ -10,7 +10,6 @@ import duckdb
 import pytest
 
 from ib_data import __version__
-from ib_data.builders.manifest import INDEX
 from ib_data.cards import card_names, load_card
 from ib_data.errors import IbDataError
 from ib_data.home import Home
@@ -18,6 +17,7 @@ from ib_data.mixtures import load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog.file import rebuild
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.catalog.relations import RELATIONS
+from ib_data.stored.manifest import INDEX
 from ib_data.tasks import TASKS
 from ib_data.templates.library import load_task
 

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ib_data.builders.check import problems
-from ib_data.builders.manifest import DROPS, INDEX, read_manifest
+from ib_data.builders.write.check import problems
 from ib_data.cards import load_card
 from ib_data.errors import IbDataError
 from ib_data.home import Home
@@ -21,10 +20,11 @@ from ib_data.mixtures import load_mixture
 from ib_data.mixtures.catalog.file import rebuild
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.catalog.relations import RELATIONS
-from ib_data.mixtures.drawing import drawn, keep
-from ib_data.mixtures.quarantine import BadSample
+from ib_data.mixtures.stream.drawing import drawn, keep
+from ib_data.mixtures.stream.quarantine import BadSample
+from ib_data.stored.manifest import DROPS, INDEX, read_manifest
 from ib_data.templates.render import templates_digest
-from ib_data.templates.stats import Quantiles, RenderLengths, Stats, TemplateStats, TextLengths, write_stats
+from ib_data.templates.stats.stats_file import Quantiles, RenderLengths, Stats, TemplateStats, TextLengths, write_stats
 
 Build = Callable[..., Path]
 BAD = {

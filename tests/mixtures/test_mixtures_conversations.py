@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ib_data.builders.manifest import INDEX, read_manifest
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture
-from ib_data.mixtures.conversations import conversation_ends, num_conversations
-from ib_data.mixtures.rows import Rows
-from ib_data.mixtures.sources import sources
-from ib_data.mixtures.stream import open_stream
+from ib_data.mixtures.spec.built_members import sources
+from ib_data.mixtures.stream.stream import open_stream
+from ib_data.stored.conversations import conversation_ends, num_conversations
+from ib_data.stored.manifest import INDEX, read_manifest
+from ib_data.stored.rows import Rows
 
 TURNS, CONVERSATIONS = 174, 58  # of the miniature
 Spec = Callable[..., str]

@@ -7,7 +7,7 @@ import pytest
 
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture
-from ib_data.mixtures.sources import refuse_unknown
+from ib_data.mixtures.spec.built_members import refuse_unknown
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -14,8 +14,8 @@ from PIL import Image
 from toy_pictures import BICUBIC, JPEGS, OTHERS, drawn, png, saved, shown, turned_by_exif
 
 from ib_data.errors import MissingExtraError
-from ib_data.frames import frames
-from ib_data.mixtures.images import ImageOptions, pixels
+from ib_data.media.frames import frames
+from ib_data.media.pixels import ImageOptions, pixels
 
 
 def by_pillow(data: bytes, image_px: int = 224) -> NDArray[np.uint8]:

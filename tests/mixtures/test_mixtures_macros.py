@@ -9,7 +9,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from ib_data.builders.manifest import INDEX
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Mixture, load_mixture, mixture_names, weights
@@ -19,7 +18,8 @@ from ib_data.mixtures.catalog.macros import MACROS
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.catalog.relations import COUNTED
 from ib_data.mixtures.catalog.tables import TABLES, arrow_table, member_rows, stage_rows
-from ib_data.mixtures.weights import expected_samples
+from ib_data.mixtures.spec.weights import expected_samples
+from ib_data.stored.manifest import INDEX
 
 SIZES = {"vqav2": 443_757, "coco_caption": 566_747, "okvqa": 9_009, "aokvqa": 17_056, "textcaps": 1}
 HEADS = {

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ib_data.mixtures.order import Locality, local_order, local_order_array
-from ib_data.mixtures.permutation import subkeys
+from ib_data.mixtures.order.block_shuffle import Locality, local_order, local_order_array
+from ib_data.mixtures.order.permutation import subkeys
 
 KEY = 0x0123456789ABCDEF
 SHAPES = [Locality(1, 1), Locality(3, 2), Locality(16, 8), Locality(64, 5), Locality()]

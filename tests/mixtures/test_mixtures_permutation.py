@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ib_data.mixtures.permutation import (
+from ib_data.mixtures.order.permutation import (
     mix,
     mix_array,
     permute,

@@ -15,10 +15,10 @@ from ib_data.cli import group
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog.queries import query
-from ib_data.mixtures.drawing import drawn
+from ib_data.mixtures.stream.drawing import drawn
 from ib_data.tasks import TASKS
 from ib_data.templates.library import load_task
-from ib_data.templates.stats import read_stats
+from ib_data.templates.stats.stats_file import read_stats
 
 PAGE = (Path(__file__).parents[2] / "docs" / "duckdb.md").read_text()
 QUERIES = dict(re.findall(r"^### ([^\n]+)\n(?:[^\n]*\n)*?```sql\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from toy_pictures import JPEGS, OTHERS, drawn, png, saved, shown
 
-from ib_data.builders.pictures import MAX_PIXELS, MediaError
 from ib_data.errors import IbDataError
-from ib_data.frames import ClipError
-from ib_data.mixtures.images import ImageOptions, pixels
+from ib_data.media.frames import ClipError
+from ib_data.media.opened_image import MAX_PIXELS, MediaError
+from ib_data.media.pixels import ImageOptions, pixels
 
 
 @pytest.mark.parametrize("name", ["4:2:0", "progressive", "restarts", "gray", "CMYK", "PNG", "GIF", "WEBP"])

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ib_data.builders.index import SCHEMA, Extent, index_rows, write_table
-from ib_data.builders.manifest import INDEX, Manifest, Shard, read_manifest
-from ib_data.builders.reader import extent_of, read_sample
 from ib_data.errors import DataError
 from ib_data.home import Home
-from ib_data.mixtures.rows import Rows
 from ib_data.sample import Annotation, Media, Sample, Turn
+from ib_data.stored.index import SCHEMA, Extent, index_rows, write_table
+from ib_data.stored.manifest import INDEX, Manifest, Shard, read_manifest
+from ib_data.stored.rows import Rows
+from ib_data.stored.sample_reader import extent_of, read_sample
 
 Build = Callable[..., Path]
 LONG = 140_000

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-import ib_data.mixtures.shards as shards_module
-from ib_data.builders.manifest import read_manifest
-from ib_data.builders.reader import parse_sample, read_sample
+import ib_data.stored.shard_reader as shards_module
 from ib_data.errors import DataError
 from ib_data.home import Home
-from ib_data.mixtures.rows import Rows
-from ib_data.mixtures.shards import Request, ShardReader
-from ib_data.mixtures.store import LocalStore
+from ib_data.stored.manifest import read_manifest
+from ib_data.stored.rows import Rows
+from ib_data.stored.sample_reader import parse_sample, read_sample
+from ib_data.stored.shard_reader import Request, ShardReader
+from ib_data.stored.store import LocalStore
 
 Build = Callable[..., Path]
 
@@ -121,7 +121,7 @@ def test_too_many_open_files_are_no_damage(folder: Path, tmp_path: Path, monkeyp
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     requests = requests_of(folder)
-    monkeypatch.setattr("ib_data.builders.reader.os.open", full)
+    monkeypatch.setattr("ib_data.stored.sample_reader.os.open", full)
     with pytest.raises(DataError, match="shard cannot be read: Too many open files; raise `ulimit -n`"):
         ShardReader(LocalStore(Home(tmp_path))).read(requests)
 

@@ -14,7 +14,7 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog.queries import query
-from ib_data.mixtures.overview import bar
+from ib_data.mixtures.spec.overview import bar
 
 HELD_IN = 13
 STAGED = """

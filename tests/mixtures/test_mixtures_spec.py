@@ -6,7 +6,7 @@ import pytest
 
 from ib_data.errors import IbDataError
 from ib_data.mixtures import load_mixture, mixture_names, quotas, weights
-from ib_data.mixtures.sources import refuse_unknown
+from ib_data.mixtures.spec.built_members import refuse_unknown
 
 HELD_IN = {
     "coco_caption": 566_747,

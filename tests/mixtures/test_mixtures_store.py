@@ -14,14 +14,14 @@ import fsspec
 import pytest
 from far_shards import requests_of
 
-from ib_data.builders.manifest import INDEX, MANIFEST, read_manifest
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
-from ib_data.mixtures.shards import Request, ShardReader
-from ib_data.mixtures.sources import sources
-from ib_data.mixtures.store import LocalStore, Store, store_of
-from ib_data.mixtures.stream import open_stream
+from ib_data.mixtures.spec.built_members import sources
+from ib_data.mixtures.stream.stream import open_stream
+from ib_data.stored.manifest import INDEX, MANIFEST, read_manifest
+from ib_data.stored.shard_reader import Request, ShardReader
+from ib_data.stored.store import LocalStore, Store, store_of
 
 Build = Callable[..., Path]
 MIXTURE = Mixture(name="tiny", rule="sqrt", members=(Member(dataset="vqav2", split="train", size=40),))
@@ -95,7 +95,7 @@ def test_a_forked_process_makes_a_connection_of_its_own(bucket: str, near: Home)
     requests = requests_of(store, near.cache)
     program = """if True:
         import os, pickle, sys
-        from ib_data.mixtures.shards import ShardReader
+        from ib_data.stored.shard_reader import ShardReader
         store, requests = pickle.load(sys.stdin.buffer)
         expected = ShardReader(store).read(requests)
         child = os.fork()

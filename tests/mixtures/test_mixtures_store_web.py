@@ -13,9 +13,9 @@ from far_shards import requests_of
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
-from ib_data.mixtures.shards import ShardReader
-from ib_data.mixtures.store import store_of
-from ib_data.mixtures.stream import open_stream
+from ib_data.mixtures.stream.stream import open_stream
+from ib_data.stored.shard_reader import ShardReader
+from ib_data.stored.store import store_of
 
 pytest.importorskip("aiohttp")
 VQAV2 = Member(dataset="vqav2", split="train", size=40)

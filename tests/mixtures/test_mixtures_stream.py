@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import ib_data.mixtures.reading as reading_module
-from ib_data.builders.manifest import INDEX, MANIFEST
+import ib_data.mixtures.stream.example_reader as reading_module
 from ib_data.errors import IbDataError
 from ib_data.home import Home
+from ib_data.media.pixels import ImageOptions
 from ib_data.mixtures import Member, Mixture
-from ib_data.mixtures.example import Example
-from ib_data.mixtures.images import ImageOptions
-from ib_data.mixtures.options import StreamOptions
-from ib_data.mixtures.order import Locality
-from ib_data.mixtures.stream import Stream, open_stream
+from ib_data.mixtures.order.block_shuffle import Locality
+from ib_data.mixtures.stream.example import Example
+from ib_data.mixtures.stream.stream import Stream, open_stream
+from ib_data.mixtures.stream.stream_options import StreamOptions
+from ib_data.stored.manifest import INDEX, MANIFEST
 
 Build = Callable[..., Path]
 

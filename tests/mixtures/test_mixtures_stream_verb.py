@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from ib_data.home import Home
-from ib_data.mixtures.stream import Stream
+from ib_data.mixtures.stream.stream import Stream
 
 pytestmark = pytest.mark.usefixtures("here")
 

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ib_data.builders.index import SCHEMA, Extent, index_rows, write_table
-from ib_data.builders.manifest import INDEX, Manifest, Shard
+from ib_data.blank import BLANKS
 from ib_data.cards import load_card
 from ib_data.errors import DataError
-from ib_data.mixtures.rows import FIELDS, Rows
-from ib_data.mixtures.template_choice import TemplateChoice
+from ib_data.mixtures.stream.template_choice import TemplateChoice
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
+from ib_data.stored.index import SCHEMA, Extent, index_rows, write_table
+from ib_data.stored.manifest import INDEX, Manifest, Shard
+from ib_data.stored.rows import FIELDS, Rows
 from ib_data.tasks import TASKS
-from ib_data.templates.blank import BLANKS
-from ib_data.templates.options import ANSWERS, CHOICE_TARGETS, OPTION_ORDERS, TURNS, RenderOptions
 from ib_data.templates.render import render
+from ib_data.templates.render_options import ANSWERS, CHOICE_TARGETS, OPTION_ORDERS, TURNS, RenderOptions
 
 BLANK = st.sampled_from([" ", "\t\n", "\x1c", "\x85", "\u00a0", "\u2003 \u3000", "\u200b", "\ufeff \u2060\x07"])
 TEXT = st.one_of(st.sampled_from(["a cup", " {{ x }} ", "\u05d0\u202e", "\ufeff0", "\u200ba", "0"]), BLANK)

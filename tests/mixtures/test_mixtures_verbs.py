@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from ib_data.cli import VERBS, group
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures.stream import open_stream
+from ib_data.mixtures.stream.stream import open_stream
 
 
 def run(home: Home, *words: str) -> Result:

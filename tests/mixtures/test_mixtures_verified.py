@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-import ib_data.mixtures.verified as verified_module
-from ib_data.builders.manifest import MANIFEST, Shard, read_manifest
+import ib_data.stored.verified as verified_module
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
-from ib_data.mixtures.store import LocalStore
-from ib_data.mixtures.stream import open_stream
+from ib_data.mixtures.stream.stream import open_stream
+from ib_data.stored.manifest import MANIFEST, Shard, read_manifest
+from ib_data.stored.store import LocalStore
 
 Build = Callable[..., Path]
 SHARD = "vqav2-train-000000.tar"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ib_data.errors import IbDataError
 from ib_data.mixtures import Member, Mixture, load_mixture, quotas, weights
-from ib_data.mixtures.weights import weights_under
+from ib_data.mixtures.spec.weights import weights_under
 
 
 def mixture(

@@ -3,7 +3,7 @@
 import pyarrow.parquet as pq
 import pytest
 
-from ib_data.builders.reader import extent_of, read_sample
+from ib_data.stored.sample_reader import extent_of, read_sample
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from ib_data.builders.reader import extent_of, read_sample
+from ib_data.stored.sample_reader import extent_of, read_sample
 
 pytestmark = pytest.mark.real
 

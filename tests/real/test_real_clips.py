@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from toy_clips import sequential
 
-from ib_data.builders.clips import open_clip
-from ib_data.frames import frames, inspect, middles
+from ib_data.media.frames import frames, inspect, middles
+from ib_data.media.opened_clip import open_clip
 
 pytestmark = pytest.mark.real
 MSVD = "msvd_qa/reassembled"

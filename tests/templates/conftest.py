@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ib_data.builders.index import DROPS_SCHEMA, SCHEMA, Extent, index_rows, write_table
-from ib_data.builders.manifest import DROPS, INDEX, Manifest, Shard
 from ib_data.home import Home
 from ib_data.sample import Annotation, Answer, Media, Sample
+from ib_data.stored.index import DROPS_SCHEMA, SCHEMA, Extent, index_rows, write_table
+from ib_data.stored.manifest import DROPS, INDEX, Manifest, Shard
 
 BuildHome = Callable[..., Home]
 

@@ -9,8 +9,8 @@ from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.templates.library import load_task
-from ib_data.templates.options import RenderOptions
 from ib_data.templates.render import marked, render, render_all
+from ib_data.templates.render_options import RenderOptions
 
 CHAT = RenderOptions(turns="chat")
 TURNS = (Turn("What is it?", "A cup."), Turn(" What colour? ", "Red.\n"))

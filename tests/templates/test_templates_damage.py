@@ -6,13 +6,13 @@ import zlib
 
 import pytest
 
-from ib_data.builders.manifest import INDEX, MANIFEST
 from ib_data.cards import load_card
 from ib_data.errors import IbDataError
 from ib_data.sample import Annotation, Answer
+from ib_data.stored.manifest import INDEX, MANIFEST
 from ib_data.templates.pick import built_split
-from ib_data.templates.preview import preview
-from ib_data.templates.sheet import contact_sheet, thumbnail
+from ib_data.templates.sheet.page import contact_sheet, thumbnail
+from ib_data.templates.sheet.preview import preview
 
 CAPTION = (Annotation(id="1", caption="A cup."),)
 ASKED = (Annotation(id="1", question="What?", answers=(Answer("it", 1),)),)

@@ -4,18 +4,18 @@ import json
 
 import pytest
 
-from ib_data.builders.manifest import INDEX
 from ib_data.cards import load_card
 from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates.counting import count_lengths
+from ib_data.stored.manifest import INDEX
 from ib_data.templates.fields import option_letter, options_text
 from ib_data.templates.library import zero_shot
-from ib_data.templates.options import RenderOptions
 from ib_data.templates.pick import built_split, first_samples
-from ib_data.templates.preview import preview
 from ib_data.templates.render import fixed_template, marked, render, render_all
-from ib_data.templates.stats import outdated, read_stats, write_stats
+from ib_data.templates.render_options import RenderOptions
+from ib_data.templates.sheet.preview import preview
+from ib_data.templates.stats.counting import count_lengths
+from ib_data.templates.stats.stats_file import outdated, read_stats, write_stats
 
 CAPTIONING = "target = '{{ caption }}'\n[train]\nown = 'Mine:'\n"
 

@@ -7,20 +7,20 @@ import json
 
 import pytest
 
-from ib_data.builders.build import Build, build_split
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.options import Options
-from ib_data.builders.sources import SourceFolders
+from ib_data.builders.source.official_files import SourceFolders
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write.build import Build, build_split
+from ib_data.builders.write.build_options import Options
 from ib_data.cards import card_names, load_card
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
-from ib_data.mixtures.spec_file import load_mixture
-from ib_data.mixtures.stream import open_stream
+from ib_data.mixtures.spec.spec_file import load_mixture
+from ib_data.mixtures.stream.stream import open_stream
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.templates.fields import HiddenTargetError, hides_targets
-from ib_data.templates.options import RenderOptions
-from ib_data.templates.preview import HIDDEN, preview
 from ib_data.templates.render import render, render_all, training_templates
+from ib_data.templates.render_options import RenderOptions
+from ib_data.templates.sheet.preview import HIDDEN, preview
 
 ASKED = "Question: is it red Short answer:"
 QUESTION = {"question": "is it red", "question_id": 7}

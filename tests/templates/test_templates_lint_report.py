@@ -13,11 +13,11 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Answer
 from ib_data.tasks import TASKS
-from ib_data.templates import lint_examples
 from ib_data.templates.library import load_file, load_task
-from ib_data.templates.lint import Report, likeness, lint, overlap, sorted_findings
-from ib_data.templates.lint_examples import examples
-from ib_data.templates.lint_rules import NEAR, NEAR_IN_ANY_ORDER, tokens
+from ib_data.templates.lint import examples as lint_examples
+from ib_data.templates.lint.examples import examples
+from ib_data.templates.lint.rules import NEAR, NEAR_IN_ANY_ORDER, tokens
+from ib_data.templates.lint.run import Report, likeness, lint, overlap, sorted_findings
 from ib_data.verbs.templates import SUBCOMMANDS
 
 ASKED = Annotation(id="q1", question="What  colour , {{ x }}?", answers=(Answer("red", 1),))

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ib_data.blank import trimmed
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer
 from ib_data.strict import Table
-from ib_data.templates.blank import trimmed
 from ib_data.templates.library import load_task
-from ib_data.templates.options import RenderOptions
 from ib_data.templates.render import MARK_END, MARK_START, marked, render, render_all
+from ib_data.templates.render_options import RenderOptions
 
 VQA = Annotation(
     id="17",

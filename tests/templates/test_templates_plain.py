@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ib_data.blank import BLANKS, trimmed
 from ib_data.cards import load_card
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.tasks import TASKS
 from ib_data.templates import fields
-from ib_data.templates.blank import BLANKS, trimmed
 from ib_data.templates.language import MAX_RENDERED, TemplateTextError, compiled, joinable, render_text, rendered
 from ib_data.templates.library import KNOWN_FIELDS, load_task
-from ib_data.templates.options import ANSWERS, DEFAULT_OPTIONS, OPTION_ORDERS, RenderOptions
 from ib_data.templates.render import render
+from ib_data.templates.render_options import ANSWERS, DEFAULT_OPTIONS, OPTION_ORDERS, RenderOptions
 
 TEMPLATES = [template for task in TASKS for template in load_task(task)]
 PACKAGED = sorted({text for t in TEMPLATES for text in (t.text, *(target.text for target in t.targets))})

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ib_data.errors import DataError
 from ib_data.tasks import TASKS
+from ib_data.templates.file_text import MAX_FILE_BYTES
 from ib_data.templates.language import (
     MAX_RENDERED,
     MAX_TEXT,
@@ -25,7 +26,6 @@ from ib_data.templates.language import (
     rendered,
 )
 from ib_data.templates.library import KNOWN_FIELDS, load_file, load_task
-from ib_data.templates.source import MAX_FILE_BYTES
 
 TEMPLATES = [template for task in TASKS for template in load_task(task)]
 HOSTILE = (

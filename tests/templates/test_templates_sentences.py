@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from test_templates_lint import findings, one
 
-from ib_data.builders.build import Build, build_split
-from ib_data.builders.fetch import Fetcher
-from ib_data.builders.options import Options
-from ib_data.builders.sources import SourceFolders
+from ib_data.builders.source.official_files import SourceFolders
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write.build import Build, build_split
+from ib_data.builders.write.build_options import Options
 from ib_data.cards import card_names, load_card
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates.lint import lint
-from ib_data.templates.lint_examples import in_words
+from ib_data.templates.lint.examples import in_words
+from ib_data.templates.lint.run import lint
 from ib_data.templates.render import fixed_template, render_all, training_templates
 
 DOUBLED = re.compile(r"[.?!][.?!:;]")

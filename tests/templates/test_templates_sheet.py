@@ -15,8 +15,8 @@ from ib_data.cards import load_card
 from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer
 from ib_data.templates.pick import NoSplitError, built_split, first_samples
-from ib_data.templates.preview import preview
-from ib_data.templates.sheet import clean, contact_sheet, highlight, thumbnail
+from ib_data.templates.sheet.page import clean, contact_sheet, highlight, thumbnail
+from ib_data.templates.sheet.preview import preview
 
 
 def jpeg_cut_short():

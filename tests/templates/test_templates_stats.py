@@ -8,17 +8,17 @@ from hashlib import sha256
 import pyarrow.parquet as pq
 import pytest
 
-from ib_data.builders.index import annotation_of
-from ib_data.builders.manifest import INDEX, read_manifest
 from ib_data.cards import load_card
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates.counting import count_lengths
+from ib_data.stored.index import annotation_of
+from ib_data.stored.manifest import INDEX, read_manifest
 from ib_data.templates.library import load_task
 from ib_data.templates.pick import annotations_at, built_split, spread_rows
 from ib_data.templates.render import render
-from ib_data.templates.stats import read_stats, stats_file, write_stats
-from ib_data.templates.token_counts import load_token_counter
+from ib_data.templates.stats.counting import count_lengths
+from ib_data.templates.stats.stats_file import read_stats, stats_file, write_stats
+from ib_data.templates.stats.token_counts import load_token_counter
 
 WHOLE = Annotation(
     id="1",

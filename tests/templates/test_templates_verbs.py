@@ -239,7 +239,7 @@ def test_a_page_that_fails_leaves_no_empty_file(vqa_home, cli, tmp_path, monkeyp
     def failing(*_arguments):
         raise DataError("vqav2", "a shard is damaged")
 
-    monkeypatch.setattr("ib_data.templates.sheet.contact_sheet", failing)
+    monkeypatch.setattr("ib_data.templates.sheet.page.contact_sheet", failing)
     earlier, new = tmp_path / "earlier.html", tmp_path / "new.html"
     earlier.write_text("an earlier page")
     for page in (earlier, new):

@@ -4,12 +4,12 @@ import pytest
 import torch
 from toy_training import draw, example, toy_example, toy_tokens
 
-from ib_data.builders.pictures import MediaError
 from ib_data.errors import DataError
-from ib_data.mixtures.example import Example
+from ib_data.media.opened_image import MediaError
+from ib_data.mixtures.stream.example import Example
 from ib_data.sample import Turn
 from ib_data.training.collator import IGNORED, Collator, right_padded
-from ib_data.training.pictures import pixels
+from ib_data.training.pixel_values import pixels
 from ib_data.training.tokens import BOS, EOS, IMAGE, PAD, build_tokens, encode
 
 RED = draw("red", "circle")

@@ -34,10 +34,10 @@ trainer.train(config, Home(Path(sys.argv[1])), Path(sys.argv[2]), lambda line: N
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    from ib_data.builders.build import Build, build_dataset
-    from ib_data.builders.folders import SourceFolders
-    from ib_data.builders.mirror import miniature_fetcher
-    from ib_data.builders.options import Options
+    from ib_data.builders.miniature.server import miniature_fetcher
+    from ib_data.builders.source.folders import SourceFolders
+    from ib_data.builders.write.build import Build, build_dataset
+    from ib_data.builders.write.build_options import Options
     from ib_data.cards import load_card
 
     home = Home(tmp_path_factory.mktemp("home"))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from toy_training import decoded, draw, toy_config, toy_example, toy_model, toy_tokens
 
-from ib_data.mixtures.example import Example
+from ib_data.mixtures.stream.example import Example
 from ib_data.training.collator import Batch
 from ib_data.training.model import (
     TRAINED,

@@ -5,7 +5,7 @@ import io
 import torch
 from PIL import Image
 
-from ib_data.training.pictures import DEVIATION, MEAN, normalised, pixels
+from ib_data.training.pixel_values import DEVIATION, MEAN, normalised, pixels
 
 
 def test_normalised_values_are_those_of_the_formula_and_the_pixels_stay() -> None:

@@ -1,4 +1,4 @@
-"""A toy stream of drawn pictures, in the shape of `ib_data.mixtures.stream`."""
+"""A toy stream of drawn pictures, in the shape of `ib_data.mixtures.stream.stream`."""
 
 import io
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from PIL import Image, ImageDraw
 from transformers import InstructBlipForConditionalGeneration
 
 from ib_data.errors import DataError
-from ib_data.mixtures.example import Example
-from ib_data.mixtures.images import ImageOptions, pixels
-from ib_data.mixtures.meter import Meter
+from ib_data.media.pixels import ImageOptions, pixels
+from ib_data.mixtures.stream.example import Example
 from ib_data.sample import Annotation
+from ib_data.stored.meter import Meter
 from ib_data.templates.render import Rendered
 from ib_data.training.config import TrainConfig
 from ib_data.training.model import TinyShape, freeze, tiny_model

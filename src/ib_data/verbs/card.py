@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ib_data.builders.kinds import kind_of
-from ib_data.builders.manifest import Manifest, read_splits
+from ib_data.builders.write.kinds import kind_of
 from ib_data.cards import Card, find_card
-from ib_data.cards.render import BuiltSplit, Counted, card_markdown, card_values
+from ib_data.cards.page import BuiltSplit, Counted, card_markdown, card_values
 from ib_data.errors import DataError
 from ib_data.home import SPLITS, Home
+from ib_data.stored.manifest import Manifest, read_splits
+from ib_data.verbs.arguments import home_option
 from ib_data.verbs.failures import refuse
-from ib_data.verbs.options import home_option
 
 if TYPE_CHECKING:
-    from ib_data.templates.stats import Stats
+    from ib_data.templates.stats.stats_file import Stats
 
 
 @click.command("card")
@@ -70,7 +70,7 @@ def _with_templates(counts: BuiltSplit, home: Home, card: Card, manifest: Manife
 
 def _templates(home: Home, card: Card, manifest: Manifest) -> Counted | None:
     """What `ib-data templates stats` found for a split, None where it was not run."""
-    from ib_data.templates.stats import length_header, length_rows, outdated, read_stats
+    from ib_data.templates.stats.stats_file import length_header, length_rows, outdated, read_stats
 
     stats = read_stats(home.split(manifest.dataset, manifest.split), card.name)
     if stats is None:

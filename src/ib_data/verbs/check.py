@@ -7,11 +7,11 @@ import click
 
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
-from ib_data.verbs.options import GROUPS, home_option, json_option, nothing_built, stored_cards
+from ib_data.verbs.arguments import GROUPS, home_option, json_option, nothing_built, stored_cards
 
 if TYPE_CHECKING:
-    from ib_data.builders.manifest import Manifest
     from ib_data.cards import Card
+    from ib_data.stored.manifest import Manifest
 
 
 @click.command(name="check")
@@ -30,8 +30,8 @@ def command(names: tuple[str, ...], decode: bool, home: Home, as_json: bool) -> 
     ib-data check vqav2 okvqa --decode
     """
     built = _built(home, names)  # all of them before the first is hashed
-    from ib_data.builders.check import problems
-    from ib_data.frames import PYAV_REMEDY
+    from ib_data.builders.write.check import problems
+    from ib_data.media.frames import PYAV_REMEDY
 
     found: dict[str, list[str]] = {}
     unopened: dict[str, str] = {}
@@ -69,7 +69,7 @@ def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, dict[str, Ma
 
     Raises IbDataError where nothing is built of a dataset that is itself among NAMES, and where nothing is at all.
     """
-    from ib_data.builders.manifest import read_splits
+    from ib_data.stored.manifest import read_splits
 
     found = [(card, read_splits(home, card.name, card.splits)) for card in stored_cards(names)]
     named = stored_cards(name for name in names if name not in GROUPS)

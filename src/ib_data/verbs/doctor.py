@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from ib_data.home import Home
-from ib_data.verbs.options import home_option, json_option
+from ib_data.verbs.arguments import home_option, json_option
 
 # distribution -> what it serves, with the extra that brings it (None: always installed)
 PACKAGES = {
@@ -74,7 +74,7 @@ def _gpu() -> Iterator[Line]:
 
 
 def _home(home: Home) -> Iterator[Line]:
-    from ib_data.builders.manifest import survey
+    from ib_data.stored.manifest import survey
 
     parent = next(path for path in (home.root, *home.root.parents) if path.exists())
     free = shutil.disk_usage(parent).free

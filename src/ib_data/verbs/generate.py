@@ -10,7 +10,7 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.training.extras import need_extras
 from ib_data.training.record import DamagedError, saved_last
-from ib_data.verbs.options import home_option
+from ib_data.verbs.arguments import home_option
 
 if TYPE_CHECKING:
     from ib_data.training.generate import Trained

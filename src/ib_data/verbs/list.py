@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 
 import click
 
-from ib_data.builders.kinds import kind_of
-from ib_data.builders.manifest import Damage, Manifest, survey
+from ib_data.builders.write.kinds import kind_of
 from ib_data.cards import Card, card_names, gate_of, load_card
 from ib_data.console import note, table
 from ib_data.home import Home
-from ib_data.verbs.options import home_option, json_option
+from ib_data.stored.manifest import Damage, Manifest, survey
+from ib_data.verbs.arguments import home_option, json_option
 
 T = TypeVar("T", Manifest, Damage)
 

@@ -9,11 +9,11 @@ import click
 
 from ib_data.console import printable
 from ib_data.home import Home
-from ib_data.verbs.options import built_cards, home_option, json_option
+from ib_data.verbs.arguments import built_cards, home_option, json_option
 from ib_data.verbs.rendering import Previews, Rendering, rendering_options, target_line, write_page
 
 if TYPE_CHECKING:
-    from ib_data.templates.preview import Entry
+    from ib_data.templates.sheet.preview import Entry
 
 
 @click.command()

@@ -12,13 +12,13 @@ import click
 from ib_data.console import printable
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.templates.options import ANSWERS, RenderOptions
+from ib_data.templates.render_options import ANSWERS, RenderOptions
+from ib_data.verbs.arguments import F, split_option, templates_option
 from ib_data.verbs.failures import refuse
-from ib_data.verbs.options import F, split_option, templates_option
 
 if TYPE_CHECKING:
     from ib_data.cards import Card
-    from ib_data.templates.preview import Entry
+    from ib_data.templates.sheet.preview import Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class Previews:
         )
 
     def _of(self, card: "Card") -> "Iterator[Entry]":
-        from ib_data.templates.preview import preview
+        from ib_data.templates.sheet.preview import preview
 
         given = self._rendering
         return preview(self._home, card, split=given.split, folder=given.folder, options=given.options, **self._chosen)
@@ -103,7 +103,7 @@ class Previews:
 
 def target_line(target: str | None) -> str:
     """A target as a terminal shows it, or the mark of a hidden one."""
-    from ib_data.templates.preview import HIDDEN
+    from ib_data.templates.sheet.preview import HIDDEN
 
     return HIDDEN if target is None else printable(target)
 
@@ -120,7 +120,7 @@ def write_page(path: Path, title: str, entries: Previews, size: "Callable[[Entry
     is_new = not path.exists()
     with _writing(path):
         path.open("a").close()  # an earlier page stays until the new one is made
-    from ib_data.templates.sheet import contact_sheet
+    from ib_data.templates.sheet.page import contact_sheet
 
     sizes: list[int] = []
 

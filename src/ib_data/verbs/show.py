@@ -7,11 +7,11 @@ import click
 
 from ib_data.console import printable
 from ib_data.home import Home
-from ib_data.verbs.options import built_cards, home_option
+from ib_data.verbs.arguments import built_cards, home_option
 from ib_data.verbs.rendering import Previews, Rendering, rendering_options, target_line, write_page
 
 if TYPE_CHECKING:
-    from ib_data.templates.preview import Entry
+    from ib_data.templates.sheet.preview import Entry
 
 
 @click.command()
@@ -57,7 +57,7 @@ def command(
 
 def _head(entry: "Entry") -> str:
     """What tells the build from all of the official data, above its first sample; empty where nothing does."""
-    from ib_data.builders.kinds import kind_of
+    from ib_data.builders.write.kinds import kind_of
 
     kind = ", ".join(kind_of(entry.manifest, entry.card))
     return f"{entry.card.name}/{entry.manifest.split}: {kind}" if kind else ""

@@ -14,7 +14,7 @@ import click
 from ib_data.console import note, typed
 from ib_data.errors import IbDataError, one_line
 from ib_data.home import Home
-from ib_data.verbs.options import home_option
+from ib_data.verbs.arguments import home_option
 
 if TYPE_CHECKING:
     from ib_data.mixtures.catalog.macros import Macro

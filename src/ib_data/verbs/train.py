@@ -7,7 +7,7 @@ import click
 from ib_data.home import Home
 from ib_data.training.config import load_config
 from ib_data.training.extras import need_extras
-from ib_data.verbs.options import home_option
+from ib_data.verbs.arguments import home_option
 
 
 @click.command("train")

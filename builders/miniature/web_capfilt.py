@@ -1,0 +1,68 @@
+"""Web CapFilt of the miniature: a list of URLs with captions, at three hosts; not every URL answers with a picture.
+
+Dead links, a page instead of a picture, and one that is too small are among them; two rows share one URL, and some URLs
+have a query.
+"""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from ib_data.builders.miniature.coco_caption import sentences
+from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.photos import JPEG_QUALITY, paint
+from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.scene import Scene
+from ib_data.builders.miniature.world.words import listing, with_article
+from ib_data.cards import Card, SourceFile
+
+_SCENES = 15_000_000
+_MIN_ROWS, _CYCLE = 20, 20
+_DEAD, _PAGE, _TINY, _SHARED = (3, 14), 6, 11, 17  # numbers of rows, modulo the cycle
+_TINY_PX = (31, 23)
+_ADDRESSES = (
+    "http://images.example.org/{:05d}.jpg",
+    "https://photos.example.com/large/{:05d}.jpg?width=640&fit=crop",
+    "http://static.example.net/a%20folder/{:05d}",
+)
+_MOVED = b"<html><head><title>Moved</title></head><body>This site is for sale.</body></html>\n"
+
+
+def members(population: Population, card: Card, file: SourceFile) -> dict[str, bytes]:
+    """The only member of one official list."""
+    numbers = range(max(_MIN_ROWS, population.num_images))
+    return {file.name: json_bytes([_row(population, number, str(file.form)) for number in numbers])}
+
+
+def pictures(population: Population) -> Iterator[tuple[str, bytes]]:
+    """(URL, bytes) of everything that answers."""
+    for number in range(max(_MIN_ROWS, population.num_images)):
+        case = number % _CYCLE
+        if case not in (*_DEAD, _SHARED):
+            scene = population.scene(_SCENES + number)
+            yield _url(number), _MOVED if case == _PAGE else _picture(scene, is_tiny=case == _TINY)
+
+
+def _row(population: Population, number: int, form: str) -> dict[str, Any]:
+    """A row: captions of the large captioner, of the base one, or of the page itself."""
+    scene = population.scene(_SCENES + (number - 1 if number % _CYCLE == _SHARED else number))
+    names = listing([with_article(shape.name) for shape in scene.shapes])
+    texts = {
+        "synthetic_large": f"{names} on {with_article(scene.background)} background",
+        "synthetic": f"a drawing of {names}",
+        "web": sentences(scene, population)[2],
+    }
+    text = f"a picture of {names}" if number % _CYCLE == _SHARED else texts[form]
+    return {"caption": text, "url": _url(number)}
+
+
+def _url(number: int) -> str:
+    one = number - 1 if number % _CYCLE == _SHARED else number
+    return _ADDRESSES[one % len(_ADDRESSES)].format(one)
+
+
+def _picture(scene: Scene, *, is_tiny: bool) -> bytes:
+    image = paint(scene)
+    out = io.BytesIO()
+    (image.resize(_TINY_PX) if is_tiny else image).save(out, "JPEG", quality=JPEG_QUALITY)
+    return out.getvalue()

@@ -1,0 +1,272 @@
+"""The official files of one split, read row by row; every error says the dataset, the file and the row."""
+
+import csv
+import io
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from ib_data.builders.source.json_text import KeyTwiceError, is_lines, loads, starts_with
+from ib_data.builders.source.located import Located, unpacked
+from ib_data.cards import Mark
+from ib_data.console import note
+from ib_data.errors import DataError, quoted
+from ib_data.strict import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """The official files of one split, by role, and the form of the source they belong to (None: it has one form)."""
+
+    dataset: str
+    split: str
+    form: str | None
+    located: Mapping[str, Located]
+    doubted: set[str] = field(default_factory=set, compare=False)  # roles of which a doubt was told
+
+    def name(self, role: str) -> str:
+        """How the file of a role is called in messages."""
+        found = self.located[role]
+        return f"{found.path.name}:{found.member}" if found.member else found.path.name
+
+    def names(self) -> str:
+        """The names of all files, for messages about the whole of them."""
+        return ", ".join(map(self.name, self.located))
+
+    def provenance(self) -> list[dict[str, Any]]:
+        """What the manifest says of these sources."""
+        return [found.provenance() for found in self.located.values()]
+
+    def json(self, role: str) -> Any:
+        """The whole JSON value in the file of `role`.
+
+        DataError where it is not JSON (cut short, or an HTML page), where a key stands twice in an object, and where
+        the card says of the file what is not so: then it is that of another split, version or dataset.
+        """
+        return self._value(role, self._bytes(role))
+
+    def table(self, role: str) -> Table:
+        """The JSON object in the file of `role`, as one table; DataError for a value of another kind."""
+        return self._reader(role, is_marked=False)(self.json(role), "")
+
+    def rows(self, role: str, key: str | None = None, **header: str) -> list[Table]:
+        """The JSON list in the file of `role`, at its top or under `key`, a table a row.
+
+        `header` are values that must stand beside the list, where the file has such a key. JSON Lines in the place of
+        a list at the top are read, and that is said. DataError for a file of another form: most likely it belongs to
+        another dataset.
+        """
+        data = self._bytes(role)
+        if key is None and is_lines(data):
+            note(
+                f"{self.dataset}: {self.name(role)}: holds JSON Lines, a row a line, in the place of one list; read so"
+            )
+            return list(self._lines(role, data))
+        return self._under(role, key, self._value(role, data), header)
+
+    def lists(self, role: str, key: str, *more: str) -> list[list[Table]]:
+        """As `rows` of `key`, and of `more` keys of the same object, which may be absent; the file is parsed once."""
+        value = self._value(role, self._bytes(role))
+        return [self._under(role, name, value, {}) if name == key or name in value else [] for name in (key, *more)]
+
+    def lines(self, role: str) -> Iterator[Table]:
+        """The rows of a JSONL file, a table a line; blank lines are skipped.
+
+        One JSON list in its place is read, and that is said.
+        """
+        data = self._bytes(role)
+        if starts_with(data, b"["):
+            rows = self._tables(role, None, self._value(role, data))
+            note(f"{self.dataset}: {self.name(role)}: holds one JSON list in the place of JSON Lines; read so")
+            return iter(rows)
+        return self._lines(role, data)
+
+    def csv(
+        self, role: str, columns: tuple[str, ...], *, delimiter: str = ",", has_header: bool = True
+    ) -> Iterator[Table]:
+        """The rows of a CSV file, a table of texts a row, by the names in its first row.
+
+        `columns` must be there, in any order and among others; without a header they are the names, and every row has
+        them. A byte order mark, any line ends and quoted line breaks are read; blank lines are skipped. DataError for
+        another header, a row with too few or too many cells, a quote that does not end, and text that is no UTF-8.
+        """
+        names = None if has_header else list(columns)
+        # newline="": the module is to see line breaks inside quotes as they are.
+        text = io.StringIO(self._text(role), newline="")
+        # A module-wide limit, 131,072 characters where nobody raises it; what a cell may hold is for others to say.
+        csv.field_size_limit(sys.maxsize)
+        read = self._reader(role)
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        while True:
+            at = f"line {reader.line_num + 1}"
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                raise self._unreadable(role, at, error, "CSV") from error
+            if row is None:
+                break
+            if not row:
+                continue
+            if names is None:
+                names = self._header(role, row, columns)
+                continue
+            if len(row) != len(names):
+                problem = f"expected {len(names)} cells, found {len(row)}"
+                remedy = "the file is cut short or is not this file: fetch it again"
+                raise DataError(self.dataset, problem, file=self.name(role), row=at, remedy=remedy)
+            yield read(dict(zip(names, row, strict=True)), at)
+        if names is None:
+            raise self.wrong_file(role, f"expected a header with {', '.join(columns)}, found an empty file")
+
+    def tree(self, role: str) -> Iterator[tuple[PurePosixPath, Table]]:
+        """(path below the tree's folder, the JSON object in it) of every file of a tree, in the order of the paths."""
+        read = self._reader(role)
+        for path, data in self._tree(role):
+            yield PurePosixPath(path), read(self._loads(role, path, data), path)
+
+    def keyed(self, role: str) -> Iterator[tuple[str, Table]]:
+        """(key, its table) of a file whose rows stand in one JSON object by their ids."""
+        value = self._loads(role, None, self._bytes(role))
+        if not isinstance(value, dict):
+            raise self.wrong_file(role, f"expected an object of rows by their ids, found {_kind(value)}")
+        read = self._reader(role)
+        for key, row in value.items():
+            yield key, read(row, key)
+
+    def wrong_file(self, role: str, problem: str) -> DataError:
+        """The error for a file that reads well and is not what this dataset publishes."""
+        return DataError(self.dataset, problem, file=self.name(role), remedy=self.ask(role))
+
+    def ask(self, role: str) -> str:
+        """The remedy for what an official file never says."""
+        return (
+            f"is this a file of another dataset, or of another split? The official one is {self.located[role].file.url}"
+        )
+
+    def _loads(self, role: str, row: str | None, data: bytes) -> Any:
+        """The JSON value in the whole file of `role`, or in a part of it that `row` names."""
+        try:
+            return loads(data)
+        except KeyTwiceError as error:
+            place = ": ".join(filter(None, (row, error.place)))
+            problem = f"the key {quoted(error.key)} stands twice in one object, of which JSON would keep the last alone"
+            remedy = "two files joined into one? Fetch the official file again"
+            raise DataError(self.dataset, problem, file=self.name(role), row=place or None, remedy=remedy) from error
+        except (ValueError, RecursionError) as error:
+            if row is None and is_lines(data):
+                raise self.wrong_file(role, "expected one JSON object, found JSON Lines, a value a line") from error
+            raise self._unreadable(role, row, error) from error
+
+    def _value(self, role: str, data: bytes) -> Any:
+        """The JSON value in the whole file, after a look at all that the card says of it."""
+        value = self._loads(role, None, data)
+        for name, marks in self.located[role].file.marks.items():
+            if name == "top" and isinstance(value, dict):
+                self._check(role, value, marks, None)
+            elif isinstance(value, dict) and isinstance(value.get(name), list):
+                for i, row in enumerate(value[name]):
+                    self._check(role, row, marks, f"{name}[{i}]")
+        return value
+
+    def _under(self, role: str, key: str | None, value: Any, header: Mapping[str, str]) -> list[Table]:
+        if key is not None:
+            if not isinstance(value, dict) or key not in value:
+                found = (
+                    f"an object with {', '.join(map(repr, list(value)[:6]))}" if isinstance(value, dict) else "a list"
+                )
+                raise self.wrong_file(role, f"expected an object with {key!r}, found {found}")
+            for name, expected in header.items():
+                if value.get(name, expected) != expected:
+                    raise self.wrong_file(role, f"expected {name} {expected!r}, found {quoted(value[name])}")
+            value = value[key]
+        return self._tables(role, key, value)
+
+    def _tables(self, role: str, key: str | None, value: Any) -> list[Table]:
+        if not isinstance(value, list):
+            raise self.wrong_file(role, f"expected a list of rows, found {_kind(value)}")
+        read = self._reader(role, is_marked=key is None)
+        return [read(row, f"{key or 'row'}[{i}]") for i, row in enumerate(value)]
+
+    def _lines(self, role: str, data: bytes) -> Iterator[Table]:
+        read = self._reader(role)
+        for number, line in enumerate(io.BytesIO(data), 1):
+            if line.strip():
+                yield read(self._loads(role, at := f"line {number}", line), at)
+
+    def _reader(self, role: str, is_marked: bool = True) -> Callable[[object, str], Table]:
+        """(row, place) -> its table; `is_marked` rows, those of the file itself, are compared with the card."""
+        dataset, name, ask = self.dataset, self.name(role), self.ask(role)
+        marks = self.located[role].file.marks.get("rows", ()) if is_marked else ()
+
+        def read(row: object, place: str) -> Table:
+            if marks:
+                self._check(role, row, marks, place)
+            if type(row) is dict:  # the keys of JSON are texts; `of` looks at each of them
+                return Table(row, dataset, name, place, ask=ask)
+            return Table.of(row, dataset, name, place, ask=ask)
+
+        return read
+
+    def _check(self, role: str, row: object, marks: tuple[Mark, ...], place: str | None) -> None:
+        """DataError for a row that says what no row of this file says; of mere hints one note a file."""
+        if isinstance(row, Mapping):
+            for mark in marks:
+                if not mark.holds(row):
+                    error = DataError(
+                        self.dataset, mark.fault(row), file=self.name(role), row=place, remedy=self.ask(role)
+                    )
+                    if not mark.is_hint:
+                        raise error
+                    self.doubt(role, str(error))
+
+    def doubt(self, role: str, line: str) -> None:
+        """Say, once a file, what speaks against its being the official one."""
+        if role not in self.doubted:
+            self.doubted.add(role)
+            note(line)
+
+    def _header(self, role: str, row: list[str], columns: tuple[str, ...]) -> list[str]:
+        missing = [name for name in columns if name not in row]
+        if missing or len(set(row)) < len(row):
+            what = f"no column {missing[0]!r}" if missing else "a column twice"
+            raise self.wrong_file(role, f"{what} in the header {quoted(','.join(row), 120)}")
+        return row
+
+    def _text(self, role: str) -> str:
+        try:
+            return self._bytes(role).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise self._unreadable(role, None, error, "UTF-8") from error
+
+    def _tree(self, role: str) -> Iterator[tuple[str, bytes]]:
+        found = self.located[role]
+        assert found.file.tree is not None
+        if found.path.is_dir():
+            yield from ((name, path.read_bytes()) for name, path in unpacked(found.path, found.file).items())
+            return
+        from ib_data.builders.source.archives.archive import open_archive
+
+        archive, (folder, name) = open_archive(found.path, self.dataset), found.file.tree
+        for member in sorted(archive.members):
+            if member.startswith(f"{folder}/") and member.endswith(f"/{name}"):
+                yield member.removeprefix(f"{folder}/"), archive.read(member)
+
+    def _bytes(self, role: str) -> bytes:
+        found = self.located[role]
+        if found.file.tree:
+            return b"\n".join(data for _, data in self._tree(role))
+        return found.read(self.dataset)
+
+    def _unreadable(self, role: str, row: str | None, error: Exception, form: str = "JSON") -> DataError:
+        remedy = "the file is cut short or is not this file: fetch it again"
+        return DataError(
+            self.dataset, f"cannot be read as {form} ({error})", file=self.name(role), row=row, remedy=remedy
+        )
+
+
+def _kind(value: object) -> str:
+    """What a JSON value is, in words."""
+    words = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return words.get(type(value), "a number")

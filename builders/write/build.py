@@ -1,0 +1,263 @@
+"""Building a dataset: locate its files, plan its samples, write shards, and put the whole in place by one rename.
+
+Everything is written into `HOME/staging/DATASET/SPLIT` and moves to `HOME/shards` when its manifest is written, so that
+what stands there is always whole, and an earlier build stays readable until then.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import PIL
+import pyarrow
+import simplejpeg
+from filelock import FileLock, Timeout
+
+from ib_data import __version__
+from ib_data.builders.all import BUILDERS
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.local_media import InSource
+from ib_data.builders.source.media_folders import OfficialPlaces
+from ib_data.builders.source.official_files import files_of, find_in_folders, lacks, resolve
+from ib_data.builders.source.origins import origins_of_files
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.source.web.hub import hub_files
+from ib_data.builders.write.build_options import Options
+from ib_data.builders.write.existing import (
+    earlier_build,
+    is_done,
+    is_whole,
+    note_replaced,
+    require_replace,
+    require_replace_damaged,
+)
+from ib_data.builders.write.kinds import drops_in_words
+from ib_data.builders.write.placing import MISSING, with_media, without_repeated
+from ib_data.builders.write.plan import OTHER_SIZE, UNREADABLE, EmptySplitError, Plan, group, let_in, make_plan
+from ib_data.builders.write.staging import WHOLE, finish, prepare, recover, swap, write_all
+from ib_data.builders.write.unchanged import fingerprint, is_unchanged, remember
+from ib_data.cards import Card, MediaStore, family
+from ib_data.console import note
+from ib_data.errors import DataError, IbDataError
+from ib_data.home import Home
+from ib_data.stored.index import drop_counts
+from ib_data.stored.manifest import DROPS, MANIFEST, Manifest, survey
+
+FORMAT = 1  # of shards and index; raised when a change alters their bytes, and then everything is built anew
+
+
+class NothingKeptError(DataError):
+    """A source of whose rows none can be used. Nothing is built of it, and an earlier build stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """One run of the builder: where to, from where, and how.
+
+    `report` is called with each split that is there, and whether it is new; False where it was built already.
+    """
+
+    home: Home
+    fetcher: Fetcher
+    folders: SourceFolders
+    options: Options
+    from_hub: bool = False
+    report: Callable[[Manifest, bool], None] = lambda _manifest, _is_new: None
+
+    def files(self, card: Card, split: str, form: str | None) -> Files:
+        """The official files of one split, or the rows of its hub mirror."""
+        if self.from_hub:
+            return hub_files(card, split, self.fetcher)
+        return resolve(card, split, form, self.folders, self.fetcher)
+
+    def source_holds(self, card: Card, store: MediaStore) -> bool:
+        """Whether any image or clip of a store is in `--source`."""
+        return InSource(card.name, OfficialPlaces(self.folders, card.name)).holds_any(store)
+
+
+def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Manifest]:
+    """Build one split, or the default splits of the card; returns their manifests.
+
+    With `--source` and no split: those default splits whose files are there, else any splits whose files are there. A
+    default split of which a source file holds no row (a subset of the official file), or of which no row is kept, is
+    named and left out; where this is so of all, it is an error.
+    """
+    form, names = chosen_splits(card, build, split)
+    manifests = []
+    left_out: list[DataError] = []
+    for name in names:
+        try:
+            manifests.append(build_split(card, name, form, build))
+        except (EmptySplitError, NothingKeptError) as error:
+            left_out.append(error)
+    last = left_out.pop() if left_out and not manifests else None
+    for each in left_out:
+        note(f"left out: {each}")
+    if last:
+        raise last
+    _warn_of_mixed_forms(card, form, build.home)
+    return manifests
+
+
+def chosen_splits(card: Card, build: Build, split: str | None) -> tuple[str | None, list[str]]:
+    """The form of the source, and the splits, that a build of `split` (None: the default ones) takes.
+
+    IbDataError for a split that the dataset lacks, and where `--source` holds nothing of it.
+    """
+    if split is not None and split not in card.splits:
+        raise IbDataError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
+    if build.folders.roots:
+        _require_something(card, build)
+    form = _form(card, build.folders)
+    return form, [split] if split else _default_splits(card, form, build.folders)
+
+
+def _warn_of_mixed_forms(card: Card, form: str | None, home: Home) -> None:
+    """Say so where another split was built from another form: their splits may share images (COCO's 2014 and 2017)."""
+    manifests, _ = survey(home)
+    for other in manifests:
+        if other.dataset == card.name and other.recipe.get("form") != (form or ""):
+            note(
+                f"{card.name}: {other.split} here is of the {other.recipe.get('form')} form, not {form}: build it again"
+            )
+
+
+def _form(card: Card, folders: SourceFolders) -> str | None:
+    """The first form of the source with a file in the `--source` folders, else the card's preferred one."""
+    for form in card.forms:
+        if any(find_in_folders(card, file, folders) for file in card.files if file.form == form):
+            return form
+    return card.forms[0] if card.forms else None
+
+
+def _default_splits(card: Card, form: str | None, folders: SourceFolders) -> list[str]:
+    defaults = [split.name for split in card.splits.values() if split.default and files_of(card, split.name, form)]
+    there = [name for name in card.splits if _is_there(card, name, form, folders)]
+    chosen = [name for name in defaults if name in there] or there or defaults
+    for name in defaults:
+        if name not in chosen:
+            files = [file for file in files_of(card, name, form) if not find_in_folders(card, file, folders)]
+            note(f"{card.name}/{name} is left out: {lacks(card, files, folders).partition(': ')[2]}")
+    return chosen
+
+
+def _is_there(card: Card, split: str, form: str | None, folders: SourceFolders) -> bool:
+    needed = [file for file in files_of(card, split, form) if not file.optional]
+    return bool(needed) and all(find_in_folders(card, file, folders) for file in needed)
+
+
+def _require_something(card: Card, build: Build) -> None:
+    """DataError where `--source` holds nothing of the dataset, neither a file of it nor an image: a mistaken folder."""
+    if build.from_hub or any(find_in_folders(card, file, build.folders) for file in card.files):
+        return
+    if any(build.source_holds(card, store) for name in card.media for store in family(name)):
+        return
+    problem = f"nothing of it: {lacks(card, list(card.files), build.folders).partition(': ')[2]}"
+    raise DataError(card.name, problem, remedy="name the right folder, or fetch the files by leaving --source out")
+
+
+def build_split(card: Card, split: str, form: str | None, build: Build) -> Manifest:
+    """Build one split, or return its manifest where the same recipe has built it already."""
+    if not files_of(card, split, form):
+        raise IbDataError(f"{card.name}: the {form} form of the source has no split {split!r}")
+    build.home.mark()
+    build.home.lock(card.name).parent.mkdir(exist_ok=True)
+    with _waiting(build.home.lock(f"{card.name}-{split}"), f"{card.name}/{split}"):
+        target, staging = build.home.split(card.name, split), build.home.staging(card.name, split)
+        recover(staging, target)
+        earlier = earlier_build(target, card.name, build.options)
+        seen = fingerprint(card, split, form, build)
+        is_same = earlier is not None and is_unchanged(build.home, earlier, seen)
+        if earlier and is_same and is_whole(earlier, target):
+            return _kept(earlier, seen, build)
+        # Where all is unchanged but the build itself, it is damaged, and that was said.
+        return _build_over(earlier, card, build, build.files(card, split, form), is_damaged=is_same)
+
+
+def _build_over(earlier: Manifest | None, card: Card, build: Build, files: Files, is_damaged: bool) -> Manifest:
+    """Plan and write a split, unless the plan shows that `earlier` is this very build."""
+    options, target = build.options, build.home.split(card.name, files.split)
+    staging = build.home.staging(card.name, files.split)
+    recipe = _recipe(files, options)
+    if earlier:
+        require_replace(earlier, recipe, options)
+    plan = _plan(card, files, build)
+    plan_sha256, shard_sha256s = plan.checksums(options.samples_per_shard)
+    origins = [origin.plain() for origin in (*origins_of_files(files, build.folders), *plan.origins)]
+    recipe = {**recipe, "plan_sha256": plan_sha256, "origins": origins}
+    if earlier:
+        if not is_damaged and is_done(earlier, target, recipe):
+            return _kept(earlier, fingerprint(card, files.split, files.form, build), build)
+        require_replace(earlier, recipe, options, plan.num_annotations)
+        note_replaced(earlier, recipe)
+    elif (target / MANIFEST).exists():
+        require_replace_damaged(target, card.name, options, plan.num_annotations)
+    prepare(staging, recipe)
+    results = write_all(plan, shard_sha256s, staging, options, f"{card.name}/{files.split}")
+    manifest = finish(files, plan, results, staging, recipe)
+    if not manifest.num_samples:
+        raise _nothing_kept(manifest, staging / WHOLE / DROPS)
+    if earlier:
+        require_replace(earlier, recipe, options, manifest.num_annotations)
+    swap(staging, target)
+    remember(build.home, manifest, fingerprint(card, files.split, files.form, build))  # with what was fetched for it
+    build.report(manifest, True)
+    return manifest
+
+
+def _kept(earlier: Manifest, seen: str | None, build: Build) -> Manifest:
+    """The manifest of a build that is there already."""
+    shutil.rmtree(build.home.staging(earlier.dataset, earlier.split), ignore_errors=True)
+    remember(build.home, earlier, seen)
+    build.report(earlier, False)
+    return earlier
+
+
+def _nothing_kept(manifest: Manifest, drops: Path) -> NothingKeptError:
+    counts = drop_counts(drops)
+    problem = f"no row is kept, so nothing is built: {drops_in_words(counts)}"
+    of_media = all(reason in (MISSING, UNREADABLE, OTHER_SIZE) for reason in counts)
+    hint = "are these the images of it" if of_media else "is this the file of another split or dataset"
+    remedy = f"{hint}? {drops} lists each row with the reason"
+    return NothingKeptError(manifest.dataset, problem, file=manifest.split, remedy=remedy)
+
+
+def _plan(card: Card, files: Files, build: Build) -> Plan:
+    options = build.options
+    images, drops = group(files, BUILDERS[card.name](files), card.splits[files.split])
+    plan = make_plan(files, images, drops)
+    if options.media:
+        located = {found.file.name: found.path for found in files.located.values()}
+        plan = with_media(plan, build.folders, build.fetcher, options, located)
+    else:
+        plan = Plan(plan.samples[: options.limit], plan.drops)
+    return without_repeated(let_in(files, plan, options.limit), options)
+
+
+def _waiting(path: Path, what: str) -> FileLock:
+    """A lock that says so when another build holds it."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+        lock.release()
+    except Timeout:
+        note(f"{what}: another build is at work on it; waiting")
+    return lock
+
+
+def _recipe(files: Files, options: Options) -> dict[str, Any]:
+    """All that decides the bytes of the shards and is known before planning; the plan adds its checksum."""
+    chosen = asdict(options)
+    del chosen["workers"], chosen["replace"]
+    versions = {"ib_data": __version__, "pillow": PIL.__version__, "pyarrow": pyarrow.__version__}
+    versions["simplejpeg"] = simplejpeg.__version__
+    return {
+        "format": FORMAT,
+        "form": files.form or "",
+        **{key: value for key, value in chosen.items() if value is not None},
+        "sources": files.provenance(),
+        "versions": versions,
+    }

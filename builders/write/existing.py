@@ -1,0 +1,138 @@
+"""What stands where a build would go: whether it is this build already, and whether this build may take its place."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from ib_data.builders.source.web.fetcher import sha256_of
+from ib_data.builders.write.build_options import Options
+from ib_data.builders.write.kinds import kind_of
+from ib_data.cards import load_card
+from ib_data.console import note
+from ib_data.errors import DataError
+from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, Manifest, UnreadableError, read_manifest
+
+# What decides no byte of the shards: the versions of the code, and where files with these checksums were found.
+_OF_THE_MACHINE = ("versions", "origins")
+
+
+def earlier_build(target: Path, dataset: str, options: Options) -> Manifest | None:
+    """The manifest of an earlier build; one that is damaged is as none, but for the miniature.
+
+    What that would replace may be official data. One without a sample is as none, too.
+    """
+    try:
+        earlier = read_manifest(target, dataset)
+        return earlier if earlier and earlier.num_samples else None
+    except UnreadableError:
+        raise
+    except DataError as damage:
+        if options.miniature:
+            raise
+        note(f"{damage.problem}; building again")
+        return None
+
+
+def is_done(earlier: Manifest, folder: Path, recipe: Mapping[str, Any]) -> bool:
+    """Whether an earlier build is this one, and whole; one of which a file was lost or altered is built again."""
+    return _identity(earlier.recipe) == _identity(recipe) and is_whole(earlier, folder)
+
+
+def is_whole(earlier: Manifest, folder: Path) -> bool:
+    """Whether every file of an earlier build is as it was left; one that is not is named."""
+    lost = earlier.missing(folder) or next(_altered(earlier, folder), None)
+    if lost:
+        note(f"{earlier.dataset}/{earlier.split}: {lost} is missing or damaged; building again")
+    return lost is None
+
+
+def _altered(earlier: Manifest, folder: Path) -> Iterator[str]:
+    """The files that are of another checksum; only shards that are newer than the manifest are hashed.
+
+    `ib-data check` makes one newer that it finds altered.
+    """
+    for name, expected in ((INDEX, earlier.index_sha256), (DROPS, earlier.drops_sha256)):
+        if sha256_of(folder / name) != expected:
+            yield name
+    written_ns = (folder / MANIFEST).stat().st_mtime_ns
+    for shard in earlier.shards:
+        path = folder / shard.name
+        if path.stat().st_mtime_ns > written_ns and sha256_of(path) != shard.sha256:
+            yield shard.name
+
+
+def require_replace(
+    earlier: Manifest, recipe: Mapping[str, Any], options: Options, num_annotations: int | None = None
+) -> None:
+    """Raise DataError where this build is worse than the one that it would replace, and `--replace` was not given.
+
+    `num_annotations` is how many it has, None before that is known. Official data may replace the miniature, never the
+    other way round.
+    """
+    if options.miniature and not earlier.recipe.get("miniature"):
+        problem = f"{earlier.split} is built here from official files, and the miniature would replace it"
+        raise DataError(earlier.dataset, problem, remedy="name another --home")
+    is_first_official = bool(earlier.recipe.get("miniature")) and not options.miniature
+    worse = list(_worse(earlier.recipe, recipe))
+    if num_annotations is not None and num_annotations < earlier.num_annotations:
+        worse.append(f"{num_annotations:,} annotations in place of {earlier.num_annotations:,}")
+    if worse and not is_first_official and not options.replace:
+        kind = "".join(f", {phrase}" for phrase in kind_of(earlier, load_card(earlier.dataset)))
+        problem = (
+            f"{earlier.split} is built here with {earlier.num_annotations:,} annotations{kind}; this build would "
+            f"replace it: {', '.join(worse)}"
+        )
+        raise DataError(earlier.dataset, problem, remedy="replace it with --replace, or name another --home")
+
+
+def require_replace_damaged(target: Path, dataset: str, options: Options, num_annotations: int) -> None:
+    """Raise DataError where the manifest of what is built cannot be read, but its index says that it holds more."""
+    try:
+        rows = pq.read_table(target / INDEX, columns=["media_sha256"])
+    except (OSError, ValueError):  # nothing is known of it
+        return
+    worse = []
+    if num_annotations < rows.num_rows:
+        worse.append(f"{num_annotations:,} annotations in place of {rows.num_rows:,}")
+    if not options.media and rows["media_sha256"].null_count < rows.num_rows:
+        worse.append("without media in place of media")
+    if worse and not options.replace:
+        problem = f"its manifest is damaged, and this build would be worse by its index: {', '.join(worse)}"
+        remedy = "build all of it, replace it with --replace, or name another --home"
+        raise DataError(dataset, problem, file=str(target / MANIFEST), remedy=remedy)
+
+
+def _worse(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What a build by the recipe `new` has less of than one by `old`, in short phrases."""
+    if not new["media"] and old.get("media"):
+        yield "without media in place of media"
+    if old.get("form", "") != new["form"]:
+        yield f"the form {new['form'] or 'without a name'} in place of {old.get('form') or 'one without a name'}"
+    if _above(old.get("max_side"), new.get("max_side")) and old.get("media") and new["media"]:
+        yield f"images of at most {new['max_side']} px in place of {old.get('max_side') or 'their own size'}"
+    if _above(old.get("limit"), new.get("limit")):
+        yield f"limited to {new['limit']:,} in place of {old.get('limit') or 'all'}"
+
+
+def _above(old: int | None, new: int | None) -> bool:
+    """Whether a bound becomes tighter; None is no bound."""
+    return new is not None and (old is None or old > new)
+
+
+def note_replaced(earlier: Manifest, recipe: Mapping[str, Any]) -> None:
+    """Say what is replaced, and what differs."""
+    what = f"{earlier.dataset}/{earlier.split}"
+    if earlier.recipe.get("miniature") and not recipe.get("miniature"):
+        note(f"{what}: official data replace the miniature of {earlier.num_annotations:,} annotations")
+        return
+    old, new = _identity(earlier.recipe), _identity(recipe)
+    changed = ", ".join(sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)))
+    if changed:
+        note(f"{what}: replacing the earlier build of {earlier.num_annotations:,} annotations (changed: {changed})")
+
+
+def _identity(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a recipe that decides the bytes of the shards."""
+    return {key: value for key, value in recipe.items() if key not in _OF_THE_MACHINE}

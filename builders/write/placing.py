@@ -1,0 +1,118 @@
+"""The places of a plan's images and clips: those that are nowhere are an error, or drops that are counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.media_finder import find_media, open_media
+from ib_data.builders.source.origins import Origin, joined
+from ib_data.builders.source.row import Drop
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.source.web.placeholders import LEAST_URLS, REPEATED, find_repeated, tell_repeated
+from ib_data.builders.write.build_options import Options
+from ib_data.builders.write.plan import Plan, Planned
+from ib_data.builders.write.stated_size import check_size_stated
+from ib_data.errors import DataError
+from ib_data.media.faults import MediaError
+from ib_data.media.frames import need_pyav
+
+MISSING = "media missing"
+MOST_OPENED = 5000  # of the media at hand, before missing ones are told: some 10 s of one core
+LOOKUP = 32  # a handful of links alone could all be dead; the crawl would take it for a network that is down
+
+
+def with_media(
+    plan: Plan,
+    folders: SourceFolders,
+    fetcher: Fetcher,
+    options: Options,
+    located: Mapping[str, Path] | None = None,
+) -> Plan:
+    """The plan with the place of every image and clip, of the first `options.limit` samples that have one.
+
+    Samples whose media are nowhere become drops, or a DataError; those whose link is dead are always drops. With a
+    limit the samples are looked up that many at a time (or LOOKUP), so that little more is fetched than is needed.
+    MissingExtraError, before anything is fetched, where there are clips and nothing that opens them.
+    """
+    if any(planned.sample.media.kind == "video" for planned in plan.samples[:1]):
+        need_pyav()
+    limit = options.limit
+    here: list[Planned] = []
+    lost: list[Drop] = []
+    looked = 0
+    origins: list[Origin] = []
+    while looked < len(plan.samples) and (limit is None or len(here) < limit):
+        size = len(plan.samples) if limit is None else max(limit - len(here), LOOKUP, looked)  # few rounds over many
+        part = plan.samples[looked : looked + size]
+        looked += len(part)
+        dataset = part[0].sample.dataset
+        refs = (planned.ref for planned in part)
+        found = find_media(refs, dataset, folders, fetcher, options.allow_missing, located)
+        origins += found.origins
+        missing: list[Planned] = []
+        for planned in part:
+            if len(here) == limit:
+                break
+            if planned.ref in found.places:
+                here.append(replace(planned, place=found.places[planned.ref]))
+            else:
+                reason = found.lost.get(planned.ref, MISSING)
+                missing += [planned] if reason == MISSING else []
+                lost += _drops(planned, reason)
+        if missing and not options.allow_missing:
+            raise _missing(missing, len(part), found.near, here, options)
+    return Plan(tuple(here), (*plan.drops, *lost), joined(origins))
+
+
+def without_repeated(plan: Plan, options: Options) -> Plan:
+    """The plan with images of which `options.drop_repeated` URLs or more gave the same bytes as drops.
+
+    Where nobody asks for that, such images are named.
+    """
+    repeated = _repeated(plan.samples, options.drop_repeated)
+    gone = [drop for planned in plan.samples if planned.ref.url in repeated for drop in _drops(planned, REPEATED)]
+    kept = tuple(planned for planned in plan.samples if planned.ref.url not in repeated)
+    return replace(plan, samples=kept, drops=(*plan.drops, *gone)) if gone else plan
+
+
+def _drops(planned: Planned, reason: str) -> list[Drop]:
+    return [Drop(annotation.id, reason, planned.ref) for annotation in planned.sample.annotations]
+
+
+def _repeated(here: Sequence[Planned], least: int | None) -> set[str]:
+    """The URLs whose bytes `least` or more URLs share; where nobody asks, they are named and none are given."""
+    crawled = {p.ref.url: p.place.path for p in here if p.place and p.place.is_fixed and p.ref.url}
+    repeated = find_repeated(crawled, least or LEAST_URLS) if crawled else []
+    if least is None and repeated:
+        remedy = "Drop them, counted, with --drop-repeated N, for N URLs or more"
+        tell_repeated(here[0].sample.dataset, repeated, len(crawled), remedy)
+        return set()
+    return {url for one in repeated for url in one.urls}
+
+
+def _missing(missing: list[Planned], num_planned: int, near: str, here: list[Planned], options: Options) -> DataError:
+    """The error that names missing media and those at hand that do not open, so that all are mended at once."""
+    first = missing[0].sample
+    num_annotations = sum(len(planned.sample.annotations) for planned in missing)
+    problem = (
+        f"{len(missing):,} of {num_planned:,} {first.media.kind}s are missing ({num_annotations:,} annotations), "
+        f"first {first.media.source_name}{f' ({near})' if near else ''}"
+    )
+    broken = [line for planned in here[:MOST_OPENED] if (line := _fault(planned, options.max_side))]
+    if broken:
+        opened = f"the first {MOST_OPENED:,} others" if len(here) > MOST_OPENED else "the others"
+        problem += f"; of {opened} {len(broken):,} cannot be used, first {broken[0]}"
+    remedy = "put them into a --source folder, or drop them, counted, with --allow-missing (or build with --no-media)"
+    return DataError(first.dataset, problem, file=first.split, remedy=remedy)
+
+
+def _fault(planned: Planned, max_side: int | None) -> str | None:
+    """What is wrong with an image or clip that is at hand; None where it opens."""
+    assert planned.place is not None
+    try:
+        opened = open_media(planned.sample.media.kind, planned.place.read(planned.sample.dataset), max_side)
+        check_size_stated(opened, planned.ref.size_px, max_side)
+    except MediaError as error:
+        return f"{planned.place}: {error}"
+    return None

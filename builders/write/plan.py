@@ -1,0 +1,169 @@
+"""The plan of a split: every sample it will hold, in key order, and every source row that is left out.
+
+The plan alone decides the shards, so that their bytes depend neither on the number of workers nor on where an earlier
+run was killed.
+"""
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ib_data.builders.source.files import Files
+from ib_data.builders.source.local_media import Place
+from ib_data.builders.source.origins import Origin
+from ib_data.builders.source.row import Drop, MediaRef, Row
+from ib_data.builders.source.row_counts import tell_count
+from ib_data.cards import Split, media_stores
+from ib_data.errors import DataError, quoted
+from ib_data.sample import Annotation, Answer, Media, Sample, Turn
+
+MAX_ID_LENGTH = 48  # with dataset, split and extension a member's name stays below the 100 that a tar header holds
+UNREADABLE = "media unreadable"
+OTHER_SIZE = "media not of the stated size"
+# An option may be an empty text, as one of A-OKVQA's is: its place must stay.
+_FIELDS = tuple(n for n in Annotation.__dataclass_fields__ if n not in ("id", "options", "answer_index", "extra"))
+
+
+class EmptySplitError(DataError):
+    """The source has no row of the split that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One sample to be written, and its image. `place` is None in a build without media."""
+
+    sample: Sample
+    ref: MediaRef
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The samples of a split in key order, the drops, and where the images and clips come from."""
+
+    samples: tuple[Planned, ...]
+    drops: tuple[Drop, ...]
+    origins: tuple[Origin, ...] = ()
+
+    @property
+    def num_annotations(self) -> int:
+        """How many annotations the build will have, if all images and clips open."""
+        return sum(len(planned.sample.annotations) for planned in self.samples)
+
+    def checksums(self, samples_per_shard: int) -> tuple[str, list[str]]:
+        """A checksum over all that the plan says, and one over what it says of each shard.
+
+        It says the annotations, the versions of images and clips, and (the first checksum alone) the drops. Reads loose
+        images and clips, hence both at once.
+        """
+        digest, shards = hashlib.sha256(), []
+        for start in range(0, len(self.samples), samples_per_shard):
+            shard = hashlib.sha256()
+            for planned in self.samples[start : start + samples_per_shard]:
+                version = planned.place.version(planned.sample.dataset) if planned.place else ""
+                line = f"{planned.sample.to_json()}\t{version}\n".encode()
+                digest.update(line)
+                shard.update(line)
+            shards.append(shard.hexdigest())
+        for drop in self.drops:
+            digest.update(f"{drop.source_id}\t{drop.reason}\n".encode())
+        return digest.hexdigest(), shards
+
+
+def group(
+    files: Files, rows: Iterable[Row | Drop], split: Split
+) -> tuple[dict[MediaRef, list[Annotation]], list[Drop]]:
+    """The annotations of every image, in the source's order, and the drops.
+
+    An annotation without a field that the card declares is dropped with that reason. DataError for an id that stands
+    twice and for a source that has no row of this split.
+    """
+    images: dict[MediaRef, list[Annotation]] = {}
+    drops: list[Drop] = []
+    seen: dict[str, int] = {}
+    near: MediaRef | None = None
+    for number, row in enumerate(rows):
+        row_id = row.source_id if isinstance(row, Drop) else row.annotation.id
+        if not row_id:
+            raise DataError(files.dataset, f"entry {number} (counted from 0) has an empty id", file=files.names())
+        if seen.setdefault(row_id, number) != number:
+            problem = f"annotation id {row_id!r} stands twice (entries {seen[row_id]} and {number}, counted from 0)"
+            raise DataError(files.dataset, problem, file=files.names(), remedy="fetch the official file again")
+        if isinstance(row, Drop):
+            drops.append(replace(row, near=row.near or near))
+            continue
+        near = row.media
+        if reason := _lack(row.annotation, split) or _flaw(row.annotation):
+            drops.append(Drop(row_id, reason, near))
+        elif fault := row.media.fault():
+            raise DataError(files.dataset, fault, file=files.names(), row=f"annotation {quoted(row_id)}")
+        else:
+            images.setdefault(near, []).append(row.annotation)
+    if not seen:
+        remedy = f"is this the file of another split? {split.name} is called {split.source_name!r} there"
+        raise EmptySplitError(files.dataset, f"no row of split {split.name}", file=files.names(), remedy=remedy)
+    tell_count(files, split, num_rows=len(seen), num_kept=len(seen) - len(drops))
+    return images, drops
+
+
+def _lack(annotation: Annotation, split: Split) -> str | None:
+    """The first field that the card declares and the annotation does not have."""
+    lack = next((name for name in split.fields if getattr(annotation, name) in (None, "", ())), None)
+    return f"no {lack.replace('_', ' ')}" if lack else None
+
+
+def _flaw(annotation: Annotation) -> str | None:
+    """The first field that a shard could not hold: an empty text, or a text, a list or an index out of its range."""
+    for name in _FIELDS:
+        value = getattr(annotation, name)
+        if value == "" or (isinstance(value, tuple) and not all(map(_is_whole, value))):
+            return f"empty text in {name.replace('_', ' ')}"
+    index, options = annotation.answer_index, annotation.options
+    return "answer index out of range" if index is not None and not 0 <= index < len(options) else None
+
+
+def _is_whole(item: str | Answer | Turn) -> bool:
+    if isinstance(item, Turn):
+        return bool(item.question and item.answer)
+    return bool(item.text if isinstance(item, Answer) else item)
+
+
+def make_plan(files: Files, images: dict[MediaRef, list[Annotation]], drops: list[Drop]) -> Plan:
+    """The plan without images and clips: all samples in key order."""
+    samples = [_sample(files, ref, annotations) for ref, annotations in images.items()]
+    samples.sort(key=lambda planned: planned.sample.key)
+    for one, two in itertools.pairwise(samples):
+        if one.sample.key == two.sample.key:
+            names = f"{one.sample.media.source_name!r} and {two.sample.media.source_name!r}"
+            raise DataError(files.dataset, f"two images have one key, {one.sample.key}: {names}")
+    return Plan(tuple(samples), tuple(drops))
+
+
+def _sample(files: Files, ref: MediaRef, annotations: list[Annotation]) -> Planned:
+    store = media_stores()[ref.store]
+    number = f"{ref.image_id:012d}" if isinstance(ref.image_id, int) else _slug(ref.image_id)
+    media = Media(kind=store.kind, source_name=ref.url or store.member(ref.image_id))
+    key = f"{files.dataset}-{files.split}-{number}"
+    sample = Sample(key=key, dataset=files.dataset, split=files.split, media=media, annotations=tuple(annotations))
+    return Planned(sample, ref)
+
+
+def _slug(image_id: str) -> str:
+    """An id that is safe in a WebDataset key, where a dot would begin the extension, and short enough for a tar."""
+    if len(image_id) > MAX_ID_LENGTH:
+        return hashlib.sha256(image_id.encode()).hexdigest()[:MAX_ID_LENGTH]
+    return re.sub(r"[^A-Za-z0-9_-]", "_", image_id)
+
+
+def let_in(files: Files, plan: Plan, limit: int | None) -> Plan:
+    """The plan without the drops of those rows that `limit` did not let in: they are neither annotations nor drops.
+
+    Images come in key order, so these are the rows of images behind the last one, where the limit was reached.
+    """
+    if limit is None or len(plan.samples) < limit:
+        return plan
+    last = plan.samples[-1].sample.key
+    drops = (drop for drop in plan.drops if drop.near is None or _sample(files, drop.near, []).sample.key <= last)
+    return replace(plan, drops=tuple(drops))

@@ -1,0 +1,73 @@
+"""Whether anything has changed since a split was built, told in a second: without reading rows, or any image.
+
+After a build a file in the home's cache holds a checksum over the size and time of every file that could have a part in
+it, the options, and the code. What was crawled is not among them: its hosts are asked again.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import PIL
+import pyarrow
+import simplejpeg
+
+import ib_data
+from ib_data import __version__, cards
+from ib_data.builders.source.folders import version_of
+from ib_data.builders.source.official_files import files_of
+from ib_data.cards import Card, family
+from ib_data.home import Home
+from ib_data.stored.manifest import MANIFEST, Manifest
+
+if TYPE_CHECKING:
+    from ib_data.builders.write.build import Build
+
+_PACKAGE = Path(ib_data.__file__).parent
+_CODE = _PACKAGE, _PACKAGE / "media", Path(__file__).parent, Path(cards.__file__).parent
+
+
+def fingerprint(card: Card, split: str, form: str | None, build: "Build") -> str | None:
+    """A checksum over all that decides a build, None where only the hosts know."""
+    stores = [store for name in card.media for store in family(name)]
+    if build.from_hub or (build.options.media and any(store.each for store in stores)):
+        return None
+    fetched = [*files_of(card, split, form), *(store.file for store in stores if store.file)]
+    paths = [*(build.fetcher.place(file) for file in fetched), *_code()]
+    options = replace(build.options, workers=1, replace=False)
+    versions = __version__, PIL.__version__, pyarrow.__version__, simplejpeg.__version__
+    digest = hashlib.sha256(f"{card.name} {split} {form} {options} {versions}".encode())
+    digest.update(build.folders.versions.encode())
+    for path in paths:
+        digest.update(f"{path}\t{version_of(path)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def is_unchanged(home: Home, manifest: Manifest, found: str | None) -> bool:
+    """Whether the split that `manifest` describes was built under this fingerprint, and stands as it was left."""
+    try:
+        known = json.loads(_record(home, manifest).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return found is not None and known == [found, version_of(home.split(manifest.dataset, manifest.split) / MANIFEST)]
+
+
+def remember(home: Home, manifest: Manifest, found: str | None) -> None:
+    """Note the fingerprint under which a split was built."""
+    if found is None:
+        return
+    path = _record(home, manifest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([found, version_of(home.split(manifest.dataset, manifest.split) / MANIFEST)]))
+
+
+def _record(home: Home, manifest: Manifest) -> Path:
+    return home.cache / "builds" / f"{manifest.dataset}-{manifest.split}.json"
+
+
+def _code() -> Iterator[Path]:
+    for folder in _CODE:
+        yield from sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".md", ".toml"))

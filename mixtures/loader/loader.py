@@ -1,0 +1,271 @@
+"""Batches of a stream for PyTorch: a dataset for any loader, and a loader whose state is what the trainer consumed.
+
+Batch t of a run over all processes holds the positions [tG, (t + 1)G), G being the global batch size; process r of W
+takes the r-th of W equal slices, and worker j of J makes whole batches t = j, j + J, ... So neither W nor J changes
+what is in a batch. This module needs torch (`ib-data[train]`); `Stream.batch` gives the same examples without it.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from typing_extensions import TypeVar  # torch brings it; Python 3.13 has the default in typing
+
+from ib_data.errors import IbDataError, os_error_line
+from ib_data.mixtures.loader.handover import Handover, Parcel, Receiver
+from ib_data.mixtures.loader.image_batch import ImageBatch, stack
+from ib_data.mixtures.loader.torch_defaults import cpu_as_default
+from ib_data.mixtures.loader.worker_faults import CUT_OFF, fault_of, name_the_dead
+from ib_data.mixtures.stream.example import Example
+from ib_data.mixtures.stream.stream import Stream
+from ib_data.stored.meter import Meter
+from ib_data.strict import Table
+
+# Batches that a consumer has in hand beside those that wait: the one it works on, and the one that it just let go.
+_HELD = 2
+
+
+BatchT = TypeVar("BatchT", default=ImageBatch)
+Collate = Callable[[list[Example]], BatchT]  # runs in the workers
+
+
+class StreamDataset(IterableDataset[BatchT]):
+    """Local batches of a stream, without end, or once over everything; each worker makes its share of them.
+
+    For `torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=J)` and for torchdata's StatefulDataLoader,
+    which saves the `state_dict` of each worker: such a state fits the same J only. `StreamLoader` has no such limit.
+    `batch_size` counts positions over all processes; ValueError where `world` does not divide it. With `once` the last
+    batch is shorter, and a process may have one batch less than another.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        batch_size: int,
+        collate: Collate[BatchT] = stack,  # type: ignore[assignment]
+        *,
+        world: int = 1,
+        rank: int = 0,
+        start: int = 0,
+        once: bool = False,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1 or world < 1 or batch_size % world or not 0 <= rank < world:
+            raise ValueError(f"a batch of {batch_size} cannot be shared by {world} processes (rank {rank})")
+        self.stream = stream
+        self.batch_size = batch_size
+        self.collate = collate
+        self.world = world
+        self.rank = rank
+        self.start = start
+        self.once = once
+        self._num_loaded = 0  # batches of this worker that a loaded state has behind it
+        self._num_made = 0
+
+    def __iter__(self) -> Iterator[BatchT]:
+        """From `start` on, or from a state that was just loaded."""
+        worker, num_workers = _worker()
+        self._num_made, self._num_loaded = self._num_loaded, 0
+        start, share = self.start, self.batch_size // self.world
+        read = self.stream.visit if self.once else self.stream.batch
+        for number in count(self._num_made):  # of its own: two iterations may run side by side
+            first = start + (worker + number * num_workers) * self.batch_size
+            if self.once and first >= self.stream.num_visits:
+                return
+            examples = read(first + self.rank * share, share)
+            self._num_made = number + 1
+            if examples:
+                yield self.collate(examples)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of this worker, as plain JSON; IbDataError for a pass with `once`, which is begun anew."""
+        self.refuse_once()
+        _, num_workers = _worker()
+        position = self.start + self._num_made * num_workers * self.batch_size
+        own = {"start": self.start, "num_made": self._num_made, "num_workers": num_workers}
+        return {**own, "batch_size": self.batch_size, "stream": self.stream.state(position)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; IbDataError where it is of another stream, batch size or number of workers."""
+        self.refuse_once()
+        _, num_workers = _worker()
+        table = Table.of(state, "stream", "state of a worker")
+        table.only(("start", "num_made", "num_workers", "batch_size", "stream"))
+        self.stream.check_state(table.get("stream", dict))
+        for name, now in (("batch_size", self.batch_size), ("num_workers", num_workers)):
+            if (then := table.get(name, int)) != now:
+                remedy = "use it again, or ib_data's StreamLoader, whose state fits any"
+                raise IbDataError(f"this state was saved with {name} {then}, now it is {now}; {remedy}")
+        start, num_made = table.get("start", int), table.get("num_made", int)
+        if start < 0 or num_made < 0:
+            raise table.error(f"expected numbers from 0, found start {start} and num_made {num_made}")
+        self.start, self._num_loaded, self._num_made = start, num_made, num_made
+
+    def refuse_once(self) -> None:
+        """Raise IbDataError for a dataset that goes once over everything: it has no state."""
+        if self.once:
+            raise IbDataError("a pass over everything (once=True) has no state: begin it anew")
+
+
+class StreamLoader(Generic[BatchT]):
+    """Batches of a stream, made by `workers` processes (0: in this one), and the position that was consumed.
+
+    Without end, from `position` on: the next one that no batch handed out so far holds. A state taken after a training
+    step resumes with the batch after it, for any `world`, `workers` and batch size. With `once` each iteration is one
+    pass over everything, from the beginning. `meter` adds up what all workers did. Other options as in StreamDataset;
+    `start_method` is that of multiprocessing. Batches come through shared memory (see `handover`): keep them as long as
+    you like, but clone what a process goes on with that you fork.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        batch_size: int,
+        collate: Collate[BatchT] = stack,  # type: ignore[assignment]
+        *,
+        world: int = 1,
+        rank: int = 0,
+        start: int = 0,
+        workers: int = 0,
+        once: bool = False,
+        prefetch_factor: int = 2,
+        start_method: str | None = None,
+    ) -> None:
+        if workers < 0:
+            raise ValueError(f"no number of loading workers: {workers}")
+        self.dataset = StreamDataset(stream, batch_size, collate, world=world, rank=rank, start=start, once=once)
+        self.workers = workers
+        self.prefetch_factor = prefetch_factor
+        self.start_method = start_method
+        self.position = start
+        self.meter = Meter()
+        self._num_begun = 0
+
+    def __iter__(self) -> Iterator[BatchT]:
+        """IbDataError, in one line, for whatever a worker cannot go on from, and for an iteration that was left behind.
+
+        Where there is no end, that is one that goes on after another was begun or a state loaded.
+        """
+        self._num_begun += 1
+        begun = self._num_begun
+        if not self.dataset.once:
+            self.dataset.start = self.position
+        handover = Handover(self.workers, self.prefetch_factor + _HELD) if self.workers else None
+        others = multiprocessing.active_children()
+        with cpu_as_default():  # else torch draws a seed on whatever device a script has made the default
+            made: Iterator[Any] = iter(
+                DataLoader(
+                    _Measured(self.dataset, handover),
+                    batch_size=None,
+                    num_workers=self.workers,
+                    prefetch_factor=self.prefetch_factor if self.workers else None,
+                    multiprocessing_context=self.start_method if self.workers else None,
+                    generator=torch.Generator(),  # else torch draws a seed from the run's own random state
+                )
+            )
+        workers = [process for process in multiprocessing.active_children() if process not in others]
+        if handover:
+            made = _opened(handover.receiver(), made)
+        with self.naming_deaths():
+            while (found := self._next(made, workers)) is not None:
+                if begun != self._num_begun and not self.dataset.once:
+                    raise IbDataError("this loader was begun anew meanwhile; make a StreamLoader for each loop")
+                self.position += 0 if self.dataset.once else self.dataset.batch_size
+                yield found.batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """What resuming after the batches handed out so far needs, as plain JSON."""
+        self.dataset.refuse_once()
+        return self.dataset.stream.state(self.position)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, at the next iteration; IbDataError where it is of another stream."""
+        self.dataset.refuse_once()
+        self.position = self.dataset.stream.check_state(state)
+        self._num_begun += 1
+
+    @contextmanager
+    def naming_deaths(self) -> Iterator[None]:
+        """Around a loop over this loader: an IbDataError in one line where a worker dies, or no file can be opened.
+
+        torch says so by a signal, in the middle of whatever the main thread is doing; the iterator itself can name it
+        only while it waits for a batch.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if fault := fault_of(error, self.position):
+                raise fault from error
+            raise
+
+    def _next(
+        self, made: "Iterator[_Made[BatchT] | _Failure]", workers: Sequence[BaseProcess]
+    ) -> "_Made[BatchT] | None":
+        began = time.perf_counter()
+        try:
+            found = next(made, None)
+        except CUT_OFF:
+            name_the_dead(workers)
+            raise
+        self.meter.wait_s += time.perf_counter() - began
+        if isinstance(found, _Failure):
+            raise IbDataError(found.line)
+        if found is not None:
+            self.meter.add(found.meter)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Made(Generic[BatchT]):
+    """What a worker hands over: a batch and what it cost."""
+
+    batch: BatchT
+    meter: Meter
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a worker can give no further batch, in one line."""
+
+    line: str
+
+
+class _Measured(IterableDataset[Any]):
+    """The batches of a dataset with their costs, as _Made, or in a worker as parcels of it.
+
+    An error comes as a _Failure, for torch would wrap it in a traceback.
+    """
+
+    def __init__(self, dataset: StreamDataset[Any], handover: Handover | None) -> None:
+        super().__init__()
+        self.dataset = dataset
+        self.handover = handover
+
+    def __iter__(self) -> Iterator[Any]:
+        sender = self.handover.sender(_worker()[0]) if self.handover else None
+        self.dataset.stream.meter.take()  # a worker must not report again what its parent had read
+        try:
+            for batch in self.dataset:
+                made = _Made(batch, self.dataset.stream.meter.take())
+                yield sender.send(made) if sender else made
+        except IbDataError as error:
+            yield _Failure(str(error))
+        except OSError as error:
+            yield _Failure(os_error_line(error))
+
+
+def _opened(receiver: Receiver, found: Iterator[Any]) -> Iterator[Any]:
+    return (receiver.open(each) if isinstance(each, Parcel) else each for each in found)
+
+
+def _worker() -> tuple[int, int]:
+    """The number of this worker and how many there are; (0, 1) outside of a loader's workers."""
+    info = get_worker_info()
+    return (info.id, info.num_workers) if info else (0, 1)

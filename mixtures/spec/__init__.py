@@ -1,0 +1,8 @@
+"""What a mixture is.
+
+mixture        members with pinned sizes, a rule and stages
+spec_file      reads one from a .toml file
+weights        pinned sizes to shares and integer quotas
+built_members  what is built of each member
+overview       a mixture, or the difference of two, as rows
+"""

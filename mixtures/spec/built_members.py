@@ -1,0 +1,121 @@
+"""What a home holds of each member of a mixture."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from ib_data.cards import Card, card_names, load_card
+from ib_data.errors import DataError, IbDataError, did_you_mean
+from ib_data.home import Home
+from ib_data.mixtures.spec.mixture import COUNTS, Member, Mixture
+from ib_data.mixtures.spec.weights import drawn_names
+from ib_data.stored.manifest import Manifest, read_manifest
+from ib_data.stored.store import LocalStore, Store
+from ib_data.tasks import TASKS
+from ib_data.templates.render import eligible
+
+# What templates call the fields of an annotation, where the name is another one.
+_TEXTS = {"options": "options_text", "ocr_tokens": "ocr_text", "history": "history_text"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A member, its card, and the folder and manifest of the split that holds it; None where there is none.
+
+    A view (such as `vqav2_qg`) stands on the shards of its base. The card's task is the one that the member asks for.
+    """
+
+    member: Member
+    card: Card | None
+    folder: Path | None
+    manifest: Manifest | None
+
+    @property
+    def num_built(self) -> int | None:
+        """How many annotations are built; None where the split is not built."""
+        return self.manifest.num_annotations if self.manifest else None
+
+    @property
+    def num_built_as_pinned(self) -> int | None:
+        """How much is built of what the member's pinned size counts; None where the split is not built."""
+        return self._num_conversations if self.member.counts == "conversations" else self.num_built
+
+    def epoch_size(self, turns: str) -> int:
+        """How many positions an epoch takes with the turns of a conversation rendered "each" or as one "chat".
+
+        What is built, or the pinned size where nothing is.
+        """
+        built = self._num_conversations if turns == "chat" else self.num_built
+        return built or self.member.size
+
+    @cached_property
+    def _num_conversations(self) -> int | None:
+        from ib_data.stored.conversations import num_conversations  # reads Parquet, which few callers need
+
+        if not self.num_built or self.folder is None or self.manifest is None:
+            return self.num_built
+        return num_conversations(self.folder, self.manifest)
+
+
+def sources(place: Home | Store, mixture: Mixture) -> dict[str, Source]:
+    """The source of each member in a home or an object store, by the member's name, in the order of the spec."""
+    store = LocalStore(place) if isinstance(place, Home) else place
+    return {member.name: _source(store, member) for member in mixture.members}
+
+
+def unlike_pinned(mixture: Mixture, found: Mapping[str, Source]) -> list[str]:
+    """A phrase for each member that some stage draws from and of which not exactly the pinned size is built.
+
+    Both are counted in what the spec pins, annotations or conversations, however the mixture renders.
+    """
+    phrases = []
+    for name in drawn_names(mixture):
+        member, built = found[name].member, found[name].num_built_as_pinned or 0
+        if built != member.size:
+            unit = "" if member.counts == COUNTS[0] else f" {member.counts}"
+            phrases.append(f"{name} {member.size:,}{unit} pinned, {built:,} built")
+    return phrases
+
+
+def refuse_unknown(mixture: Mixture) -> None:
+    """Raise IbDataError for a member that no one knows, whose card has no such split, or that its task cannot use."""
+    for member in mixture.members:
+        if member.dataset not in card_names():
+            near = did_you_mean(member.dataset, card_names())
+            raise IbDataError(f"mixture {mixture.name}: unknown dataset {member.dataset!r}; {near}")
+        card = load_card(member.dataset)
+        if member.split not in card.splits:
+            problem = f"mixture {mixture.name}: there is no split {member.split!r}"
+            raise DataError(member.dataset, problem, remedy=f"known: {', '.join(card.splits)}")
+        if member.task:
+            _refuse_unfit(mixture, member, card)
+
+
+def _refuse_unfit(mixture: Mixture, member: Member, card: Card) -> None:
+    """Raise DataError where no template of the member's task can do with what the card promises of every annotation."""
+    fields = card.splits[member.split].fields
+    assert member.task is not None
+    if not _serves(fields, member.task):
+        usable = [task for task in TASKS if _serves(fields, task)]
+        problem = f"mixture {mixture.name}: task {member.task!r} cannot be rendered from {', '.join(fields)}"
+        remedy = f"of the {member.split} split that is enough for: {', '.join(usable) or 'no task'}"
+        raise DataError(member.dataset, problem, remedy=remedy)
+
+
+def _serves(fields: Sequence[str], task: str) -> bool:
+    """Whether a training template of the task fits annotations that are sure to have `fields`."""
+    shared = {_TEXTS.get(field, field) for field in fields if field not in ("answers", "answer_index")}
+    right = {"answer", "answer_letter"} if "answer_index" in fields else set()
+    drawn = {"answer"} if "answers" in fields else set()
+    return bool(eligible(task, None, frozenset(shared | drawn), frozenset(shared | right)))
+
+
+def _source(store: Store, member: Member) -> Source:
+    if member.dataset not in card_names():
+        return Source(member, None, None, None)
+    card = load_card(member.dataset)
+    if member.task:
+        card = replace(card, task=member.task)
+    folder = store.folder(card.stored_as, member.split)
+    return Source(member, card, folder, read_manifest(folder, card.stored_as))

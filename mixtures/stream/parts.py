@@ -1,0 +1,90 @@
+"""The members of a mixture as a stream reads them: what is built, what is not, and each with its index."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ib_data.console import note
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.keyed import keyed_bits
+from ib_data.mixtures.order.units import Units
+from ib_data.mixtures.spec.built_members import Source, refuse_unknown, sources, unlike_pinned
+from ib_data.mixtures.spec.mixture import Mixture
+from ib_data.mixtures.spec.weights import drawn_names
+from ib_data.mixtures.stream.example_reader import Part
+from ib_data.mixtures.stream.stream_options import StreamOptions
+from ib_data.mixtures.stream.template_choice import TemplateChoice
+from ib_data.stored.rows import Rows
+from ib_data.stored.store import LocalStore, Store
+from ib_data.templates.render import fixed_template
+
+_BITS = 2**64 - 1
+
+
+def find_built(store: Store, mixture: Mixture, *, available: bool) -> tuple[Mixture, Mapping[str, Source]]:
+    """The mixture over those members that will be read, and their sources by name.
+
+    IbDataError for members that are not built; with `available` a note, and the mixture without them.
+    """
+    refuse_unknown(mixture)
+    spec = mixture.only(drawn_names(mixture))
+    found = sources(store, spec)
+    missing = [name for name, source in found.items() if not source.num_built]
+    if missing:
+        if len(missing) == len(found):
+            store.refuse_other_layout()
+        _report_missing(spec, missing, available, isinstance(store, LocalStore))
+        spec = spec.only(set(found) - set(missing))
+    return spec, {name: source for name, source in found.items() if name not in missing}
+
+
+def parts_of(
+    built: Mapping[str, Source], mixture: Mixture, seed: int, options: StreamOptions, home: Home
+) -> dict[str, Part]:
+    """The members in order; two members over the same shards (a dataset and its view) share one index."""
+    rows: dict[Any, Rows] = {}
+    parts = {}
+    for name, source in built.items():
+        assert source.card is not None
+        assert source.folder is not None
+        assert source.manifest is not None
+        shared = rows.setdefault(source.folder, Rows(source.folder, source.manifest, home.cache))
+        units = Units(
+            rows=shared,
+            annotations_per_image=options.annotations_per_image,
+            is_chat=mixture.render.turns == "chat",
+            key=keyed_bits(seed, f"mixture/turns/{name}") & _BITS,
+        )
+        choice = TemplateChoice(source.card, seed, mixture.render, options.templates)
+        template = fixed_template(source.card, options.templates)
+        parts[name] = Part(name, source.card, source.member.split, shared, units, choice, template)
+    return parts
+
+
+def report_sizes(mixture: Mixture, parts: Mapping[str, Part], *, strict: bool) -> None:
+    """A note that names the members of which more or less is built than the spec pins; with `strict` IbDataError."""
+    members = {member.name: member for member in mixture.members}
+    found = {
+        name: Source(members[name], part.card, part.rows.folder, part.rows.manifest) for name, part in parts.items()
+    }
+    differing = unlike_pinned(mixture, found)
+    if not differing:
+        return
+    text = (
+        f"mixture {mixture.name}: weights keep the pinned sizes, epochs go over what is built: {'; '.join(differing)}"
+    )
+    if strict:
+        raise IbDataError(f"{text}; build the rest, or leave out --strict")
+    note(text)
+
+
+def _report_missing(spec: Mixture, missing: list[str], available: bool, is_local: bool) -> None:
+    names = ", ".join(missing)
+    state = "built" if is_local else "in the object store"
+    build = f"run `ib-data build {missing[0]}` and so on" if is_local else "copy their folders there"
+    if len(missing) == len(spec.members):
+        raise IbDataError(f"mixture {spec.name}: none of its members is {state} ({names}); {build}")
+    if not available:
+        without = "--available, or available=true for `train`"
+        raise IbDataError(f"mixture {spec.name}: not {state}: {names}; {build}, or go without them: {without}")
+    note(f"mixture {spec.name}: left out because not {state}: {names}; their weight goes to the other members")

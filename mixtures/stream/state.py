@@ -1,0 +1,110 @@
+"""The state of a stream as plain JSON, and what makes one unfit to go on from.
+
+A state holds all that decided the positions before it: seed, members, stages that had begun, options. What a spec says
+about positions still to come may change.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from ib_data.errors import IbDataError
+from ib_data.mixtures.order.schedule import ALGORITHM, BLOCK, MAX_POSITION, Stage
+from ib_data.strict import Table
+
+_REMEDY = "go on with the mixture, seed, options and shards it was saved with, or start a new run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What decides the order and the texts of a stream, but for its seed.
+
+    `members` have a plain dict each by their name (split, number of units, checksum of the index, ...); `options` are
+    plain values.
+    """
+
+    members: Mapping[str, Mapping[str, Any]]
+    stages: Sequence[Stage]
+    options: Mapping[str, Any]
+
+    def before(self, position: int) -> dict[str, Any]:
+        """The part that decided the positions before `position`, as plain JSON."""
+        begun = [stage for stage in self.stages if stage.start < position or stage.start == 0]
+        drawn = [name for name in self.members if any(stage.quotas.get(name) for stage in begun)]
+        stages = [
+            {"start": stage.start, "quotas": {name: stage.quotas[name] for name in drawn if stage.quotas.get(name)}}
+            for stage in begun
+        ]
+        members = {name: dict(self.members[name]) for name in drawn}
+        return {"members": members, "stages": stages, "options": dict(self.options)}
+
+
+def fingerprint(described: Mapping[str, Any]) -> str:
+    """SHA-256 in hex of a description as plain JSON, and of the algorithm."""
+    return sha256(json.dumps([ALGORITHM, BLOCK, described], sort_keys=False).encode()).hexdigest()
+
+
+def state_of(description: Description, seed: int, position: int) -> dict[str, Any]:
+    """What resuming at `position` needs: the next one that the consumer has not received, 0 to 2**62."""
+    if not 0 <= position <= MAX_POSITION:
+        raise ValueError(f"position {position} lies outside 0 to 2**62")
+    described = description.before(position)
+    head = {"algorithm": ALGORITHM, "seed": seed, "position": position, "fingerprint": fingerprint(described)}
+    return {**head, **described}
+
+
+def position_of(state: Mapping[str, Any], description: Description, seed: int) -> int:
+    """The position to go on from; IbDataError naming what changed where the state is of another stream."""
+    table = Table.of(state, "stream", "state")
+    table.only(("algorithm", "seed", "position", "fingerprint", "members", "stages", "options"))
+    position = table.get("position", int)
+    if not 0 <= position <= MAX_POSITION:
+        raise table.error(f"position {position} lies outside 0 to 2**62")
+    changes = [
+        f"{name} was {table.get(name, int)}, is {now}"
+        for name, now in (("algorithm", ALGORITHM), ("seed", seed))
+        if table.get(name, int) != now
+    ]
+    now = description.before(position)
+    if table.get("fingerprint", str) != fingerprint(now):
+        members = table.table("members").named(lambda row: row.values)
+        changes += _changes({"members": members, "options": table.table("options").values}, now)
+        stages = {row.get("start", int): row.table("quotas").values for row in table.tables("stages")}
+        changes += _stage_changes(stages, now["stages"], members.keys() & now["members"])
+        changes = changes or ["the fingerprint"]
+    if changes:
+        raise IbDataError(f"this state is of another stream: {'; '.join(changes)}; {_REMEDY}")
+    return position
+
+
+def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    old, new = then["members"], now["members"]
+    changes = [f"member {name} is gone" for name in old if name not in new]
+    changes += [f"member {name} is new" for name in new if name not in old]
+    for name in (name for name in new if name in old):
+        changes += _differences(old[name], new[name], f"{name}: ")
+    if not changes and list(old) != list(new):
+        changes.append("the order of the members")
+    return changes + _differences(then["options"], now["options"], "")
+
+
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any], place: str) -> list[str]:
+    keys = [*now, *(key for key in then if key not in now)]
+    return [f"{place}{key} was {then.get(key)}, is {now.get(key)}" for key in keys if then.get(key) != now.get(key)]
+
+
+def _stage_changes(old: Mapping[int, Mapping[str, Any]], now: list[dict[str, Any]], names: set[str]) -> list[str]:
+    """What differs between the stages that had begun; quotas of members that both streams have."""
+    new = {row["start"]: row["quotas"] for row in now}
+    changes = [f"the stage from position {start} is gone" for start in old if start not in new]
+    changes += [f"the stage from position {start} is new and lies in the past" for start in new if start not in old]
+    for start in (start for start in new if start in old):
+        of = f" from position {start}" if start else ""
+        changes += [
+            f"{name}: quota{of} was {old[start].get(name, 0)}, is {new[start].get(name, 0)}"
+            for name in sorted(names)
+            if old[start].get(name, 0) != new[start].get(name, 0)
+        ]
+    return changes

@@ -1,0 +1,26 @@
+"""Proving that a clip opens, and what it is: size, format, checksum."""
+
+import hashlib
+
+from ib_data.media.faults import MediaError
+from ib_data.media.frames import ClipError, inspect
+from ib_data.media.opened_image import Opened
+
+# FFmpeg's names of containers -> the extension a shard member gets.
+EXTENSIONS = {"mov,mp4,m4a,3gp,3g2,mj2": "mp4", "matroska,webm": "mkv", "avi": "avi"}
+
+
+def open_clip(data: bytes) -> Opened:
+    """The clip in `data`, after reading all of it and decoding its first frame; width and height in pixels as shown.
+
+    Raises MediaError for a file that is empty, no clip of a known kind, cut short, or without a frame that decodes, and
+    MissingExtraError where PyAV is missing.
+    """
+    try:
+        clip = inspect(data)
+    except ClipError as error:
+        raise MediaError(str(error)) from error
+    if clip.container not in EXTENSIONS:
+        raise MediaError(f"is no clip of a known kind ({clip.container})")
+    size, digest = (clip.width, clip.height), hashlib.sha256(data).hexdigest()
+    return Opened(data, EXTENSIONS[clip.container], *size, digest, source_px=size)

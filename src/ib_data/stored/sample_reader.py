@@ -1,0 +1,108 @@
+"""Reading one sample from a shard by its byte range."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+from ib_data.errors import DataError
+from ib_data.sample import Sample, SampleError, StoredSample
+from ib_data.stored.index import Extent
+
+# Where a USTAR header keeps the name of its member and, in octal digits, the size.
+_HEADER_BYTES = 512
+_NAME = slice(0, 100)
+_SIZE = slice(124, 136)
+# Why a sample is not what the index says, before the remedy of the place where the shard lies.
+DAMAGED = "the shard is damaged or of another build"
+
+
+class OtherContentError(Exception):
+    """What stands at a place of a shard instead of the member that the index names."""
+
+
+def read_sample(shard: Path, extent: Extent) -> tuple[Sample, bytes | None]:
+    """The sample at `extent` and the bytes of its image or clip (None in a build without media), in one read.
+
+    Raises DataError for a shard that is missing, too short, or that holds something else at that place.
+    """
+    descriptor = open_shard(shard)
+    try:
+        data = os.pread(descriptor, extent.num_bytes, extent.offset)
+    except OSError as error:
+        raise _unreadable(shard, error) from error
+    finally:
+        os.close(descriptor)
+    return parse_sample(shard.parent.parent.name, shard, extent, data)
+
+
+def open_shard(path: Path) -> int:
+    """A descriptor of a shard, which the caller closes; DataError where there is none, or nothing that opens."""
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError as error:
+        dataset = path.parent.parent.name
+        raise DataError(dataset, "shard is missing", file=str(path), remedy=f"build {dataset} again") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(shard: Path, error: OSError) -> DataError:
+    dataset = shard.parent.parent.name
+    remedy = f"look at what stands there and at the disk, or build {dataset} again"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        remedy = "raise `ulimit -n`, or let go of streams and batches that are kept"
+    return DataError(dataset, f"shard cannot be read: {error.strerror}", file=str(shard), remedy=remedy)
+
+
+def parse_sample(dataset: str, shard: Path | str, extent: Extent, data: bytes) -> tuple[Sample, bytes | None]:
+    """The sample in `data`, the bytes of `extent`, and those of its image or clip (None in a build without media).
+
+    Raises DataError where the bytes end too early, where the tar headers name members of another size, where the names
+    of the two members and the key in the JSON differ, and where the JSON is not that of a sample.
+    """
+    try:
+        stored, media = parse_stored(extent, data)
+        return stored.whole(), media
+    except (OtherContentError, SampleError) as error:
+        remedy = f"{DAMAGED}: build {dataset} again"
+        raise DataError(dataset, str(error), file=str(shard), row=f"byte {extent.offset}", remedy=remedy) from error
+
+
+def parse_stored(extent: Extent, data: bytes) -> tuple[StoredSample, bytes | None]:
+    """The sample in `data`, its annotations yet to be read, and the bytes of its image or clip, as `parse_sample`.
+
+    Raises OtherContentError or SampleError for what `parse_sample` refuses, except in annotations:
+    `StoredSample.annotation` raises for the one that is asked for. So a stream sees no fault of an annotation that it
+    does not draw; `ib-data check --decode` reads all of them, `check` alone none.
+    """
+    name, text = _member(data, extent.json_offset - extent.offset, extent.json_bytes)
+    sample = StoredSample.from_json(text)
+    _expect_key(name, sample.key)
+    if extent.media_offset is None or extent.media_bytes is None:
+        return sample, None
+    name, media = _member(data, extent.media_offset - extent.offset, extent.media_bytes)
+    _expect_key(name, sample.key)
+    return sample, media
+
+
+def extent_of(row: dict[str, Any]) -> Extent:
+    """The extent in a row of the index (a mapping with the columns of `index.SCHEMA`)."""
+    return Extent(**{name: row[name] for name in Extent.__dataclass_fields__})
+
+
+def _member(data: bytes, start: int, num_bytes: int) -> tuple[bytes, bytes]:
+    """The name in the header before `start`, and the member's bytes."""
+    end = start + num_bytes
+    if start < _HEADER_BYTES or end > len(data):
+        raise OtherContentError(f"expected {end:,} bytes, the shard ends after {len(data):,}")
+    header = data[start - _HEADER_BYTES : start]
+    # The digits are compared as they are written: 0.3 microseconds less than reading them as a number.
+    if header[_SIZE] != b"%011o\0" % num_bytes:
+        raise OtherContentError(f"expected a member of {num_bytes:,} bytes, found another one")
+    return header[_NAME].rstrip(b"\0"), data[start:end]
+
+
+def _expect_key(name: bytes, key: str) -> None:
+    if name.rpartition(b".")[0] != key.encode():
+        raise OtherContentError(f"expected a member of sample {key!r}, found {name.decode(errors='replace')!r}")

@@ -1,0 +1,88 @@
+"""`ib-data mixture show`: weights, expected samples and epochs of each member, and what is built of it."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ib_data.console import table
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.verbs.arguments import home_option, json_option, samples_option
+
+if TYPE_CHECKING:
+    from ib_data.mixtures import Mixture
+
+
+@click.command()
+@click.argument("spec")
+@samples_option
+@click.option("--strict", is_flag=True, help="Fail where not exactly the pinned size of each member is built.")
+@home_option
+@json_option
+def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> None:
+    """Weights of each member, and what a run of --samples would see of it.
+
+    The columns sqrt, proportional and uniform are the weights that the same sizes would have under these rules, without
+    scales and caps. Epochs go over what a position visits of what is built (every turn of a conversation, or the whole
+    of it under turns = "chat"), over the pinned size where nothing is (a dash). `built` counts what `size` counts, and
+    `differs` is what is built more or less than pinned. With stages, weight, samples and epochs are those of the whole
+    run. A note names members that whole slots of the order draw more or less often than their weight says.
+
+    \b
+    ib-data mixture show instructblip
+    ib-data mixture show my.toml --samples 1000000 --json
+    """
+    from ib_data.mixtures import load_mixture
+    from ib_data.mixtures.spec.built_members import refuse_unknown, sources, unlike_pinned
+    from ib_data.mixtures.spec.overview import drawn_apart, member_rows, stage_rows
+    from ib_data.mixtures.spec.weights import TOTAL_QUOTA
+
+    mixture = load_mixture(spec)
+    refuse_unknown(mixture)
+    found = sources(home, mixture)
+    rows, stages = member_rows(mixture, found, samples), stage_rows(mixture)
+    if as_json:
+        head = {"mixture": mixture.name, "rule": mixture.rule, "exponent": mixture.exponent, "samples": samples}
+        click.echo(json.dumps({**head, "members": rows, "stages": stages}))
+    else:
+        click.echo(f"{mixture.name}: rule {mixture.rule}, {len(rows)} members, a run of {samples:,} samples")
+        click.echo(_members(rows))
+        click.echo(_total(rows, samples))
+        if len(stages) > 1:
+            click.echo(_stages(mixture, stages))
+        for phrase in drawn_apart(rows, samples):
+            click.echo(f"note: a cycle of the order has {TOTAL_QUOTA:,} slots: {phrase}")
+    if strict and (differing := unlike_pinned(mixture, found)):
+        remedy = "build the rest, or leave out --strict"
+        raise IbDataError(f"mixture {mixture.name}: {'; '.join(differing)}; {remedy}")
+
+
+def _members(rows: list[dict[str, Any]]) -> str:
+    """The rows as a table with a bar of each weight; caps, and what sizes count, only where one is set."""
+    from ib_data.mixtures.spec.overview import bar
+
+    largest = max(row["weight"] for row in rows)
+    shown = []
+    for row in rows:
+        epochs = row["epochs"] if row["epochs"] < 1000 else round(row["epochs"])
+        shown.append({**row, "epochs": epochs, "share": bar(row["weight"], largest)})
+    unset = {"cap": None, "counts": "annotations"}
+    hidden = {"task", "drawn", *(name for name, value in unset.items() if all(row[name] == value for row in rows))}
+    columns = [name for name in shown[0] if name not in hidden]
+    return table(columns, [[row[name] for name in columns] for row in shown])
+
+
+def _total(rows: list[dict[str, Any]], samples: int) -> str:
+    size = sum(row["size"] for row in rows)
+    built = [row["built"] for row in rows if row["built"] is not None]
+    of_members = f"{sum(built):,} built (of {len(built)} of {len(rows)} members)"
+    units = " and ".join(sorted({row["counts"] for row in rows}))
+    return f"total: {size:,} {units} pinned, {of_members}, {samples:,} samples"
+
+
+def _stages(mixture: "Mixture", stages: list[dict[str, Any]]) -> str:
+    """The weights of each stage, side by side."""
+    columns = ["member", *(f"from {stage['start']:,} ({stage['rule']})" for stage in stages)]
+    rows = [[name, *(stage["weights"][name] for stage in stages)] for name in mixture.names]
+    return f"weights in each of {len(stages)} stages:\n{table(columns, rows)}"

@@ -1,0 +1,115 @@
+"""`ib-data stream`: what a training run would receive."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ib_data.choices import AUGMENTS, DECODES, DEFAULT_CACHE_BYTES, MAX_IMAGE_PX
+from ib_data.home import Home
+from ib_data.interrupts import Interrupts
+from ib_data.verbs.arguments import home_option, json_option, templates_option
+from ib_data.verbs.stream.given import stream_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ib_data.mixtures.stream.example import ExampleIds
+
+_POSITION = click.IntRange(0, 2**60)
+
+
+@click.command(name="stream")
+@click.argument("spec")
+@click.option("-n", "count", type=click.IntRange(1, 2**40), help="How many positions. [default: 1000; all with --once]")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--start", type=_POSITION, default=0, show_default=True, help="First position.")
+@click.option("--world", type=click.IntRange(1, 2**20), default=1, show_default=True, help="Number of processes.")
+@click.option("--rank", type=click.IntRange(min=0), default=0, show_default=True, help="Which of them this one is.")
+@click.option("--batch-size", type=click.IntRange(1, 2**20), help="Positions of a step over all processes.")
+@click.option("--workers", type=click.IntRange(0, 256), default=0, show_default=True, help="Loading processes (torch).")
+@click.option("--ids", is_flag=True, help="List the positions from the index alone; no shard is read.")
+@click.option("--once", is_flag=True, help="Everything that is built once, as validation visits it.")
+@click.option("--decode", type=click.Choice([*DECODES, "none"]), default="exact", show_default=True)
+@click.option(
+    "--augment", type=click.Choice(AUGMENTS), default="none", show_default=True, help="How training crops pictures."
+)
+@click.option("--image-px", type=click.IntRange(16, MAX_IMAGE_PX), default=224, show_default=True)
+@click.option("--annotations-per-image", type=click.IntRange(1, 1024), default=1, show_default=True)
+@click.option("--local-order", is_flag=True, help="Visit shards block by block, for those that lie far away.")
+@click.option("--shards", metavar="URL", help="Where the shards lie, such as s3://bucket/shards, if not in the home.")
+@click.option(
+    "--cache-gb",
+    type=click.IntRange(0, 10**6),
+    default=DEFAULT_CACHE_BYTES // 10**9,
+    show_default=True,
+    help="Gigabytes of a URL's shards to keep.",
+)
+@click.option(
+    "--max-bad-share",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Share of positions whose sample may be unusable.",
+)
+@click.option("--available", is_flag=True, help="Go without the members that are not built.")
+@click.option("--strict", is_flag=True, help="Refuse members of which more or less than the pinned size is built.")
+@templates_option
+@json_option
+@home_option
+def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, workers: int, **given: Any) -> None:
+    """What a training run would receive.
+
+    SPEC is a packaged mixture or a .toml file. Process RANK of WORLD receives its slice of every batch of one order,
+    which depends on neither; without --batch-size slices of one position with --ids, else of 64. With --ids a line a
+    position, separated by tabs: position, dataset, key, annotation id, template. Without it, all is read, decoded and
+    rendered, and what that took is printed.
+
+    \b
+    ib-data stream demo -n 5 --ids
+    ib-data stream demo -n 20000 --workers 2
+    ib-data stream instructblip -n 8 --start 7000000 --world 8 --rank 3 --ids --available
+    ib-data stream demo -n 2000 --shards s3://bucket/shards --local-order
+    """
+    world, rank, start = given["world"], given["rank"], given["start"]
+    if rank >= world:
+        raise click.UsageError(f"--rank {rank}: ranks of --world {world} run from 0 to {world - 1}")
+    batch_size = given["batch_size"] or (world if ids else 64 * world)
+    if ids and given["once"]:
+        raise click.UsageError("--ids lists the endless order; --once has none, leave out one of them")
+    if batch_size % world:
+        raise click.UsageError(f"--batch-size {batch_size} cannot be shared by --world {world}; take a multiple of it")
+    from ib_data.mixtures.loader.throughput import measured
+    from ib_data.mixtures.stream.stream import open_stream
+
+    opened = open_stream(
+        home,
+        spec,
+        seed=given["seed"],
+        available=given["available"],
+        strict=given["strict"],
+        options=stream_options(given),
+        shards=given["shards"],
+        cache_bytes=given["cache_gb"] * 10**9,
+    )
+    count = count or (opened.num_visits if given["once"] else 1000)
+    with Interrupts() as interrupts:
+        if ids:
+            _list_ids(opened.ids(start, count, world, rank, batch_size // world), count, interrupts)
+            return
+        found = measured(
+            opened, count, batch_size, start=start, world=world, rank=rank, workers=workers, once=given["once"]
+        )
+    click.echo(json.dumps(found.values()) if as_json else "\n".join(found.lines()))
+    if found.is_cut:
+        raise interrupts.stopped(f" after {found.meter.num_positions:,} of {count:,} positions")
+
+
+def _list_ids(rows: "Iterable[ExampleIds]", count: int, interrupts: Interrupts) -> None:
+    num_listed = 0
+    try:
+        for row in rows:
+            click.echo(f"{row.position}\t{row.dataset}\t{row.key}\t{row.annotation_id}\t{row.template or '-'}")
+            num_listed += 1
+    except KeyboardInterrupt as error:
+        raise interrupts.stopped(f" after {num_listed:,} of {count:,} positions") from error

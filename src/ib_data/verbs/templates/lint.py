@@ -1,0 +1,42 @@
+"""`ib-data templates lint`: prove the templates."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.verbs.arguments import home_option, json_option, templates_option
+
+
+@click.command(name="lint")
+@click.argument("tasks", metavar="[TASK]...", nargs=-1)
+@templates_option
+@json_option
+@home_option
+def command(tasks: tuple[str, ...], folder: Path | None, as_json: bool, home: Home) -> None:
+    """Prove the templates: each finding with its file and line.
+
+    All templates of each TASK (of all tasks where none is named) are read, and rendered over the annotations of the
+    bundled miniature and the first ones of what is built in --home. A finding is a line FILE:LINE: RULE: TEMPLATE:
+    MESSAGE; with any the exit code is 1.
+
+    \b
+    ib-data templates lint
+    ib-data templates lint captioning visual_dialogue
+    ib-data templates lint --templates my_templates/ --json
+    """
+    from ib_data.templates.lint.run import lint
+
+    report = lint(tasks, home, folder)
+    if as_json:
+        click.echo(json.dumps(asdict(report), indent=1, ensure_ascii=False))
+    for finding in report.findings:
+        if not as_json:
+            click.echo(str(finding))
+    if report.findings:
+        raise IbDataError(report.summary)
+    if not as_json:
+        click.echo(report.summary)

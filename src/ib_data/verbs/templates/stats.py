@@ -1,0 +1,117 @@
+"""`ib-data templates stats`: how long instructions and targets come out."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ib_data.console import note, table
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
+from ib_data.verbs.arguments import built_cards, home_option, json_option
+from ib_data.verbs.failures import refuse
+from ib_data.verbs.rendering import Rendering, rendering_options
+
+if TYPE_CHECKING:
+    from ib_data.templates.stats.stats_file import Stats
+
+
+@click.command("stats")
+@click.argument("names", nargs=-1)
+@click.option(
+    "-n", "max_rows", type=click.IntRange(min=1), default=10_000, show_default=True, help="Annotations of each at most."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
+@click.option("--tokenizer", type=click.Path(path_type=Path), help="Count tokens too: a tokenizer.json, or its folder.")
+@click.option(
+    "--max-instruction-tokens",
+    type=click.IntRange(min=1),
+    default=MAX_INSTRUCTION_TOKENS,
+    show_default=True,
+    help="Longer ones count as cut.",
+)
+@click.option(
+    "--max-target-tokens",
+    type=click.IntRange(min=1),
+    default=MAX_TARGET_TOKENS,
+    show_default=True,
+    help="Longer ones count as cut.",
+)
+@rendering_options
+@json_option
+@home_option
+def command(
+    names: tuple[str, ...],
+    max_rows: int,
+    seed: int,
+    tokenizer: Path | None,
+    max_instruction_tokens: int,
+    max_target_tokens: int,
+    rendering: Rendering,
+    as_json: bool,
+    home: Home,
+) -> None:
+    """Lengths of instructions and targets by template.
+
+    NAMES are built datasets, or held-in, held-out, all; without them all that is built. Annotations evenly spread over
+    the split are rendered, a held-out dataset's by its zero-shot prompt. Lengths are given as 5 / 50 / 95 / 99 percent
+    / longest. The result stays beside the shards with the options and templates that were used, and `ib-data card NAME`
+    shows it.
+
+    \b
+    ib-data templates stats vqav2
+    ib-data templates stats held-in --tokenizer vicuna-7b/tokenizer.json --json
+    """
+    cards = built_cards(home, names or ("all",), rendering.split)  # first of all: an unknown name needs no pyarrow
+    from ib_data.templates.library import load_task
+    from ib_data.templates.pick import built_split
+    from ib_data.templates.stats.counting import count_lengths
+    from ib_data.templates.stats.stats_file import write_stats
+    from ib_data.templates.stats.token_counts import load_token_counter
+
+    counter = load_token_counter(tokenizer) if tokenizer else None
+    for card in cards:
+        load_task(card.task, rendering.folder)  # a faulty template file is one error, not one of each dataset
+    found = []
+    problems: dict[str, str] = {}
+    for card in cards:
+        try:
+            manifest = built_split(home, card, rendering.split)
+            stats = count_lengths(
+                home,
+                card,
+                manifest,
+                max_rows=max_rows,
+                seed=seed,
+                folder=rendering.folder,
+                options=rendering.options,
+                counter=counter,
+                max_instruction_tokens=max_instruction_tokens,
+                max_target_tokens=max_target_tokens,
+            )
+        except IbDataError as error:
+            problems[card.name] = str(error)
+            continue
+        write_stats(home.split(card.stored_as, manifest.split), stats)
+        found.append(stats)
+    if as_json:
+        click.echo(json.dumps([stats.to_plain() for stats in found], indent=1, ensure_ascii=False))
+    elif found:
+        _print(found)
+    refuse(problems.values(), f"{len(problems)} datasets could not be rendered: {', '.join(problems)}")
+
+
+def _print(found: "list[Stats]") -> None:
+    from ib_data.templates.stats.stats_file import length_header, length_rows
+
+    has_tokens = any(stats.tokenizer_sha256 for stats in found)
+    rows = [(stats.dataset, stats.split, *row) for stats in found for row in length_rows(stats, has_tokens)]
+    click.echo(table(("dataset", "split", *length_header(has_tokens)), rows))
+    note("lengths are given as 5 / 50 / 95 / 99 percent / longest")
+    for stats in found:
+        if not stats.num_rows:
+            note(f"{stats.dataset}/{stats.split}: is built, but holds no annotation")
+        for reason, count in stats.failures.items():
+            note(f"{stats.dataset}/{stats.split}: {count:,} of {stats.num_rows:,} not rendered: {reason}")

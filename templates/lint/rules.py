@@ -1,0 +1,211 @@
+"""What `ib-data templates lint` checks of one template. A rule yields messages; `lint.py` gives them their places."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from jinja2 import nodes
+
+from ib_data.cards import Card
+from ib_data.errors import quoted
+from ib_data.sample import Annotation
+from ib_data.templates.fields import values_of
+from ib_data.templates.language import names_shown, names_used, parsed, shown
+from ib_data.templates.library import EMPTY_SLOTS, KNOWN_FIELDS, Template
+from ib_data.templates.lint.examples import Examples
+from ib_data.templates.render import Rendered, fitting, render
+from ib_data.templates.render_options import DEFAULT_OPTIONS
+
+MAX_LITERAL = 200  # characters a template says itself; the longest that comes along says 117
+# How much two templates may share (`lint.likeness`). The nearest two that come along share 0.59; one word of six
+# changed gives 0.83, and "Answer briefly: {{ question }}" turned around 0.67.
+NEAR = 0.65
+# The same words in any order (`lint.overlap`): the nearest two that come along share 0.72, most of it label names.
+NEAR_IN_ANY_ORDER = 0.8
+_BLANKS = (
+    (re.compile(r"[^\S\n ]"), "a tab or another blank that is no space"),
+    (re.compile(r"  "), "two blanks in a row"),
+    (re.compile(r" [.,?!:;]"), "a blank before a punctuation mark"),
+    (re.compile(r"\n[ \t]*\n"), "a blank line"),
+    (re.compile(r"[ \t]\n|\n[ \t]"), "a blank at the end of a line"),
+)
+_BRACKETED = "|".join(KNOWN_FIELDS)
+_LEFTOVER = re.compile(rf"[{{}}\\]|%[sd(]|\$[A-Za-z_]\w*|\[(?:{_BRACKETED})\]|<(?:{_BRACKETED})>", re.IGNORECASE)
+_FIELD = "a field is written {{ name }}"
+_BACKSLASH = 'a line break is written \\n in double quotes: "...", for TOML leaves it alone in single ones'
+# What an annotation asks: the first that it has and that is not the target. A caption answers no question.
+_ASKED = ("question", "statement", "answer", "context")
+_ASKS_NOTHING = ("captioning", "captioning_scene_text")
+# Texts to choose or to read the answer from. `context`, a hint, holds it in 74 of 858 problems of ScienceQA, and in all
+# of the miniature's.
+_MAY_HOLD_TARGET = ("options_text", "ocr_text", "history_text", "context")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An annotation that a template fits, the values it is filled with, and what comes out.
+
+    `in_words` is what comes out where the values are words and single blanks alone: what else stands there is the
+    template's. In `in_stops` each of them ends in a full stop.
+    """
+
+    card: Card
+    annotation: Annotation
+    values: dict[str, str]
+    lists_options: bool
+    rendered: Rendered
+    in_words: Rendered
+    in_stops: Rendered
+
+    @property
+    def target(self) -> str:
+        """What is learnt."""
+        assert self.rendered.target is not None, "a template runs where a target fits"
+        return self.rendered.target
+
+
+def runs_of(template: Template, examples: Iterable[Examples]) -> list[Run]:
+    """The template over all annotations that it fits. Raises RenderError for the first that cannot be rendered."""
+    runs = []
+    for example in examples:
+        card = example.card
+        if template.kind == "zero_shot" and template.name != card.name:
+            continue
+        for position, forms in enumerate(example.forms):
+            annotation = forms[0]
+            values = values_of(card, annotation, seed=0, position=position, options=DEFAULT_OPTIONS)
+            if fitting((template,), values.open, values.choice):
+                outputs = (render(card, given, seed=0, position=position, template=template) for given in forms)
+                texts = values.of(template, values.fields(template))
+                runs.append(Run(card, annotation, texts, values.listed_by(template), *outputs))
+    return runs
+
+
+def long_text(template: Template) -> Iterator[str]:
+    """A message where the template itself says more than MAX_LITERAL characters."""
+    if (length := len(literal(template.text))) > MAX_LITERAL:
+        yield f"says {length} characters itself, more than {MAX_LITERAL}; shorten it"
+
+
+def blanks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
+    """A message for the first blank or line break that the template puts where none belongs.
+
+    A zero-shot prompt whose slot is empty is exempt: the protocol leaves its label there (see EMPTY_SLOTS).
+    """
+    for run in runs:
+        if template.kind == "zero_shot" and any(slot in template.fields - run.values.keys() for slot in EMPTY_SLOTS):
+            continue
+        for text, _ in run.in_words.segments:
+            for pattern, what in _BLANKS:
+                if found := pattern.search(text):
+                    yield f"{what} in {around(text, found)} ({place_of(run)}); mend the blanks around its fields"
+                    return
+
+
+def leftovers(runs: Iterable[Run]) -> Iterator[str]:
+    """A message for the first brace, backslash, percent form or field in other marks that is left in an output."""
+    for run in runs:
+        for text, _ in run.in_words.segments:
+            if found := _LEFTOVER.search(text):
+                what = f"{found[0]!r} is left in {around(text, found)}"
+                remedy = _BACKSLASH if found[0] == "\\" else _FIELD
+                yield f"{what} ({place_of(run)}); {remedy}"
+                return
+
+
+def asks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
+    """A message where a training template leaves out what an annotation asks, so that any question gets its answer."""
+    if template.kind != "train" or template.task in _ASKS_NOTHING:
+        return
+    shows = names_shown(template.text)
+    for run in runs:
+        target = template.target_for(run.values.keys())
+        learnt = target.needs if target else frozenset[str]()
+        asked = next((name for name in _ASKED if name in run.values and name not in learnt), None)
+        if asked and asked not in shows:
+            yield f"does not show the {asked} ({place_of(run)}); put {{{{ {asked} }}}} into it"
+            return
+
+
+def leaks(template: Template, runs: Sequence[Run]) -> Iterator[str]:
+    """A message where the template names some of the labels only, and where the values shown hold the target."""
+    labels = {run.target.lower() for run in runs if _is_label(template, run)}
+    named = labels_named(literal(template.text), labels)
+    if named and named != labels:
+        missing = ", ".join(sorted(labels - named))
+        yield f"names the label {', '.join(sorted(named))} and not {missing}; name all of them or none"
+    fields = names_shown(template.text) - {*_MAY_HOLD_TARGET}
+    held, total = Counter[str](), Counter[str]()
+    for run in runs:
+        total[run.card.name] += 1
+        # Each value by itself: side by side two of them may say what neither does, and fields have no order.
+        target = run.target
+        held[run.card.name] += any(_holds(value, target) for name, value in run.values.items() if name in fields)
+    for dataset, count in held.items():
+        if count > total[dataset] / 2:
+            yield f"its fields show the target in {count} of {total[dataset]} annotations of {dataset}; leave one out"
+
+
+def options(runs: Iterable[Run]) -> Iterator[str]:
+    """A message for the first list of options that does not hold the target."""
+    for run in runs:
+        if run.lists_options and run.target not in [option.strip() for option in run.annotation.options]:
+            what = f"lists options without the target {quoted(run.target)}"
+            yield f"{what} ({place_of(run)}); let the target be `answer`"
+            return
+
+
+def literal(text: str) -> str:
+    """What a template says itself in one of its outputs or another, without its fields."""
+    return " ".join(
+        str(node.data if isinstance(node, nodes.TemplateData) else node.value)
+        for node in shown(parsed(text))
+        if isinstance(node, nodes.TemplateData | nodes.Const)
+    )
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a template in lower case, each field as `{name}`; conditions are left out."""
+    found: list[str] = []
+    for node in shown(parsed(text)):
+        if isinstance(node, nodes.Name):
+            found.append(f"{{{node.name}}}")
+        elif isinstance(node, nodes.TemplateData):
+            found += re.findall(r"\w+", node.data.lower())
+    return found
+
+
+def labels_named(text: str, labels: Collection[str]) -> set[str]:
+    """Those of `labels` that stand in `text` as words of their own: `hateful` does not stand in `not hateful`."""
+    named = set()
+    text = text.lower()
+    for label in sorted(labels, key=lambda label: (-len(label), label)):
+        pattern = _as_words(label)
+        if pattern.search(text):
+            named.add(label)
+            text = pattern.sub(" ", text)
+    return named
+
+
+def _is_label(template: Template, run: Run) -> bool:
+    target = template.target_for(run.values.keys())
+    return target is not None and "label" in names_used(target.text)
+
+
+def _holds(value: str, target: str) -> bool:
+    return bool(_as_words(target.lower()).search(value.lower()))
+
+
+def _as_words(text: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+
+
+def around(text: str, found: re.Match[str]) -> str:
+    """The place of a match with what stands beside it."""
+    return repr(text[max(0, found.start() - 20) : found.end() + 20])
+
+
+def place_of(run: Run) -> str:
+    """The dataset and the annotation."""
+    return f"{run.card.name}, annotation {run.annotation.id}"

@@ -1,0 +1,158 @@
+"""A contact sheet: one HTML file with pictures, instructions and targets, which needs no server and no script.
+
+Captions, questions and scene text come from strangers: everything is escaped, pictures are decoded and encoded anew,
+and the page forbids itself every load and script by its content security policy.
+"""
+
+import base64
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files as package_files
+from itertools import chain, groupby
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+from PIL import Image
+
+from ib_data.builders.write.kinds import kind_of
+from ib_data.errors import IbDataError
+from ib_data.media.coded import read_image
+from ib_data.media.frames import frames, has_pyav
+from ib_data.media.jpeg import LARGEST_DIVISOR
+from ib_data.sample import Media, Sample
+from ib_data.templates.render import MARK_END, MARK_START
+from ib_data.templates.sheet.preview import HIDDEN, Entry
+
+THUMBNAIL_PX = 256
+_MARKED = re.compile(f"{MARK_START}(.*?){MARK_END}", re.DOTALL)
+
+
+def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
+    """A whole HTML page of the entries, in their order, under a heading for each dataset and split.
+
+    Each picture has the anchor KEY, in a view NAME:KEY. A picture that cannot be decoded is replaced by a note, and so
+    is a sample that cannot be read.
+    Of each entry the small picture is kept, never the whole one.
+    """
+    groups = groupby(entries, key=lambda e: (e.card.name, e.manifest.split))
+    page, style_hash = _page()
+    datasets = [_dataset(group) for _, group in groups]
+    return page.render(title=clean(title), style_hash=style_hash, hidden=HIDDEN, datasets=datasets)
+
+
+def clean(text: str) -> str:
+    """`text` without what HTML cannot carry: control characters and lone surrogates become the replacement mark."""
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text)
+
+
+def highlight(text: str) -> Markup:
+    """Escaped HTML of a marked instruction, with `<mark>` around the substituted parts.
+
+    Each part is isolated (`<bdi>` does so for its direction): a right-to-left question leaves its frame as it was.
+    """
+    pieces = _MARKED.split(clean(text))  # plain, marked, plain, marked, ..., plain
+    return Markup("").join(
+        Markup("<mark><bdi>{}</bdi></mark>").format(piece) if i % 2 else escape(piece) for i, piece in enumerate(pieces)
+    )
+
+
+def thumbnail(data: bytes) -> str:
+    """A JPEG data URI of the image as the stream shows it, at most THUMBNAIL_PX on a side; raises MediaError."""
+    image = read_image(data)
+    divisor = LARGEST_DIVISOR
+    while divisor > 1 and max(image.width, image.height) < divisor * THUMBNAIL_PX:
+        divisor //= 2
+    values = image.decode(divisor)
+    return _small((values if isinstance(values, Image.Image) else Image.fromarray(values)).convert("RGB"))
+
+
+def middle_frame(data: bytes) -> str:
+    """A JPEG data URI, as `thumbnail`, of the frame in the middle of a clip; raises ClipError for a broken one."""
+    (frame,) = frames(data, 1)
+    return _small(Image.fromarray(frame))
+
+
+def _small(small: Image.Image) -> str:
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+@cache
+def _page() -> tuple[jinja2.Template, str]:
+    """The compiled page, and the hash by which its policy allows its one style sheet."""
+    source = package_files("ib_data.templates.sheet").joinpath("sheet.html").read_text(encoding="utf-8")
+    style = source.split("<style>")[1].split("</style>")[0]
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    return environment.from_string(source), base64.b64encode(sha256(style.encode()).digest()).decode()
+
+
+def _dataset(entries: Iterator[Entry]) -> dict[str, Any]:
+    first = next(entries)
+    card, manifest = first.card, first.manifest
+    return {
+        "card": card,
+        "split": manifest.split,
+        "num_samples": manifest.num_samples,
+        "num_annotations": manifest.num_annotations,
+        "kind": ", ".join(kind_of(manifest, card)),
+        "samples": [_sample(entry) for entry in chain([first], entries)],
+    }
+
+
+def _sample(entry: Entry) -> dict[str, Any]:
+    anchor = entry.key if entry.card.view_of is None else f"{entry.card.name}:{entry.key}"
+    named = {"key": clean(entry.key), "anchor": clean(anchor)}
+    if entry.sample is None:
+        absence = clean(f"cannot be read: {entry.problem}")
+        return {**named, "picture": None, "absence": absence, "size": "", "examples": [], "num_more": 0, "record": ""}
+    return {**named, **_of_sample(entry, entry.sample)}
+
+
+def _of_sample(entry: Entry, sample: Sample) -> dict[str, Any]:
+    media = sample.media
+    picture, absence = _picture(media, entry.media)
+    size = f"{media.width} x {media.height}" if media.width and media.height else "size unknown"
+    return {
+        "picture": picture,
+        "absence": absence,
+        "alt": f"{media.kind} {clean(media.source_name)}",
+        "size": f"{media.kind}, {size}",
+        "examples": [
+            {
+                "id": clean(example.annotation.id),
+                "instruction": highlight(example.marked),
+                "rendered": example.rendered,
+                "kind": example.template.kind.replace("_", "-") if example.template else None,
+                "earlier": [
+                    (clean(turn.question), clean(turn.answer))
+                    for turn in (example.rendered.earlier if example.rendered else ())
+                ],
+                "target": clean(example.rendered.target) if example.rendered and example.rendered.target else None,
+                "problem": clean(example.problem or ""),
+            }
+            for example in entry.examples
+        ],
+        "num_more": entry.num_more,
+        "record": clean(json.dumps(json.loads(sample.to_json()), indent=1, ensure_ascii=False)),
+    }
+
+
+def _picture(media: Media, data: bytes | None) -> tuple[str | None, str]:
+    """A data URI, or None and the reason why there is no picture."""
+    if data is None:
+        return None, "built without media"
+    is_clip = media.kind != "image"
+    if is_clip and not has_pyav():
+        return None, f"{media.kind} of {len(data):,} bytes"
+    try:
+        return middle_frame(data) if is_clip else thumbnail(data), ""
+    except IbDataError as error:
+        return None, clean(f"cannot be decoded: {error}")

@@ -1,0 +1,121 @@
+"""Renders a built split through its index and counts the lengths of what comes out."""
+
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ib_data.cards import Card
+from ib_data.home import Home
+from ib_data.stored.manifest import Manifest
+from ib_data.templates.fields import RenderError
+from ib_data.templates.pick import annotations_at, spread_rows
+from ib_data.templates.render import Rendered, fixed_template, render, templates_digest
+from ib_data.templates.render_options import DEFAULT_OPTIONS, MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS, RenderOptions
+from ib_data.templates.stats.stats_file import Quantiles, RenderLengths, Stats, TemplateStats, TextLengths
+from ib_data.templates.stats.token_counts import TokenCounter
+
+# Texts that the tokenizer gets in one call.
+_TEXTS_AT_ONCE = 1000
+_PERCENTILES = (5, 50, 95, 99, 100)
+
+
+def count_lengths(
+    home: Home,
+    card: Card,
+    manifest: Manifest,
+    *,
+    max_rows: int = 10_000,
+    seed: int = 0,
+    folder: Path | None = None,
+    options: RenderOptions = DEFAULT_OPTIONS,
+    counter: TokenCounter | None = None,
+    max_instruction_tokens: int = MAX_INSTRUCTION_TOKENS,
+    max_target_tokens: int = MAX_TARGET_TOKENS,
+) -> Stats:
+    """The lengths of a built split: all of its annotations, or `max_rows` evenly spread over its index.
+
+    Annotation i of the index is rendered at position i: a held-out dataset by its zero-shot prompt, any other by the
+    template that is drawn there; `folder` and `options` as `render` is given them. What
+    cannot be rendered is counted by its reason. Raises DataError where the index is damaged.
+    """
+    rows = spread_rows(manifest.num_annotations, max_rows)
+    failures: Counter[str] = Counter()
+    # Characters and tokens of instruction and target, flat: 32 bytes a render, so that 14 million fit in memory.
+    found: defaultdict[tuple[str, str], array[int]] = defaultdict(lambda: array("q"))
+    renders = _renders(home, card, manifest, rows, failures, seed=seed, folder=folder, options=options)
+    while some := list(islice(renders, _TEXTS_AT_ONCE)):
+        texts = [rendered.instruction for rendered in some], [rendered.target or "" for rendered in some]
+        tokens = [counter.counts(part) if counter else [0] * len(some) for part in texts]
+        for rendered, num_instruction, num_target in zip(some, *tokens, strict=True):
+            lengths = len(rendered.instruction), num_instruction, len(rendered.target or ""), num_target
+            found[rendered.template, rendered.template_sha256].extend(lengths)
+    columns = {key: np.frombuffer(lengths, dtype=np.int64).reshape(-1, 4) for key, lengths in sorted(found.items())}
+    limits = (max_instruction_tokens, max_target_tokens) if counter else (None, None)
+    return Stats(
+        dataset=card.name,
+        split=manifest.split,
+        index_sha256=manifest.index_sha256,
+        seed=seed,
+        render=options,
+        templates_folder=str(folder.absolute()) if folder else None,
+        templates_sha256=templates_digest(card, folder),
+        num_annotations=manifest.num_annotations,
+        num_rows=len(rows),
+        max_instruction_tokens=max_instruction_tokens,
+        max_target_tokens=max_target_tokens,
+        total=_lengths(np.concatenate(list(columns.values())), *limits) if columns else None,
+        templates=tuple(
+            TemplateStats(template=name, sha256=digest, lengths=_lengths(part, *limits))
+            for (name, digest), part in columns.items()
+        ),
+        failures=dict(failures.most_common()),
+        tokenizer_sha256=counter.sha256 if counter else None,
+    )
+
+
+def _renders(
+    home: Home,
+    card: Card,
+    manifest: Manifest,
+    rows: list[int],
+    failures: Counter[str],
+    *,
+    seed: int,
+    folder: Path | None,
+    options: RenderOptions,
+) -> Iterator[Rendered]:
+    fixed = fixed_template(card, folder)
+    for row, annotation in annotations_at(home, card, manifest, rows):
+        try:
+            yield render(card, annotation, seed=seed, position=row, template=fixed, folder=folder, options=options)
+        except RenderError as error:
+            failures[error.reason] += 1
+
+
+def _lengths(
+    columns: NDArray[np.int64], max_instruction_tokens: int | None, max_target_tokens: int | None
+) -> RenderLengths:
+    return RenderLengths(
+        num_renders=len(columns),
+        instruction=_text_lengths(columns[:, 0], columns[:, 1], max_instruction_tokens),
+        target=_text_lengths(columns[:, 2], columns[:, 3], max_target_tokens),
+    )
+
+
+def _text_lengths(characters: NDArray[np.int64], tokens: NDArray[np.int64], limit: int | None) -> TextLengths:
+    """The lengths of one part; `limit` is None where tokens were not counted."""
+    if limit is None:
+        return TextLengths(characters=_quantiles(characters))
+    num_cut = int((tokens > limit).sum())
+    return TextLengths(characters=_quantiles(characters), tokens=_quantiles(tokens), num_cut=num_cut)
+
+
+def _quantiles(lengths: NDArray[np.int64]) -> Quantiles:
+    """Nearest ranks: each is a length that occurs."""
+    p5, p50, p95, p99, longest = (int(q) for q in np.percentile(lengths, _PERCENTILES, method="inverted_cdf"))
+    return Quantiles(p5=p5, p50=p50, p95=p95, p99=p99, max=longest)
