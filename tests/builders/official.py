@@ -1,10 +1,18 @@
-"""Small official files, written after the published formats, and photos that Pillow draws."""
+"""Small official files, written after the published formats, photos that Pillow draws, and builds of them."""
 
 import io
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from PIL import Image
+
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build_options import Options
+from ib_data.cards import load_card
+from ib_data.stored.sample_reader import extent_of, read_sample
 
 
 def photo(shade: int = 120, size: tuple[int, int] = (64, 48)) -> bytes:
@@ -44,3 +52,24 @@ def lay_vqav2(folder: Path, num_images: int = 3, photos: bool = True) -> Path:
     lay(folder, "v2_OpenEnded_mscoco_train2014_questions.json", {"questions": questions, "data_subtype": "train2014"})
     lay(folder, "v2_mscoco_train2014_annotations.json", {"annotations": annotations, "data_subtype": "train2014"})
     return folder
+
+
+def build(home, folder: Path, name: str = "vqav2", split: str | None = None, **options):
+    job = Build(
+        home=home,
+        fetcher=Fetcher(downloads=home.downloads, mirror="file:///nowhere"),
+        folders=SourceFolders((folder,)),
+        options=Options(**options),
+    )
+    return build_dataset(load_card(name), job, split)
+
+
+def samples(home, name: str, split: str) -> list:
+    folder = home.split(name, split)
+    rows = pq.read_table(folder / "index.parquet").to_pylist()
+    return [read_sample(folder / row["shard"], extent_of(row)) for row in rows if row["ordinal"] == 0]
+
+
+def drops(home, name: str, split: str) -> list[tuple[str, str]]:
+    rows = pq.read_table(home.split(name, split) / "drops.parquet").to_pylist()
+    return [(row["source_id"], row["reason"]) for row in rows]

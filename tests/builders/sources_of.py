@@ -4,8 +4,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from official import lay, photo
-from test_build import samples
+from official import lay, photo, samples
 
 RIGHT, WRONG = photo(200), photo(10)
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -88,9 +87,3 @@ def test_sql_json_is_json_whatever_the_types(tiny_home: Home) -> None:
 
 def test_sql_does_not_let_a_text_command_the_terminal(tiny_home: Home) -> None:
     assert "\x1b" not in good(tiny_home, "sql", "SELECT chr(27) || '[2J' AS a")
-
-
-def test_the_shipped_verbs_stay_thin() -> None:
-    verbs = Path(__file__).parents[2] / "src" / "ib_data" / "verbs"
-    for verb in ("stream", "sql"):
-        assert len((verbs / f"{verb}.py").read_text().splitlines()) <= 120

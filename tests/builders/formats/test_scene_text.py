@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 from mini_mirror import WORLD
-from official import lay, photo
+from official import build, drops, lay, photo, samples
 from PIL import Image
-from test_build import build, drops, samples
 
 from ib_data.builders.miniature import signs
 from ib_data.cards import load_card, media_stores

@@ -11,8 +11,7 @@ import zipfile
 from pathlib import PurePosixPath
 
 import pytest
-from official import lay
-from test_build import build, drops, samples
+from official import build, drops, lay, samples
 from toy_clips import clip
 
 from ib_data.builders.miniature.server import serve

@@ -9,7 +9,7 @@ from ib_data.home import Home
 from ib_data.mixtures import load_mixture
 from ib_data.mixtures.spec.built_members import refuse_unknown
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_the_specs_of_the_document_are_read(tmp_path: Path) -> None:

@@ -4,9 +4,8 @@ import gzip
 import json
 
 import pytest
-from official import lay, lay_vqav2
+from official import build, lay, lay_vqav2
 from sources_of import RIGHT, WRONG, gqa, images, put, put_zip, vsr
-from test_build import build
 
 from ib_data.errors import DataError
 

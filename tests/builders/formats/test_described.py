@@ -8,8 +8,7 @@ import json
 import tarfile
 
 import pytest
-from official import lay, photo
-from test_build import build, drops, samples
+from official import build, drops, lay, photo, samples
 
 from ib_data.builders.miniature.server import serve
 from ib_data.builders.source.folders import SourceFolders

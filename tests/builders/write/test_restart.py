@@ -27,7 +27,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from test_restart import build
-from ib_data.builders import shards
+from ib_data.builders.write import shard_writer as shards
 from ib_data.home import Home
 
 step, number, home, source = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
@@ -51,6 +51,14 @@ def build(home: Home, source: Path, workers: int) -> None:
     build_dataset(
         load_card("vqav2"), Build(home=home, fetcher=fetcher, folders=SourceFolders((source,)), options=options)
     )
+
+
+def build_killed(step: str, number: int, home: Home, source: Path) -> None:
+    """A build that is killed, for sure, at the n-th call of a step."""
+    command = [sys.executable, "-c", KILLED, step, str(number), str(home.root), str(source)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 def killed(_job: object) -> None:
@@ -100,9 +108,7 @@ def test_the_number_of_workers_changes_no_byte(home: Home, source: Path, expecte
     ],
 )
 def test_a_killed_build_goes_on_and_ends_in_the_same_bytes(home, source, expected, step: str, number: int) -> None:
-    command = [sys.executable, "-c", KILLED, step, str(number), str(home.root), str(source)]
-    killed = subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    build_killed(step, number, home, source)
     assert read_manifest(home.split("vqav2", "train"), "vqav2") is None
     build(home, source, workers=1)
     assert contents(home) == expected
@@ -110,8 +116,7 @@ def test_a_killed_build_goes_on_and_ends_in_the_same_bytes(home, source, expecte
 
 def test_a_killed_rebuild_leaves_the_earlier_build_readable(home, source, tmp_path) -> None:
     build(home, lay_vqav2(tmp_path / "small", num_images=1), workers=1)
-    command = [sys.executable, "-c", KILLED, "replace", "8", str(home.root), str(source)]
-    subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True)
+    build_killed("replace", 8, home, source)
     card, folder = load_card("vqav2"), home.split("vqav2", "train")
     manifest = read_manifest(folder, "vqav2")
     assert manifest.num_samples == 1
@@ -119,8 +124,7 @@ def test_a_killed_rebuild_leaves_the_earlier_build_readable(home, source, tmp_pa
 
 
 def test_finished_shards_are_not_written_again(home, source, monkeypatch) -> None:
-    command = [sys.executable, "-c", KILLED, "replace", "7", str(home.root), str(source)]
-    subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True)
+    build_killed("replace", 7, home, source)
     written = []
     from ib_data.builders.write import staging as module
 
@@ -134,8 +138,7 @@ def test_finished_shards_are_not_written_again(home, source, monkeypatch) -> Non
 def test_a_rebuild_killed_at_its_end_leaves_one_whole_build(home, source, tmp_path, expected, number: int) -> None:
     """Kills around the two renames that exchange the old build for the new one."""
     build(home, lay_vqav2(tmp_path / "small", num_images=1), workers=1)
-    command = [sys.executable, "-c", KILLED, "replace", str(number), str(home.root), str(source)]
-    subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True)
+    build_killed("replace", number, home, source)
     build(home, source, workers=1)
     assert contents(home) == expected
 
@@ -144,8 +147,7 @@ def test_shards_of_another_recipe_are_not_used(home, source, tmp_path, expected)
     other = lay_vqav2(tmp_path / "other", num_images=5)
     first = other / "train2014" / "COCO_train2014_000000000001.jpg"
     first.write_bytes((other / "train2014" / "COCO_train2014_000000000002.jpg").read_bytes())
-    command = [sys.executable, "-c", KILLED, "replace", "7", str(home.root), str(other)]
-    assert subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True).returncode < 0
+    build_killed("replace", 7, home, other)
     build(home, source, workers=1)
     assert contents(home) == expected
 
@@ -182,8 +184,7 @@ def test_a_killed_worker_is_one_line(home, source, monkeypatch) -> None:
 
 
 def test_an_empty_result_of_a_shard_is_no_result(home, source, expected) -> None:
-    command = [sys.executable, "-c", KILLED, "replace", "7", str(home.root), str(source)]
-    subprocess.run(command, cwd=Path(__file__).parent, check=False, capture_output=True)
+    build_killed("replace", 7, home, source)
     for path in home.root.rglob("*.result.json"):
         path.write_bytes(b"")
     build(home, source, workers=1)

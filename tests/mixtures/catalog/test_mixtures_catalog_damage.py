@@ -18,7 +18,7 @@ from ib_data.mixtures.stream.drawing import drawn, keep
 from ib_data.stored.manifest import DROPS, INDEX, MANIFEST
 
 Build = Callable[..., Path]
-PAGE = (Path(__file__).parents[2] / "docs" / "duckdb.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "duckdb.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 BAD = {"dataset": "okvqa", "split": "train", "key": "k", "annotation_id": "1", "position": 2, "reason": "unreadable"}
 FILES = {

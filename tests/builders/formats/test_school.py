@@ -4,8 +4,7 @@ import json
 import zipfile
 
 import pytest
-from official import lay, photo
-from test_build import build, drops, samples
+from official import build, drops, lay, photo, samples
 
 from ib_data.errors import DataError
 from ib_data.stored.manifest import read_manifest

@@ -5,19 +5,12 @@ import os
 import shutil
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
-from official import lay, lay_vqav2, photo, vqa_answer
+from official import build, drops, lay, lay_vqav2, photo, samples, vqa_answer
 
-from ib_data.builders.source.folders import SourceFolders
-from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.builders.write import shard_writer as shards
-from ib_data.builders.write.build import Build, build_dataset
-from ib_data.builders.write.build_options import Options
-from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.stored.manifest import read_manifest
-from ib_data.stored.sample_reader import extent_of, read_sample
 
 QUESTIONS = "v2_OpenEnded_mscoco_train2014_questions.json"
 ANSWERS = "v2_mscoco_train2014_annotations.json"
@@ -26,27 +19,6 @@ ANSWERS = "v2_mscoco_train2014_annotations.json"
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return lay_vqav2(tmp_path / "source")
-
-
-def build(home, folder: Path, name: str = "vqav2", split: str | None = None, **options):
-    job = Build(
-        home=home,
-        fetcher=Fetcher(downloads=home.downloads, mirror="file:///nowhere"),
-        folders=SourceFolders((folder,)),
-        options=Options(**options),
-    )
-    return build_dataset(load_card(name), job, split)
-
-
-def samples(home, name: str, split: str) -> list:
-    folder = home.split(name, split)
-    rows = pq.read_table(folder / "index.parquet").to_pylist()
-    return [read_sample(folder / row["shard"], extent_of(row)) for row in rows if row["ordinal"] == 0]
-
-
-def drops(home, name: str, split: str) -> list[tuple[str, str]]:
-    rows = pq.read_table(home.split(name, split) / "drops.parquet").to_pylist()
-    return [(row["source_id"], row["reason"]) for row in rows]
 
 
 def fails(cli, home, source: Path, *more: object, name: str = "vqav2") -> str:

@@ -6,9 +6,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from official import lay, lay_vqav2, photo
+from official import build, drops, lay, lay_vqav2, photo
 from sources_of import RIGHT, WRONG, images, put, put_zip, vsr
-from test_build import build, drops
 
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.fetcher import Fetcher

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 from mini_mirror import WORLD
-from official import lay, photo
+from official import build, drops, lay, photo, samples
 from PIL import Image
-from test_build import build, drops, samples
 
 from ib_data.builders.miniature import ocrvqa as covers
 from ib_data.builders.miniature import web_capfilt as links

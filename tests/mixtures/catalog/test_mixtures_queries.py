@@ -20,7 +20,7 @@ from ib_data.tasks import TASKS
 from ib_data.templates.library import load_task
 from ib_data.templates.stats.stats_file import read_stats
 
-PAGE = (Path(__file__).parents[2] / "docs" / "duckdb.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "duckdb.md").read_text()
 QUERIES = dict(re.findall(r"^### ([^\n]+)\n(?:[^\n]*\n)*?```sql\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL))
 PAPER_RUN = 60_000 * 128
 BAD = {"dataset": "vsr", "split": "test", "annotation_id": "1", "reason": "the picture cannot be decoded"}

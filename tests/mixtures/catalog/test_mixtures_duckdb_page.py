@@ -15,7 +15,7 @@ from ib_data.mixtures.catalog.macros import MACROS
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.catalog.relations import RELATIONS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "duckdb.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "duckdb.md").read_text()
 
 
 @pytest.fixture

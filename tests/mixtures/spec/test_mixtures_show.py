@@ -330,9 +330,3 @@ def test_draw_with_available_needs_something_built(empty_home: Home) -> None:
     result = run(empty_home, "draw", "demo", "--available")
     assert isinstance(result.exception, IbDataError)
     assert "none of its members is built" in str(result.exception)
-
-
-def test_the_verb_stays_thin() -> None:
-    verbs = Path(__file__).parents[2] / "src" / "ib_data" / "verbs"
-    for path in verbs.glob("mixture*.py"):
-        assert len(path.read_text().splitlines()) <= 120

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from official import lay, vqa_answer
-from test_build import build, samples
+from official import build, lay, samples, vqa_answer
 
 from ib_data.builders.source.json_text import KeyTwiceError, is_lines, loads
 from ib_data.cards import Mark

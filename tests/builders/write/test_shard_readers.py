@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 from datasets import Features, Image, Json, Value
-from official import lay, photo
-from test_build import build
+from official import build, lay, photo
 
 from ib_data.home import Home
 from ib_data.stored.sample_reader import extent_of, read_sample

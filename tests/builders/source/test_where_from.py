@@ -3,9 +3,8 @@
 import shutil
 
 import pytest
-from official import lay, lay_vqav2, photo
+from official import build, lay, lay_vqav2, photo, samples
 from sources_of import RIGHT, WRONG, gqa, images, put, put_zip, vsr
-from test_build import build, samples
 
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.media_folders import OfficialPlaces

@@ -6,8 +6,7 @@ import tarfile
 import zipfile
 
 import pytest
-from official import lay, lay_vqav2, photo
-from test_build import build, samples
+from official import build, lay, lay_vqav2, photo, samples
 
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.official_files import locate

@@ -8,8 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from official import lay, photo, vqa_answer
-from test_build import build, drops, samples
+from official import build, drops, lay, photo, samples, vqa_answer
 
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.fetcher import Fetcher

@@ -1,8 +1,7 @@
 """LLaVA-Instruct: turns with their history, texts as they are, `<image>` gone. Rows follow the documented format."""
 
 import pytest
-from official import lay, photo
-from test_build import build, drops, samples
+from official import build, drops, lay, photo, samples
 
 from ib_data.errors import DataError
 
