@@ -134,7 +134,7 @@ def test_finished_shards_are_not_written_again(home, source, monkeypatch) -> Non
     assert written == ["vqav2-train-000002.tar"]
 
 
-@pytest.mark.parametrize("number", [10, 11, 12, 13])
+@pytest.mark.parametrize("number", [9, 10, 11])
 def test_a_rebuild_killed_at_its_end_leaves_one_whole_build(home, source, tmp_path, expected, number: int) -> None:
     """Kills around the two renames that exchange the old build for the new one."""
     build(home, lay_vqav2(tmp_path / "small", num_images=1), workers=1)
