@@ -150,6 +150,13 @@ def test_names_of_code_in_a_page_are_in_the_code() -> None:
                 assert not missing, f"{page.name}: `{code}`: the code has no {missing}"
 
 
+def test_every_environment_variable_of_a_page_is_read_somewhere() -> None:
+    texts = "".join(text for name, text in python_files().items() if not name.startswith("test_docs"))
+    for page in PAGES:
+        for name in re.findall(r"\bIB_DATA_[A-Z_]*[A-Z]\b", page.read_text(encoding="utf-8")):
+            assert name in texts, f"{page.name}: {name} is read nowhere"
+
+
 def test_pages_that_the_code_names_exist() -> None:
     for name, text in python_files().items():
         for page in re.findall(r"docs/[a-z-]+\.md", text):
