@@ -252,7 +252,7 @@ CHECKS: dict[str, Check] = {
     "Samples with the most annotations": fullest_samples,
     "The most frequent answers, by votes": answers_by_votes,
     "Whether labels are balanced": label_balance,
-    "Options of a question, and where the right one stands": options_per_question,
+    "Options per question, and the place of the right one": options_per_question,
     "The longest questions": longest_questions,
     "Images that several datasets hold, by content": shared_images,
     "Held-out images that held-in training data holds too, by content": leaks_by_content,
