@@ -137,7 +137,7 @@ def test_strangers_text_is_text(build, hostile):
     safe = tuple(a for a in annotations if not re.search("[\ud800-\udfff]", a.question))
     text = sheet_of(build("vqav2", "train", [(safe, None)]), "vqav2", per_sample=99)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", text)
-    assert not re.search("[\ue000\ue001]", "".join(re.findall(r'<p class="instruction">(.*?)</p>', text)))
+    assert not re.search("[\ue000\ue001]", "".join(re.findall(r'<div class="instruction">(.*?)</div>', text)))
     page = Page(text)
     assert {tag for tag, _ in page.elements} & {"script", "b", "iframe", "object"} == set()
     assert [tag for tag, _ in page.elements].count("style") == 1
@@ -228,7 +228,7 @@ def test_thumbnails_of_every_mode_are_small_jpegs(mode):
     out = io.BytesIO()
     Image.new(mode, (900, 300)).save(out, "JPEG" if mode == "CMYK" else "PNG")
     small = Image.open(io.BytesIO(base64.b64decode(thumbnail(out.getvalue()).partition(",")[2])))
-    assert (small.format, small.mode, small.size) == ("JPEG", "RGB", (256, 85))
+    assert (small.format, small.mode, small.size) == ("JPEG", "RGB", (512, 171))
 
 
 def test_a_thumbnail_shows_a_transparent_image_as_the_stream_does():
