@@ -17,7 +17,14 @@ from ib_data.stored.index import SCHEMA, Extent, annotation_of
 from ib_data.stored.index_file import opened
 from ib_data.stored.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
 from ib_data.stored.rows import Rows
-from ib_data.stored.sample_reader import DAMAGED, OtherContentError, extent_of, json_extent, parse_stored
+from ib_data.stored.sample_reader import (
+    DAMAGED,
+    OtherContentError,
+    extent_of,
+    json_extent,
+    parse_stored,
+    shard_unreadable,
+)
 from ib_data.stored.shard_reader import Request, ShardReader
 from ib_data.stored.store import LocalStore, Store
 
@@ -228,11 +235,13 @@ class BuiltSplit:
 
     def _stored(self, ref: SampleRef, *, media: bool) -> tuple[StoredSample, bytes | None]:
         extent = ref.extent if media else json_extent(ref.extent)
-        (data,) = self._reader.read([Request(self.folder, self._shards[ref.shard], extent)])
         try:
+            (data,) = self._reader.read([Request(self.folder, self._shards[ref.shard], extent)])
             stored, found = parse_stored(extent, data)
         except (OtherContentError, SampleError) as error:
             raise self._damage(ref, str(error)) from error
+        except OSError as error:
+            raise shard_unreadable(self.folder / ref.shard, error) from error
         if stored.key != ref.key:
             raise self._damage(ref, f"expected sample {ref.key!r}, found sample {stored.key!r}", _OTHER_INDEX)
         if stored.media.sha256 != ref.media_sha256:

@@ -10,8 +10,8 @@ from ib_data.builders.write.kinds import kind_of
 from ib_data.cards import Card, find_card
 from ib_data.cards.page import BuiltSplit, Counted, card_markdown, card_values
 from ib_data.errors import DataError
-from ib_data.home import SPLITS, Home
-from ib_data.stored.manifest import Manifest, read_splits
+from ib_data.home import Home
+from ib_data.stored.manifest import Manifest, survey
 from ib_data.verbs.arguments import home_option
 from ib_data.verbs.failures import refuse
 
@@ -34,13 +34,9 @@ def command(name: str, output: str, home: Home) -> None:
       ib-data card okvqa --format json | jq .files
     """
     card = find_card(name)
-    built = read_splits(home, card.stored_as, filter(card.splits.__contains__, SPLITS))
-    damaged = {split: str(found) for split, found in built.items() if isinstance(found, DataError)}
-    counts = {
-        split: _with_templates(_counts(found, card), home, card, found)
-        for split, found in built.items()
-        if not isinstance(found, DataError)
-    }
+    manifests, damages = survey(home, card.stored_as)
+    damaged = {damage.split: str(damage.error) for damage in damages if damage.split in card.splits}
+    counts = {m.split: _with_templates(_counts(m, card), home, card, m) for m in manifests if m.split in card.splits}
     if output == "json":
         click.echo(json.dumps(card_values(card, counts, damaged), indent=1, ensure_ascii=False))
     else:
