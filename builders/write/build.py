@@ -34,12 +34,12 @@ from ib_data.builders.write.existing import (
     require_replace,
     require_replace_damaged,
 )
-from ib_data.builders.write.kinds import drops_in_words
 from ib_data.builders.write.placing import MISSING, with_media, without_repeated
 from ib_data.builders.write.plan import OTHER_SIZE, UNREADABLE, EmptySplitError, Plan, group, let_in, make_plan
 from ib_data.builders.write.staging import WHOLE, finish, prepare, recover, swap, write_all
 from ib_data.builders.write.unchanged import fingerprint, is_unchanged, remember
 from ib_data.cards import Card, MediaStore, family
+from ib_data.cards.kinds import drops_in_words
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ib_data.builders.write.kinds import kind_of
 from ib_data.cards import Card, find_card
-from ib_data.cards.page import BuiltSplit, Counted, card_markdown, card_values
+from ib_data.cards.kinds import kind_of
+from ib_data.cards.page import BuiltCounts, Counted, card_markdown, card_values
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.stored.manifest import Manifest, survey
@@ -46,8 +46,8 @@ def command(name: str, output: str, home: Home) -> None:
     refuse([*damaged.values(), *lost.values()], f"damaged of {card.stored_as}: {places}")
 
 
-def _counts(manifest: Manifest, card: Card) -> BuiltSplit:
-    return BuiltSplit(
+def _counts(manifest: Manifest, card: Card) -> BuiltCounts:
+    return BuiltCounts(
         kind=kind_of(manifest, card),
         num_samples=manifest.num_samples,
         num_annotations=manifest.num_annotations,
@@ -57,7 +57,7 @@ def _counts(manifest: Manifest, card: Card) -> BuiltSplit:
     )
 
 
-def _with_templates(counts: BuiltSplit, home: Home, card: Card, manifest: Manifest) -> BuiltSplit:
+def _with_templates(counts: BuiltCounts, home: Home, card: Card, manifest: Manifest) -> BuiltCounts:
     try:
         return replace(counts, templates=_templates(home, card, manifest))
     except DataError as error:
