@@ -17,7 +17,7 @@ from typing import Any
 import jinja2
 from PIL import Image
 
-from ib_data.builders.write.kinds import kind_of
+from ib_data.cards.kinds import kind_of
 from ib_data.errors import IbDataError
 from ib_data.media.coded import read_image
 from ib_data.media.frames import frames, has_pyav

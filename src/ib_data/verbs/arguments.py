@@ -101,14 +101,15 @@ def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> "
     Raises IbDataError where this is so of a dataset that is itself among NAMES, and where none is left.
     """
     cards = named_cards(names)  # first of all: an unknown name needs no pyarrow
-    from ib_data.templates.pick import NoSplitError, NotBuiltError, built_split
+    from ib_data.cards.built import NoSplitError, open_split
+    from ib_data.stored.built_split import NotBuiltError
 
     found: list[Card] = []
     missing: list[str] = []
     lacking: list[str] = []
     for card in cards:
         try:
-            built_split(home, card, split)
+            open_split(home, card, split)
             found.append(card)
         except NotBuiltError as error:
             if card.name in names:

@@ -55,7 +55,7 @@ def command(
 
 def _head(entry: "Entry") -> str:
     """What tells the build from all of the official data, above its first sample; empty where nothing does."""
-    from ib_data.builders.write.kinds import kind_of
+    from ib_data.cards.kinds import kind_of
 
     kind = ", ".join(kind_of(entry.manifest, entry.card))
     return f"{entry.card.name}/{entry.manifest.split}: {kind}" if kind else ""

@@ -12,10 +12,10 @@ from PIL import Image
 from toy_clips import STEP, clip
 
 from ib_data.cards import load_card
+from ib_data.cards.built import NoSplitError, open_split
 from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer
 from ib_data.templates.library import Library
-from ib_data.templates.pick import NoSplitError, built_split, first_samples
 from ib_data.templates.renderer import Renderer
 from ib_data.templates.sheet.page import clean, contact_sheet, highlight, thumbnail
 from ib_data.templates.sheet.preview import preview
@@ -58,36 +58,36 @@ def sheet_of(home, *names, seed=0, **options):
 
 
 def test_first_samples_come_in_key_order(vqa_home):
-    card = load_card("vqav2")
-    found = list(first_samples(vqa_home, card, "train", 2))
+    built = open_split(vqa_home, "vqav2", "train")
+    found = [built.read(ref) for ref in built.refs(2)]
     assert [sample.key for sample, _ in found] == ["vqav2-train-000000000000", "vqav2-train-000000000001"]
     assert Image.open(io.BytesIO(found[1][1])).size == (200, 500)
-    assert len(list(first_samples(vqa_home, card, "train", 99))) == 3
-    view = list(first_samples(vqa_home, load_card("vqav2_qg"), "train", 2))
-    assert view == found
+    assert len(list(built.refs(99))) == 3
+    view = open_split(vqa_home, "vqav2_qg", "train")
+    assert [view.read(ref) for ref in view.refs(2)] == found
 
 
 def test_a_split_that_is_not_built_says_what_to_run(vqa_home):
     with pytest.raises(IbDataError, match="okvqa is not built here; run `ib-data build okvqa`"):
-        next(first_samples(vqa_home, load_card("okvqa"), "train", 1))
+        open_split(vqa_home, load_card("okvqa"), "train")
     with pytest.raises(IbDataError, match=r"built: train\); run `ib-data build vqav2 --split validation`"):
-        built_split(vqa_home, load_card("vqav2"), "validation")
+        open_split(vqa_home, load_card("vqav2"), "validation")
 
 
 @pytest.mark.parametrize("name", ["vqav2", "nocaps"])  # built, and not
 def test_a_split_that_a_dataset_lacks_is_told_from_one_that_is_not_built(vqa_home, name):
     card = load_card(name)
     with pytest.raises(NoSplitError) as caught:
-        built_split(vqa_home, card, "tset")
+        open_split(vqa_home, card, "tset")
     assert str(caught.value) == f"{name} has no split 'tset'; it has {', '.join(card.splits)}"
 
 
 def test_the_default_split_is_the_papers_then_any_other(build):
     answer = Annotation(id="1", question="What?", answers=(Answer("it", 1),))
     home = build("vqav2", "validation", [((answer,), None)])
-    assert built_split(home, load_card("vqav2")).split == "validation"
+    assert open_split(home, load_card("vqav2")).split == "validation"
     build("vqav2", "train", [((answer,), None)])
-    assert built_split(home, load_card("vqav2")).split == "train"
+    assert open_split(home, load_card("vqav2")).split == "train"
 
 
 def test_a_sheet_of_several_datasets(vqa_home):
