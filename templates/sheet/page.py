@@ -24,7 +24,7 @@ from ib_data.media.frames import frames, has_pyav
 from ib_data.media.jpeg import LARGEST_DIVISOR
 from ib_data.sample import Media, Sample
 from ib_data.templates.sheet.highlights import clean, highlight
-from ib_data.templates.sheet.preview import HIDDEN, Entry, Example
+from ib_data.templates.sheet.preview import HIDDEN, Entry, ShownAnnotation
 from ib_data.templates.values import history_text
 
 THUMBNAIL_PX = 512
@@ -111,7 +111,7 @@ def _of_sample(entry: Entry, sample: Sample) -> dict[str, Any]:
     }
 
 
-def _example(example: Example) -> dict[str, Any]:
+def _example(example: ShownAnnotation) -> dict[str, Any]:
     rendered = example.rendered
     return {
         "id": clean(example.annotation.id),

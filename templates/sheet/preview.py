@@ -13,6 +13,7 @@ from ib_data.stored.manifest import Manifest
 from ib_data.templates.rendered import Rendered
 from ib_data.templates.renderer import Renderer
 from ib_data.templates.sheet.highlights import marked
+from ib_data.templates.sheet.selection import FIRST, Selection, selected
 from ib_data.templates.template import Template
 
 # What stands in the place of a target where the split hides its answers.
@@ -59,13 +60,15 @@ def preview(
     n: int,
     split: str | None = None,
     per_sample: int = 3,
+    selection: Selection = FIRST,
     max_annotations: int | None = None,
     all_templates: bool = False,
     media: bool = False,
 ) -> Iterator[Entry]:
-    """The first `n` samples of a built split, `per_sample` annotations of each rendered at positions 0, 1, 2, ...
+    """`n` samples of a built split, the first of the `selection`, `per_sample` annotations of each rendered in order.
 
-    No more than `max_annotations` are rendered in all; samples beyond that are left out. A held-out dataset is rendered
+    Positions are 0, 1, 2, ...; no more than `max_annotations` are rendered in all, and samples beyond that are left
+    out. A held-out dataset is rendered
     with its zero-shot prompt, any other with drawn training templates, and with `all_templates` through all that fit;
     where the split hides its answers, without a target.
     Samples are read one at a time, as they are asked for, their images and clips only with `media`. Raises what
@@ -81,13 +84,14 @@ def preview(
     may_hide = renderer.hides_targets(card, manifest.split)
     one_by_one = _Examples(renderer, card, all_templates, may_hide)
     positions = iter(range(max_annotations)) if max_annotations is not None else count()
-    for ref in built.refs(n):
+    for ref, ids in selected(built, card.name, selection, n, renderer.seed):
         try:
             sample, data = built.read(ref, media=media)
         except DataError as error:
             yield Entry(card, manifest, ref.key, None, None, (), 0, str(error))
             continue
-        shown = list(zip(sample.annotations[:per_sample], positions, strict=False))
+        wanted = [annotation for annotation in sample.annotations if ids is None or annotation.id in ids]
+        shown = list(zip(wanted[:per_sample], positions, strict=False))
         if not shown:
             return
         examples = tuple(example for annotation, position in shown for example in one_by_one.at(annotation, position))

@@ -14,7 +14,7 @@ from toy_clips import STEP, clip
 from ib_data.cards import load_card
 from ib_data.cards.built import NoSplitError, open_split
 from ib_data.errors import DataError, IbDataError
-from ib_data.sample import Annotation, Answer
+from ib_data.sample import Annotation, Answer, Turn
 from ib_data.templates.library import Library
 from ib_data.templates.renderer import Renderer
 from ib_data.templates.sheet.page import clean, contact_sheet, highlight, thumbnail
@@ -182,6 +182,26 @@ def test_absent_and_broken_pictures_and_clips_leave_a_note(build):
     assert "0x" not in text
     home = build("vqav2", "validation", [(answer, b"clip bytes")], kind="video")
     assert "cannot be decoded: is not a whole clip" in sheet_of(home, "vqav2", split="validation")
+
+
+def test_a_sample_without_an_image_has_no_empty_pane(build):
+    answer = (Annotation(id="1", question="What?", answers=(Answer("it", 1),)),)
+    home = build("vqav2", "train", [(answer, None), (answer, clip(9))], kind="video")
+    page = Page(sheet_of(home, "vqav2"))
+    assert [tag for tag, _ in page.elements].count("figure") == 1
+
+
+def test_a_history_of_several_rounds_is_folded(build):
+    rounds = tuple(Turn(f"Is it {i}?", "no") for i in range(3))
+    asked = [
+        Annotation(id=str(n), question="Is it?", answers=(Answer("it", 1),), history=rounds[:n]) for n in (0, 1, 3)
+    ]
+    home = build("visdial", "validation", [(tuple(asked), None)])
+    text = sheet_of(home, "visdial")
+    assert text.count('<details class="folded">') == 1
+    assert "<summary>3 earlier rounds</summary><mark><bdi>Question: Is it 0? Answer: no\n" in text
+    assert "<mark><bdi>Question: Is it 0? Answer: no</bdi></mark>" in text
+    assert 'class="up" href="#top"' in text
 
 
 def test_a_clip_is_shown_by_its_middle_frame(build):
