@@ -5,7 +5,6 @@ content security policy of the page forbids every load and script.
 """
 
 import base64
-import io
 import json
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -15,13 +14,11 @@ from itertools import chain, groupby
 from typing import Any
 
 import jinja2
-from PIL import Image
 
 from ib_data.cards.kinds import kind_of
 from ib_data.errors import IbDataError
-from ib_data.media.coded import read_image
-from ib_data.media.frames import frames, has_pyav
-from ib_data.media.jpeg import LARGEST_DIVISOR
+from ib_data.media.frames import has_pyav
+from ib_data.media.thumbnail import thumbnail
 from ib_data.sample import Media, Sample
 from ib_data.templates.sheet.highlights import clean, highlight
 from ib_data.templates.sheet.preview import HIDDEN, Entry, ShownAnnotation
@@ -40,29 +37,6 @@ def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
     page, style_hash = _page()
     datasets = [_dataset(group) for _, group in groups]
     return page.render(title=clean(title), style_hash=style_hash, hidden=HIDDEN, datasets=datasets)
-
-
-def thumbnail(data: bytes) -> str:
-    """A JPEG data URI of the image as the stream shows it, at most THUMBNAIL_PX on a side; raises MediaError."""
-    image = read_image(data)
-    divisor = LARGEST_DIVISOR
-    while divisor > 1 and max(image.width, image.height) < divisor * THUMBNAIL_PX:
-        divisor //= 2
-    values = image.decode(divisor)
-    return _small((values if isinstance(values, Image.Image) else Image.fromarray(values)).convert("RGB"))
-
-
-def middle_frame(data: bytes) -> str:
-    """A JPEG data URI, as `thumbnail`, of the frame in the middle of a clip; raises ClipError for a broken one."""
-    (frame,) = frames(data, 1)
-    return _small(Image.fromarray(frame))
-
-
-def _small(small: Image.Image) -> str:
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    out = io.BytesIO()
-    small.save(out, "JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
 
 
 @cache
@@ -128,10 +102,10 @@ def _image(media: Media, data: bytes | None) -> tuple[str | None, str]:
     """A data URI, or None and the reason why there is no image."""
     if data is None:
         return None, "built without media"
-    is_clip = media.kind != "image"
-    if is_clip and not has_pyav():
+    if media.kind != "image" and not has_pyav():
         return None, f"{media.kind} of {len(data):,} bytes"
     try:
-        return middle_frame(data) if is_clip else thumbnail(data), ""
+        small = thumbnail(data, media.kind, THUMBNAIL_PX)
     except IbDataError as error:
         return None, clean(f"cannot be decoded: {error}")
+    return "data:image/jpeg;base64," + base64.b64encode(small).decode(), ""

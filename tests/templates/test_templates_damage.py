@@ -9,10 +9,11 @@ import pytest
 from ib_data.cards import load_card
 from ib_data.cards.built import open_split
 from ib_data.errors import IbDataError
+from ib_data.media.thumbnail import thumbnail
 from ib_data.sample import Annotation, Answer
 from ib_data.stored.manifest import INDEX, MANIFEST
 from ib_data.templates.renderer import Renderer
-from ib_data.templates.sheet.page import contact_sheet, thumbnail
+from ib_data.templates.sheet.page import contact_sheet
 from ib_data.templates.sheet.preview import preview
 
 CAPTION = (Annotation(id="1", caption="A cup."),)
@@ -138,7 +139,7 @@ def test_a_damaged_manifest_of_another_split_changes_nothing(home, build):
 
 def test_a_size_bomb_is_refused_before_it_is_decoded(build):
     with pytest.raises(IbDataError, match=r"60000 x 60000 pixels: refused as a size bomb"):
-        thumbnail(bomb(60_000))
+        thumbnail(bomb(60_000), "image", 512)
     home = build("vqav2", "train", [(ASKED, bomb(60_000)), (ASKED, None)])
     page = contact_sheet("A look", preview(home, load_card("vqav2"), Renderer(), n=2, media=True))
     assert "cannot be decoded: 60000 x 60000 pixels: refused as a size bomb" in page

@@ -14,10 +14,11 @@ from toy_clips import STEP, clip
 from ib_data.cards import load_card
 from ib_data.cards.built import NoSplitError, open_split
 from ib_data.errors import DataError, IbDataError
+from ib_data.media.thumbnail import thumbnail
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.templates.library import Library
 from ib_data.templates.renderer import Renderer
-from ib_data.templates.sheet.page import clean, contact_sheet, highlight, thumbnail
+from ib_data.templates.sheet.page import clean, contact_sheet, highlight
 from ib_data.templates.sheet.preview import preview
 
 
@@ -247,14 +248,14 @@ def test_a_faulty_template_file_is_one_error(vqa_home, tmp_path):
 def test_thumbnails_of_every_mode_are_small_jpegs(mode):
     out = io.BytesIO()
     Image.new(mode, (900, 300)).save(out, "JPEG" if mode == "CMYK" else "PNG")
-    small = Image.open(io.BytesIO(base64.b64decode(thumbnail(out.getvalue()).partition(",")[2])))
+    small = Image.open(io.BytesIO(thumbnail(out.getvalue(), "image", 512)))
     assert (small.format, small.mode, small.size) == ("JPEG", "RGB", (512, 171))
 
 
 def test_a_thumbnail_shows_a_transparent_image_as_the_stream_does():
     out = io.BytesIO()
     Image.new("RGBA", (300, 300), (200, 30, 30, 0)).save(out, "PNG")
-    small = Image.open(io.BytesIO(base64.b64decode(thumbnail(out.getvalue()).partition(",")[2])))
+    small = Image.open(io.BytesIO(thumbnail(out.getvalue(), "image", 512)))
     red, green, blue = small.getpixel((100, 100))
     assert red > 190
     assert max(green, blue) < 40
