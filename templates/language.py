@@ -16,8 +16,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from ib_data.errors import did_you_mean
 
 FILTERS = ("capitalize", "lower", "replace", "title", "trim", "truncate", "upper")
-MAX_TEXT = 2_000  # characters of a template; the longest that comes along has 206
-# Levels of a syntax tree; the deepest template that comes along has 5. Jinja folds constants at every level anew:
+MAX_TEXT = 2_000  # characters of a template; the longest packaged one has 206
+# Levels of a syntax tree; the deepest packaged template has 5. Jinja folds constants again at every level:
 # 150 filters one around another took it 1 s, 300 of them 9 s, and both fit into MAX_TEXT.
 MAX_DEPTH = 20
 MAX_RENDERED = 100_000  # characters of an output, and of every text inside a filter
@@ -61,7 +61,7 @@ def parsed(text: str) -> nodes.Template:
     try:
         tree = environment().parse(text)
         for node, depth, in_condition in _walk(tree):
-            _refuse(node, depth, in_condition)
+            _require_allowed(node, depth, in_condition)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateTextError(f"{(error.message or '').rstrip('.')}; allowed are {GRAMMAR}", error.lineno) from error
     except RecursionError as error:
@@ -71,7 +71,7 @@ def parsed(text: str) -> nodes.Template:
 
 @cache
 def compiled(text: str) -> jinja2.Template:
-    """The compiled template of `text`. Compiling takes 247 us, rendering 2.9 us: hence the cache.
+    """The compiled template of `text`. Compiling takes a hundred times as long as rendering: hence the cache.
 
     Raises what `parsed` raises.
     """
@@ -117,7 +117,7 @@ def names_tested(text: str) -> frozenset[str]:
 
 
 def names_shown(text: str) -> frozenset[str]:
-    """The names whose values can stand in the output, which a mere condition does not bring about."""
+    """The names whose values can be in the output; a condition alone does not show one."""
     return frozenset(node.name for node in shown(parsed(text)) if isinstance(node, nodes.Name))
 
 
@@ -141,7 +141,7 @@ def environment() -> ImmutableSandboxedEnvironment:
 
 
 def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int, bool]]:
-    """(node, its depth, whether it stands in a condition) in the order of the text, without recursion."""
+    """(node, its depth, whether it is in a condition) in the order of the text, without recursion."""
     waiting = [(tree, 0, False)]
     while waiting:
         node, depth, in_condition = waiting.pop()
@@ -151,8 +151,8 @@ def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int, bool]]:
         waiting += reversed(children)
 
 
-def _refuse(node: nodes.Node, depth: int, in_condition: bool) -> None:
-    """Raise for what GRAMMAR leaves out."""
+def _require_allowed(node: nodes.Node, depth: int, in_condition: bool) -> None:
+    """Raise TemplateTextError for what GRAMMAR leaves out."""
     kind = type(node)
     if depth > MAX_DEPTH:
         raise TemplateTextError(_TOO_DEEP, node.lineno)
@@ -173,7 +173,7 @@ def _refuse(node: nodes.Node, depth: int, in_condition: bool) -> None:
 
 
 def _bounded(function: Callable[..., str]) -> Callable[..., str]:
-    """A text filter of Jinja that refuses texts of more than MAX_RENDERED characters; none of them makes much more."""
+    """A text filter of Jinja that raises for more than MAX_RENDERED characters; none of them makes many more."""
 
     @wraps(function)
     def bounded(*args: Any, **options: Any) -> str:

@@ -43,7 +43,7 @@ class Renderer:
         template: Template | None = None,
         may_hide: bool = False,
     ) -> Rendered:
-        """The instruction and target of an annotation at a position of the run; 8 to 14 us by task.
+        """The instruction and target of an annotation at a position of the run.
 
         Without `template` one of the training templates of the card's task is drawn from all that fit the annotation.
         Raises RenderError (dataset and id named) where no template fits, where a text comes out empty and where it

@@ -16,7 +16,7 @@ from ib_data.templates.sheet.highlights import marked
 from ib_data.templates.sheet.selection import FIRST, Selection, selected
 from ib_data.templates.template import Template
 
-# What stands in the place of a target where the split hides its answers.
+# Shown in place of a target where the split hides its answers.
 HIDDEN = "(the answer is hidden)"
 
 
@@ -68,9 +68,8 @@ def preview(
     """`n` samples of a built split, the first of the `selection`, `per_sample` annotations of each rendered in order.
 
     Positions are 0, 1, 2, ...; no more than `max_annotations` are rendered in all, and samples beyond that are left
-    out. A held-out dataset is rendered
-    with its zero-shot prompt, any other with drawn training templates, and with `all_templates` through all that fit;
-    where the split hides its answers, without a target.
+    out. A held-out dataset is rendered with its zero-shot prompt, any other with drawn training templates, and with
+    `all_templates` by all that fit; where the split hides its answers, without a target.
     Samples are read one at a time, as they are asked for, their images and clips only with `media`. Raises what
     `open_split` raises, DataError for an index that cannot be used, and IbDataError for a split without a sample; a
     sample that cannot be read is an entry with a problem.
