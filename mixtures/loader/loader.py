@@ -74,10 +74,10 @@ class StreamDataset(IterableDataset[BatchT]):
         worker, num_workers = _worker()
         self._num_made, self._num_loaded = self._num_loaded, 0
         start, share = self.start, self.batch_size // self.world
-        read = self.stream.visit if self.once else self.stream.batch
+        read = self.stream.read_pass if self.once else self.stream.batch
         for number in count(self._num_made):  # of its own: two iterations may run side by side
             first = start + (worker + number * num_workers) * self.batch_size
-            if self.once and first >= self.stream.num_visits:
+            if self.once and first >= self.stream.pass_size:
                 return
             examples = read(first + self.rank * share, share)
             self._num_made = number + 1

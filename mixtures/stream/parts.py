@@ -11,7 +11,7 @@ from ib_data.mixtures.order.units import Units
 from ib_data.mixtures.spec.built_members import Source, refuse_unknown, sources, unlike_pinned
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.weights import drawn_names
-from ib_data.mixtures.stream.example_reader import Part
+from ib_data.mixtures.stream.part import Part
 from ib_data.mixtures.stream.stream_options import StreamOptions
 from ib_data.mixtures.stream.template_choice import TemplateChoice
 from ib_data.stored.rows import Rows

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import ib_data.mixtures.stream.example_reader as reading
+import ib_data.mixtures.stream.part as reading
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.media.pixels import ImageOptions
@@ -116,10 +116,10 @@ def test_one_annotation_that_cannot_be_rendered_leaves_the_others_of_its_image(t
     assert [(example.position, example.annotation_id) for example in read] == kept
 
 
-def test_a_visit_leaves_a_bad_sample_out(home_with_a_broken_picture: Home) -> None:
+def test_a_pass_leaves_a_bad_sample_out(home_with_a_broken_picture: Home) -> None:
     stream = opened(home_with_a_broken_picture)
-    seen = stream.visit()
-    assert len(seen) == stream.num_visits - 2
+    seen = stream.read_pass()
+    assert len(seen) == stream.pass_size - 2
     assert not any(is_broken(example.key) for example in seen)
 
 

@@ -92,7 +92,7 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
         shards=given["shards"],
         cache_bytes=given["cache_gb"] * 10**9,
     )
-    count = count or (opened.num_visits if given["once"] else 1000)
+    count = count or (opened.pass_size if given["once"] else 1000)
     with Interrupts() as interrupts:
         if ids:
             _list_ids(opened.ids(start, count, world, rank, batch_size // world), count, interrupts)
