@@ -45,7 +45,7 @@ def load(folder: Path, device: str = "auto", *, look_beside: bool = True) -> Tra
     model.eval()
     config = checkpoint.config
     collator = collator_of(config, tokens)
-    return Trained(model=model, tokens=tokens, collator=collator, image_px=config.image_px, device=place)
+    return Trained(model=model, tokens=tokens, collator=collator, image_px=config.images.image_px, device=place)
 
 
 def answer(trained: Trained, image: bytes, prompt: str, max_new_tokens: int = 30) -> str:

@@ -17,11 +17,11 @@ from ib_data.media.pixels import pixels
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.part import Drawn, Part
 from ib_data.mixtures.stream.quarantine import BadSample, Quarantine
-from ib_data.mixtures.stream.stream_options import StreamOptions
 from ib_data.sample import Annotation, SampleError
 from ib_data.stored.meter import Meter
 from ib_data.stored.sample_reader import OtherContentError, parse_stored
 from ib_data.stored.shard_reader import ShardReader
+from ib_data.stream_options import StreamOptions
 from ib_data.templates.fields import HiddenTargetError
 from ib_data.templates.render import Rendered
 

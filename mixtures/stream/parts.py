@@ -12,10 +12,10 @@ from ib_data.mixtures.spec.built_members import Source, refuse_unknown, sources,
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.weights import drawn_names
 from ib_data.mixtures.stream.part import Part
-from ib_data.mixtures.stream.stream_options import StreamOptions
 from ib_data.mixtures.stream.template_choice import TemplateChoice
 from ib_data.stored.rows import Rows
 from ib_data.stored.store import LocalStore, Store
+from ib_data.stream_options import StreamOptions
 from ib_data.templates.render import fixed_template
 
 _BITS = 2**64 - 1

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ib_data.home import Home
+from ib_data.mixtures.order.block_shuffle import Locality
 from ib_data.mixtures.order.schedule import BLOCK, MAX_POSITION, Draws, Schedule
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.spec_file import load_mixture
@@ -23,10 +24,10 @@ from ib_data.mixtures.stream.part import Drawn, Part
 from ib_data.mixtures.stream.parts import find_built, parts_of, report_sizes
 from ib_data.mixtures.stream.quarantine import Quarantine
 from ib_data.mixtures.stream.state import Description, fingerprint, position_of, state_of
-from ib_data.mixtures.stream.stream_options import StreamOptions
 from ib_data.stored.meter import Meter
 from ib_data.stored.shard_reader import ShardReader
 from ib_data.stored.store import Store, store_of
+from ib_data.stream_options import StreamOptions
 from ib_data.templates.render import templates_digest
 
 # Positions whose order is computed in one go.
@@ -52,7 +53,9 @@ class Stream:
             seed, options, ShardReader(store), Quarantine(home.quarantine, options.max_bad_share)
         )
         sizes = {name: part.units.count for name, part in parts.items()}
-        self.schedule = Schedule(stage_quotas(mixture), sizes, seed, locality=options.locality)
+        self.schedule = Schedule(
+            stage_quotas(mixture), sizes, seed, locality=Locality() if options.local_order else None
+        )
 
     @property
     def parts(self) -> Mapping[str, Part]:
@@ -160,7 +163,7 @@ class Stream:
         }
         options = {
             "annotations_per_image": self.options.annotations_per_image,
-            "locality": asdict(self.options.locality) if self.options.locality else None,
+            "locality": asdict(self.schedule.locality) if self.schedule.locality else None,
             "images": asdict(self.options.images) if self.options.images else None,
             **asdict(self.mixture.render),
         }

@@ -9,7 +9,8 @@ from toy_pictures import JPEGS, OTHERS, drawn, png, saved, shown
 from ib_data.errors import IbDataError
 from ib_data.media.frames import ClipError
 from ib_data.media.opened_image import MAX_PIXELS, MediaError
-from ib_data.media.pixels import ImageOptions, pixels
+from ib_data.media.pixels import pixels
+from ib_data.stream_options import ImageOptions
 
 
 @pytest.mark.parametrize("name", ["4:2:0", "progressive", "restarts", "gray", "CMYK", "PNG", "GIF", "WEBP"])

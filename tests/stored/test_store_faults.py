@@ -9,12 +9,12 @@ import fsspec
 import pytest
 from far_shards import places_of
 
-from ib_data.choices import DEFAULT_CACHE_BYTES
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.stored.manifest import read_manifest
 from ib_data.stored.shard_reader import ShardReader
 from ib_data.stored.store import LocalStore, Store, store_of
+from ib_data.stored.urls import DEFAULT_CACHE_BYTES
 
 Build = Callable[..., Path]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from ib_data.addresses import without_secrets
 from ib_data.cards import card_names
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError, one_line, os_error_line
@@ -18,7 +19,7 @@ from ib_data.home import Home
 from ib_data.stored.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
 from ib_data.stored.shard_cache import ShardCache, is_full
 from ib_data.stored.store import Place
-from ib_data.stored.urls import refuse_unreadable, without_secrets
+from ib_data.stored.urls import require_readable
 
 # A shard is fetched in pieces, some at a time: one connection alone seldom fills a line.
 _PIECE_BYTES = 8 * 2**20
@@ -45,7 +46,7 @@ class RemoteStore:
     """
 
     def __init__(self, url: str, home: Home, cache_bytes: int) -> None:
-        refuse_unreadable(url)
+        require_readable(url)
         self.url = url
         self.num_fetched = 0
         self.num_cache_hits = 0

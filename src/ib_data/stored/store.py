@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ib_data.choices import DEFAULT_CACHE_BYTES
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.stored.index import Extent
 from ib_data.stored.manifest import Shard
 from ib_data.stored.sample_reader import open_shard
+from ib_data.stored.urls import DEFAULT_CACHE_BYTES
 from ib_data.stored.verified import Verified
 
 

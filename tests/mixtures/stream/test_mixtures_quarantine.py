@@ -8,11 +8,10 @@ import pytest
 import ib_data.mixtures.stream.part as reading
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
-from ib_data.media.pixels import ImageOptions
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.stream.quarantine import BadSample, Quarantine
 from ib_data.mixtures.stream.stream import Stream, open_stream
-from ib_data.mixtures.stream.stream_options import StreamOptions
+from ib_data.stream_options import ImageOptions, StreamOptions
 
 BROKEN = 5  # the vqav2 sample whose bytes are no picture
 SPEC = Mixture(

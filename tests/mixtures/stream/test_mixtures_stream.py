@@ -14,13 +14,12 @@ import ib_data.mixtures.stream.example_reader as reading_module
 import ib_data.mixtures.stream.part as part_module
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.media.pixels import ImageOptions
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.order.block_shuffle import Locality
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import Stream, open_stream
-from ib_data.mixtures.stream.stream_options import StreamOptions
 from ib_data.stored.manifest import INDEX, MANIFEST
+from ib_data.stream_options import ImageOptions, StreamOptions
 
 Build = Callable[..., Path]
 
@@ -161,8 +160,9 @@ def test_the_first_batch_after_a_seek_computes_no_more_than_it_needs(tiny_home: 
     assert asked[-1] == 8
 
 
-def test_a_local_order_visits_the_same_things(tiny_home: Home) -> None:
-    far = open_stream(tiny_home, mixture(("vqav2", 40)), options=StreamOptions(locality=Locality(4, 2)))
+def test_a_local_order_gives_the_same_things_block_by_block(tiny_home: Home, monkeypatch) -> None:
+    monkeypatch.setattr("ib_data.mixtures.stream.stream.Locality", lambda: Locality(4, 2))
+    far = open_stream(tiny_home, mixture(("vqav2", 40)), options=StreamOptions(local_order=True))
     near = [row.annotation_id for row in far.ids(count=40)]
     assert len(set(near)) == 40
     assert near != [row.annotation_id for row in open_stream(tiny_home, mixture(("vqav2", 40))).ids(count=40)]
