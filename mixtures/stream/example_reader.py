@@ -22,8 +22,8 @@ from ib_data.stored.meter import Meter
 from ib_data.stored.sample_reader import OtherContentError, parse_stored
 from ib_data.stored.shard_reader import ShardReader
 from ib_data.stream_options import StreamOptions
-from ib_data.templates.fields import HiddenTargetError
-from ib_data.templates.render import Rendered
+from ib_data.templates.render_errors import HiddenTargetError
+from ib_data.templates.rendered import Rendered
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,32 +5,40 @@ from functools import cached_property
 
 from ib_data.cards import Card
 from ib_data.mixtures.order.units import Units
-from ib_data.mixtures.stream.template_choice import TemplateChoice
 from ib_data.sample import Annotation, StoredSample
+from ib_data.stored.built_split import BuiltSplit
 from ib_data.stored.rows import Rows
 from ib_data.stored.sample_reader import OtherContentError
 from ib_data.stored.store import Place
-from ib_data.templates.fields import hides_targets
-from ib_data.templates.library import Template
-from ib_data.templates.render import Rendered, render
+from ib_data.templates.rendered import Rendered
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.template import Template
 
 
 @dataclass(frozen=True)
 class Part:
-    """A member: its card, the rows of its index and its sampling units.
+    """A member: its card, the split that holds it, its sampling units, and what renders it.
 
-    In a pass over everything (`is_pass`) a unit is one annotation, or one conversation, and `template` renders it
-    where it is set; otherwise a template is drawn.
+    In a pass over everything (`is_pass`) a unit is one annotation, or one conversation, and a held-out dataset is
+    rendered with its zero-shot prompt.
     """
 
     name: str
     card: Card
-    split: str
-    rows: Rows
+    built: BuiltSplit
     units: Units
-    choice: TemplateChoice
-    template: Template | None
+    renderer: Renderer
     is_pass: bool = False
+
+    @property
+    def rows(self) -> Rows:
+        """The index of the split."""
+        return self.units.rows
+
+    @property
+    def split(self) -> str:
+        """train, validation or test."""
+        return self.built.split
 
     def in_a_pass(self) -> "Part":
         """This member as a pass over everything reads it."""
@@ -61,22 +69,24 @@ class Part:
         return found
 
     def render(self, annotation: Annotation, position: int) -> Rendered:
-        """The annotation as a run shows it; in a pass without a target where the split hides it. Raises as `render`."""
-        return render(
-            self.card,
-            annotation,
-            seed=self.choice.seed,
-            position=position,
-            template=self.template if self.is_pass else None,
-            folder=self.choice.folder,
-            options=self.choice.options,
-            may_hide=self.is_pass and self.hides_targets,
-        )
+        """The annotation at a position; in a pass without a target where the split hides it. As `Renderer.render`."""
+        if not self.is_pass:
+            return self.renderer.render(self.card, annotation, position)
+        return self.renderer.render(self.card, annotation, position, template=self._prompt, may_hide=self.hides_targets)
+
+    def template_at(self, position: int, row: int) -> str | None:
+        """The name of the template that a position draws for a row, from the index alone; None where none fits."""
+        template = self.renderer.drawn(self.card.task, self.rows.fields(row), position)
+        return template.name if template else None
 
     @cached_property
     def hides_targets(self) -> bool:
         """Whether annotations of the split need not have a target: a pass gives their instruction alone."""
-        return hides_targets(self.card, self.split, self.choice.folder)
+        return self.renderer.hides_targets(self.card, self.split)
+
+    @cached_property
+    def _prompt(self) -> Template | None:
+        return self.renderer.zero_shot(self.card)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ from ib_data.stored.meter import Meter
 from ib_data.stored.shard_reader import ShardReader
 from ib_data.stored.store import Store, store_of
 from ib_data.stream_options import StreamOptions
-from ib_data.templates.render import templates_digest
+from ib_data.templates.library import PACKAGED, Library
+from ib_data.templates.renderer import Renderer
 
 # Positions whose order is computed in one go.
 _POSITIONS_AT_ONCE = 8 * BLOCK
@@ -109,7 +110,7 @@ class Stream:
         for draws in self._slices(start, count, world, rank, share):
             for part, position, unit, epoch in self._units(draws):
                 for number, row in enumerate(part.units.rows_of(unit, epoch)):
-                    template = part.choice.at(position * per_image + number, part.rows.fields(row))
+                    template = part.template_at(position * per_image + number, row)
                     yield ExampleIds(position, part.name, *part.rows.ids(row), template)
 
     @property
@@ -157,7 +158,7 @@ class Stream:
                 "annotations": part.rows.count,
                 "index_sha256": part.rows.manifest.index_sha256,
                 "shards_sha256": part.rows.manifest.shards_sha256(),
-                "templates_sha256": templates_digest(part.card, self.options.templates),
+                "templates_sha256": part.renderer.digest(part.card),
             }
             for name, part in self._parts.items()
         }
@@ -241,6 +242,8 @@ def open_stream(
     home = Home(home.root.absolute())  # a script may change its folder once the stream is open
     store = store_of(home, shards, cache_bytes)
     spec, built = find_built(store, spec, available=available)
-    parts = parts_of(built, spec, seed, chosen, home)
+    library = Library(chosen.templates) if chosen.templates else PACKAGED
+    renderer = Renderer(library, seed, spec.render)
+    parts = parts_of(store, built, renderer, chosen.annotations_per_image)
     report_sizes(spec, parts, strict=strict)
     return Stream(spec, parts, seed, chosen, store, home)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-import ib_data.mixtures.stream.part as reading
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.stream.quarantine import BadSample, Quarantine
 from ib_data.mixtures.stream.stream import Stream, open_stream
 from ib_data.stream_options import ImageOptions, StreamOptions
+from ib_data.templates.renderer import Renderer
 
 BROKEN = 5  # the vqav2 sample whose bytes are no picture
 SPEC = Mixture(
@@ -97,14 +97,14 @@ def test_the_share_counts_positions_and_not_attempts(tmp_path: Path, build_split
 
 
 def test_one_annotation_that_cannot_be_rendered_leaves_the_others_of_its_image(tiny_home: Home, monkeypatch) -> None:
-    real = reading.render
+    real = Renderer.render
 
-    def picky(card, annotation, **options):
+    def picky(self, card, annotation, position, **options):
         if annotation.id.endswith("-0"):
             raise DataError(card.name, "no answer to render from")
-        return real(card, annotation, **options)
+        return real(self, card, annotation, position, **options)
 
-    monkeypatch.setattr(reading, "render", picky)
+    monkeypatch.setattr(Renderer, "render", picky)
     options = StreamOptions(annotations_per_image=2)
     try:
         read = open_stream(tiny_home, SPEC.only(["vqav2"]), options=options).batch(0, 20)
@@ -132,14 +132,14 @@ def test_where_all_are_bad_the_run_stops(tmp_path: Path, build_split) -> None:
 
 
 def test_an_annotation_that_cannot_be_rendered_is_replaced(tiny_home: Home, monkeypatch) -> None:
-    real = reading.render
+    real = Renderer.render
 
-    def picky(card, annotation, **options):
+    def picky(self, card, annotation, position, **options):
         if annotation.id.startswith("5-"):
             raise DataError(card.name, "no answer to render from")
-        return real(card, annotation, **options)
+        return real(self, card, annotation, position, **options)
 
-    monkeypatch.setattr(reading, "render", picky)
+    monkeypatch.setattr(Renderer, "render", picky)
     stream = open_stream(tiny_home, SPEC.only(["vqav2"]), options=StreamOptions(max_bad_share=1.0))
     try:
         read = stream.batch(0, 40)

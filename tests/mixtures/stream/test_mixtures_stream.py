@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import ib_data.mixtures.stream.example_reader as reading_module
-import ib_data.mixtures.stream.part as part_module
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
@@ -20,6 +19,7 @@ from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import Stream, open_stream
 from ib_data.stored.manifest import INDEX, MANIFEST
 from ib_data.stream_options import ImageOptions, StreamOptions
+from ib_data.templates.renderer import Renderer
 
 Build = Callable[..., Path]
 
@@ -66,7 +66,7 @@ def test_at_is_examples_and_ids_agree_without_reading_a_shard(tiny_home: Home, m
         raise AssertionError("ids read nothing but the index")
 
     monkeypatch.setattr(reading_module, "parse_stored", forbidden)
-    monkeypatch.setattr(part_module, "render", forbidden)
+    monkeypatch.setattr(Renderer, "render", forbidden)
     listed = [(i.position, i.dataset, i.key, i.annotation_id, i.template) for i in stream.ids(start=77, count=300)]
     assert listed == ids(examples)
 

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from ib_data.blank import BLANKS
 from ib_data.cards import load_card
 from ib_data.errors import DataError
-from ib_data.mixtures.stream.template_choice import TemplateChoice
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 from ib_data.stored.index import SCHEMA, Extent, index_rows, write_table
 from ib_data.stored.manifest import INDEX, Manifest, Shard
 from ib_data.stored.rows import FIELDS, Rows
 from ib_data.tasks import TASKS
-from ib_data.templates.render import render
 from ib_data.templates.render_options import ANSWERS, CHOICE_TARGETS, OPTION_ORDERS, TURNS, RenderOptions
+from ib_data.templates.renderer import Renderer
 
 BLANK = st.sampled_from([" ", "\t\n", "\x1c", "\x85", "\u00a0", "\u2003 \u3000", "\u200b", "\ufeff \u2060\x07"])
 TEXT = st.one_of(st.sampled_from(["a cup", " {{ x }} ", "\u05d0\u202e", "\ufeff0", "\u200ba", "0"]), BLANK)
@@ -73,7 +72,7 @@ def rendered_template(
 ) -> str | None:
     card = replace(load_card("vqav2"), task=task)
     try:
-        return render(card, annotation, seed=seed, position=position, options=options).template
+        return Renderer(seed=seed, options=options).render(card, annotation, position).template
     except DataError:
         return None
 
@@ -89,8 +88,9 @@ def test_the_index_names_the_template_that_render_draws(
 ) -> None:
     rows = index_of(tmp_path_factory.mktemp("index"), found)
     for task in TASKS:
-        choice = TemplateChoice(replace(load_card("vqav2"), task=task), seed, options)
-        listed = [choice.at(position + i, rows.fields(i)) for i in range(len(found))]
+        renderer = Renderer(seed=seed, options=options)
+        drawn = [renderer.drawn(task, rows.fields(i), position + i) for i in range(len(found))]
+        listed = [template and template.name for template in drawn]
         assert listed == [rendered_template(task, a, seed, position + i, options) for i, a in enumerate(found)], task
 
 
