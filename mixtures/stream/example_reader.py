@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ib_data.errors import DataError, IbDataError
 from ib_data.keyed import keyed_below
 from ib_data.media.faults import MediaError
-from ib_data.media.frames import ClipError
 from ib_data.media.pixels import pixels
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.part import Drawn, Part
@@ -168,7 +167,7 @@ class ExampleReader:
             began = time.perf_counter()
             try:
                 image = pixels(media, examples[0].media_kind, options, seed=self.seed, position=draw.position)
-            except (MediaError, ClipError) as error:
+            except MediaError as error:
                 raise _UnusableError(str(error), row) from error
             finally:
                 self.meter.decode_s += time.perf_counter() - began

@@ -25,8 +25,8 @@ def pixels(media: bytes, kind: str, options: ImageOptions, *, seed: int = 0, pos
     """RGB values: uint8 (image_px, image_px, 3) of an image, (4, image_px, image_px, 3) of a clip (kind "video").
 
     Of a clip the middle frames of equal segments are shown, all under the same augmentation. `seed` and `position`
-    decide the augmentation and nothing else. Raises MediaError and ClipError for what cannot be decoded whole or is of
-    absurd size, MissingExtraError for a clip without PyAV and for `fast` without torch, and IbDataError for an unknown
+    decide the augmentation and nothing else. Raises MediaError for what cannot be decoded whole or is of absurd
+    size, MissingExtraError for a clip without PyAV and for `fast` without torch, and IbDataError for an unknown
     kind.
     """
     if kind not in MEDIA_KINDS:

@@ -36,7 +36,7 @@ def values_of(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in settings_of(cls)}
 
 
-def _click_type(found: Setting, more: tuple[str, ...]) -> click.ParamType:
+def _click_type(found: Setting, more: tuple[str, ...]) -> "click.ParamType[Any]":
     if found.choices:
         return click.Choice([*found.choices, *more])
     if found.kind is int:
