@@ -53,7 +53,7 @@ def thumbnail(data: bytes) -> str:
 
 
 def middle_frame(data: bytes) -> str:
-    """A JPEG data URI, as `thumbnail`, of the frame in the middle of a clip; raises ClipError for a broken one."""
+    """A JPEG data URI, as `thumbnail`, of the frame in the middle of a clip; raises MediaError for a broken one."""
     (frame,) = frames(data, 1)
     return _small(Image.fromarray(frame))
 

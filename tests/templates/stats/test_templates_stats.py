@@ -53,9 +53,7 @@ def tokenizer_file(folder):
 def many(build):
     """Sixty VQAv2 questions of different lengths; rows 0, 10, ... hide their answers."""
     rows = [
-        Annotation(
-            id=str(i), question=f"What is {'very ' * i}big?", answers=(Answer("a cup", 1),) if i % 10 else ()
-        )
+        Annotation(id=str(i), question=f"What is {'very ' * i}big?", answers=(Answer("a cup", 1),) if i % 10 else ())
         for i in range(60)
     ]
     return build("vqav2", "train", [((row,), None) for row in rows])
