@@ -148,7 +148,7 @@ def state_of(
     return {
         "position": position,
         "stream": dict(stream),
-        "config": {**asdict(config), "shards": without_secrets(config.shards)},
+        "config": {**config.values(), "shards": without_secrets(config.shards)},
         "model": {"shape": asdict(shape), "frozen_sha256": fingerprint},
     }
 

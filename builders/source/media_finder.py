@@ -17,7 +17,7 @@ from ib_data.builders.source.web.crawl_record import Record
 from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.cards import MediaStore, family, media_stores, other_parts
 from ib_data.console import note
-from ib_data.media.opened_image import Opened, open_picture
+from ib_data.media.opened_image import Opened, open_image
 
 _MOST_SHOWN = 2
 
@@ -38,7 +38,7 @@ class Found:
 def open_media(kind: str, data: bytes, max_side: int | None = None) -> Opened:
     """The image or clip in `data`, proven to open; MediaError where it does not. `max_side` is for images."""
     if kind == "image":
-        return open_picture(data, max_side)
+        return open_image(data, max_side)
     from ib_data.media.opened_clip import open_clip
 
     return open_clip(data)

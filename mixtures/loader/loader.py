@@ -21,6 +21,7 @@ from typing_extensions import TypeVar  # torch brings it; Python 3.13 has the de
 from ib_data.errors import IbDataError, os_error_line
 from ib_data.mixtures.loader.handover import Handover, Parcel, Receiver
 from ib_data.mixtures.loader.image_batch import ImageBatch, stack
+from ib_data.mixtures.loader.ranks import world_and_rank
 from ib_data.mixtures.loader.torch_defaults import cpu_as_default
 from ib_data.mixtures.loader.worker_faults import CUT_OFF, fault_of, name_the_dead
 from ib_data.mixtures.stream.example import Example
@@ -41,8 +42,9 @@ class StreamDataset(IterableDataset[BatchT]):
 
     For `torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=J)` and for torchdata's StatefulDataLoader,
     which saves the `state_dict` of each worker: such a state fits the same J only. `StreamLoader` has no such limit.
-    `batch_size` counts positions over all processes; ValueError where `world` does not divide it. With `once` the last
-    batch is shorter, and a process may have one batch less than another.
+    `batch_size` counts positions over all processes; ValueError where `world` does not divide it. `world` and `rank`
+    come from torch.distributed or torchrun where they are not given (see `ranks`). With `once` the last batch is
+    shorter, and a process may have one batch less than another.
     """
 
     def __init__(
@@ -51,12 +53,13 @@ class StreamDataset(IterableDataset[BatchT]):
         batch_size: int,
         collate: Collate[BatchT] = stack,  # type: ignore[assignment]
         *,
-        world: int = 1,
-        rank: int = 0,
+        world: int | None = None,
+        rank: int | None = None,
         start: int = 0,
         once: bool = False,
     ) -> None:
         super().__init__()
+        world, rank = world_and_rank(world, rank)
         if batch_size < 1 or world < 1 or batch_size % world or not 0 <= rank < world:
             raise ValueError(f"a batch of {batch_size} cannot be shared by {world} processes (rank {rank})")
         self.stream = stream
@@ -74,10 +77,10 @@ class StreamDataset(IterableDataset[BatchT]):
         worker, num_workers = _worker()
         self._num_made, self._num_loaded = self._num_loaded, 0
         start, share = self.start, self.batch_size // self.world
-        read = self.stream.visit if self.once else self.stream.batch
+        read = self.stream.read_pass if self.once else self.stream.batch
         for number in count(self._num_made):  # of its own: two iterations may run side by side
             first = start + (worker + number * num_workers) * self.batch_size
-            if self.once and first >= self.stream.num_visits:
+            if self.once and first >= self.stream.pass_size:
                 return
             examples = read(first + self.rank * share, share)
             self._num_made = number + 1
@@ -130,8 +133,8 @@ class StreamLoader(Generic[BatchT]):
         batch_size: int,
         collate: Collate[BatchT] = stack,  # type: ignore[assignment]
         *,
-        world: int = 1,
-        rank: int = 0,
+        world: int | None = None,
+        rank: int | None = None,
         start: int = 0,
         workers: int = 0,
         once: bool = False,

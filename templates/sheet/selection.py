@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ib_data.errors import IbDataError
 from ib_data.keyed import keyed_below
-from ib_data.stored.built_split import BuiltSplit, SampleRef
+from ib_data.stored.built_split import BuiltSplit
+from ib_data.stored.sample_ref import SampleRef
 
 # Of a dataset (which may be a view) and a split: the ids of the wanted annotations, by the key of their sample.
 Matches = Callable[[str, str], Mapping[str, Collection[str]]]

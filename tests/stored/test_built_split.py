@@ -251,6 +251,14 @@ def test_an_index_out_of_key_order_is_one_line(tiny_home: Home, tmp_path: Path) 
         next(refs)
 
 
+def test_a_shard_that_the_manifest_does_not_name_is_one_line(tiny_home: Home) -> None:
+    of = open_built(tiny_home, "vqav2", TRAIN)
+    split = BuiltSplit(of.store, of.folder, replace(of.manifest, shards=of.manifest.shards[1:]))
+    says = r"index\.parquet: names the shard vqav2-train-000000\.tar, which the manifest does not; build vqav2 again$"
+    with pytest.raises(DataError, match=says):
+        next(split.samples())
+
+
 @pytest.mark.parametrize(
     ("harm", "problem", "remedy"),
     [

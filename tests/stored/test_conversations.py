@@ -72,7 +72,7 @@ def test_an_epoch_of_show_diff_and_draw_is_one_of_the_stream(
     path = spec(CONVERSATIONS, turns=turns)
     where = ("--home", dialogues.root, "--json")
     stream = open_stream(dialogues, path)
-    assert stream.num_visits == units
+    assert stream.pass_size == units
     (row,) = json.loads(cli("mixture", "show", path, "--samples", 3 * units, *where).out)["members"]
     assert row["epochs"] == 3
     drawn = json.loads(cli("mixture", "draw", path, "-n", 3 * units, *where).out)

@@ -3,16 +3,26 @@
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ib_data.choices import DEFAULT_CACHE_BYTES
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.stored.index import Extent
 from ib_data.stored.manifest import Shard
 from ib_data.stored.sample_reader import open_shard
+from ib_data.stored.urls import DEFAULT_CACHE_BYTES
 from ib_data.stored.verified import Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sample is: its extent in a shard, as the manifest of the split in `folder` describes the shard."""
+
+    folder: Path
+    shard: Shard
+    extent: Extent
 
 
 class Store(Protocol):
@@ -34,8 +44,8 @@ class Store(Protocol):
         Raises DataError for a shard that is missing, or known to be another than `shard` describes.
         """
 
-    def ranges(self, places: Sequence[tuple[Path, Shard, Extent]]) -> list[bytes]:
-        """The bytes of extents (folder, shard, extent), read from afar."""
+    def ranges(self, places: Sequence[Place]) -> list[bytes]:
+        """The bytes at these places, read over the network."""
 
     def address(self, folder: Path, name: str) -> str:
         """Where a file of a split is, for a message."""
@@ -85,7 +95,7 @@ class LocalStore:
             raise
         return descriptor
 
-    def ranges(self, places: Sequence[tuple[Path, Shard, Extent]]) -> list[bytes]:
+    def ranges(self, places: Sequence[Place]) -> list[bytes]:
         """Nothing here is read by ranges: every shard can be opened."""
         raise AssertionError(f"{len(places)} ranges asked of local shards")
 

@@ -19,13 +19,12 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.media.pixels import ImageOptions
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.loader.image_batch import stack
 from ib_data.mixtures.loader.loader import StreamDataset, StreamLoader
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import Stream, open_stream
-from ib_data.mixtures.stream.stream_options import StreamOptions
+from ib_data.stream_options import ImageOptions, StreamOptions
 
 SPEC = Mixture(
     name="three",
@@ -150,12 +149,12 @@ def test_the_same_from_workers_that_are_started_anew(picture_home: Home) -> None
         assert one.examples == other.examples
 
 
-def test_once_visits_everything_once(tiny_home: Home) -> None:
+def test_once_is_a_pass_over_everything(tiny_home: Home) -> None:
     for workers in (0, 2):
         loader = StreamLoader(opened(tiny_home), 10, ids, workers=workers, once=True)
         for _again in range(2):
             seen = [row for batch in loader for row in batch]
-            assert len(seen) == len(set(seen)) == opened(tiny_home).num_visits == 64
+            assert len(seen) == len(set(seen)) == opened(tiny_home).pass_size == 64
     ranks = [list(StreamLoader(opened(tiny_home), 9, ids, world=3, rank=rank, once=True)) for rank in range(3)]
     assert sorted(row for rank in ranks for batch in rank for row in batch) == sorted(seen)
 
