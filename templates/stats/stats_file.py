@@ -65,9 +65,9 @@ class TemplateStats:
 class Stats:
     """What was counted over `num_rows` of the `num_annotations` of a built split.
 
-    `index_sha256` is that of the index that was read: where the manifest says another, the split was built again since.
-    `render` are the options, `templates_folder` the user's folder of templates as an absolute path (None for the
-    packaged ones), `templates_sha256` their `Renderer.digest` (None in files that older versions wrote).
+    `index_sha256` is that of the index that was read: where the manifest says another, the split was built anew since.
+    `render` are the options, `templates_folder` the user's folder of templates as an absolute path (None for those that
+    come along), `templates_sha256` their `Renderer.digest` (None in files that older versions wrote).
     `total` is None where nothing could be rendered; `failures` counts the reasons. Limits are in tokens.
     """
 
@@ -139,7 +139,7 @@ def _cells(lengths: TextLengths, has_tokens: bool) -> tuple[object, ...]:
 
 
 def stats_file(folder: Path, dataset: str) -> Path:
-    """The file with the counts of a dataset (which may be a view) in the folder of a built split."""
+    """Where the counts of a dataset (which may be a view) stand in the folder of a built split."""
     return folder / f"templates-{dataset}.json"
 
 
@@ -167,7 +167,7 @@ def read_stats(folder: Path, dataset: str) -> Stats | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        look = f"look at the file and at the disk, or {remedy}"
+        look = f"look at what stands there and at the disk, or {remedy}"
         raise DataError(dataset, f"cannot be read: {error.strerror}", file=str(path), remedy=look) from error
     except (ValueError, RecursionError) as error:
         raise DataError(dataset, f"cannot be read: {error}", file=str(path), remedy=remedy) from error
