@@ -7,10 +7,10 @@ answers, `groups.global` without a value.
 from collections.abc import Iterator
 from typing import Any
 
-from ib_data.builders.miniature.vqav2 import Question, questions
 from ib_data.builders.miniature.world.archives import json_bytes
-from ib_data.builders.miniature.world.photos import draw
+from ib_data.builders.miniature.world.images import draw
 from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.questions import Question, questions
 from ib_data.builders.miniature.world.scene import Scene
 from ib_data.builders.miniature.world.words import with_article
 from ib_data.cards import Card, SourceFile, media_stores
@@ -30,7 +30,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     return {file.member: json_bytes(found)}
 
 
-def photos(population: Population) -> Iterator[tuple[str, bytes]]:
+def images(population: Population) -> Iterator[tuple[str, bytes]]:
     """(member name, JPEG) of every photo of all splits."""
     store = media_stores()["gqa_images"]
     for number in range(_count(population)):
@@ -88,3 +88,6 @@ def _sentence(question: Question) -> str:
     if question.question_type == "which":
         return f"There is {with_article(question.answer)}."
     return f"{question.answer.capitalize()}." if question.answer_type == "yes/no" else f"It is {question.answer}."
+
+
+MEDIA = {"gqa_images": images}

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from ib_data.builders.miniature.world.archives import jsonl_bytes
-from ib_data.builders.miniature.world.photos import paint
+from ib_data.builders.miniature.world.images import paint
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import KINDS, Scene
 from ib_data.builders.miniature.world.words import pick_shape, with_article
@@ -32,7 +32,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     return {file.member: jsonl_bytes(rows)}
 
 
-def pictures(population: Population) -> Iterator[tuple[str, bytes]]:
+def images(population: Population) -> Iterator[tuple[str, bytes]]:
     """(member name, PNG) of every meme of all splits."""
     store = media_stores()["hateful_memes_images"]
     for number in range(_count(population)):
@@ -77,3 +77,6 @@ def _draw(scene: Scene, words: str) -> bytes:
     out = io.BytesIO()
     picture.save(out, "PNG")
     return out.getvalue()
+
+
+MEDIA = {"hateful_memes_images": images}

@@ -6,12 +6,12 @@ blanks and capitals that must stay, a photo with two records.
 
 from typing import Any
 
-from ib_data.builders.miniature import knowledge
-from ib_data.builders.miniature.coco_caption import sentences
-from ib_data.builders.miniature.vqav2 import Question, questions
 from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.knowledge import knowledge_question
 from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.questions import Question, questions
 from ib_data.builders.miniature.world.scene import Scene
+from ib_data.builders.miniature.world.sentences import sentences
 from ib_data.builders.miniature.world.words import with_article
 from ib_data.cards import Card, SourceFile, media_stores
 
@@ -82,6 +82,6 @@ def _description(population: Population, scene: Scene, case: int) -> list[tuple[
 
 
 def _reasoning(population: Population, scene: Scene, case: int) -> list[tuple[str, str]]:
-    asked = knowledge.question(population, scene)
+    asked = knowledge_question(population, scene)
     text = " ".join(asked.rationales) + f" So the answer is: {asked.right[0]}."
     return [(asked.text, _odd(text, case))]

@@ -5,10 +5,11 @@ mark anywhere, dialogues of the test split that end in a question.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from ib_data.builders.miniature.world.archives import json_bytes
-from ib_data.builders.miniature.world.photos import draw
+from ib_data.builders.miniature.world.images import draw
 from ib_data.builders.miniature.world.population import LAST_ID, Population
 from ib_data.builders.miniature.world.scene import ALL_COLOURS, KINDS, Scene
 from ib_data.builders.miniature.world.words import listing, reference, with_article
@@ -52,7 +53,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     return {file.member: json_bytes({"version": "1.0", "split": card.splits[file.split].source_name, "data": data})}
 
 
-def photos(split: str, population: Population) -> Iterator[tuple[str, bytes]]:
+def images(split: str, population: Population) -> Iterator[tuple[str, bytes]]:
     """(member name, JPEG) of every photo of a split that is not COCO's."""
     store = media_stores()[STORES[split]]
     for image_id in _image_ids(population, split):
@@ -134,3 +135,6 @@ def _relevance(population: Population, dialog: dict[str, Any]) -> dict[str, Any]
 def _ordered(population: Population, stream: str, image_id: int, place: int, items: list[Any]) -> list[Any]:
     keyed = [(keyed_bits(population.seed, f"miniature.{stream}", image_id, place, i), i) for i in range(len(items))]
     return [items[i] for _, i in sorted(keyed)]
+
+
+MEDIA = {store: partial(images, split) for split, store in STORES.items()}

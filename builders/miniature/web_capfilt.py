@@ -8,11 +8,11 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from ib_data.builders.miniature.coco_caption import sentences
 from ib_data.builders.miniature.world.archives import json_bytes
-from ib_data.builders.miniature.world.photos import JPEG_QUALITY, paint
+from ib_data.builders.miniature.world.images import JPEG_QUALITY, paint
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import Scene
+from ib_data.builders.miniature.world.sentences import sentences
 from ib_data.builders.miniature.world.words import listing, with_article
 from ib_data.cards import Card, SourceFile
 
@@ -34,7 +34,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     return {file.name: json_bytes([_row(population, number, str(file.form)) for number in numbers])}
 
 
-def pictures(population: Population) -> Iterator[tuple[str, bytes]]:
+def images(population: Population) -> Iterator[tuple[str, bytes]]:
     """(URL, bytes) of everything that answers."""
     for number in range(max(_MIN_ROWS, population.num_images)):
         case = number % _CYCLE
@@ -66,3 +66,6 @@ def _picture(scene: Scene, *, is_tiny: bool) -> bytes:
     out = io.BytesIO()
     (image.resize(_TINY_PX) if is_tiny else image).save(out, "JPEG", quality=JPEG_QUALITY)
     return out.getvalue()
+
+
+MEDIA = {"web_capfilt_images": images}

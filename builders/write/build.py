@@ -163,6 +163,10 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
     """Build one split, or return its manifest where the same recipe has built it already."""
     if not files_of(card, split, form):
         raise IbDataError(f"{card.name}: the {form} form of the source has no split {split!r}")
+    if build.options.miniature:
+        from ib_data.builders.miniature.mirror import require_writer
+
+        require_writer(card.name)
     build.home.mark()
     build.home.lock(card.name).parent.mkdir(exist_ok=True)
     with _waiting(build.home.lock(f"{card.name}-{split}"), f"{card.name}/{split}"):

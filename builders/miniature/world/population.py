@@ -54,6 +54,10 @@ class Population:
         """What a photo shows."""
         return scene_of(self.seed, image_id)
 
+    def numbers(self, least: int) -> range:
+        """The numbers of a dataset's own images: as many as train2014 has, and at least `least`."""
+        return range(max(least, self.num_images))
+
     def below(self, bound: int, stream: str, *counters: int) -> int:
         """An integer in [0, bound) of this miniature's own stream of numbers."""
         return keyed_below(bound, self.seed, f"miniature.{stream}", *counters)
