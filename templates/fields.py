@@ -98,7 +98,7 @@ def hides_targets(card: Card, split: str, folder: Path | None = None) -> bool:
     promised = set(card.splits[split].fields)
     if "answers" in promised or {"options", "answer_index"} <= promised:
         promised.add("answer")
-    known = load_task(card.task, folder)
+    known = load_task(card.task, folder or card.templates)
     return not any(target.needs <= promised for template in known for target in template.targets)
 
 

@@ -88,6 +88,7 @@ def render(
     `fields.hides_targets`) the instruction is then rendered without one.
     """
     values = values_of(card, annotation, seed=seed, position=position, options=options)
+    folder = folder or card.templates
     candidates = _candidates(card, annotation, (template,) if template else None, values, folder, may_hide)
     drawn = draw_template(candidates, seed, position)
     instruction = _text(drawn.text, values.of(drawn, drawn.fields), card, annotation, drawn, "instruction")
@@ -120,6 +121,7 @@ def render_all(
     `may_hide` as in `render`. Raises RenderError where none fits.
     """
     values = values_of(card, annotation, seed=seed, position=position, options=options)
+    folder = folder or card.templates
     fixed = fixed_template(card, folder)
     known = (*training_templates(card.task, folder), *([fixed] if fixed else []))
     return [
@@ -138,11 +140,12 @@ def fixed_template(card: Card, folder: Path | None = None) -> Template | None:
 
     A file in `folder` that has no prompt for the dataset leaves it the one that comes along: it is never drawn for.
     """
-    return zero_shot(card, folder) or zero_shot(card) if card.role == "held-out" else None
+    return zero_shot(card, folder or card.templates) or zero_shot(card) if card.role == "held-out" else None
 
 
 def templates_digest(card: Card, folder: Path | None = None) -> str:
     """A SHA-256, in hex, of all templates that a dataset may be rendered by: names, texts, targets and their order."""
+    folder = folder or card.templates
     fixed = fixed_template(card, folder)
     used = [*([fixed] if fixed else []), *training_templates(card.task, folder)]
     texts = [[t.name, t.text, *(target.text for target in t.targets)] for t in used]

@@ -16,7 +16,7 @@ import simplejpeg
 from filelock import FileLock, Timeout
 
 from ib_data import __version__
-from ib_data.builders.all import BUILDERS
+from ib_data.builders.all import builder_of
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.local_media import InSource
@@ -231,7 +231,7 @@ def _nothing_kept(manifest: Manifest, drops: Path) -> NothingKeptError:
 
 def _plan(card: Card, files: Files, build: Build) -> Plan:
     options = build.options
-    images, drops = group(files, BUILDERS[card.name](files), card.splits[files.split])
+    images, drops = group(files, builder_of(card)(files), card.splits[files.split])
     plan = make_plan(files, images, drops)
     if options.media:
         located = {found.file.name: found.path for found in files.located.values()}

@@ -128,6 +128,10 @@ def _damaged(_home: Home, held: Holdings) -> Iterator[Row]:
 def _templates(_home: Home, _held: Holdings) -> Iterator[Row]:
     for task in TASKS:
         yield from ((t.task, t.name, t.kind, t.text, t.sha256) for t in load_task(task))
+    own = {(card.task, card.templates) for card in map(load_card, card_names()) if card.templates}
+    for task, folder in sorted(own, key=str):
+        packaged = load_task(task)
+        yield from ((t.task, t.name, t.kind, t.text, t.sha256) for t in load_task(task, folder) if t not in packaged)
 
 
 def _mixture_members(_home: Home, _held: Holdings) -> Iterator[Row]:

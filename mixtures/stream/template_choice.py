@@ -24,5 +24,5 @@ class TemplateChoice:
             hidden.add("history_text")
         shared = fields - hidden
         right = shared | {"answer", "answer_letter"} if "right_option" in fields else shared
-        candidates = eligible(self.card.task, self.folder, shared | (fields & {"answer"}), right)
+        candidates = eligible(self.card.task, self.folder or self.card.templates, shared | (fields & {"answer"}), right)
         return draw_template(candidates, self.seed, position).name if candidates else None

@@ -76,6 +76,7 @@ def preview(
     Raises what `built_split` and `first_rows` raise; a sample that cannot be read is an entry with a problem.
     """
     manifest = built_split(home, card, split)
+    folder = folder or card.templates
     load_task(card.task, folder)  # a faulty template file is one error, not a note under every annotation
     may_hide = hides_targets(card, manifest.split, folder)
     one_by_one = _Examples(card, seed, folder, options, all_templates, may_hide)
