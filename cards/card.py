@@ -28,7 +28,7 @@ class Card:
 
     `metric` is one of METRICS, for code; `protocol` says in words how the dataset is scored. `not_read`: names of files
     that people have in place of the official ones, and why they are not read. `folder` is where a card from outside the
-    package is.
+    package is, `templates` the folder of templates that it brings.
     """
 
     name: str
@@ -55,12 +55,7 @@ class Card:
     unknown: tuple[str, ...]
     prose: str
     folder: Path | None = None
-
-    @property
-    def templates(self) -> Path | None:
-        """The folder of templates that a dataset of one's own brings, None where it brings none."""
-        own = self.folder / "templates" if self.folder else None
-        return own if own and own.is_dir() else None
+    templates: Path | None = None
 
     @property
     def stored_as(self) -> str:
@@ -69,9 +64,8 @@ class Card:
 
 
 _CARD_KEYS = (
-    "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "protocol", "used_split", "size", "media", "forms",
-    "files", "splits", "fields", "view_of", "gate", "hub", "not_read", "caveats",
-    "unknown",
+    "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "protocol", "used_split", "size",
+    "media", "forms", "files", "splits", "fields", "view_of", "gate", "hub", "not_read", "caveats", "unknown",
 )  # fmt: skip
 _FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional", "marks")
 
@@ -119,6 +113,7 @@ def parse_card(name: str, text: str, folder: Path | None = None) -> Card:
     card = Card(
         name=table.get("name", str),
         folder=folder,
+        templates=folder / "templates" if folder and any(folder.glob("templates/*.toml")) else None,
         title=table.get("title", str),
         role=table.one_of("role", ROLES),
         task=table.one_of("task", TASKS),

@@ -33,9 +33,8 @@ def _read(files: tuple[Traversable, ...]) -> dict[str, MediaStore]:
             raise DataError("media", str(error), file=name) from error
         for store in Table.of(values, "media", name).named(_store).values():
             if store.name in found:
-                raise IbDataError(
-                    f"{places[store.name]} and {name} both have a media store {store.name!r}; rename yours"
-                )
+                both = f"{places[store.name]} and {name}"
+                raise IbDataError(f"{both} have a media store of one name; rename yours: {store.name!r} is taken")
             found[store.name], places[store.name] = store, name
     return found
 

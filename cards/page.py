@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -49,8 +50,7 @@ def card_values(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[st
     So is `damaged`, what is wrong in one line by split, where something is.
     """
     facts: dict[str, Any] = _known(asdict(card))
-    if card.folder:
-        facts["folder"] = str(card.folder)
+    facts |= {key: str(path) for key, path in facts.items() if isinstance(path, Path)}
     stores = media_stores()
     facts["media_files"] = {name: _known(asdict(stores[name])) for name in card.media}
     facts["built"] = {split: _built_values(counts) for split, counts in built.items()}
