@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ib_data.builders.coco_caption import karpathy_rows, karpathy_split
+from ib_data.builders.formats.karpathy import karpathy_rows, karpathy_split
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.row import Drop, MediaRef, Row
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from ib_data.builders.source.files import Files
+from ib_data.builders.source.lookups import by_key
 from ib_data.builders.source.row import Drop, MediaRef, Row, clean, count_answers, extra
 from ib_data.sample import Annotation
 from ib_data.strict import Table
@@ -50,10 +51,5 @@ def _annotation(name: str, question: Table, answered: Table) -> Annotation:
 
 
 def _published(files: Files) -> dict[str, Table]:
-    records: dict[str, Table] = {}
-    for record in files.rows("published_answers"):
-        image = record.get("image", str)
-        if image in records:
-            raise record.error(f"image {image!r} stands twice", "fetch the official file again")
-        records[image] = record
-    return records
+    records = files.rows("published_answers")
+    return by_key(records, lambda record: record.get("image", str), lambda image: f"image {image!r}")
