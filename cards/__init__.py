@@ -1,11 +1,13 @@
 """One card a dataset (`NAME.md`), and the code that reads them.
 
 facts         what a card says of files, media, splits and gates; the names of metrics
-marks         what tells the rows of a file from those of another split or dataset
+marks         what tells an official file from another one
 roots         where datasets are found: the package, folders of one's own, installed packages
 own_cards     what a card of one's own must say, and what it may leave out
-card          reading a card; media_stores: reading the archives that datasets share (`media.toml`)
-page          a card as Markdown and as JSON
+card          a dataset's card, read strictly
+media_stores  the archives of images and clips that cards name (`media.toml`)
+built         the built split of a dataset or a view
+page          a card as a page and as JSON
 """
 
 from ib_data.cards.card import Card, card_names, find_card, load_card
