@@ -49,6 +49,7 @@ from ib_data.media.frames import has_pyav
 # Raised by every change to the miniature's bytes, so that a mirror of an older version is drawn again.
 VERSION = 5
 RECORD = "miniature.json"
+_MOST_NAMED = 3
 # Dataset -> the members of one of its official files. Members of one archive are in this order.
 DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] = {
     "coco_caption": coco_caption.members,
@@ -132,7 +133,8 @@ def write_mirror(
         files = {file.url: file for file in _files(names, stores) if file.url not in record.files}
         singles = [store for store in stores if store.each and store.name not in record.stores]
         if files or singles:
-            tell(f"drawing the miniature: {len(files) + len(singles)} official files of {', '.join(names)}")
+            of = ", ".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} datasets"
+            tell(f"drawing the miniature: {len(files) + len(singles)} official files of {of}")
             is_new = not record.files and not record.stores
             part = folder.with_name(f"{folder.name}.part")
             shutil.rmtree(part, ignore_errors=True)
