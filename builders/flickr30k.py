@@ -1,4 +1,4 @@
-"""Flickr30k in Karpathy's split: five captions of each photo; the photo is known by its file name."""
+"""Flickr30k in Karpathy's split: five captions of each image; the image is known by its file name."""
 
 from collections.abc import Iterator
 

@@ -95,5 +95,5 @@ def _image(record: Table, store: str) -> MediaRef:
     image = record.get("image", str)
     match = _IMAGE.fullmatch(PurePosixPath(image).name)
     if match is None:
-        raise record.error(f"'image': expected the name of a COCO photo such as 000000100002.jpg, found {image!r}")
+        raise record.error(f"'image': expected the name of a COCO image such as 000000100002.jpg, found {image!r}")
     return MediaRef(store, int(match[1]))

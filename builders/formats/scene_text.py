@@ -1,4 +1,4 @@
-"""What TextVQA and TextCaps share: one set of photos, one form of file, and the tokens that Rosetta read."""
+"""What TextVQA and TextCaps share: one set of images, one form of file, and the tokens that Rosetta read."""
 
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.lookups import by_key, require_common
@@ -7,7 +7,7 @@ from ib_data.cards import load_card
 from ib_data.errors import quoted
 from ib_data.strict import Table
 
-# The photos of train and validation lie in one archive, in a folder named for train.
+# The images of train and validation lie in one archive, in a folder named for train.
 _STORES = {"train": "textvqa_train_val", "validation": "textvqa_train_val", "test": "textvqa_test"}
 
 
@@ -21,8 +21,8 @@ def rows_of(files: Files, dataset: str) -> list[Table]:
     return rows
 
 
-def photo(files: Files, row: Table) -> MediaRef:
-    """The photo of a row."""
+def image_of(files: Files, row: Table) -> MediaRef:
+    """The image of a row."""
     size_px = stated_size(row, "image_width", "image_height")
     return MediaRef(_STORES[files.split], row.get("image_id", str), size_px=size_px)
 
@@ -30,7 +30,7 @@ def photo(files: Files, row: Table) -> MediaRef:
 def read_tokens(files: Files, rows: list[Table]) -> dict[str, tuple[str, ...]]:
     """Rosetta's tokens by image id, in its order; empty where its file was left out.
 
-    DataError for a photo that stands there twice, and where none is a photo of `rows`, those of the split.
+    DataError for an image that stands there twice, and where none is an image of `rows`, those of the split.
     """
     if "ocr" not in files.located:
         return {}
@@ -38,7 +38,7 @@ def read_tokens(files: Files, rows: list[Table]) -> dict[str, tuple[str, ...]]:
     for read in found.values():
         read.get("ocr_tokens", list)
     tokens = {key: tuple(filter(None, map(clean, read.texts("ocr_tokens")))) for key, read in found.items()}
-    problem = f"no photo of {files.name('annotations')} stands here"
+    problem = f"no image of {files.name('annotations')} stands here"
     require_common(files, "ocr", tokens, list(map(_image_id, rows)), problem)
     return tokens
 

@@ -1,19 +1,19 @@
 """COCO captions of the miniature, in the form of Karpathy's split file and in the official form of 2017.
 
-The odd captions of the real files are among them: blanks and line breaks around and inside, six captions of one photo,
+The odd captions of the real files are among them: blanks and line breaks around and inside, six captions of one image,
 one text under two ids, a replacement character.
 """
 
 from typing import Any
 
 from ib_data.builders.miniature.world.archives import json_bytes
-from ib_data.builders.miniature.world.population import Population, photo_link
+from ib_data.builders.miniature.world.population import Population, image_link_of
 from ib_data.builders.miniature.world.sentences import sentences
 from ib_data.cards import Card, SourceFile, media_stores
 
 _KARPATHY_2014 = ("coco_train2014", "coco_val2014")
 _OFFICIAL = {"train": "coco_train2017", "validation": "coco_val2017"}
-# Karpathy gave half of the photos that are here to restval; of COCO's 40,504 it is three quarters.
+# Karpathy gave half of the images that are here to restval; of COCO's 40,504 it is three quarters.
 _KARPATHY_VAL = ("val", "test", "restval", "restval")
 _ODD_CYCLE = 10
 _INFO = {"description": "a drawn miniature of COCO 2017", "version": "1.0", "year": 2017}
@@ -30,7 +30,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def captions(population: Population, image_id: int) -> list[tuple[int, str]]:
-    """(caption id, text) of a photo: five true sentences, now and then six; ids are unique over all photos."""
+    """(caption id, text) of an image: five true sentences, now and then six; ids are unique over all photos."""
     ordinal = population.ordinals[image_id]
     texts = _odd(sentences(population.scene(image_id), population), ordinal % _ODD_CYCLE)
     return [(ordinal * 10 + i + 1, text) for i, text in enumerate(texts)]
@@ -82,7 +82,7 @@ def _official(population: Population, store_name: str) -> dict[str, Any]:
     annotations: list[dict[str, Any]] = []
     for image_id in population.shuffled(store_name, "official"):
         scene = population.scene(image_id)
-        link = photo_link(store, image_id)
+        link = image_link_of(store, image_id)
         image = {
             "license": 1,
             "file_name": store.tail(image_id),

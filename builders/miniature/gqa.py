@@ -1,4 +1,4 @@
-"""GQA of the miniature: photos of its own with ids that are texts, and questions by their ids in one object.
+"""GQA of the miniature: images of its own with ids that are texts, and questions by their ids in one object.
 
 The odd questions of the source are among them: ids with leading zeros, one question under two ids with two right
 answers, `groups.global` without a value.
@@ -31,7 +31,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def images(population: Population) -> Iterator[tuple[str, bytes]]:
-    """(member name, JPEG) of every photo of all splits."""
+    """(member name, JPEG) of every image of all splits."""
     store = media_stores()["gqa_images"]
     for number in range(_count(population)):
         yield store.member(_image_id(number)), draw(population.scene(_SCENES + number))
@@ -42,7 +42,7 @@ def _count(population: Population) -> int:
 
 
 def _image_id(number: int) -> str:
-    """The id of a photo; one of the test split begins with a letter, as it is none of Visual Genome's."""
+    """The id of an image; one of the test split begins with a letter, as it is none of Visual Genome's."""
     return f"n{100_000 + number}" if _SPLITS[number % len(_SPLITS)] == "test" else str(2_300_000 + number)
 
 

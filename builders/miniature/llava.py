@@ -1,7 +1,7 @@
 """LLaVA-Instruct of the miniature: conversations, long descriptions and answers with reasons about COCO's photos.
 
 The odd records of the source are among them: the marker `<image>` before or after the text, line breaks, doubled
-blanks and capitals that must stay, a photo with two records.
+blanks and capitals that must stay, an image with two records.
 """
 
 from typing import Any
@@ -45,12 +45,12 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def _record(image_id: int, number: int, turns: list[tuple[str, str]]) -> dict[str, Any]:
-    photo = media_stores()[_STORE].tail(image_id)
+    name = media_stores()[_STORE].tail(image_id)
     spoken = []
     for turn, (question, reply) in enumerate(turns):
         marked = question if turn else (f"<image>\n{question}", f"{question}\n<image>")[number % 2]
         spoken += [{"from": "human", "value": marked}, {"from": "gpt", "value": reply}]
-    return {"id": photo.removesuffix(".jpg"), "image": photo, "conversations": spoken}
+    return {"id": name.removesuffix(".jpg"), "image": name, "conversations": spoken}
 
 
 def _conversation(population: Population, scene: Scene, case: int) -> list[tuple[str, str]]:

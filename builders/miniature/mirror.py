@@ -50,6 +50,7 @@ from ib_data.media.frames import has_pyav
 VERSION = 5
 RECORD = "miniature.json"
 _MOST_NAMED = 3
+_QUICK = 1000  # images: the annotations of so many are written in a second
 # Dataset -> the members of one of its official files. Members of one archive are in this order.
 DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] = {
     "coco_caption": coco_caption.members,
@@ -118,7 +119,7 @@ def write_mirror(
     None asks for all datasets. Without `with_media` only annotation files are asked for. `num_images` is the number of
     images in COCO's train2014; the other archives have fewer, in proportion. The bytes depend on `seed` and
     `num_images` alone, those of images and clips also on the version of their encoders. What is in `folder` of another
-    seed, size or version is replaced. `tell` gets one line before anything is drawn. Raises ValueError for fewer than
+    seed, size or version is replaced. `tell` gets one line before what takes time. Raises ValueError for fewer than
     one image, or more than six digits can number, and IbDataError for a dataset that the miniature does not have.
     """
     if num_images < 1:
@@ -133,8 +134,9 @@ def write_mirror(
         files = {file.url: file for file in _files(names, stores) if file.url not in record.files}
         singles = [store for store in stores if store.each and store.name not in record.stores]
         if files or singles:
-            of = ", ".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} datasets"
-            tell(f"drawing the miniature: {len(files) + len(singles)} official files of {of}")
+            if num_images > _QUICK or any(s in singles or (s.file and s.file.url in files) for s in stores):
+                of = ", ".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} datasets"
+                tell(f"drawing the miniature: {len(files) + len(singles)} official files of {of}")
             is_new = not record.files and not record.stores
             part = folder.with_name(f"{folder.name}.part")
             shutil.rmtree(part, ignore_errors=True)

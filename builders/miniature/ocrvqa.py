@@ -1,6 +1,6 @@
 """OCR-VQA of the miniature: book covers with their words printed on them, as jpg, png and gif, each at its own URL.
 
-Some covers are not there: dead links, a page instead of a picture, a picture too small to be one. Two books share one
+Some covers are not there: dead links, a page instead of an image, an image too small to be one. Two books share one
 cover, and one book has no author.
 """
 

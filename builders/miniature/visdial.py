@@ -19,7 +19,7 @@ from ib_data.keyed import keyed_bits
 _NUM_ROUNDS = 10
 _NUM_CANDIDATES = 100
 _TWICE_CYCLE, _TWICE = 4, (2, 7)  # every fourth dialogue asks the question of its third round again in its eighth
-_COCO_SHARE = 4  # every fourth COCO photo has a dialogue
+_COCO_SHARE = 4  # every fourth COCO image has a dialogue
 STORES = {"validation": "visdial_val2018", "test": "visdial_test2018"}
 # Answers that are not about one thing, then colours, things and corrections: more than 100 texts.
 _GENERAL = ("yes", "no", "1", "2", "3", "4", "yes it is", "no it isn't", "i can't tell", "maybe", "none", "a few")
@@ -54,14 +54,14 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def images(split: str, population: Population) -> Iterator[tuple[str, bytes]]:
-    """(member name, JPEG) of every photo of a split that is not COCO's."""
+    """(member name, JPEG) of every image of a split that is not COCO's."""
     store = media_stores()[STORES[split]]
     for image_id in _image_ids(population, split):
         yield store.member(image_id), draw(population.scene(image_id))
 
 
 def _image_ids(population: Population, split: str) -> list[int]:
-    """COCO's photos for training, others, with numbers above all of COCO's, for validation and test."""
+    """COCO's images for training, others, with numbers above all of COCO's, for validation and test."""
     if split == "train":
         stores = ("coco_train2014", "coco_val2014")
         return [image_id for store in stores for image_id in population.shuffled(store, "visdial")[::_COCO_SHARE]]

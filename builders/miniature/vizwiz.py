@@ -1,6 +1,6 @@
-"""VizWiz of the miniature: photos of its own, a spoken question to each, and ten answers.
+"""VizWiz of the miniature: images of its own, a spoken question to each, and ten answers.
 
-The odd rows of the source are among them: questions that nothing in the photo answers, a question that is only talk,
+The odd rows of the source are among them: questions that nothing in the image answers, a question that is only talk,
 "other" questions with "unanswerable" as their most frequent answer, the keys of an answer in two orders.
 """
 
@@ -35,7 +35,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def images(split: str, population: Population) -> Iterator[tuple[str, bytes]]:
-    """(member name, JPEG) of every photo of a split."""
+    """(member name, JPEG) of every image of a split."""
     store = media_stores()[STORES[split]]
     for number in range(_count(population, split)):
         yield store.member(number), draw(_scene(population, split, number))

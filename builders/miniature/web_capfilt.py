@@ -1,6 +1,6 @@
 """Web CapFilt of the miniature: a list of URLs with captions, at three hosts; not every URL answers with a picture.
 
-Dead links, a page instead of a picture, and one that is too small are among them; two rows share one URL, and some URLs
+Dead links, a page instead of an image, and one that is too small are among them; two rows share one URL, and some URLs
 have a query.
 """
 
@@ -40,7 +40,7 @@ def images(population: Population) -> Iterator[tuple[str, bytes]]:
         case = number % _CYCLE
         if case not in (*_DEAD, _SHARED):
             scene = population.scene(_SCENES + number)
-            yield _url(number), _MOVED if case == _PAGE else _picture(scene, is_tiny=case == _TINY)
+            yield _url(number), _MOVED if case == _PAGE else _image(scene, is_tiny=case == _TINY)
 
 
 def _row(population: Population, number: int, form: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _url(number: int) -> str:
     return _ADDRESSES[one % len(_ADDRESSES)].format(one)
 
 
-def _picture(scene: Scene, *, is_tiny: bool) -> bytes:
+def _image(scene: Scene, *, is_tiny: bool) -> bytes:
     image = paint(scene)
     out = io.BytesIO()
     (image.resize(_TINY_PX) if is_tiny else image).save(out, "JPEG", quality=JPEG_QUALITY)

@@ -1,6 +1,5 @@
 """Options that many verbs share."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +9,7 @@ import click
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
+from ib_data.verbs.own_datasets import datasets_option
 
 if TYPE_CHECKING:
     from ib_data.cards import Card
@@ -29,36 +29,6 @@ def home_option(function: F) -> F:
         callback=_home,
         help="Folder of everything ib-data makes. [default: IB_DATA_HOME, else ~/ib_data]",
     )(datasets_option(function))
-
-
-def datasets_option(function: F) -> F:
-    """Adds `--datasets DIR`: the cards, builders, templates and mixtures there are found too, by workers as well."""
-    return click.option(
-        "--datasets",
-        multiple=True,
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        metavar="DIRECTORY",
-        is_eager=True,
-        expose_value=False,
-        callback=_use_datasets,
-        help="Folder with cards and builders of your own. May be given several times. [default: IB_DATA_DATASETS]",
-    )(function)
-
-
-def _use_datasets(context: click.Context, _option: click.Parameter, folders: tuple[Path, ...]) -> None:
-    if not folders:
-        return
-    from ib_data.cards.roots import VARIABLE, use_folders
-
-    before = use_folders(folders)
-
-    def restore() -> None:
-        if before is None:
-            del os.environ[VARIABLE]
-        else:
-            os.environ[VARIABLE] = before
-
-    context.call_on_close(restore)
 
 
 def _home(_context: click.Context, _option: click.Parameter, value: Path | None) -> Home:

@@ -114,7 +114,7 @@ def test_tokens_of_another_split_or_of_one_photo_twice_are_errors(home, tmp_path
     lay_textvqa(tmp_path / "s", [question(1)])
     lay_tokens(tmp_path / "s", {TWO: ["TEA"]})
     with pytest.raises(
-        DataError, match=r"OCR_v0\.2_val\.json: no photo of TextVQA_0\.5\.1_val\.json stands here; is this"
+        DataError, match=r"OCR_v0\.2_val\.json: no image of TextVQA_0\.5\.1_val\.json stands here; is this"
     ):
         build(home, tmp_path / "s", "textvqa", media=False)
     rows = [{"image_id": ONE, "ocr_tokens": [text]} for text in ("TEA", "HOUSE")]
