@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ib_data.cards.card import Card
-from ib_data.cards.facts import MediaStore, SourceFile
+from ib_data.cards.facts import METRICS, MediaStore, SourceFile
 from ib_data.cards.media_stores import gate_of, media_stores
+from ib_data.cards.own_cards import NO_HOST
 from ib_data.tasks import TASKS
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -48,6 +50,7 @@ def card_values(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[s
     So is `damaged`, what is wrong in one line by split, where something is.
     """
     facts: dict[str, Any] = _known(asdict(card))
+    facts |= {key: str(path) for key, path in facts.items() if isinstance(path, Path)}
     stores = media_stores()
     facts["media_files"] = {name: _known(asdict(stores[name])) for name in card.media}
     facts["built"] = {split: _built_values(counts) for split, counts in built.items()}
@@ -64,7 +67,7 @@ def card_markdown(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping
         f"# {card.title}",
         _table(("fact", "value"), _facts(card)),
         "## Splits",
-        _table(("split", "in the source", "annotations", "photos", "built by default", "fields"), _splits(card)),
+        _table(("split", "in the source", "annotations", "images", "built by default", "fields"), _splits(card)),
         "## Files",
         _files(card.files) if card.files else f"None of its own: it is a view over the shards of `{card.view_of}`.",
         *(
@@ -112,12 +115,16 @@ def _facts(card: Card) -> list[tuple[object, ...]]:
         ("role", card.role),
         ("split the paper used", card.used_split),
         ("size of that split", card.size),
-        ("metric", card.metric),
+        ("metric", f"`{card.metric}`: {METRICS[card.metric]}"),
         ("paper", card.paper),
         ("homepage", card.homepage),
         ("licence of the annotations", card.licence_annotations),
-        ("licence of the photos", card.licence_images),
+        ("licence of the images", card.licence_images),
     ]
+    if card.protocol:
+        rows.insert(6, ("protocol", card.protocol))
+    if card.folder:
+        rows.append(("found in", card.folder))
     if card.view_of:
         rows.append(("view of", f"`{card.view_of}`"))
     if card.forms:
@@ -151,7 +158,8 @@ def _file(file: SourceFile) -> str:
     size = f"{file.num_bytes:,} bytes" if file.num_bytes is not None else "size not known"
     sums = [f"{kind} `{value}`" for kind, value in (("sha256", file.sha256), ("md5", file.md5)) if value]
     checksums = ", ".join(sums) or "no checksum known"
-    return f"- `{file.name}` ({use}){member}\n  <{file.url}>\n  {size}, {checksums}"
+    where = "no URL: given with --source" if f"{NO_HOST}/" in file.url else f"<{file.url}>"
+    return f"- `{file.name}` ({use}){member}\n  {where}\n  {size}, {checksums}"
 
 
 def _built_values(counts: BuiltCounts) -> dict[str, Any]:

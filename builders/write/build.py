@@ -16,7 +16,7 @@ import simplejpeg
 from filelock import FileLock, Timeout
 
 from ib_data import __version__
-from ib_data.builders.all import BUILDERS
+from ib_data.builders.all import builder_of
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.local_media import InSource
@@ -163,6 +163,10 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
     """Build one split, or return its manifest where the same recipe has built it already."""
     if not files_of(card, split, form):
         raise IbDataError(f"{card.name}: the {form} form of the source has no split {split!r}")
+    if build.options.miniature:
+        from ib_data.builders.miniature.mirror import require_writer
+
+        require_writer(card.name)
     build.home.mark()
     build.home.lock(card.name).parent.mkdir(exist_ok=True)
     with _waiting(build.home.lock(f"{card.name}-{split}"), f"{card.name}/{split}"):
@@ -227,7 +231,7 @@ def _nothing_kept(manifest: Manifest, drops: Path) -> NothingKeptError:
 
 def _plan(card: Card, files: Files, build: Build) -> Plan:
     options = build.options
-    images, drops = group(files, BUILDERS[card.name](files), card.splits[files.split])
+    images, drops = group(files, builder_of(card)(files), card.splits[files.split])
     plan = make_plan(files, images, drops)
     if options.media:
         located = {found.file.name: found.path for found in files.located.values()}

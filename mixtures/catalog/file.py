@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from ib_data import __version__
+from ib_data.cards.roots import own_files
 from ib_data.console import note
 from ib_data.errors import DataError, os_error_line
 from ib_data.home import Home
@@ -176,6 +177,8 @@ def _stamp(home: Home) -> str:
         entries = (f for f in package_files(f"ib_data.{package}").iterdir() if f.name.endswith((".md", ".toml")))
         for entry in sorted(entries, key=lambda f: f.name):
             digest.update(entry.name.encode() + b"\0" + entry.read_bytes())
+    for path in own_files():
+        digest.update(str(path).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 

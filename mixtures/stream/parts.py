@@ -49,7 +49,7 @@ def parts_of(built: Mapping[str, Source], renderer: Renderer, annotations_per_im
             is_chat=renderer.options.turns == "chat",
             key=keyed_bits(renderer.seed, f"mixture/turns/{name}") & _BITS,
         )
-        parts[name] = Part(name, source.card, split, units, renderer)
+        parts[name] = Part(name, source.card, split, units, renderer.of(source.card))
     return parts
 
 

@@ -55,10 +55,11 @@ def examples(tasks: Collection[str], home: Home) -> list[Examples]:
 
 def _build(cards: Iterable[Card], home: Home) -> None:
     """The annotations of the split that the paper used, of each of these datasets, from the miniature."""
-    with miniature_fetcher(home, MINIATURE_IMAGES) as fetcher:
+    names = list(dict.fromkeys(card.stored_as for card in cards))
+    with miniature_fetcher(home, MINIATURE_IMAGES, datasets=names, with_media=False) as fetcher:
         options = Options(miniature=True, media=False)
         build = Build(home=home, fetcher=fetcher, folders=SourceFolders(), options=options)
-        for name in dict.fromkeys(card.stored_as for card in cards):
+        for name in names:
             card = load_card(name)
             try:
                 build_split(card, card.used_split, card.forms[0] if card.forms else None, build)

@@ -79,6 +79,7 @@ def preview(
     if not built.num_samples:
         remedy = 'see `ib-data sql "from drops"` for the reasons'
         raise IbDataError(f"{card.name}: split {built.split!r} is built, but holds no sample; {remedy}")
+    renderer = renderer.of(card)
     renderer.templates(card.task)  # a faulty template file is one error, not a note under every annotation
     may_hide = renderer.hides_targets(card, manifest.split)
     one_by_one = _Examples(renderer, card, all_templates, may_hide)

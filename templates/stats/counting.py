@@ -40,6 +40,7 @@ def count_lengths(
     template that is drawn there. What cannot be rendered is counted by its reason. Raises DataError where the index is
     damaged.
     """
+    renderer = renderer.of(card)
     rows = spread_rows(len(built), max_rows)
     failures: Counter[str] = Counter()
     # Characters and tokens of instruction and target, flat: 32 bytes a render, so that 14 million fit in memory.

@@ -9,6 +9,7 @@ import click
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
+from ib_data.verbs.own_datasets import datasets_option
 
 if TYPE_CHECKING:
     from ib_data.cards import Card
@@ -20,14 +21,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def home_option(function: F) -> F:
-    """Adds `--home DIR`; the verb receives `home: Home`."""
+    """Adds `--home DIR` and `--datasets DIR`; the verb receives `home: Home`."""
     return click.option(
         "--home",
         type=click.Path(path_type=Path),
         metavar="DIRECTORY",
         callback=_home,
         help="Folder of everything ib-data makes. [default: IB_DATA_HOME, else ~/ib_data]",
-    )(function)
+    )(datasets_option(function))
 
 
 def _home(_context: click.Context, _option: click.Parameter, value: Path | None) -> Home:

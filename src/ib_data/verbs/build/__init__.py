@@ -82,7 +82,8 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
 
     options = Options(media=not chosen["no_media"], miniature=mini, **{name: chosen[name] for name in _SAME_NAME})
     folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]), home)
-    with fetcher_of(home, mini, mirror, chosen["mini_size"]) as fetcher:
+    wanted = [card.name for card in cards]
+    with fetcher_of(home, mini, mirror, chosen["mini_size"], wanted, options.media) as fetcher:
         build = Build(
             home=home,
             fetcher=fetcher,

@@ -9,6 +9,7 @@ from urllib.request import url2pathname
 import click
 
 from ib_data.addresses import without_user
+from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import MARKER, Home
 
@@ -20,12 +21,17 @@ def check_mirror(mirror: str | None) -> None:
         raise click.UsageError(f"--mirror {without_user(mirror)}: {expected}")
 
 
-def fetcher_of(home: Home, mini: bool, mirror: str | None, mini_size: int) -> AbstractContextManager[Any]:
-    """A Fetcher to be used inside a `with`; IbDataError where the mirror is the miniature of a home."""
+def fetcher_of(
+    home: Home, mini: bool, mirror: str | None, mini_size: int, datasets: list[str], with_media: bool
+) -> AbstractContextManager[Any]:
+    """A Fetcher for some datasets, to be used inside a `with`; of the miniature only what they need is drawn.
+
+    IbDataError where the mirror is the miniature of a home.
+    """
     if mini:
         from ib_data.builders.miniature.server import miniature_fetcher
 
-        return miniature_fetcher(home, mini_size)
+        return miniature_fetcher(home, mini_size, datasets=datasets, with_media=with_media, tell=note)
     from ib_data.builders.source.web.fetcher import Fetcher
 
     if mirror and urlsplit(mirror).scheme == "file":
