@@ -28,7 +28,7 @@ def fault_of(error: RuntimeError, position: int) -> IbDataError | None:
     return None
 
 
-def name_the_dead(workers: Sequence[BaseProcess]) -> None:
+def raise_for_dead_worker(workers: Sequence[BaseProcess]) -> None:
     """Raise RuntimeError, in torch's words, for a worker that died; return where none did.
 
     torch's own comes out of a signal: at random within seconds, in the main thread alone, and not at all where workers

@@ -313,7 +313,10 @@ def test_a_killed_worker_is_said_with_the_place_to_go_on_from(tiny_home: Home) -
 @may_meet_a_finalizer
 def test_a_worker_that_dies_while_the_consumer_works_is_named(tiny_home: Home) -> None:
     loader = StreamLoader(opened(tiny_home), 8, _pid, workers=1, start_method="fork")
-    with pytest.raises(IbDataError, match=r"a loading worker died before position 8: .*killed"), loader.naming_deaths():
+    with (
+        pytest.raises(IbDataError, match=r"a loading worker died before position 8: .*killed"),
+        loader.translate_worker_errors(),
+    ):
         _kill_the_first(loader)
 
 
