@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from typing_extensions import TypeVar  # torch brings it; Python 3.13 has the default in typing
 
 from ib_data.errors import IbDataError, os_error_line
-from ib_data.mixtures.loader.handover import Handover, Parcel, Receiver
+from ib_data.mixtures.loader.handover import Handover
 from ib_data.mixtures.loader.image_batch import ImageBatch, stack
 from ib_data.mixtures.loader.ranks import world_and_rank
 from ib_data.mixtures.loader.torch_defaults import cpu_as_default
@@ -124,7 +124,7 @@ class StreamLoader(Generic[BatchT]):
     step resumes with the batch after it, for any `world`, `workers` and batch size. With `once` each iteration is one
     pass over everything, from the beginning. `meter` adds up what all workers did. Other options as in StreamDataset;
     `start_method` is that of multiprocessing. Batches come through shared memory (see `handover`): keep them as long as
-    you like, but clone what a process goes on with that you fork.
+    you like; in a forked child, clone any batch you keep using, and exit with `os._exit`.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class StreamLoader(Generic[BatchT]):
             )
         workers = [process for process in multiprocessing.active_children() if process not in others]
         if handover:
-            made = _opened(handover.receiver(), made)
+            made = handover.receiver().opened(made)
         with self.translate_worker_errors():
             while (found := self._next(made, workers)) is not None:
                 if begun != self._num_begun and not self.dataset.once:
@@ -241,7 +241,7 @@ class _Failure:
 
 
 class _Measured(IterableDataset[Any]):
-    """The batches of a dataset with their costs, as _Made, or in a worker as parcels of it.
+    """The batches of a dataset with their costs, as _Made, or in a worker as messages that hold one.
 
     An error comes as a _Failure, for torch would wrap it in a traceback.
     """
@@ -262,10 +262,6 @@ class _Measured(IterableDataset[Any]):
             yield _Failure(str(error))
         except OSError as error:
             yield _Failure(os_error_line(error))
-
-
-def _opened(receiver: Receiver, found: Iterator[Any]) -> Iterator[Any]:
-    return (receiver.open(each) if isinstance(each, Parcel) else each for each in found)
 
 
 def _worker() -> tuple[int, int]:
