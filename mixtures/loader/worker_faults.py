@@ -23,7 +23,7 @@ def fault_of(error: RuntimeError, position: int) -> IbDataError | None:
         remedy = "each batch that is kept holds one: clone what you keep, or raise `ulimit -n`"
         return IbDataError(f"too many open files before position {position}; {remedy}")
     if _DIED.search(str(error)):
-        remedy = "it may have run out of memory: use fewer workers, and continue from the last state"
+        remedy = "it was killed, perhaps for lack of memory: use fewer workers, and continue from the last state"
         return IbDataError(f"a loading worker died before position {position}: {reason}; {remedy}")
     return None
 
