@@ -1,6 +1,5 @@
 """Writing the miniature as a mirror of the official files, at FOLDER/HOST/PATH of every official URL."""
 
-import hashlib
 import json
 import shutil
 import zipfile
@@ -26,7 +25,9 @@ from ib_data.builders.miniature.world.archives import add_member, write_archive
 from ib_data.builders.miniature.world.photos import draw
 from ib_data.builders.miniature.world.population import Population
 from ib_data.cards import Card, MediaStore, SourceFile, load_card, media_stores, place_of
+from ib_data.file_state import sha256_of
 from ib_data.media.frames import has_pyav
+from ib_data.replacing import new_folder
 
 # Raised by every change to the miniature's bytes, so that a mirror of an older version is written anew.
 VERSION = 5
@@ -91,14 +92,12 @@ def write_mirror(folder: Path, *, seed: int = 0, num_images: int = 40) -> dict[s
     with FileLock(folder.with_name(f"{folder.name}.lock")):
         checksums = _recorded(folder, recipe)
         if checksums is None:
-            part = folder.with_name(f"{folder.name}.part")
-            shutil.rmtree(part, ignore_errors=True)
-            checksums = _write(part, Population(seed=seed, num_images=num_images))
-            sizes = {file.place: (part / file.place).stat().st_size for file in official_files()}
-            record = {"recipe": recipe, "sha256": checksums, "num_bytes": sizes}
-            (part / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)
-            part.rename(folder)
+            with new_folder(folder, sync=False) as part:
+                checksums = _write(part, Population(seed=seed, num_images=num_images))
+                sizes = {file.place: (part / file.place).stat().st_size for file in official_files()}
+                record = {"recipe": recipe, "sha256": checksums, "num_bytes": sizes}
+                (part / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+                shutil.rmtree(folder, ignore_errors=True)
     return checksums
 
 
@@ -154,7 +153,7 @@ def _write(folder: Path, population: Population) -> dict[str, str]:
         with _create(folder / files[url].place).open("wb") as out:
             write_archive(files[url].name, content, out)
     _write_photos(folder, population)
-    return {url: _sha256(folder / file.place) for url, file in files.items()}
+    return {url: sha256_of(folder / file.place) for url, file in files.items()}
 
 
 def _write_photos(folder: Path, population: Population) -> None:
@@ -176,8 +175,3 @@ def _write_photos(folder: Path, population: Population) -> None:
 def _create(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -15,10 +15,11 @@ from ib_data.builders.source.folders import Candidate, SourceFolders
 from ib_data.builders.source.located import Located, unpacked, unzipped
 from ib_data.builders.source.media_folders import speaks_for
 from ib_data.builders.source.near_misses import near_names
-from ib_data.builders.source.web.fetcher import Fetcher, sha256_of
+from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.cards import Card, Gate, SourceFile
 from ib_data.console import note
 from ib_data.errors import DataError
+from ib_data.file_state import sha256_of
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 

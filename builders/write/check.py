@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from ib_data.builders.source.media_finder import open_media
-from ib_data.builders.source.web.fetcher import sha256_of
 from ib_data.cards import Card
 from ib_data.errors import IbDataError, MissingExtraError
+from ib_data.file_state import sha256_of
 from ib_data.media.frames import PYAV_REMEDY, has_pyav
 from ib_data.stored.index import SCHEMA, another_owner
 from ib_data.stored.manifest import DROPS, INDEX, Manifest

@@ -8,8 +8,9 @@ from ib_data.builders.source.files import Files
 from ib_data.builders.source.media_finder import find_media
 from ib_data.builders.source.official_files import at_hand
 from ib_data.builders.source.origins import Origin, origins_of_files
-from ib_data.builders.write.build import Build, chosen_splits
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.plan import group, make_plan
+from ib_data.builders.write.split_choice import chosen_splits
 from ib_data.cards import Card, MediaStore, SourceFile, media_stores
 
 

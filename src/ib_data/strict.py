@@ -2,10 +2,13 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+import types
+import typing
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 
@@ -21,6 +24,8 @@ _TOML_PARTS = re.compile(
     r"""|(?P<open>[\[{])|(?P<close>[\]}])|(?P<dot>\.)|(?P<other>[=,\n])""",
     re.DOTALL,
 )
+# A type hint of a field that `Table.into` reads: an integer from 0.
+Count: TypeAlias = Annotated[int, "from 0"]
 _WORDS = {str: "a text", int: "an integer", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
 
 
@@ -28,9 +33,8 @@ _WORDS = {str: "a text", int: "an integer", float: "a number", bool: "true or fa
 class Table:
     """A mapping read from `file` of `owner` (a dataset, a mixture), with typed access that names its place in errors.
 
-    `path` is the place of this table inside the file, such as `files[2]`; `remedy` is what mends any fault of a file
-    that no one writes by hand, and stands in place of a nearest known name; `ask` is said of a key that is missing or
-    of another type.
+    `path` is the place of this table inside the file, such as `files[2]`. `remedy` mends any fault of a file that no
+    one writes by hand, and replaces the nearest known name; `ask` is added where a key is missing or of another type.
     """
 
     values: Mapping[str, Any]
@@ -51,14 +55,14 @@ class Table:
         return cls(value, owner, file, path, remedy, ask)
 
     def only(self, known: Collection[str]) -> "Table":
-        """This table, after refusing every key that is not in `known`."""
+        """This table; DataError for a key that is not in `known`."""
         for key in self.values:
             if key not in known:
                 raise self.error(f"unknown key {quoted(key)}", did_you_mean(key, known))
         return self
 
     def error(self, problem: str, remedy: str | None = None) -> DataError:
-        """A DataError that says where this table stands."""
+        """A DataError that names the place of this table."""
         return DataError(self.owner, problem, file=self.file, row=self.path or None, remedy=self.remedy or remedy)
 
     def get(self, key: str, kind: type[T], default: Any = _MISSING) -> T:
@@ -101,6 +105,53 @@ class Table:
         """Every value of this table, itself a table, through `read`, by its key."""
         return {key: read(self._inner(value, key)) for key, value in self.values.items()}
 
+    def into(self, cls: type[T], **given: Any) -> T:
+        """This table as a `cls`, a dataclass: each field by its type hint, `given` fields by the values of the caller.
+
+        Hints are str, int, float, bool, Count, Literal of texts, dataclasses, Any, and tuple[X, ...], Mapping[str, X]
+        and X | None of these; a field with a default may be absent. DataError for an unknown or missing key, a null,
+        and a value of another type, at its path: `templates[3].lengths.num_renders`.
+        """
+        hints, needed = _hints_of(cls)  # type: ignore[arg-type]  # a class is hashable, whatever mypy says
+        self.only(hints)
+        found = {
+            name: self._value(name, hint)
+            for name, hint in hints.items()
+            if name not in given and (name in self.values or name in needed)
+        }
+        return cls(**found, **given)
+
+    def _value(self, key: str, hint: Any) -> Any:
+        """The value at `key` as its type hint says."""
+        origin, inner = typing.get_origin(hint), typing.get_args(hint)
+        if hint is Any and key in self.values:
+            return self.values[key]
+        if hint == Count:
+            return self._count(key)
+        if origin is Literal:
+            return self.one_of(key, inner)
+        if origin in (types.UnionType, typing.Union):  # X | None
+            return self._value(key, inner[0])
+        if origin is tuple:
+            return tuple(self._items(key, inner[0]))
+        if origin in (Mapping, dict):
+            table = self._inner(self.get(key, dict), key)
+            return {name: table._value(name, inner[1]) for name in table.values}
+        if isinstance(hint, type) and is_dataclass(hint):
+            return self._inner(self.get(key, dict), key).into(hint)
+        return self.get(key, object if hint is Any else hint)
+
+    def _items(self, key: str, hint: Any) -> Iterator[Any]:
+        """The items of the list at `key`, each as the type hint says."""
+        items: list[object] = self.get(key, list)
+        for place in (named := {f"{key}[{i}]": item for i, item in enumerate(items)}):
+            yield Table(named, self.owner, self.file, self.path, self.remedy, self.ask)._value(place, hint)
+
+    def _count(self, key: str) -> int:
+        if (value := self.get(key, int)) < 0:
+            raise self.error(f"{key!r}: expected an integer from 0, found {quoted(value)}", self.ask)
+        return value
+
     def _float(self, key: str, value: int) -> float:
         try:
             return float(value)
@@ -110,6 +161,15 @@ class Table:
     def _inner(self, value: object, place: str) -> "Table":
         path = f"{self.path}.{place}" if self.path else place
         return Table.of(value, self.owner, self.file, path, self.remedy, self.ask)
+
+
+@cache
+def _hints_of(cls: type) -> tuple[dict[str, Any], frozenset[str]]:
+    """The type hint of every field of a dataclass, and the fields without a default."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    known = fields(cls)
+    needed = frozenset(field.name for field in known if field.default is field.default_factory is MISSING)
+    return {field.name: hints[field.name] for field in known}, needed
 
 
 def read_text(path: Path, most_bytes: int | None = None) -> str:

@@ -2,7 +2,6 @@
 
 import datetime
 import hashlib
-import os
 import re
 import stat
 from collections import Counter, deque
@@ -13,6 +12,7 @@ from ib_data.addresses import without_user
 from ib_data.builders.source.web.get import CUT, DEAD, NO_ADDRESS, REFUSED, TOO_LARGE, TOO_SLOW, Unsettled, server_of
 from ib_data.console import note
 from ib_data.errors import IbDataError, one_line
+from ib_data.replacing import replacing
 
 NOT_AN_IMAGE, TOO_SMALL = "not an image", "too small"
 REASONS = (DEAD, NOT_AN_IMAGE, TOO_SMALL, TOO_LARGE, TOO_SLOW, REFUSED, CUT)
@@ -87,9 +87,8 @@ class Record:
         """Write the bytes of a URL; one rename makes them its file."""
         path = self.path(digest_of(url))
         path.parent.mkdir(exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(data)
-        part.replace(path)
+        with replacing(path, sync=False) as part:  # millions of files; an empty one counts as none
+            part.write_bytes(data)
         return path
 
 

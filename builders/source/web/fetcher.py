@@ -24,10 +24,12 @@ from urllib3.util import Retry
 
 from ib_data.addresses import without_user
 from ib_data.builders.source.web.download import Download, check_space
-from ib_data.builders.source.web.part import validator_of, write_whole
+from ib_data.builders.source.web.part import validator_of
 from ib_data.cards import SourceFile
 from ib_data.console import note
 from ib_data.errors import DataError
+from ib_data.file_state import FileState, sha256_of
+from ib_data.replacing import replacing
 
 RETRIES = Retry(total=5, backoff_factor=0.5)
 _PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
@@ -197,7 +199,7 @@ class _Record:
     """
 
     pinned: str
-    version: tuple[str, ...]
+    state: str
     current: str
 
     @classmethod
@@ -209,30 +211,20 @@ class _Record:
             return None
         if not words or not all(re.fullmatch("[0-9a-f]{64}", word) for word in (words[0], *words[3:])):
             return None
-        return cls(words[0], tuple(words[1:3]), words[3] if len(words) > 3 else words[0])
+        return cls(words[0], " ".join(words[1:3]), words[3] if len(words) > 3 else words[0])
 
     @classmethod
     def write(cls, target: Path, digest: str, pinned: str | None = None) -> "_Record":
         """Record the checksum of a file as it is now; it is pinned where none was before."""
-        record = cls(pinned or digest, cls._version(target), digest)
-        words = [record.pinned, *record.version, *([digest] if digest != record.pinned else [])]
-        write_whole(_beside(target, ".sha256"), " ".join(words) + "\n")
+        record = cls(pinned or digest, str(FileState.at(target)), digest)
+        words = [record.pinned, record.state, *([digest] if digest != record.pinned else [])]
+        with replacing(_beside(target, ".sha256"), is_locked=True) as part:
+            part.write_text(" ".join(words) + "\n", encoding="ascii")
         return record
 
     def is_current(self, target: Path) -> bool:
         """Whether the file is the recorded one, by its size and time."""
-        return self.version == self._version(target)
-
-    @staticmethod
-    def _version(target: Path) -> tuple[str, ...]:
-        stat = target.stat()
-        return str(stat.st_size), str(stat.st_mtime_ns)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return self.state == str(FileState.at(target))
 
 
 def _md5_of(path: Path) -> str:

@@ -21,7 +21,8 @@ from ib_data.builders.source.located import Located
 from ib_data.builders.source.media_finder import find_media
 from ib_data.builders.source.row import MediaRef
 from ib_data.builders.source.web.fetcher import Fetcher
-from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build import build_dataset
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card, media_stores
 from ib_data.errors import DataError

@@ -171,7 +171,11 @@ def test_what_is_written_is_read_back(many, tmp_path):
         (lambda v: json.dumps({**v, "split": "test"}), "holds no counts of vqav2/train"),
         (lambda v: json.dumps({k: v[k] for k in v if k != "index_sha256"}), "'index_sha256' is missing"),
         (lambda v: json.dumps({**v, "failures": {"x": "y"}}), "failures: 'x': expected an integer"),
-        (lambda v: json.dumps({**v, "templates": [{"template": "x"}]}), r"templates\[0\].lengths"),
+        (lambda v: json.dumps({**v, "templates": [{"template": "x"}]}), r"templates\[0\]: key 'sha256' is missing"),
+        (
+            lambda v: json.dumps({**v, "templates": [{"template": "x", "sha256": "0", "lengths": {}}]}),
+            r"templates\[0\].lengths: key 'num_renders' is missing \(expected an integer\)",
+        ),
     ],
 )
 def test_a_damaged_file_of_counts_is_one_clear_error(many, change, problem):

@@ -75,7 +75,8 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         raise click.UsageError("--mini brings its own files: there is nothing to look up for --dry-run")
     check_mirror(mirror)
     cards = stored_cards(names)
-    from ib_data.builders.write.build import Build, build_dataset
+    from ib_data.builders.write.build import build_dataset
+    from ib_data.builders.write.build_context import Build
     from ib_data.builders.write.dry_run import Step, steps
     from ib_data.builders.source.folders import SourceFolders
     from ib_data.builders.write.build_options import Options
