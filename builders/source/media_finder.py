@@ -9,7 +9,7 @@ from ib_data.builders.source.archives.archive import open_archive
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.local_media import InSource, Place
 from ib_data.builders.source.media_folders import OfficialPlaces
-from ib_data.builders.source.official_files import gate_error, what_is_fetched
+from ib_data.builders.source.official_files import gate_error, is_closed, what_is_fetched
 from ib_data.builders.source.origins import Origin, origins_of_media
 from ib_data.builders.source.row import MediaRef
 from ib_data.builders.source.web.crawl import crawl
@@ -151,11 +151,11 @@ class _Search:
             what = what_is_fetched(archive, self.fetcher) if archive else "fetching them one by one"
             note(f"{self.dataset}: {len(missing):,} {store.kind}s are not in --source {self.source.folders}; {what}")
         if store.each is not None:
-            if store.gate and self.fetcher.mirror is None:
+            if store.gate and is_closed(store.gate, None, self.fetcher):
                 raise gate_error(self.dataset, store.gate, None, self.fetcher)
             self._crawl(store, missing)
         elif store.file is not None:
-            if store.gate and not self.fetcher.reaches(store.file):
+            if store.gate and is_closed(store.gate, store.file, self.fetcher):
                 raise gate_error(self.dataset, store.gate, store.file, self.fetcher)
             self._add(store, self.fetcher.fetch(store.file, self.dataset), missing)
 

@@ -1,7 +1,10 @@
 """Which form of a source, and which of its splits, a build takes."""
 
+from collections.abc import Callable
+
+from ib_data.builders.source.folder_search import find_in_folders
 from ib_data.builders.source.folders import SourceFolders
-from ib_data.builders.source.official_files import files_of, find_in_folders, lacks
+from ib_data.builders.source.official_files import files_of, lacks
 from ib_data.builders.write.build_context import Build
 from ib_data.cards import Card, family
 from ib_data.console import note
@@ -10,17 +13,20 @@ from ib_data.home import Home
 from ib_data.stored.manifest import survey
 
 
-def chosen_splits(card: Card, build: Build, split: str | None) -> tuple[str | None, list[str]]:
+def chosen_splits(
+    card: Card, build: Build, split: str | None, tell: Callable[[str], None] = note
+) -> tuple[str | None, list[str]]:
     """The form of the source, and the splits, that a build of `split` (None: the default ones) takes.
 
-    IbDataError for a split that the dataset lacks, and where `--source` holds nothing of it.
+    `tell` gets a line for each default split that is left out because `--source` lacks files of it. IbDataError for a
+    split that the dataset lacks, and where `--source` holds nothing of it.
     """
     if split is not None and split not in card.splits:
         raise IbDataError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
     if build.folders.roots:
         _require_something(card, build)
     form = _form(card, build.folders)
-    return form, [split] if split else _default_splits(card, form, build.folders)
+    return form, [split] if split else _default_splits(card, form, build.folders, tell)
 
 
 def warn_of_mixed_forms(card: Card, form: str | None, home: Home) -> None:
@@ -41,14 +47,14 @@ def _form(card: Card, folders: SourceFolders) -> str | None:
     return card.forms[0] if card.forms else None
 
 
-def _default_splits(card: Card, form: str | None, folders: SourceFolders) -> list[str]:
+def _default_splits(card: Card, form: str | None, folders: SourceFolders, tell: Callable[[str], None]) -> list[str]:
     defaults = [split.name for split in card.splits.values() if split.default and files_of(card, split.name, form)]
     there = [name for name in card.splits if _is_there(card, name, form, folders)]
     chosen = [name for name in defaults if name in there] or there or defaults
     for name in defaults:
         if name not in chosen:
             files = [file for file in files_of(card, name, form) if not find_in_folders(card, file, folders)]
-            note(f"{card.name}/{name} is left out: {lacks(card, files, folders).partition(': ')[2]}")
+            tell(f"{card.name}/{name} is left out: {lacks(card, files, folders).partition(': ')[2]}")
     return chosen
 
 

@@ -86,11 +86,6 @@ class Stats:
     templates_folder: str | None = None
     templates_sha256: str | None = None
 
-    @property
-    def num_failures(self) -> int:
-        """How many rows could not be rendered."""
-        return sum(self.failures.values())
-
     def to_plain(self) -> dict[str, Any]:
         """The JSON values: what is not known has no key."""
         known: dict[str, Any] = _known(asdict(self))

@@ -53,7 +53,11 @@ class Fetcher:
 
     def reaches(self, file: SourceFile) -> bool:
         """Whether `file` can be had although it is gated: it lies at its place already, or a mirror is to serve it."""
-        return self.mirror is not None or _has_bytes(self.place(file))
+        return self.mirror is not None or self.has(file)
+
+    def has(self, file: SourceFile) -> bool:
+        """Whether `file` was fetched before, or somebody put it at its place."""
+        return _has_bytes(self.place(file))
 
     def fetch(self, file: SourceFile, dataset: str) -> Path:
         """The path of `file`, downloaded first where it is not there.
