@@ -196,7 +196,7 @@ def _copy_into(model: nn.Module, path: Path) -> None:
 
 
 def _check_words(checkpoint: Checkpoint, tokens: Tokens) -> None:
-    """Refuse tokenizers with ids that the model has no row for; on a GPU that would end the process."""
+    """IbDataError for tokenizers with ids that the model has no row for; on a GPU that would end the process."""
     words = {"language": checkpoint.shape.language_words, "qformer": checkpoint.shape.qformer_words}
     for name, count in words.items():
         ids = set(getattr(tokens, name).get_vocab().values())

@@ -48,7 +48,7 @@ def _find(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | N
 
 
 def _archive(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
-    """The file under its own name; an archive that lacks the member is none."""
+    """The file under its own name; an archive without the member does not count."""
     url_path = PurePosixPath(file.url.split("?")[0])
     name = PurePosixPath(file.name).name
     paths = folders.named(name) if name.endswith(_ARCHIVES) else folders.named(name, f"{name}.gz")

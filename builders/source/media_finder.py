@@ -26,7 +26,7 @@ _MOST_SHOWN = 2
 class Found:
     """The places of all media that are at hand, and why crawled ones are lost: those are drops, never an error.
 
-    `near` says what lies near the first one that is nowhere, "" where there is nothing.
+    `near` names a near miss of the first one that was not found, "" if there is none.
     """
 
     places: dict[MediaRef, Place]
@@ -99,7 +99,7 @@ class _Search:
         for store in family(name):
             if store.file is not None and (path := self.fetcher.place(store.file)).exists():
                 self._add(store, path, self.left(wanted))
-        for store in family(name):  # an empty file says something only where nobody has a better one
+        for store in family(name):  # an empty file counts only where there is no better one
             self.places |= self.source.find(store, self.left(wanted), are_empty=True)
 
     def crawled(self, name: str, wanted: list[MediaRef]) -> None:
@@ -137,7 +137,7 @@ class _Search:
         return bool(near)
 
     def near(self, ref: MediaRef) -> str:
-        """What lies near an image that is nowhere: its name in a folder that does not count, or in another part."""
+        """A near miss of an image that was not found: its name in a folder that does not count, or in another part."""
         for part in other_parts(ref.store):
             if InSource(self.dataset, self.source.places).find(part, [ref]):
                 return f"it is in {part.name}, another split's: is the annotation file of another split?"

@@ -38,9 +38,9 @@ def is_closed(gate: Gate | None, file: SourceFile | None, fetcher: Fetcher) -> b
 
 
 def gate_error(dataset: str, gate: Gate, file: SourceFile | None, fetcher: Fetcher) -> DataError:
-    """What to ask for, where, and where to lay it down; `file` is None for media that are single files."""
+    """What to ask for, where, and where to put it; `file` is None for media that are single files."""
     problem = f"must be fetched by hand ({gate.kind}): {gate.where}"
-    remedy = f"lay {gate.lay_down} into a folder and name it with --source"
+    remedy = f"put {gate.lay_down} into a folder and name it with --source"
     if file is None:
         return DataError(dataset, problem, remedy=f"{remedy} (or build with --no-media)")
     return DataError(dataset, problem, file=file.name, remedy=f"{remedy}, or put this file at {fetcher.place(file)}")
@@ -97,7 +97,7 @@ def not_at_hand(card: Card, split: str, form: str | None, folders: SourceFolders
 
 
 def lacks(card: Card, files: list[SourceFile], folders: SourceFolders) -> str:
-    """That `--source` lacks some files: the names that were looked for, where, and what lies near them."""
+    """That `--source` lacks some files: the names that were looked for, where, and near misses."""
     wanted = dict.fromkeys(_in_words(file) for file in files)
     official = {name for file in card.files for name in _names(file)}
     names = [name for name in folders.names() if name not in official]

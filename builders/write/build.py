@@ -1,7 +1,7 @@
 """Building a dataset: locate its files, plan its samples, write shards, and put the whole in place by one rename.
 
 Everything is written into `HOME/staging/DATASET/SPLIT` and moves to `HOME/shards` when its manifest is written, so that
-what stands there is always whole, and an earlier build stays readable until then.
+what is there is always whole, and an earlier build stays readable until then.
 """
 
 import shutil
@@ -41,7 +41,7 @@ from ib_data.errors import DataError, IbDataError
 from ib_data.stored.index import drop_counts
 from ib_data.stored.manifest import DROPS, MANIFEST, Manifest
 
-FORMAT = 1  # of shards and index; raised when a change alters their bytes, and then everything is built anew
+FORMAT = 1  # of shards and index; raised when a change alters their bytes: then everything is built again
 
 
 class NothingKeptError(DataError):

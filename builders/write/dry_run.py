@@ -26,7 +26,7 @@ class Step:
 def steps(card: Card, build: Build, split: str | None = None) -> list[Step]:
     """Every input of the splits that would be built: files first, then images and clips.
 
-    Images are counted where all annotation files are at hand; elsewhere nobody knows yet which are wanted.
+    Images are counted where all annotation files are at hand; elsewhere it is not known yet which are wanted.
     """
     form, names = chosen_splits(card, build, split)
     return [step for name in names for step in _steps(card, build, name, form)]

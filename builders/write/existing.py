@@ -1,4 +1,4 @@
-"""What stands where a build would go: whether it is this build already, and whether this build may take its place."""
+"""An earlier build at the place of a new one: whether it is the same, and whether the new one may replace it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,9 +19,9 @@ _OF_THE_MACHINE = ("versions", "origins")
 
 
 def earlier_build(target: Path, dataset: str, options: Options) -> Manifest | None:
-    """The manifest of an earlier build; one that is damaged is as none, but for the miniature.
+    """The manifest of an earlier build; None for one that is damaged or has no sample.
 
-    What that would replace may be official data. One without a sample is as none, too.
+    The miniature never replaces a damaged build, which may be official data: DataError.
     """
     try:
         earlier = read_manifest(target, dataset)
@@ -36,7 +36,7 @@ def earlier_build(target: Path, dataset: str, options: Options) -> Manifest | No
 
 
 def is_done(earlier: Manifest, folder: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether an earlier build is this one, and whole; one of which a file was lost or altered is built again."""
+    """Whether an earlier build is this one, with every file as it was written."""
     return _identity(earlier.recipe) == _identity(recipe) and is_whole(earlier, folder)
 
 

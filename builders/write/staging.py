@@ -1,7 +1,7 @@
 """The folder of a build in progress: shards as they are finished, then the whole, put in place by one rename.
 
 What will stay is written into `whole`, what only the build needs into `parts`. A run that is killed, or ends in an
-error, leaves finished shards there, and the same command goes on with those of which the plan still says the same.
+error, leaves finished shards there, and the same command continues with those whose plan has not changed.
 """
 
 import json

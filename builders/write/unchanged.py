@@ -45,7 +45,7 @@ def fingerprint(card: Card, split: str, form: str | None, build: Build) -> str |
 
 
 def is_unchanged(home: Home, manifest: Manifest, found: str | None) -> bool:
-    """Whether the split that `manifest` describes was built under this fingerprint, and stands as it was left."""
+    """Whether the split that `manifest` describes was built under this fingerprint, and is as it was left."""
     try:
         known = json.loads(_record(home, manifest).read_bytes())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The state of a stream as plain JSON, and what makes one unfit to go on from.
+"""The state of a stream as plain JSON, and what keeps a stream from resuming at one.
 
 A state holds all that decided the positions before it: seed, members, stages that had begun, options. What a spec says
 about positions still to come may change.
@@ -14,7 +14,7 @@ from ib_data.errors import IbDataError
 from ib_data.mixtures.order.schedule import ALGORITHM, BLOCK, MAX_POSITION, Stage
 from ib_data.strict import Table
 
-_REMEDY = "go on with the mixture, seed, options and shards it was saved with, or start a new run"
+_REMEDY = "use the mixture, seed, options and shards it was saved with, or start a new run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +70,18 @@ def fingerprint(described: Mapping[str, Any]) -> str:
 def state_of(description: Description, seed: int, position: int) -> dict[str, Any]:
     """What resuming at `position` needs: the next one that the consumer has not received, 0 to 2**62."""
     if not 0 <= position <= MAX_POSITION:
-        raise ValueError(f"position {position} lies outside 0 to 2**62")
+        raise ValueError(f"position {position} is not in 0 to 2**62")
     described = description.before(position)
     head = {"algorithm": ALGORITHM, "seed": seed, "position": position, "fingerprint": fingerprint(described)}
     return {**head, **described}
 
 
 def position_of(state: Mapping[str, Any], description: Description, seed: int) -> int:
-    """The position to go on from; IbDataError naming what changed where the state is of another stream."""
+    """The position to resume at; IbDataError naming what changed where the state is of another stream."""
     table = Table.of(state, "stream", "state")
     then = table.into(_State)
     if not 0 <= then.position <= MAX_POSITION:
-        raise table.error(f"position {then.position} lies outside 0 to 2**62")
+        raise table.error(f"position {then.position} is not in 0 to 2**62")
     changes = [
         f"{name} was {was}, is {now}"
         for name, was, now in (("algorithm", then.algorithm, ALGORITHM), ("seed", then.seed, seed))

@@ -64,7 +64,7 @@ class TemplateStats:
 class Stats:
     """What was counted over `num_rows` of the `num_annotations` of a built split.
 
-    `index_sha256` is that of the index that was read: where the manifest says another, the split was built anew since.
+    `index_sha256` is that of the index that was read: where the manifest says another, the split was built again since.
     `render` are the options, `templates_folder` the user's folder of templates as an absolute path (None for those that
     come along), `templates_sha256` their `templates_digest` (None in files that older versions wrote).
     `total` is None where nothing could be rendered; `failures` counts the reasons. Limits are in tokens.
@@ -93,7 +93,7 @@ class Stats:
 
 
 def outdated(stats: Stats, card: Card, manifest: Manifest) -> str | None:
-    """What the counts are of where they are not of this build and these templates, in words; None where they are.
+    """Why these counts are stale, in words; None if they are of this build and these templates.
 
     Templates of a folder that is gone or cannot be used any more are other ones.
     """
@@ -133,7 +133,7 @@ def _cells(lengths: TextLengths, has_tokens: bool) -> tuple[object, ...]:
 
 
 def stats_file(folder: Path, dataset: str) -> Path:
-    """Where the counts of a dataset (which may be a view) stand in the folder of a built split."""
+    """Where the counts of a dataset (which may be a view) are in the folder of a built split."""
     return folder / f"templates-{dataset}.json"
 
 
@@ -157,7 +157,7 @@ def read_stats(folder: Path, dataset: str) -> Stats | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        look = f"look at what stands there and at the disk, or {remedy}"
+        look = f"check what is there and the disk, or {remedy}"
         raise DataError(dataset, f"cannot be read: {error.strerror}", file=str(path), remedy=look) from error
     except (ValueError, RecursionError) as error:
         raise DataError(dataset, f"cannot be read: {error}", file=str(path), remedy=remedy) from error

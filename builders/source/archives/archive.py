@@ -1,8 +1,8 @@
 """Reading zip and tar archives in place: members are streamed, nothing is unpacked to disk.
 
-`zipfile` and `tarfile` of the standard library do the parsing. Before anything is read, an archive is refused that
-holds a member whose name climbs out of it, a link or a device, or a member that expands beyond reason: official
-archives hold none of these, so one that does is not the official archive.
+`zipfile` and `tarfile` of the standard library do the parsing. Before anything is read, an archive is rejected if a
+member's name climbs out of it, or a member is a link, a device, or expands beyond reason: official archives hold none
+of these, so one that does is not the official archive.
 
 The first read of a packed tar unpacks all of it once in each process, to list its members. After that those of a
 tar.gz are read in any order (see `unpacking`): out of order, each costs the unpacking of some 60 kB up to 128 MB, of

@@ -1,10 +1,10 @@
 """Fetching single images by their URLs, many at a time: politely, with ceilings, and never twice.
 
 img2dataset 1.47 was read first; it is not used, for these reasons. It counts images by their place in a list and writes
-shards of its own, 10,000 at a time; a killed run begins an unfinished shard anew. What is needed here are the bytes of
-a URL, whichever list names it, and to go on after a kill at the very next one. It reads a body with one `read()`: no
-ceiling on size, and none on time but the pause between two packets. It asks one host with all its threads (256), keeps
-errors as free texts, and requires OpenCV, albumentations, pandas, wandb and webdataset below 0.3 (we test with 1.0).
+shards of its own, 10,000 at a time; a killed run begins an unfinished shard again. What is needed here are the bytes
+of a URL, whichever list names it, and after a kill to continue at the very next one. It reads a body with one `read()`:
+no ceiling on size, and none on time but the pause between two packets. It asks one host with all its threads (256),
+keeps errors as free texts, and requires OpenCV, albumentations, pandas, wandb and webdataset below 0.3 (we test with 1.0).
 Taken from it: one row a URL with its status, and the refusal in `X-Robots-Tag`. Like it, this reads no robots.txt.
 
 Every URL ends as a file under `downloads/crawled`, or as a line of `status.tsv` there; both are kept, so that what a
@@ -42,7 +42,7 @@ THREADS = 32  # and so at most 640 MB of images in memory
 PER_HOST = 4  # requests at a time to one host
 MAX_SECONDS = 60.0  # for one image, from the first request to the last byte, tries and redirects included
 WATCH_S = 1.0  # how often the watch looks for a request that hangs where no ceiling of its own reaches it
-MAX_HELD = 10_000  # URLs of busy hosts that are put aside so that others can go on
+MAX_HELD = 10_000  # URLs of busy hosts that are put aside so that others can proceed
 MIN_SIDE_PX = 32
 
 Result: TypeAlias = Path | str | Unsettled
@@ -51,7 +51,7 @@ Result: TypeAlias = Path | str | Unsettled
 def crawl(urls: Iterable[str], kind: str, fetcher: Fetcher, allow_missing: bool = False) -> dict[str, Path | str]:
     """The file of every URL, or the reason why there is none (one of `crawled.REASONS`).
 
-    IbDataError when URLs are to be asked again later; what has arrived is kept, and the next call goes on from there.
+    IbDataError when URLs are to be asked again later; what has arrived is kept, and the next call continues from there.
     With `allow_missing` those URLs are simply not in the result, and nothing is recorded of them.
     IbDataError too when the mirror cannot tell two of them apart.
     """

@@ -51,7 +51,7 @@ class Record:
         self.days: dict[str, set[bytes]] = {}
         for line in _lines(self.log):
             digest, reason, day = (*line.split("\t"), "", "")[:3]
-            if _DIGEST.fullmatch(digest) and reason in REASONS:  # a line cut short by a kill is none
+            if _DIGEST.fullmatch(digest) and reason in REASONS:  # a line that a kill cut short does not count
                 self._load(bytes.fromhex(digest), REASONS[REASONS.index(reason)], day)
 
     def _load(self, digest: bytes, reason: str, day: str) -> None:
@@ -62,7 +62,7 @@ class Record:
         self.failed[digest] = reason
 
     def path(self, digest: str) -> Path:
-        """Where the bytes of a URL lie: 4,096 folders, of some 3,000 files each for 14 million URLs."""
+        """Where the bytes of a URL are: 4,096 folders, of some 3,000 files each for 14 million URLs."""
         return self.folder / digest[:3] / digest[3:]
 
     def known(self, url: str) -> Path | str | None:
@@ -217,7 +217,7 @@ class Verdicts:
         count = f"{num} URL{' is' if num == 1 else 's are'} to be asked again later, last {without_user(waiting[-1])}"
         why = "the network is down, or hosts want fewer requests"
         remedy = (
-            "run the same command again then, it goes on from what is there; or go without them, counted, with "
+            "run the same command again later, it continues from what is there; or leave them out, counted, with "
             "--allow-missing, or build fewer with --limit"
         )
         return IbDataError(one_line(f"{count}: {why}; {remedy}"))

@@ -6,7 +6,7 @@ that is one `hashlib` loop.
 
 A file takes its final name only when it is whole: bytes go to `NAME.part`, size and checksum are compared, and one
 rename ends the work. `NAME.sha256` keeps the checksum, so that a file whose official checksum is not known is pinned
-by its first download, also after somebody changed it. A record that is damaged counts as none, and is written again.
+by its first download, even if it is changed later. A damaged record counts as missing, and is written again.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 class Fetcher:
     """Where files may come from. `downloads` keeps them at HOST/PATH of their official URL.
 
-    `checksums`, by URL, stand in for those of the cards: the miniature's files are not the official bytes.
+    `checksums`, by URL, replace those of the cards: the miniature's files are not the official bytes.
     """
 
     downloads: Path
@@ -48,11 +48,11 @@ class Fetcher:
     checksums: Mapping[str, str] | None = None
 
     def place(self, file: SourceFile) -> Path:
-        """Where `file` lies once it is fetched."""
+        """Where `file` is once it is fetched."""
         return self.downloads / file.place
 
     def reaches(self, file: SourceFile) -> bool:
-        """Whether `file` can be had although it is gated: it lies at its place already, or a mirror is to serve it."""
+        """Whether `file` can be had although it is gated: it is at its place already, or a mirror may serve it."""
         return self.mirror is not None or self.has(file)
 
     def has(self, file: SourceFile) -> bool:
@@ -73,7 +73,7 @@ class Fetcher:
         return target
 
     def sha256(self, file: SourceFile) -> str:
-        """The checksum of a fetched file: as recorded, or computed anew where the file is not the recorded one."""
+        """The checksum of a fetched file: as recorded, or computed again where the file is not the recorded one."""
         target = self.place(file)
         record = _Record.of(target)
         if record is None or not record.is_current(target):
@@ -81,7 +81,7 @@ class Fetcher:
         return record.current
 
     def _is_official(self, file: SourceFile, dataset: str, target: Path) -> bool:
-        """Whether what lies at a file's place may be used: a mirror's files must be its own, others are only named."""
+        """Whether what is at a file's place may be used: a mirror's files must be its own, others only get a note."""
         expected, before = self._expected(file), _Record.of(target)
         found = self.sha256(file)
         if expected is None and before and found not in (before.pinned, before.current):

@@ -1,4 +1,4 @@
-"""What is kept beside the first bytes of a file (`NAME.part`), so that a later attempt can go on with them."""
+"""What is kept beside the first bytes of a file (`NAME.part`), so that a later attempt can continue with them."""
 
 import hashlib
 import re

@@ -237,4 +237,4 @@ def test_flickr30k_says_where_to_ask_for_its_photos(home, tmp_path) -> None:
     with pytest.raises(DataError) as caught:
         build_dataset(load_card("flickr30k"), job)
     assert "must be fetched by hand (form): request the photos at https://shannon.cs.illinois.edu" in str(caught.value)
-    assert "lay the folder flickr30k-images into a folder and name it with --source" in str(caught.value)
+    assert "put the folder flickr30k-images into a folder and name it with --source" in str(caught.value)

@@ -87,7 +87,7 @@ def test_the_gate_of_ocrvqa_says_what_to_do(cli, home) -> None:
     result = cli("build", "ocrvqa", "--home", home.root)
     assert result.code == 1
     assert "must be fetched by hand (Google Drive)" in result.err
-    assert "lay dataset.json (and the folder images" in result.err
+    assert "put dataset.json (and the folder images" in result.err
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def test_a_damaged_file_of_counts_is_one_clear_error(many, change, problem):
 def test_what_is_no_file_of_counts_is_to_be_looked_at(many):
     folder = many.split("vqav2", "train")
     stats_file(folder, "vqav2").mkdir()
-    with pytest.raises(DataError, match="cannot be read: Is a directory; look at what stands there") as caught:
+    with pytest.raises(DataError, match="cannot be read: Is a directory; check what is there") as caught:
         read_stats(folder, "vqav2")
     assert str(caught.value).endswith("or run `ib-data templates stats vqav2` again")
 
