@@ -4,7 +4,8 @@ img2dataset 1.47 was read first; it is not used, for these reasons. It counts im
 shards of its own, 10,000 at a time; a killed run begins an unfinished shard again. What is needed here are the bytes
 of a URL, whichever list names it, and after a kill to continue at the very next one. It reads a body with one `read()`:
 no ceiling on size, and none on time but the pause between two packets. It asks one host with all its threads (256),
-keeps errors as free texts, and requires OpenCV, albumentations, pandas, wandb and webdataset below 0.3 (we test with 1.0).
+keeps errors as free texts, and requires OpenCV, albumentations, pandas, wandb and webdataset below 0.3 (we test with
+1.0).
 Taken from it: one row a URL with its status, and the refusal in `X-Robots-Tag`. Like it, this reads no robots.txt.
 
 Every URL ends as a file under `downloads/crawled`, or as a line of `status.tsv` there; both are kept, so that what a
