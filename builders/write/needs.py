@@ -10,8 +10,6 @@ from ib_data.cards import Card, MediaStore, SourceFile, family, media_stores
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError
 
-_LEFT_OUT = "leave them out, or build the others with --allow-missing"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
@@ -89,7 +87,9 @@ def tell_needs(cards: Sequence[Card], build: Build, split: str | None = None) ->
         for error in errors:
             note(str(error))
         what = f"{len(needs.by_hand)} of {len(cards)} datasets have files that must be fetched by hand"
-        raise IbDataError(f"{what}: {', '.join(needs.by_hand)}; nothing was fetched; {_LEFT_OUT}")
+        others = " ".join(card.name for card in cards if card.name not in needs.by_hand)
+        remedy = f"; build the others by name ({others}), or add --allow-missing" if others else ""
+        raise IbDataError(f"{what}: {', '.join(needs.by_hand)}; nothing was fetched{remedy}")
     if errors:
         note(f"must be fetched by hand, and so cannot be built now: {', '.join(needs.by_hand)}")
     if needs.line:
