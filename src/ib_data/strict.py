@@ -4,7 +4,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -72,18 +72,11 @@ class Table:
             if default is _MISSING:
                 raise self.error(f"key {key!r} is missing (expected {_WORDS.get(kind, kind.__name__)})", self.ask)
             return default  # type: ignore[no-any-return]
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = self._float(key, value)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.error(f"{key!r}: expected {_WORDS.get(kind, kind.__name__)}, found {quoted(value)}", self.ask)
-        return value
+        return self._checked(key, value, kind)
 
     def one_of(self, key: str, allowed: Collection[str]) -> str:
         """The text at `key`, which must be one of `allowed`."""
-        value = self.get(key, str)
-        if value not in allowed:
-            raise self.error(f"{key!r}: unknown value {quoted(value)}", did_you_mean(value, allowed))
-        return value
+        return self._one_of(key, self.get(key, str), allowed)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The list of texts at `key`; empty where absent."""
@@ -112,45 +105,37 @@ class Table:
         and X | None of these; a field with a default may be absent. DataError for an unknown or missing key, a null,
         and a value of another type, at its path: `templates[3].lengths.num_renders`.
         """
-        hints, needed = _hints_of(cls)  # type: ignore[arg-type]  # a class is hashable, whatever mypy says
-        self.only(hints)
-        found = {
-            name: self._value(name, hint)
-            for name, hint in hints.items()
-            if name not in given and (name in self.values or name in needed)
-        }
-        return cls(**found, **given)
+        readers, needed = _readers_of(cls)  # type: ignore[arg-type]  # a class is hashable, whatever mypy says
+        found = dict(given)
+        for key, value in self.values.items():
+            if key not in readers:
+                self.only(readers)
+            if key not in given:
+                found[key] = readers[key](self, key, value)
+        for key, kind in needed.items():
+            if key not in found:
+                self.get(key, kind)
+        return cls(**found)
 
-    def _value(self, key: str, hint: Any) -> Any:
-        """The value at `key` as its type hint says."""
-        origin, inner = typing.get_origin(hint), typing.get_args(hint)
-        if hint is Any and key in self.values:
-            return self.values[key]
-        if hint == Count:
-            return self._count(key)
-        if origin is Literal:
-            return self.one_of(key, inner)
-        if origin in (types.UnionType, typing.Union):  # X | None
-            return self._value(key, inner[0])
-        if origin is tuple:
-            return tuple(self._items(key, inner[0]))
-        if origin in (Mapping, dict):
-            table = self._inner(self.get(key, dict), key)
-            return {name: table._value(name, inner[1]) for name in table.values}
-        if isinstance(hint, type) and is_dataclass(hint):
-            return self._inner(self.get(key, dict), key).into(hint)
-        return self.get(key, object if hint is Any else hint)
-
-    def _items(self, key: str, hint: Any) -> Iterator[Any]:
-        """The items of the list at `key`, each as the type hint says."""
-        items: list[object] = self.get(key, list)
-        for place in (named := {f"{key}[{i}]": item for i, item in enumerate(items)}):
-            yield Table(named, self.owner, self.file, self.path, self.remedy, self.ask)._value(place, hint)
-
-    def _count(self, key: str) -> int:
-        if (value := self.get(key, int)) < 0:
-            raise self.error(f"{key!r}: expected an integer from 0, found {quoted(value)}", self.ask)
+    def _checked(self, key: str, value: object, kind: type[T]) -> T:
+        """`value`, found at `key`, which must be a non-null `kind`."""
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = self._float(key, value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.error(f"{key!r}: expected {_WORDS.get(kind, kind.__name__)}, found {quoted(value)}", self.ask)
         return value
+
+    def _one_of(self, key: str, value: object, allowed: Collection[str]) -> str:
+        text = self._checked(key, value, str)
+        if text not in allowed:
+            raise self.error(f"{key!r}: unknown value {quoted(text)}", did_you_mean(text, allowed))
+        return text
+
+    def _count(self, key: str, value: object) -> int:
+        number = self._checked(key, value, int)
+        if number < 0:
+            raise self.error(f"{key!r}: expected an integer from 0, found {quoted(number)}", self.ask)
+        return number
 
     def _float(self, key: str, value: int) -> float:
         try:
@@ -163,13 +148,54 @@ class Table:
         return Table.of(value, self.owner, self.file, path, self.remedy, self.ask)
 
 
+# (table, key, value) -> the value as a type hint says.
+_Reader: TypeAlias = Callable[[Table, str, Any], Any]
+
+
 @cache
-def _hints_of(cls: type) -> tuple[dict[str, Any], frozenset[str]]:
-    """The type hint of every field of a dataclass, and the fields without a default."""
+def _readers_of(cls: type) -> tuple[dict[str, _Reader], dict[str, type]]:
+    """A reader for every field of a dataclass, and what is expected at those without a default."""
     hints = typing.get_type_hints(cls, include_extras=True)
     known = fields(cls)
-    needed = frozenset(field.name for field in known if field.default is field.default_factory is MISSING)
-    return {field.name: hints[field.name] for field in known}, needed
+    readers = {field.name: _reader_of(hints[field.name]) for field in known}
+    needed = [field.name for field in known if field.default is field.default_factory is MISSING]
+    return {name: read for name, (_, read) in readers.items()}, {name: readers[name][0] for name in needed}
+
+
+def _reader_of(hint: Any) -> tuple[type, _Reader]:
+    """The type in JSON of what a type hint asks for, and its reader."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return object, lambda _table, _key, value: value
+    if hint == Count:
+        return int, Table._count
+    if origin is Literal:
+        return str, lambda table, key, value: table._one_of(key, value, args)
+    if origin in (types.UnionType, typing.Union):  # X | None
+        return _reader_of(args[0])
+    if origin is tuple:
+        return list, _reader_of_items(_reader_of(args[0])[1])
+    if origin in (Mapping, dict):
+        return dict, _reader_of_values(_reader_of(args[1])[1])
+    if isinstance(hint, type) and is_dataclass(hint):
+        return dict, lambda table, key, value: table._inner(table._checked(key, value, dict), key).into(hint)
+    return hint, lambda table, key, value: value if type(value) is hint else table._checked(key, value, hint)
+
+
+def _reader_of_items(read: _Reader) -> _Reader:
+    def read_items(table: Table, key: str, value: Any) -> tuple[Any, ...]:
+        items: list[Any] = table._checked(key, value, list)
+        return tuple([read(table, f"{key}[{i}]", item) for i, item in enumerate(items)])
+
+    return read_items
+
+
+def _reader_of_values(read: _Reader) -> _Reader:
+    def read_values(table: Table, key: str, value: Any) -> dict[str, Any]:
+        inner = table._inner(table._checked(key, value, dict), key)
+        return {name: read(inner, name, item) for name, item in inner.values.items()}
+
+    return read_values
 
 
 def read_text(path: Path, most_bytes: int | None = None) -> str:
