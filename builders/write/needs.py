@@ -13,10 +13,10 @@ from ib_data.errors import DataError, IbDataError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What some datasets lack. `by_hand` has an error for each gate that a person must pass first, by dataset.
+    """What some datasets lack. `by_hand` has, by dataset, an error for each gate that a person must pass first.
 
-    `files` are to be fetched by the build, of which `media` are archives that it may need: rows decide that.
-    `one_by_one` are the datasets whose images or clips are fetched singly, of a size that nobody knows.
+    `files` are the annotation files that the build fetches, `media` the archives that it fetches if rows need them.
+    `one_by_one` names the datasets whose images or clips are fetched one by one, in an unknown size.
     """
 
     by_hand: Mapping[str, list[DataError]]
@@ -37,7 +37,7 @@ class Needs:
 def needs_of(cards: Iterable[Card], build: Build, split: str | None = None) -> Needs:
     """What the splits that would be built lack. No row is read and nothing is fetched.
 
-    A dataset that cannot be built at all (`--source` holds nothing of it) lacks nothing here: its own build says so.
+    A dataset that cannot be built at all (`--source` holds nothing of it) is left out: its own build says so.
     """
     by_hand: dict[str, dict[str, DataError]] = {}
     files: dict[str, SourceFile] = {}
@@ -72,12 +72,12 @@ def needs_of(cards: Iterable[Card], build: Build, split: str | None = None) -> N
 
 
 def tell_needs(cards: Sequence[Card], build: Build, split: str | None = None) -> None:
-    """Say how many bytes the build of these datasets will fetch.
+    """Print how many bytes the build of these datasets will fetch, before it begins.
 
-    IbDataError where a person must fetch something first: nothing was fetched then, and each of them is told. With
-    `allow_missing` they are only told, and the others are built.
+    Raises IbDataError if a person must fetch something first, after a line for each of these files; with
+    `allow_missing` prints the names of their datasets instead, so that the others are built.
     """
-    if build.options.miniature:  # brings its own files
+    if build.options.miniature:  # it brings its own files
         return
     needs = needs_of(cards, build, split)
     errors = [error for found in needs.by_hand.values() for error in found]
@@ -108,8 +108,8 @@ def _files(card: Card, build: Build, split: str | None) -> list[SourceFile]:
 def _stores(card: Card, build: Build) -> list[MediaStore]:
     """The stores of the card's media that the build may have to fetch.
 
-    None where `--source` holds any of the media: what it lacks of them is not fetched. With `--source` no gate is told
-    here: the images may be in a folder that does not count, which the build says once rows are read.
+    Empty if `--source` holds any of the media: what it lacks of them is not fetched. With `--source` gated stores are
+    left out: the images may be in a folder that does not count, which the build says once it has read the rows.
     """
     stores = [store for name in card.media for store in family(name)]
     if not build.options.media or (build.folders.roots and any(build.source_holds(card, store) for store in stores)):
