@@ -1,8 +1,8 @@
 """Finding an official file in the `--source` folders.
 
 A file may be there under its official name, as the archive or as the bare member of it, and either of them gzipped.
-Files there are used as they are: one whose checksum is not the official one is named once, and the manifest has its own
-checksum. An archive goes before a bare member, a file with the official checksum before any other, and one in its
+Files there are used as they are: one whose checksum is not the official one gets a note, and the manifest has its own
+checksum. An archive comes before a bare member, a file with the official checksum before any other, and one in its
 official folder before one elsewhere; where two are left that differ, a person must decide.
 """
 

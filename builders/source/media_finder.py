@@ -130,7 +130,7 @@ class _Search:
         return any(store.name in taken or self.source.holds_any(store) for store in stores)
 
     def _is_elsewhere(self, missing: list[MediaRef]) -> bool:
-        """Whether `--source` has files under the names of these, in folders that do not count; they are named then."""
+        """Whether `--source` has files under the names of these, in folders that do not count; a note names them."""
         near = self.near(missing[0]) if self.source.folders.roots else ""
         if near:
             note(f"{self.dataset}: {len(missing):,} images or clips are not fetched, the first is {near}")

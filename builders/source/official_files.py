@@ -54,7 +54,7 @@ def files_of(card: Card, split: str, form: str | None) -> list[SourceFile]:
 def resolve(card: Card, split: str, form: str | None, folders: SourceFolders, fetcher: Fetcher) -> Files:
     """All files of one split, located; fetches what is not at hand, after a line that says so.
 
-    An optional file that the `--source` lacks is not fetched where the source holds the others: it is named once.
+    An optional file that the `--source` lacks is not fetched where the source holds the others; a note says so.
     """
     files = files_of(card, split, form)
     found = {file: find_in_folders(card, file, folders) is not None for file in files}
@@ -118,7 +118,7 @@ def _names(file: SourceFile) -> list[str]:
 
 
 def _without_member(card: Card, file: SourceFile, folders: SourceFolders) -> list[str]:
-    """The archives of the file's name that are there and hold no such member, with one that they hold."""
+    """The archives of the file's name that lack the member, each with a member that it holds."""
     if file.member is None:
         return []
     from ib_data.builders.source.archives.archive import open_archive

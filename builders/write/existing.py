@@ -41,7 +41,7 @@ def is_done(earlier: Manifest, folder: Path, recipe: Mapping[str, Any]) -> bool:
 
 
 def is_whole(earlier: Manifest, folder: Path) -> bool:
-    """Whether every file of an earlier build is as it was left; one that is not is named."""
+    """Whether every file of an earlier build is as it was left; a note names one that is not."""
     lost = earlier.missing(folder) or next(_altered(earlier, folder), None)
     if lost:
         note(f"{earlier.dataset}/{earlier.split}: {lost} is missing or damaged; building again")

@@ -18,7 +18,7 @@ from ib_data.media.faults import MediaError
 from ib_data.media.frames import need_pyav
 
 MISSING = "media missing"
-MOST_OPENED = 5000  # of the media at hand, before missing ones are told: some 10 s of one core
+MOST_OPENED = 5000  # of the media at hand, when others are missing: some 10 s of one core
 LOOKUP = 32  # a handful of links alone could all be dead; the crawl would take it for a network that is down
 
 

@@ -85,7 +85,7 @@ class _Hashed(io.RawIOBase):
 def write_shard(job: ShardJob) -> ShardResult:
     """Write the tar, then its index rows, then its result, each by one rename: the result's file says it is whole.
 
-    All media are opened, also after one that does not open, so that the user is told of all of them at once.
+    All media are opened, also after one that does not open, so that the user sees all faults at once.
     """
     rows: list[dict[str, Any]] = []
     drops: list[Drop] = []

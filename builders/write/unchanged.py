@@ -1,7 +1,7 @@
-"""Whether anything has changed since a split was built, told in a second: without reading rows, or any image.
+"""Whether anything has changed since a split was built, found in a second without reading rows or images.
 
-After a build a file in the home's cache holds a checksum over the size and time of every file that could have a part in
-it, the options, and the code. What was crawled is not among them: its hosts are asked again.
+After a build, a file in the home's cache holds a checksum over the size and time of every input file, the options and
+the code. Crawled images are not part of it: their hosts are asked again.
 """
 
 import hashlib
