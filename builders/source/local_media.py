@@ -118,7 +118,7 @@ class InSource:
         return places
 
     def _opened(self, store: MediaStore) -> list[Path]:
-        """The archives of the store that open; what is wrong with the others is an error only where an image stays missing."""
+        """The archives of the store that open; the faults of the others matter only where an image stays missing."""
         sound = []
         for path in self.places.archives_of(store):
             try:
