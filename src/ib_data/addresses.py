@@ -18,5 +18,5 @@ def without_user(text: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """As `without_user`, and without queries: for addresses that nobody published."""
+    """As `without_user`, and without queries: for addresses that are not public."""
     return _QUERY.sub("...", without_user(text))

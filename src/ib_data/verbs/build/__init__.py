@@ -75,8 +75,10 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         raise click.UsageError("--mini brings its own files: there is nothing to look up for --dry-run")
     check_mirror(mirror)
     cards = stored_cards(names)
-    from ib_data.builders.write.build import Build, build_dataset
+    from ib_data.builders.write.build import build_dataset
+    from ib_data.builders.write.build_context import Build
     from ib_data.builders.write.dry_run import Step, steps
+    from ib_data.builders.write.needs import tell_needs
     from ib_data.builders.source.folders import SourceFolders
     from ib_data.builders.write.build_options import Options
 
@@ -92,6 +94,8 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
             from_hub=chosen["from_hub"],
             report=partial(report, home),
         )
+        if not chosen["dry_run"]:
+            tell_needs(cards, build, chosen["split"])
         failed: dict[str, IbDataError] = {}
         found: list[tuple[str, Step]] = []
         for card in cards:
