@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ib_data.home import Home
+from ib_data.home import Home, HomeLike
 from ib_data.mixtures.order.schedule import BLOCK, MAX_POSITION, Draws, Schedule
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.spec_file import load_mixture
@@ -232,7 +232,7 @@ class Stream:
 
 
 def open_stream(
-    home: Home,
+    home: HomeLike,
     mixture: Mixture | str,
     seed: int = 0,
     available: bool = False,
@@ -251,7 +251,7 @@ def open_stream(
     """
     spec = load_mixture(mixture) if isinstance(mixture, str) else mixture
     chosen = options or StreamOptions()
-    home = Home(home.root.absolute())  # a script may change its folder once the stream is open
+    home = Home.find(home)  # absolute: a script may change its folder once the stream is open
     store = store_of(home, shards, cache_bytes)
     spec, built = find_built(store, spec, available=available)
     parts = parts_of(built, spec, seed, chosen, home)

@@ -7,7 +7,7 @@ import click
 
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
-from ib_data.verbs.arguments import GROUPS, home_option, json_option, nothing_built, stored_cards
+from ib_data.verbs.arguments import home_option, json_option, nothing_built
 
 if TYPE_CHECKING:
     from ib_data.cards import Card
@@ -69,6 +69,7 @@ def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, dict[str, Ma
 
     Raises IbDataError where nothing is built of a dataset that is itself among NAMES, and where nothing is at all.
     """
+    from ib_data.cards.named import GROUPS, stored_cards
     from ib_data.stored.manifest import read_splits
 
     found = [(card, read_splits(home, card.name, card.splits)) for card in stored_cards(names)]
