@@ -1,5 +1,6 @@
 """Rows to shards.
 
+opened         a build that is ready to run: fetcher, folders, options
 build          the whole build of one split
 build_options  what a user may choose
 plan           every sample in key order, and every row left out

@@ -1,0 +1,7 @@
+"""What is built, for pipelines that people already have.
+
+members         what a name stands for: one split, or the members of a mixture with their weights
+to_webdataset   a `webdataset` pipeline
+to_datasets     a `datasets` dataset: map-style over a split, iterable over a mixture
+stored_image    the Image feature of `datasets` over bytes that stay in their shard
+"""
