@@ -2,7 +2,7 @@
 
 Official files of vision-language datasets become WebDataset shards with a Parquet index, instructions
 rendered from templates, a mixture weighted by the square root of dataset sizes, and training runs.
-Start with `ib-data --help` or the README; `docs/api.md` has an example of each name below.
+Start with `ib-data --help` and the README, which has the glossary; `docs/api.md` has an example of each name below.
 
 build          official files to shards
 open_split     one split that is built: its annotations, samples and images

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1, required=True)
 @click.option("-n", "number", type=click.IntRange(min=1), default=5, show_default=True, help="Annotations of each.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all draws.")
 @click.option("--all-templates", is_flag=True, help="Each annotation through every template it has the fields for.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the pictures instead.")
 @rendering_options
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 def command(
     names: tuple[str, ...],
     number: int,
-    seed: int,
     all_templates: bool,
     html: Path | None,
     rendering: Rendering,
@@ -55,7 +53,6 @@ def command(
         n=number,
         per_sample=number,
         max_annotations=number,
-        seed=seed,
         all_templates=all_templates,
         media=html is not None,
     )

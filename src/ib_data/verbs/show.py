@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1, required=True)
 @click.option("-n", "number", type=click.IntRange(min=1), default=3, show_default=True, help="Samples of each to show.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet to this file.")
 @rendering_options
 @home_option
 def command(
     names: tuple[str, ...],
     number: int,
-    seed: int,
     html: Path | None,
     rendering: Rendering,
     home: Home,
@@ -41,7 +39,7 @@ def command(
     """
     cards = built_cards(home, names, rendering.split)
     per_sample = 5 if html else 3
-    entries = Previews(home, cards, rendering, n=number, per_sample=per_sample, seed=seed, media=html is not None)
+    entries = Previews(home, cards, rendering, n=number, per_sample=per_sample, media=html is not None)
     if html is None:
         head = ""
         for place, entry in enumerate(entries):
