@@ -132,7 +132,11 @@ def _features(*, is_chat: bool) -> "datasets.Features":
     from datasets import Features, Image, Value
 
     texts = ("instruction", "target", "dataset", "split", "key", "annotation_id", "template")
-    columns: dict[str, Any] = {"image": Image(), **{name: Value("string") for name in texts}, "position": Value("int64")}
+    columns: dict[str, Any] = {
+        "image": Image(),
+        **{name: Value("string") for name in texts},
+        "position": Value("int64"),
+    }
     if is_chat:
         columns["earlier"] = [{"question": Value("string"), "answer": Value("string")}]
     return Features(columns)
@@ -189,7 +193,7 @@ def _runs(numbers: list[int]) -> list[tuple[int, int]]:
 
 def _row(example: Example, *, is_chat: bool) -> _Row:
     rendered = example.rendered
-    found = {
+    found: _Row = {
         "image": None if example.media is None else {"bytes": example.media, "path": None},
         "instruction": rendered.instruction,
         "target": rendered.target,

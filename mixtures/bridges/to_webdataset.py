@@ -143,7 +143,7 @@ class _Parsed:
         rows = dict(zip(_addresses(self.member), firsts, strict=False))
         row, shard = 0, ""
         for raw in raws:
-            if raw["__url__"] != shard or not row:
+            if raw["__url__"] != shard:
                 shard = raw["__url__"]
                 row = rows[shard]
             sample = Sample.from_json(raw.pop("json"))
