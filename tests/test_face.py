@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_homes import tiny_home  # noqa: F401
+import tiny_homes
 
 import ib_data
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 
 ROOT = Path(__file__).resolve().parent.parent
+tiny_home = tiny_homes.tiny_home
 HEAVY = ("pyarrow", "duckdb", "torch", "numpy", "click", "PIL", "yaml", "datasets", "webdataset")
 
 

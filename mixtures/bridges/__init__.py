@@ -3,5 +3,6 @@
 members         what a name stands for: one split, or the members of a mixture with their weights
 to_webdataset   a `webdataset` pipeline
 to_datasets     a `datasets` dataset: map-style over a split, iterable over a mixture
-stored_image    the Image feature of `datasets` over bytes that stay in their shard
+image_places    images in their shards as addresses that `datasets` opens
+sliced_stream   a stream that workers and ranks of `datasets` share
 """

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from itertools import count as count_from
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from ib_data.errors import DataError, MissingExtraError
 from ib_data.home import Home, HomeLike
 from ib_data.mixtures.bridges.members import Asked
 from ib_data.mixtures.stream.example import Example
-from ib_data.mixtures.stream.stream import Stream, open_stream
+from ib_data.mixtures.stream.stream import open_stream
 from ib_data.mixtures.stream.stream_options import StreamOptions
 from ib_data.sample import Annotation
 from ib_data.stored.index import annotation_of
@@ -26,11 +26,9 @@ MAP_LACKS = (
     "keeps one rendering of each annotation (another `epoch` gives another)"
 )
 STREAM_LACKS = (
-    "to_datasets: in an IterableDataset order and shares hold with one worker; with several, unlike StreamLoader, their "
-    "examples interleave, and resuming reads again what was seen"
+    "to_datasets: with one worker an IterableDataset gives the order of open_stream; with several, unlike StreamLoader, "
+    "their rows interleave, and a state fits the same number of workers only"
 )
-# Slices of the order, each read by one worker: as many workers and ranks can share it.
-NUM_SLICES = 64
 _COLUMNS = ("key", "shard", "media_offset", "media_bytes", *Annotation.__dataclass_fields__)
 _Row = dict[str, Any]
 
@@ -60,7 +58,7 @@ def to_datasets(
 
     A mixture gives the examples of `open_stream(home, name, seed)`, without end or the first `count` positions, with
     the column `earlier`, the turns before it, where it renders chats. Workers of a DataLoader and ranks
-    (`datasets.distributed.split_dataset_by_node`) share them without repeating any, up to 64 of them.
+    (`datasets.distributed.split_dataset_by_node`) share them without repeating any.
 
     `shards` is the URL of shards in an object store, of which `cache_bytes` are kept; `available` goes without members
     that are not built. Raises MissingExtraError without datasets, DataError for clips, IbDataError for what is not
@@ -88,25 +86,24 @@ def to_datasets(
 def _of_split(asked: Asked, epoch: int) -> "datasets.Dataset":
     import datasets
 
-    from ib_data.mixtures.bridges.stored_image import StoredImage
-
     member = asked.dataset()
     _require_images(member.card)
     split, digest = member.split, member.renderer.digest(member.card)
     folder = f"{asked.shards.rstrip('/')}/{split.dataset}/{split.split}" if asked.shards else str(split.folder)
     of = {"data": split.fingerprint, "templates": digest, "version": __version__}
-    found = datasets.Dataset.from_generator(
+    return datasets.Dataset.from_generator(
         _rows,
         gen_kwargs={"asked": asked, "folder": folder, "epoch": epoch, "of": of},
         features=_features(is_chat=False),
         cache_dir=str(asked.home.cache / "datasets"),
         split=datasets.NamedSplit(split.split),
     )
-    return found.cast_column("image", StoredImage())
 
 
 def _of_mixture(asked: Asked, count: int | None) -> "datasets.IterableDataset":
     import datasets
+
+    from ib_data.mixtures.bridges.sliced_stream import NUM_SLICES, SlicedStream
 
     options = StreamOptions(templates=asked.templates)
     stream = open_stream(
@@ -120,12 +117,9 @@ def _of_mixture(asked: Asked, count: int | None) -> "datasets.IterableDataset":
     )
     for part in stream.parts.values():
         _require_images(part.card)
-    slices = list(range(NUM_SLICES))
-    return datasets.IterableDataset.from_generator(
-        _examples,
-        features=_features(is_chat=stream.mixture.render.turns == "chat"),
-        gen_kwargs={"stream": stream, "count": count, "slices": slices},
-    )
+    is_chat = stream.mixture.render.turns == "chat"
+    source = SlicedStream(stream, _StreamRow(is_chat), count, list(range(NUM_SLICES)))
+    return datasets.IterableDataset(source, info=datasets.DatasetInfo(features=_features(is_chat=is_chat)))
 
 
 def _features(*, is_chat: bool) -> "datasets.Features":
@@ -134,7 +128,7 @@ def _features(*, is_chat: bool) -> "datasets.Features":
     texts = ("instruction", "target", "dataset", "split", "key", "annotation_id", "template")
     columns: dict[str, Any] = {
         "image": Image(),
-        **{name: Value("string") for name in texts},
+        **dict.fromkeys(texts, Value("string")),
         "position": Value("int64"),
     }
     if is_chat:
@@ -144,7 +138,7 @@ def _features(*, is_chat: bool) -> "datasets.Features":
 
 def _rows(asked: Asked, folder: str, epoch: int, of: dict[str, Any]) -> Iterator[_Row]:
     """The rows of a split. `datasets` finds what it wrote by these values: `of` is here for that alone."""
-    from ib_data.mixtures.bridges.stored_image import place_of
+    from ib_data.mixtures.bridges.image_places import place_of
 
     member = asked.dataset()
     row = epoch * len(member.split)
@@ -168,45 +162,28 @@ def _rows(asked: Asked, folder: str, epoch: int, of: dict[str, Any]) -> Iterator
             row += 1
 
 
-def _examples(stream: Stream, count: int | None, slices: list[int]) -> Iterator[_Row]:
-    """The positions of a stream whose remainder by NUM_SLICES is in `slices`, ascending; neighbours are read at once."""
-    runs = _runs(sorted(slices))
-    for base in count_from(0, NUM_SLICES):
-        if count is not None and base >= count:
-            return
-        for first, size in runs:
-            left = size if count is None else min(size, count - base - first)
-            for example in stream.batch(base + first, max(left, 0)):
-                yield _row(example, is_chat=stream.mixture.render.turns == "chat")
+@dataclass(frozen=True, slots=True)
+class _StreamRow:
+    """An example as a row; `is_chat`: with the turns before it."""
 
+    is_chat: bool
 
-def _runs(numbers: list[int]) -> list[tuple[int, int]]:
-    """Ascending numbers as runs of consecutive ones: the first of each, and how many."""
-    runs: list[tuple[int, int]] = []
-    for number in numbers:
-        if runs and sum(runs[-1]) == number:
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        else:
-            runs.append((number, 1))
-    return runs
-
-
-def _row(example: Example, *, is_chat: bool) -> _Row:
-    rendered = example.rendered
-    found: _Row = {
-        "image": None if example.media is None else {"bytes": example.media, "path": None},
-        "instruction": rendered.instruction,
-        "target": rendered.target,
-        "dataset": example.dataset,
-        "split": example.split,
-        "key": example.key,
-        "annotation_id": example.annotation_id,
-        "template": rendered.template,
-        "position": example.position,
-    }
-    if is_chat:
-        found["earlier"] = [{"question": turn.question, "answer": turn.answer} for turn in rendered.earlier]
-    return found
+    def __call__(self, example: Example) -> _Row:
+        rendered = example.rendered
+        found: _Row = {
+            "image": None if example.media is None else {"bytes": example.media, "path": None},
+            "instruction": rendered.instruction,
+            "target": rendered.target,
+            "dataset": example.dataset,
+            "split": example.split,
+            "key": example.key,
+            "annotation_id": example.annotation_id,
+            "template": rendered.template,
+            "position": example.position,
+        }
+        if self.is_chat:
+            found["earlier"] = [{"question": turn.question, "answer": turn.answer} for turn in rendered.earlier]
+        return found
 
 
 def _require_images(card: Card) -> None:

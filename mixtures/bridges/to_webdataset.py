@@ -125,6 +125,7 @@ class _Opened:
         shard = split.manifest.shards[number]
         descriptor = split.store.open(split.folder, shard)
         if descriptor is not None:
+            os.lseek(descriptor, 0, os.SEEK_SET)  # one of a cache has been written or verified through
             return os.fdopen(descriptor, "rb")
         # A cache without room for a whole shard: it is read as one range, and held while it is used.
         whole = Extent(offset=0, num_bytes=shard.num_bytes, json_offset=0, json_bytes=0)
@@ -213,7 +214,8 @@ def _example(member: BridgeMember, raw: _Raw, ordinal: int, annotation: Annotati
     """One annotation of a sample, rendered, with the sample's image or clip."""
     rendered, sample = member.rendered(annotation, position), raw["__sample__"]
     found = {"__key__": f"{sample.key}-{ordinal}", "__url__": raw["__url__"]}
-    found |= {sample.media.kind: value for name, value in raw.items() if not name.startswith("__")}
+    if (extension := next((name for name in raw if not name.startswith("__")), None)) is not None:
+        found[sample.media.kind] = raw[extension]
     found |= {"instruction": rendered.instruction, "target": rendered.target}
     if member.renderer.options.turns == "chat":
         found["earlier"] = [{"question": turn.question, "answer": turn.answer} for turn in rendered.earlier]

@@ -99,7 +99,7 @@ def test_rows_are_written_once_and_again_where_the_build_is_another(home: Home, 
 def test_a_shard_that_ends_too_early_is_an_error(home: Home) -> None:
     data = ib_data.to_datasets(home, "okvqa")
     (home.split("okvqa", "train") / "okvqa-train-000000.tar").write_bytes(b"")
-    with pytest.raises(IbDataError, match="expected an image of .* found 0"):
+    with pytest.raises(IbDataError, match=r"expected an image of .* found 0"):
         data[0]
 
 
