@@ -1,11 +1,14 @@
 """Images in their shards as addresses that fsspec opens, and `datasets` with it: `ibshard://OFFSET+BYTES@SHARD`.
 
+SHARD is quoted as in a URL: fsspec would read `//` and `::` in it as its own.
+
 The package declares the protocol to fsspec, so that any process that has it installed opens such an address.
 """
 
 import io
 import re
 from typing import Any
+from urllib.parse import quote, unquote
 
 import fsspec
 
@@ -18,7 +21,7 @@ _PLACE = re.compile(r"(?:ibshard://)?(\d+)\+(\d+)@(.+)", re.DOTALL)
 
 def place_of(shard: str, offset: int, num_bytes: int) -> str:
     """The address of `num_bytes` bytes from `offset` on of a shard, which is a path or a URL."""
-    return f"{PROTOCOL}://{offset}+{num_bytes}@{shard}"
+    return f"{PROTOCOL}://{offset}+{num_bytes}@{quote(shard, safe='')}"
 
 
 class ShardFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc]
@@ -39,7 +42,7 @@ def _parsed(path: str) -> tuple[int, int, str]:
     place = _PLACE.fullmatch(path)
     if place is None:
         raise FileNotFoundError(f"expected OFFSET+BYTES@SHARD, found {path}")
-    return int(place[1]), int(place[2]), place[3]
+    return int(place[1]), int(place[2]), unquote(place[3])
 
 
 def _read(shard: str, offset: int, num_bytes: int) -> bytes:

@@ -26,7 +26,7 @@ MAP_LACKS = (
     "keeps one rendering of each annotation (another `epoch` gives another)"
 )
 STREAM_LACKS = (
-    "to_datasets: with one worker an IterableDataset gives the order of open_stream; with several, unlike StreamLoader, "
+    "to_datasets: with one worker an IterableDataset has the order of open_stream; with several, unlike StreamLoader, "
     "their rows interleave, and a state fits the same number of workers only"
 )
 _COLUMNS = ("key", "shard", "media_offset", "media_bytes", *Annotation.__dataclass_fields__)
@@ -54,7 +54,7 @@ def to_datasets(
     Of a dataset (`split` by default the one that the paper used) there is a row per annotation, in the order of the
     index, rendered at position `epoch * annotations + row`. Texts are written once into Arrow files in the home's
     cache. Images stay in their shards and are read when a row is asked for: an image has several annotations, and each
-    would hold a copy of it. What is saved or pushed holds the bytes.
+    would hold a copy of it. `push_to_hub` writes their bytes; `save_to_disk` writes where they are.
 
     A mixture gives the examples of `open_stream(home, name, seed)`, without end or the first `count` positions, with
     the column `earlier`, the turns before it, where it renders chats. Workers of a DataLoader and ranks

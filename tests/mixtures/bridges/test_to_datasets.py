@@ -10,12 +10,14 @@ from typing import Any
 import datasets
 import pytest
 from datasets.distributed import split_dataset_by_node
+from datasets.table import embed_table_storage
 from PIL import Image
 from torch.utils.data import DataLoader
 
 import ib_data
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
+from ib_data.mixtures.bridges.sliced_stream import NUM_SLICES, SlicedStream
 from ib_data.mixtures.bridges.to_datasets import MAP_LACKS, STREAM_LACKS
 
 pytestmark = pytest.mark.filterwarnings("default")  # of datasets' own
@@ -69,15 +71,17 @@ def test_workers_of_a_data_loader_share_the_rows(home: Home) -> None:
     assert found == list(range(40))
 
 
-def test_what_is_saved_holds_the_images_and_needs_nothing_of_the_home(home: Home, tmp_path: Path) -> None:
+def test_what_is_saved_says_where_images_are_and_what_is_pushed_holds_them(home: Home, tmp_path: Path) -> None:
     data = ib_data.to_datasets(home, "okvqa")
     expected = [row["image"].tobytes() for row in data]
     data.save_to_disk(tmp_path / "saved")
-    del data
-    shutil.rmtree(home.root)
     again = datasets.load_from_disk(tmp_path / "saved")
     assert type(again.features["image"]) is datasets.Image
     assert [row["image"].tobytes() for row in again] == expected
+    embedded = embed_table_storage(data.data.table)  # as push_to_hub does
+    split = ib_data.open_split(home, "okvqa")
+    for row, image in enumerate(embedded["image"].to_pylist()):
+        assert image["bytes"] == split.media(split.ref_at(row).key)
 
 
 def test_rows_are_written_once_and_again_where_the_build_is_another(home: Home, build_split: Any) -> None:
@@ -125,9 +129,30 @@ def test_a_mixture_is_the_stream(picture_home: Home, capsys: pytest.CaptureFixtu
     assert [row["position"] for row in endless.take(200)] == list(range(200))
 
 
+@pytest.mark.parametrize("workers", [2, 11])  # of which 11 gets slices that are not evenly spaced
+def test_slices_share_all_positions_and_resume_by_a_seek(picture_home: Home, workers: int) -> None:
+    stream = ib_data.open_stream(picture_home, "demo", available=True)
+    source = SlicedStream(stream, lambda example: {"key": example.key}, 200, list(range(NUM_SLICES)))
+    found = []
+    for worker in range(workers):
+        part = source.shard_data_sources(workers, worker, contiguous=False)
+        rows = list(part)
+        positions = [position for position, _ in rows]
+        assert positions == sorted(positions)
+        part._init_state_dict()
+        iterator = iter(part)
+        next(iterator)
+        again = source.shard_data_sources(workers, worker, contiguous=False)
+        again.load_state_dict(part.state_dict())
+        assert list(again) == rows[1:]
+        found += rows
+    expected = [(example.position, {"key": example.key}) for example in stream.batch(0, 200)]
+    assert sorted(found, key=lambda row: row[0]) == expected
+
+
 def test_workers_and_ranks_share_a_mixture_without_repeating(picture_home: Home) -> None:
     data = ib_data.to_datasets(picture_home, "demo", count=130, available=True).remove_columns("image")
-    found = [row["position"] for row in DataLoader(data, batch_size=None, num_workers=3)]
+    found = [row["position"] for row in DataLoader(data, batch_size=None, num_workers=2)]
     assert sorted(found) == list(range(130))
     ranks = [[row["position"] for row in split_dataset_by_node(data, rank=rank, world_size=2)] for rank in range(2)]
     assert sorted(ranks[0] + ranks[1]) == list(range(130))

@@ -110,7 +110,7 @@ def test_the_workers_of_a_mixture_draw_different_positions(picture_home: Home) -
 
 def test_an_annotation_that_no_template_fits_is_for_the_handler(picture_home: Home, tmp_path: Any) -> None:
     (tmp_path / "question_answering.toml").write_text(
-        '[train]\nbeside = "{{ context }} {{ question }}"\n[target]\nbeside = "{{ answer }}"\n'
+        'target = "{{ answer }}"\nunused = ["label"]\n[train]\nbeside = "{{ context }} {{ question }}"\n'
     )
     given = {"templates": str(tmp_path), "decode": None}
     with pytest.raises(IbDataError, match="context"):
