@@ -128,7 +128,7 @@ def test_a_mapping_that_is_no_annotation_is_an_error(given: dict[str, Any], word
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"names": "vqa"}, "did you mean 'vqav2'"),
+        ({"names": "vqa2"}, "did you mean 'vqav2'"),
         ({"names": "vqav2", "mini": True, "source": "x"}, "leave out source"),
         ({"names": "vqav2", "limit": 0}, "limit: expected at least 1, found 0"),
         ({"names": "vqav2", "mirror": "ftp://host"}, "expected an address that begins with file:"),
@@ -153,7 +153,7 @@ def test_the_page_runs_as_it_stands(
         exec(compile(block, "docs/api.md", "exec"), names)
     out = capsys.readouterr().out
     assert "vqav2 train" in out
-    assert "unknown dataset 'vqa'; did you mean 'vqav2'?" in out
+    assert "unknown dataset 'vqa2'; did you mean 'vqav2'?" in out
     shown = set(re.findall(r"`(\w+)`", page.partition("## Build")[0]))
     assert set(ib_data.__all__) - {"QueryResult"} <= shown
     assert all(
