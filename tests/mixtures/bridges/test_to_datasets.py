@@ -171,3 +171,12 @@ def test_what_is_missing_is_named(
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'ib-data\[datasets\]'"):
         ib_data.to_datasets(picture_home, "vqav2")
+
+
+def test_a_chat_has_its_earlier_turns_and_a_build_without_media_no_images(dialogues: Home, tmp_path: Path) -> None:
+    spec = tmp_path / "chats.toml"
+    spec.write_text('base = "instructblip"\nonly = ["llava_conversation"]\n[render]\nturns = "chat"\n')
+    data = ib_data.to_datasets(dialogues, str(spec), count=20)
+    for row, example in zip(data, ib_data.open_stream(dialogues, str(spec)).batch(0, 20), strict=True):
+        earlier = [{"question": turn.question, "answer": turn.answer} for turn in example.rendered.earlier]
+        assert (row["image"], row["earlier"], row["target"]) == (None, earlier, example.rendered.target)

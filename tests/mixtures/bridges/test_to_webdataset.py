@@ -131,3 +131,18 @@ def test_what_is_missing_is_named(picture_home: Home, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "webdataset", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'ib-data\[webdataset\]'"):
         ib_data.to_webdataset(picture_home, "vqav2")
+
+
+def test_a_chat_gives_whole_conversations_without_media(dialogues: Home, tmp_path: Any) -> None:
+    spec = tmp_path / "chats.toml"
+    spec.write_text('base = "instructblip"\nonly = ["llava_conversation"]\n[render]\nturns = "chat"\n')
+    found = list(islice(ib_data.to_webdataset(dialogues, str(spec)), 120))
+    assert not any({"image", "video"} & sample.keys() for sample in found)
+    ends = {example.annotation_id for example in ib_data.open_stream(dialogues, str(spec)).batch(0, 300)}
+    assert {sample["annotation_id"] for sample in found} <= ends
+    split = ib_data.open_split(dialogues, "llava_conversation")
+    by_id = {annotation.id: annotation for annotation in split.annotations()}
+    for sample in found:
+        turns = [turn.question for turn in by_id[sample["annotation_id"]].history]
+        assert len(sample["earlier"]) == len(turns)
+        assert all(asked in turn["question"] for asked, turn in zip(turns, sample["earlier"], strict=True))
