@@ -101,6 +101,13 @@ def test_an_annotation_is_rendered_from_whatever_holds_it(tiny_home: Home) -> No
     assert "what is it?" in hidden.instruction.lower()
 
 
+def test_a_stream_and_its_loader_say_what_they_are(tiny_home: Home) -> None:
+    stream = ib_data.open_stream(str(tiny_home.root), "demo", 7, available=True)
+    assert repr(stream) == "<Stream demo: vqav2, coco_caption, okvqa, vqav2_qg; seed 7>"
+    loader = ib_data.StreamLoader(stream, 8, world=2, rank=1)
+    assert repr(loader) == f"<StreamLoader of {stream!r}: batches of 8, rank 1 of 2, 0 workers, position 0>"
+
+
 def test_a_template_is_named_or_is_the_zero_shot_prompt(tmp_path: Path) -> None:
     given = {"id": "1", "question": "what is it?", "answers": [{"text": "a cup", "count": 1}]}
     assert ib_data.render("vqav2", given, template="keep_short").template == "keep_short"

@@ -55,6 +55,9 @@ class Stream:
         self._last: int | None = None
         self.schedule = Schedule(stage_quotas(mixture), sizes, seed, locality=options.locality)
 
+    def __repr__(self) -> str:
+        return f"<Stream {self.mixture.name}: {', '.join(self._parts)}; seed {self.seed}>"
+
     @property
     def parts(self) -> Mapping[str, Part]:
         """The members that some stage draws from, by name."""
