@@ -16,6 +16,7 @@ check: .venv/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typed_face.py
 	MYPYPATH=src:benchmarks $(BIN)/mypy --config-file= --ignore-missing-imports --check-untyped-defs benchmarks
 	$(BIN)/python docs/check_links.py
 	$(BIN)/python docs/cli_reference.py --check

@@ -1,5 +1,6 @@
 """Rows to shards.
 
+opened         a build that is ready to run: fetcher, folders, options
 build          the whole build of a dataset, split by split
 build_context  what one run works with; build_options: what a user may choose
 split_choice   which form and which splits are built

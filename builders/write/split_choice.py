@@ -31,9 +31,9 @@ def chosen_splits(
 
 def warn_of_mixed_forms(card: Card, form: str | None, home: Home) -> None:
     """Say so where another split was built from another form: their splits may share images (COCO's 2014 and 2017)."""
-    manifests, _ = survey(home)
+    manifests, _ = survey(home, card.name)
     for other in manifests:
-        if other.dataset == card.name and other.recipe.get("form") != (form or ""):
+        if other.recipe.get("form") != (form or ""):
             note(
                 f"{card.name}: {other.split} here is of the {other.recipe.get('form')} form, not {form}: build it again"
             )

@@ -151,6 +151,11 @@ class StreamLoader(Generic[BatchT]):
         self.meter = Meter()
         self._num_begun = 0
 
+    def __repr__(self) -> str:
+        of = self.dataset
+        place = f"rank {of.rank} of {of.world}, {self.workers} workers, position {self.position:,}"
+        return f"<StreamLoader of {of.stream!r}: batches of {of.batch_size:,}, {place}>"
+
     def __iter__(self) -> Iterator[BatchT]:
         """IbDataError, in one line, for whatever a worker cannot go on from, and for an iteration that was left behind.
 

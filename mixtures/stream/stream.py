@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ib_data.home import Home
+from ib_data.home import Home, HomeLike
 from ib_data.mixtures.order.block_shuffle import Locality
 from ib_data.mixtures.order.schedule import BLOCK, MAX_POSITION, Draws, Schedule
 from ib_data.mixtures.spec.mixture import Mixture
@@ -57,6 +57,9 @@ class Stream:
         self.schedule = Schedule(
             stage_quotas(mixture), sizes, seed, locality=Locality() if options.local_order else None
         )
+
+    def __repr__(self) -> str:
+        return f"<Stream {self.mixture.name}: {', '.join(self._parts)}; seed {self.seed}>"
 
     @property
     def parts(self) -> Mapping[str, Part]:
@@ -220,7 +223,7 @@ class Stream:
 
 
 def open_stream(
-    home: Home,
+    home: HomeLike,
     mixture: Mixture | str,
     seed: int = 0,
     available: bool = False,
@@ -239,7 +242,7 @@ def open_stream(
     """
     spec = load_mixture(mixture) if isinstance(mixture, str) else mixture
     chosen = options or StreamOptions()
-    home = Home(home.root.absolute())  # a script may change its folder once the stream is open
+    home = Home.find(home)  # absolute: a script may change its folder once the stream is open
     store = store_of(home, shards, cache_bytes)
     spec, built = find_built(store, spec, available=available)
     library = Library(chosen.templates) if chosen.templates else PACKAGED

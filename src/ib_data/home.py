@@ -13,24 +13,33 @@ HOME_FOLDERS = ("shards", "staging", "miniature", "runs", "cache", "draws", "loc
 _MARKED = "This folder is a home of ib-data: it is never read as --source.\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Home:
-    """The paths under one home folder. Nothing is created until something is written."""
+    """The paths under one home folder; `~` is expanded. Nothing is created until something is written."""
 
     root: Path
 
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        try:
+            object.__setattr__(self, "root", Path(root).expanduser())
+        except RuntimeError as error:
+            raise IbDataError(f"--home {root}: {error}") from error
+
+    def __repr__(self) -> str:
+        return f"Home({str(self.root)!r})"
+
     @classmethod
-    def find(cls, given: str | os.PathLike[str] | None = None) -> "Home":
-        """The home given on the command line, else `IB_DATA_HOME`, else `~/ib_data`; always absolute.
+    def find(cls, given: "HomeLike | None" = None) -> "Home":
+        """The home that was given, else `IB_DATA_HOME`, else `~/ib_data`; always absolute.
 
         IbDataError for a name that is no text in this locale: neither pyarrow nor DuckDB could open a file there.
         """
-        chosen = given or os.environ.get("IB_DATA_HOME") or Path.home() / "ib_data"
+        if isinstance(given, Home):
+            return cls(given.root.absolute())
+        chosen = given or os.environ.get("IB_DATA_HOME") or "~/ib_data"
+        root = cls(chosen).root.absolute()
         try:
-            root = Path(chosen).expanduser().absolute()
             str(root).encode("utf-8")
-        except RuntimeError as error:
-            raise IbDataError(f"--home {chosen}: {error}") from error
         except UnicodeEncodeError as error:
             remedy = "set LC_ALL=C.UTF-8, or name another --home"
             raise IbDataError(f"--home {chosen}: the locale cannot read this name; {remedy}") from error
@@ -88,6 +97,10 @@ class Home:
     def lock(self, name: str) -> Path:
         """The file that processes lock while they work on `name`."""
         return self.root / "locks" / f"{name}.lock"
+
+
+# What functions take in place of a home: its folder.
+HomeLike = Home | str | os.PathLike[str]
 
 
 def is_home(names: Collection[str]) -> bool:

@@ -1,6 +1,6 @@
 """Options that many verbs share."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +14,6 @@ from ib_data.verbs.own_datasets import datasets_option
 if TYPE_CHECKING:
     from ib_data.cards import Card
 
-GROUPS = ("all", "held-in", "held-out")
 # 60K steps of 128 samples: the Vicuna-7B run (arXiv 2305.06500, section 2.5).
 _PAPER_SAMPLES = 7_680_000
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,28 +68,6 @@ def templates_option(function: F) -> F:
     )(function)
 
 
-def named_cards(names: Iterable[str]) -> "list[Card]":
-    """The cards behind NAMES (datasets, held-in, held-out, all), each once, in order.
-
-    Raises IbDataError for an unknown name, before anything is done.
-    """
-    from ib_data.cards import card_names, find_card
-
-    wanted = {}
-    for name in names:
-        for card in map(find_card, card_names() if name in GROUPS else [name]):
-            if name not in GROUPS or name in ("all", card.role):
-                wanted[card.name] = card
-    return list(wanted.values())
-
-
-def stored_cards(names: Iterable[str]) -> "list[Card]":
-    """As `named_cards`, a view as the dataset that stores it."""
-    from ib_data.cards import find_card
-
-    return list({card.stored_as: find_card(card.stored_as) for card in named_cards(names)}.values())
-
-
 def nothing_built(home: Home, names: Sequence[str]) -> IbDataError:
     """The error where groups were named and nothing of them is built."""
     return IbDataError(f"nothing of {', '.join(names)} is built in {home.root}; run `ib-data build {names[0]}`")
@@ -101,6 +78,8 @@ def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> "
 
     Raises IbDataError where this is so of a dataset that is itself among NAMES, and where none is left.
     """
+    from ib_data.cards.named import named_cards
+
     cards = named_cards(names)  # first of all: an unknown name needs no pyarrow
     from ib_data.cards.built import NoSplitError, open_split
     from ib_data.stored.built_split import NotBuiltError

@@ -3,19 +3,16 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.console import note
-from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.verbs.build.fetching import check_mirror, fetcher_of
+from ib_data.verbs.arguments import home_option, split_option
 from ib_data.verbs.build.report import report, report_steps
-from ib_data.verbs.arguments import home_option, split_option, stored_cards
 
-# Options of the verb that the library takes under the same names.
-_SAME_NAME = ("allow_missing", "max_side", "limit", "workers", "replace", "drop_repeated")
+if TYPE_CHECKING:
+    from ib_data.cards import Card
 
 
 @click.command(name="build")
@@ -73,56 +70,34 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         raise click.UsageError("--mini brings its own files: leave out --source, --mirror and --from-hub")
     if mini and chosen["dry_run"]:
         raise click.UsageError("--mini brings its own files: there is nothing to look up for --dry-run")
-    check_mirror(mirror)
-    cards = stored_cards(names)
-    from ib_data.builders.write.build import build_dataset
-    from ib_data.builders.write.build_context import Build
-    from ib_data.builders.write.dry_run import Step, steps
-    from ib_data.builders.write.needs import tell_needs
-    from ib_data.builders.source.folders import SourceFolders
+    from ib_data.cards.named import stored_cards
+
+    cards = stored_cards(names)  # before anything else: an unknown name needs no pyarrow
+    from ib_data.builders.write.opened import mirror_fault
+    from ib_data.face.build import build
+
+    if fault := mirror_fault(mirror):
+        raise click.UsageError(fault)
+    del chosen["engine"]
+    if chosen.pop("dry_run"):
+        _list_steps(cards, home, mirror=mirror, **chosen)
+        return
+    given = {"source": chosen.pop("sources"), "media": not chosen.pop("no_media"), **chosen}
+    build(names, home, mini=mini, mirror=mirror, report=partial(report, home), **given)
+
+
+def _list_steps(cards: "list[Card]", home: Home, *, split: str | None, no_media: bool, **chosen: Any) -> None:
+    """Print where every file would come from; IbDataError where this cannot be told of every dataset."""
     from ib_data.builders.write.build_options import Options
+    from ib_data.builders.write.dry_run import Step, steps
+    from ib_data.builders.write.opened import opened_build, raise_failures, with_each
 
-    options = Options(media=not chosen["no_media"], miniature=mini, **{name: chosen[name] for name in _SAME_NAME})
-    folders = SourceFolders(tuple(path.absolute() for path in chosen["sources"]), home)
-    wanted = [card.name for card in cards]
-    with fetcher_of(home, mini, mirror, chosen["mini_size"], wanted, options.media) as fetcher:
-        build = Build(
-            home=home,
-            fetcher=fetcher,
-            folders=folders,
-            options=options,
-            from_hub=chosen["from_hub"],
-            report=partial(report, home),
-        )
-        if not chosen["dry_run"]:
-            tell_needs(cards, build, chosen["split"])
-        failed: dict[str, IbDataError] = {}
-        found: list[tuple[str, Step]] = []
-        for card in cards:
-            try:
-                if chosen["dry_run"]:
-                    found += [(card.name, step) for step in steps(card, build, chosen["split"])]
-                else:
-                    build_dataset(card, build, chosen["split"])
-            except IbDataError as error:  # a gate, a missing extra: the others are built all the same
-                failed[card.name] = error
-                if len(cards) > 1:
-                    note(f"not built: {error}")
-    if chosen["dry_run"]:
-        report_steps(found)
-    else:
-        _make_catalog(home, is_asked=not failed)
-    if len(cards) == 1 and failed:
-        raise next(iter(failed.values()))
-    if failed:
-        raise IbDataError(f"{len(failed)} of {len(cards)} datasets were not built: {', '.join(failed)}")
+    given = {name: chosen.pop(name) for name in ("sources", "mirror", "from_hub", "mini_size")}
+    with opened_build(home, Options(media=not no_media, **chosen), **given) as opened:
 
+        def steps_of(card: "Card") -> list[tuple[str, Step]]:
+            return [(card.name, step) for step in steps(card, opened, split)]
 
-def _make_catalog(home: Home, is_asked: bool) -> None:
-    from ib_data.mixtures.catalog.file import rebuild
-
-    try:
-        rebuild(home)
-    except IbDataError as error:  # of another dataset: what was asked for is built
-        if is_asked:
-            note(f"the catalog was not renewed: {error}")
+        found, failed = with_each(cards, steps_of)
+    report_steps(found)
+    raise_failures(cards, failed)

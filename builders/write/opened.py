@@ -1,0 +1,94 @@
+"""A build that is ready to run: where it fetches from, which folders it looks into, and how failures are told."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from ib_data.addresses import without_user
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write.build_context import Build
+from ib_data.builders.write.build_options import Options
+from ib_data.cards import Card
+from ib_data.console import note
+from ib_data.errors import IbDataError
+from ib_data.home import MARKER, Home
+from ib_data.stored.manifest import Manifest
+
+MINI_SIZE = 40  # images of the miniature's largest archive
+_SCHEMES = ("file", "http", "https")
+T = TypeVar("T")
+
+
+@contextmanager
+def opened_build(
+    home: Home,
+    options: Options,
+    *,
+    sources: Sequence[Path] = (),
+    mirror: str | None = None,
+    from_hub: bool = False,
+    mini_size: int = MINI_SIZE,
+    datasets: Sequence[str] | None = None,
+    report: Callable[[Manifest, bool], None] = lambda _manifest, _is_new: None,
+) -> Iterator[Build]:
+    """A build for `build_dataset` and `steps`; with `options.miniature` the miniature is served while it is open.
+
+    Of the miniature only what `datasets` need is drawn (None: all of it).
+    IbDataError for an address that no mirror has, and for a mirror that is the miniature of a home.
+    """
+    folders = SourceFolders(tuple(path.absolute() for path in sources), home)
+    with _fetcher(home, options, mirror, mini_size, datasets) as fetcher:
+        yield Build(home=home, fetcher=fetcher, folders=folders, options=options, from_hub=from_hub, report=report)
+
+
+def mirror_fault(mirror: str | None) -> str | None:
+    """What is wrong with the address of a mirror, or None."""
+    try:
+        is_known = mirror is None or urlsplit(mirror).scheme in _SCHEMES
+    except ValueError:
+        is_known = False
+    if is_known:
+        return None
+    return f"--mirror {without_user(str(mirror))}: expected an address that begins with file:, http: or https:"
+
+
+def with_each(cards: Sequence[Card], work: Callable[[Card], list[T]]) -> tuple[list[T], dict[str, IbDataError]]:
+    """What `work` gives for each dataset, and the errors of those it fails for: the others are done all the same."""
+    found: list[T] = []
+    failed: dict[str, IbDataError] = {}
+    for card in cards:
+        try:
+            found += work(card)
+        except IbDataError as error:  # a gate, a missing extra
+            failed[card.name] = error
+            if len(cards) > 1:
+                note(f"not built: {error}")
+    return found, failed
+
+
+def raise_failures(cards: Sequence[Card], failed: dict[str, IbDataError]) -> None:
+    """Raise the error of the one dataset that was asked for, or one that names all that failed; nothing without any."""
+    if len(cards) == 1 and failed:
+        raise next(iter(failed.values()))
+    if failed:
+        raise IbDataError(f"{len(failed)} of {len(cards)} datasets were not built: {', '.join(failed)}")
+
+
+def _fetcher(
+    home: Home, options: Options, mirror: str | None, mini_size: int, datasets: Sequence[str] | None
+) -> AbstractContextManager[Fetcher]:
+    if options.miniature:
+        from ib_data.builders.miniature.server import miniature_fetcher  # draws, which an official build never does
+
+        return miniature_fetcher(home, mini_size, datasets=datasets, with_media=options.media, tell=note)
+    if fault := mirror_fault(mirror):
+        raise IbDataError(fault)
+    if mirror and urlsplit(mirror).scheme == "file":
+        folder = Path(url2pathname(urlsplit(mirror).path))
+        if any(path.name == "miniature" and (path.parent / MARKER).exists() for path in (folder, *folder.parents)):
+            raise IbDataError(f"--mirror {mirror}: this is the drawn miniature of a home; build from it with --mini")
+    return nullcontext(Fetcher(downloads=home.downloads, mirror=mirror))

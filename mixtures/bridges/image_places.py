@@ -1,0 +1,62 @@
+"""Images in their shards as addresses that fsspec opens, and `datasets` with it: `ibshard://OFFSET+BYTES@SHARD`.
+
+SHARD is quoted as in a URL: fsspec would read `//` and `::` in it as its own.
+
+The package declares the protocol to fsspec, so that any process that has it installed opens such an address.
+"""
+
+import io
+import re
+from typing import Any
+from urllib.parse import quote, unquote
+
+import fsspec
+
+from ib_data.addresses import without_secrets
+from ib_data.errors import IbDataError
+
+PROTOCOL = "ibshard"
+_PLACE = re.compile(r"(?:ibshard://)?(\d+)\+(\d+)@(.+)", re.DOTALL)
+
+
+def place_of(shard: str, offset: int, num_bytes: int) -> str:
+    """The address of `num_bytes` bytes from `offset` on of a shard, which is a path or a URL."""
+    return f"{PROTOCOL}://{offset}+{num_bytes}@{quote(shard, safe='')}"
+
+
+class ShardFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc]
+    """Reads byte ranges of shards. IbDataError where a shard cannot be read, or ends before the range."""
+
+    protocol = PROTOCOL
+
+    def info(self, path: str, **_named: Any) -> dict[str, Any]:
+        """The size of the range; nothing is read."""
+        return {"name": path, "size": _parsed(path)[1], "type": "file"}
+
+    def _open(self, path: str, *_given: Any, **_named: Any) -> io.BytesIO:
+        offset, num_bytes, shard = _parsed(path)
+        return io.BytesIO(_read(shard, offset, num_bytes))
+
+
+def _parsed(path: str) -> tuple[int, int, str]:
+    place = _PLACE.fullmatch(path)
+    if place is None:
+        raise FileNotFoundError(f"expected OFFSET+BYTES@SHARD, found {path}")
+    return int(place[1]), int(place[2]), unquote(place[3])
+
+
+def _read(shard: str, offset: int, num_bytes: int) -> bytes:
+    try:
+        file_system, path = fsspec.url_to_fs(shard)
+        data = bytes(file_system.cat_file(path, start=offset, end=offset + num_bytes))
+    except OSError as error:
+        problem = without_secrets(f"{shard}: cannot be read ({error})")
+        raise IbDataError(f"{problem}; is it still there? Build it again, and call to_datasets again") from error
+    if len(data) != num_bytes:
+        problem = f"expected an image of {num_bytes:,} bytes at byte {offset:,}, found {len(data):,}"
+        raise IbDataError(f"{without_secrets(shard)}: {problem}; call to_datasets again")
+    return data
+
+
+# For a process that has the code but not the package, such as a checkout.
+fsspec.register_implementation(PROTOCOL, ShardFileSystem, clobber=True)

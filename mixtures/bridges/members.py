@@ -1,0 +1,98 @@
+"""What a bridge reads: one split of a dataset, or the members of a mixture with their weights."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ib_data.cards import Card, card_names, find_card
+from ib_data.cards.built import open_split
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.mixtures.spec.spec_file import load_mixture
+from ib_data.mixtures.spec.weights import weights
+from ib_data.mixtures.stream.parts import find_built
+from ib_data.sample import Annotation
+from ib_data.stored.built_split import BuiltSplit
+from ib_data.stored.conversations import conversation_ends
+from ib_data.stored.store import store_of
+from ib_data.templates.library import Library
+from ib_data.templates.rendered import Rendered
+from ib_data.templates.renderer import Renderer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeMember:
+    """A built split and how its annotations are rendered.
+
+    As a pass over a dataset renders (`is_pass`): a held-out dataset by its zero-shot prompt, and without a target where
+    the split hides it. Else as a mixture trains: by a template that the position draws.
+    """
+
+    name: str
+    card: Card
+    split: BuiltSplit
+    renderer: Renderer
+    weight: float = 1.0
+    is_pass: bool = True
+
+    def rendered(self, annotation: Annotation, position: int) -> Rendered:
+        """Raises RenderError where no template fits."""
+        if not self.is_pass:
+            return self.renderer.render(self.card, annotation, position)
+        template = self.renderer.zero_shot(self.card)
+        hides = self.renderer.hides_targets(self.card, self.split.split)
+        return self.renderer.render(self.card, annotation, position, template=template, may_hide=hides)
+
+    def drawn(self, annotations: tuple[Annotation, ...]) -> Iterator[tuple[int, Annotation]]:
+        """The annotations of a sample that are examples, with their places: of a chat only those that end it."""
+        numbers = range(len(annotations))
+        if self.renderer.options.turns == "chat":
+            turns = np.array([len(annotation.history) for annotation in annotations], dtype=np.int64)
+            numbers = conversation_ends(np.arange(len(annotations), dtype=np.int32), turns).tolist()
+        yield from ((number, annotations[number]) for number in numbers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the caller of a bridge asked for. `shards` is a URL of shards that are not in the home."""
+
+    home: Home
+    name: str
+    split: str | None
+    seed: int
+    templates: Path | None
+    available: bool
+    shards: str | None
+    cache_bytes: int | None
+
+    @property
+    def is_dataset(self) -> bool:
+        """Whether the name is that of a dataset, and not of a mixture; IbDataError for a split of a mixture."""
+        if self.name in card_names():
+            return True
+        if self.split is not None:
+            raise IbDataError(f"split={self.split!r} is for a dataset; {self.name!r} is not the name of one")
+        return False
+
+    def dataset(self) -> BridgeMember:
+        """The split of the dataset. Raises what `open_split` raises."""
+        card = find_card(self.name)
+        split = open_split(store_of(self.home, self.shards, self.cache_bytes), card, self.split)
+        renderer = Renderer(Library(self.templates), self.seed).of(card)
+        return BridgeMember(name=self.name, card=card, split=split, renderer=renderer)
+
+    def members(self) -> list[BridgeMember]:
+        """The members of the mixture that are built. Raises what `open_stream` raises for those that are not."""
+        store = store_of(self.home, self.shards, self.cache_bytes)
+        mixture, found = find_built(store, load_mixture(self.name), available=self.available)
+        renderer = Renderer(Library(self.templates), self.seed, mixture.render)
+        share, members = weights(mixture), []
+        for name, source in found.items():
+            assert source.card is not None
+            assert source.built is not None
+            own = renderer.of(source.card)
+            member = BridgeMember(name=name, card=source.card, split=source.built, renderer=own, is_pass=False)
+            members.append(replace(member, weight=share[name]))
+        return members

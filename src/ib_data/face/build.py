@@ -1,0 +1,97 @@
+"""`ib_data.build`: official files to shards."""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ib_data.builders.write.build import build_dataset
+from ib_data.builders.write.build_options import Options
+from ib_data.builders.write.needs import tell_needs
+from ib_data.builders.write.opened import MINI_SIZE, opened_build, raise_failures, with_each
+from ib_data.cards.named import stored_cards
+from ib_data.console import note
+from ib_data.errors import IbDataError
+from ib_data.home import Home, HomeLike
+from ib_data.stored.manifest import Manifest
+
+_Path = str | os.PathLike[str]
+
+
+def build(
+    names: str | Iterable[str],
+    home: HomeLike | None = None,
+    *,
+    split: str | None = None,
+    source: _Path | Iterable[_Path] = (),
+    mirror: str | None = None,
+    from_hub: bool = False,
+    mini: bool = False,
+    mini_size: int = MINI_SIZE,
+    media: bool = True,
+    allow_missing: bool = False,
+    max_side: int | None = None,
+    limit: int | None = None,
+    workers: int | None = None,
+    replace: bool = False,
+    drop_repeated: int | None = None,
+    report: Callable[[Manifest, bool], None] = lambda _manifest, _is_new: None,
+) -> list[Manifest]:
+    """Build datasets (or held-in, held-out, all) from their official files, and return the manifests of their splits.
+
+    Without `split` the default splits of each card. What is already built is not built again. `home` is a folder, by
+    default `IB_DATA_HOME` or `~/ib_data`. `source`: folders with official files that you already have; `mirror`: where
+    every official URL is looked for; `from_hub`: the rows of the Hugging Face mirror; `mini`: the bundled miniature,
+    whose largest archive has `mini_size` images. `media=False` builds annotations only, `max_side` (pixels) stores
+    larger images smaller, `limit` takes the first images of each split, `workers` are processes (all cores).
+    `allow_missing` and `drop_repeated` drop samples, counted. `replace` lets a build take the place of a better one.
+    `report` is called with each split as it is ready, and whether it is new.
+
+    Where one of several datasets cannot be built the others are, and IbDataError names those that are missing.
+    """
+    if mini and (source or mirror or from_hub):
+        raise IbDataError("mini=True brings its own files: leave out source, mirror and from_hub")
+    _require_positive(limit=limit, workers=workers, mini_size=mini_size, max_side=max_side, drop_repeated=drop_repeated)
+    place = Home.find(home)
+    cards = stored_cards([names] if isinstance(names, str) else names)
+    folders = [source] if isinstance(source, str | os.PathLike) else list(source)
+    options = Options(
+        media=media,
+        miniature=mini,
+        allow_missing=allow_missing,
+        max_side=max_side,
+        limit=limit,
+        workers=workers or os.cpu_count() or 1,
+        replace=replace,
+        drop_repeated=drop_repeated,
+    )
+    with opened_build(
+        place,
+        options,
+        sources=[Path(folder).expanduser() for folder in folders],
+        mirror=mirror,
+        from_hub=from_hub,
+        mini_size=mini_size,
+        datasets=[card.name for card in cards],
+        report=report,
+    ) as opened:
+        tell_needs(cards, opened, split)
+        manifests, failed = with_each(cards, lambda card: build_dataset(card, opened, split))
+    _renew_catalog(place, is_asked=not failed)
+    raise_failures(cards, failed)
+    return manifests
+
+
+def _require_positive(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise IbDataError(f"{name}: expected at least 1, found {number}")
+
+
+def _renew_catalog(home: Home, is_asked: bool) -> None:
+    from ib_data.mixtures.catalog.file import rebuild  # not at the top: DuckDB is loaded when the build is done
+
+    try:
+        rebuild(home)
+    except IbDataError as error:  # of another dataset: what was asked for is built
+        if is_asked:
+            note(f"the catalog was not renewed: {error}")

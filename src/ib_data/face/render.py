@@ -1,0 +1,68 @@
+"""`ib_data.render`: one annotation to the instruction and the target that a trainer would see."""
+
+import json
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ib_data.cards import find_card
+from ib_data.errors import IbDataError, did_you_mean
+from ib_data.sample import Annotation, Media, StoredSample
+from ib_data.templates.library import PACKAGED, Library
+from ib_data.templates.render_options import DEFAULT_OPTIONS, RenderOptions
+from ib_data.templates.rendered import Rendered
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.template import Template
+
+_FIELDS = tuple(Annotation.__dataclass_fields__)
+
+
+def render(
+    dataset: str,
+    annotation: Annotation | Mapping[str, Any],
+    *,
+    position: int = 0,
+    seed: int = 0,
+    template: str | None = None,
+    templates: str | os.PathLike[str] | None = None,
+    options: RenderOptions = DEFAULT_OPTIONS,
+) -> Rendered:
+    """The instruction and the target of an annotation of `dataset` (a dataset or a view), as `ib-data render` does.
+
+    `annotation`: one of `BuiltSplit`, or a mapping: an annotation of a sample's JSON, or a row of `index.parquet` or of
+    the catalog. A held-out dataset gets its zero-shot prompt, any other the template that (seed, position) draws, or
+    the one named `template`. `templates` is a folder of templates that come before the packaged ones. The target is
+    None where the annotation has none.
+
+    Raises IbDataError for an unknown dataset or template, SampleError for a mapping that is no annotation, RenderError
+    where no template fits.
+    """
+    card = find_card(dataset)
+    found = annotation if isinstance(annotation, Annotation) else _annotation(annotation)
+    renderer = _renderer(None if templates is None else Path(templates).expanduser().absolute(), seed, options).of(card)
+    chosen = renderer.zero_shot(card) if template is None else _template(renderer.library, card.task, template)
+    return renderer.render(card, found, position, template=chosen, may_hide=True)
+
+
+@lru_cache(maxsize=16)
+def _renderer(folder: Path | None, seed: int, options: RenderOptions) -> Renderer:
+    """One for many calls: it keeps which templates fit which annotations."""
+    return Renderer(PACKAGED if folder is None else Library(folder), seed, options)
+
+
+def _template(library: Library, task: str, name: str) -> Template:
+    known = {template.name: template for template in (*PACKAGED.load(task), *library.load(task))}
+    if name not in known:
+        raise IbDataError(f"{task} has no template {name!r}; {did_you_mean(name, known)}")
+    return known[name]
+
+
+def _annotation(row: Mapping[str, Any]) -> Annotation:
+    """The annotation of a mapping, strictly read: what the index and the catalog have besides it is left out."""
+    given = {name: row[name] for name in _FIELDS if row.get(name) is not None}
+    if isinstance(given.get("extra"), str):  # as the index has it
+        given["extra"] = json.loads(given["extra"])
+    media = Media(kind="image", source_name="-")
+    return StoredSample(key="-", dataset="-", split="-", media=media, raw_annotations=(given,)).annotation(0)

@@ -1,0 +1,168 @@
+"""The public face: what `import ib_data` gives, when it is loaded, and docs/api.md."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_homes
+
+import ib_data
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+
+ROOT = Path(__file__).resolve().parent.parent
+tiny_home = tiny_homes.tiny_home
+HEAVY = ("pyarrow", "duckdb", "torch", "numpy", "click", "PIL", "yaml", "datasets", "webdataset")
+
+
+def test_importing_loads_nothing_and_each_name_loads_what_it_is() -> None:
+    """In a process of its own: here everything is loaded already."""
+    code = f"""
+import sys
+import ib_data
+loaded = [name for name in {HEAVY} if name in sys.modules]
+assert loaded == [], loaded
+assert "ib_data.home" not in sys.modules
+assert set(ib_data.__all__) <= set(dir(ib_data))
+ib_data.Home, ib_data.IbDataError
+assert not [name for name in {HEAVY} if name in sys.modules]
+ib_data.query, ib_data.open_split, ib_data.render, ib_data.open_stream, ib_data.to_webdataset, ib_data.to_datasets
+assert not {{"torch", "click", "datasets", "webdataset"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_table_and_the_typed_imports_say_the_same() -> None:
+    tree = ast.parse((ROOT / "src" / "ib_data" / "__init__.py").read_text())
+    (typed,) = (node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in typed.body if isinstance(node, ast.ImportFrom)]
+    assert {alias.name: node.module for node in imports for alias in node.names} == ib_data._MODULES
+    assert sorted(ib_data.__all__) == sorted(ib_data._MODULES)
+    for name in ib_data.__all__:
+        assert getattr(ib_data, name).__name__ == name
+        assert getattr(ib_data, name).__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'ib_data' has no attribute 'opensplit'"):
+        ib_data.opensplit  # noqa: B018
+
+
+def test_a_home_is_given_as_text_and_shows_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("IB_DATA_HOME", str(tmp_path / "other"))
+    monkeypatch.chdir(tmp_path)
+    assert Home("~/x") == Home(tmp_path / "x") == Home.find("x") == Home.find(Home("x"))
+    assert Home.find() == Home(tmp_path / "other")
+    assert repr(Home("/data/ib")) == "Home('/data/ib')"
+    with pytest.raises(IbDataError, match="nobody_of_this_name"):
+        Home("~nobody_of_this_name/x")
+
+
+def test_a_query_gives_rows_dicts_arrow_and_a_table(tiny_home: Home) -> None:
+    found = ib_data.query(str(tiny_home.root), "SELECT name, num_samples FROM datasets WHERE num_shards > 0 ORDER BY 1")
+    assert found.columns == ("name", "num_samples")
+    assert list(found) == [("coco_caption", 9), ("okvqa", 3), ("vqav2", 20)]
+    assert found.dicts()[2] == {"name": "vqav2", "num_samples": 20}
+    assert found.arrow().to_pylist() == found.df().to_dict("records") == found.dicts()
+    assert len(found) == 3
+    assert re.search(r"^vqav2 +20$", repr(found), re.MULTILINE)
+    none = ib_data.query(tiny_home, "SELECT name, num_samples FROM datasets WHERE false")
+    assert (len(none), none.arrow().num_columns, list(none.df())) == (0, 2, ["name", "num_samples"])
+    long = ib_data.query(tiny_home, "SELECT range, repeat('x', 99) FROM range(30)")
+    assert "... 10 more rows" in repr(long)
+    assert max(map(len, repr(long).splitlines())) < 80
+    with pytest.raises(IbDataError, match="two columns"):
+        ib_data.query(tiny_home, "SELECT 1 AS a, 2 AS a").dicts()
+    with pytest.raises(IbDataError, match="sql: DELETE is refused"):
+        ib_data.query(tiny_home, "DELETE FROM datasets")
+
+
+def test_an_annotation_is_rendered_from_whatever_holds_it(tiny_home: Home) -> None:
+    split = ib_data.open_split(str(tiny_home.root), "vqav2")
+    assert "vqav2/train: 40 annotations of 20 samples" in repr(split)
+    annotation = split.annotation(5)
+    expected = ib_data.render("vqav2", annotation, seed=3, position=9)
+    assert annotation.question
+    assert annotation.question in expected.instruction
+    assert (expected.seed, expected.position, expected.target) == (3, 9, expected.target)
+    row = ib_data.query(tiny_home, f"FROM annotations WHERE dataset = 'vqav2' AND id = '{annotation.id}'").dicts()[0]
+    (batch,) = split.batches()
+    for mapping in (row, batch.to_pylist()[5]):
+        assert ib_data.render("vqav2", mapping, seed=3, position=9) == expected
+    view = ib_data.render("vqav2_qg", annotation)
+    assert (view.task, view.target) == ("question_generation", annotation.question)
+    hidden = ib_data.render("vqav2", {"id": "1", "question": "what is it?"})
+    assert hidden.target is None
+    assert "what is it?" in hidden.instruction.lower()
+
+
+def test_a_stream_and_its_loader_say_what_they_are(tiny_home: Home) -> None:
+    stream = ib_data.open_stream(str(tiny_home.root), "demo", 7, available=True)
+    assert repr(stream) == "<Stream demo: vqav2, coco_caption, okvqa, vqav2_qg; seed 7>"
+    loader = ib_data.StreamLoader(stream, 8, world=2, rank=1)
+    assert repr(loader) == f"<StreamLoader of {stream!r}: batches of 8, rank 1 of 2, 0 workers, position 0>"
+
+
+def test_a_template_is_named_or_is_the_zero_shot_prompt(tmp_path: Path) -> None:
+    given = {"id": "1", "question": "what is it?", "answers": [{"text": "a cup", "count": 1}]}
+    assert ib_data.render("vqav2", given, template="keep_short").template == "keep_short"
+    assert ib_data.render("gqa", given).template == "gqa"
+    with pytest.raises(IbDataError, match="no template 'keep_shrt'; did you mean 'keep_short'"):
+        ib_data.render("vqav2", given, template="keep_shrt")
+    (tmp_path / "question_answering.toml").write_text('[train]\nmine = "Q: {{ question }}"\n[target]\nall = "x"\n')
+    with pytest.raises(IbDataError, match=r"question_answering\.toml"):
+        ib_data.render("vqav2", given, templates=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"question": "what is it?"}, "'id' is missing"),
+        ({"id": "1", "question": 7}, "question"),
+        ({"id": "1", "question": "?", "options": ["a"], "answer_index": 3}, "answer_index"),
+    ],
+)
+def test_a_mapping_that_is_no_annotation_is_an_error(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(IbDataError, match=words):
+        ib_data.render("vqav2", given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"names": "vqa2"}, "did you mean 'vqav2'"),
+        ({"names": "vqav2", "mini": True, "source": "x"}, "leave out source"),
+        ({"names": "vqav2", "limit": 0}, "limit: expected at least 1, found 0"),
+        ({"names": "vqav2", "mirror": "ftp://host"}, "expected an address that begins with file:"),
+        ({"names": ["vqav2", "okvqa"], "source": "nowhere"}, "2 of 2 datasets were not built: vqav2, okvqa"),
+    ],
+)
+def test_a_build_that_cannot_be_is_an_error(tmp_path: Path, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(IbDataError, match=words):
+        ib_data.build(**given, home=str(tmp_path / "home"), workers=1)
+    assert not (tmp_path / "home" / "shards").exists()
+
+
+@pytest.mark.filterwarnings("default")  # of datasets' own
+def test_the_page_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IB_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    page = (ROOT / "docs" / "api.md").read_text()
+    names: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        exec(compile(block, "docs/api.md", "exec"), names)
+    out = capsys.readouterr().out
+    assert "vqav2 train" in out
+    assert "unknown dataset 'vqa2'; did you mean 'vqav2'?" in out
+    shown = set(re.findall(r"`(\w+)`", page.partition("## Build")[0]))
+    assert set(ib_data.__all__) - {"QueryResult"} <= shown
+    assert all(
+        f"ib_data.{name}" in page for name in set(ib_data.__all__) - {"QueryResult", "DataError", "MissingExtraError"}
+    )

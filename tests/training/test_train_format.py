@@ -1,0 +1,38 @@
+"""docs/format.md against a run folder that was written just now."""
+
+import json
+from pathlib import Path
+
+from format_page import check_keys, example, table
+from toy_training import ToyStream, silent, toy_config
+
+from ib_data.strict import Table
+from ib_data.training import record
+from ib_data.training.checkpoint import _KEYS
+from ib_data.training.config import config_of
+from ib_data.training.model import TinyShape
+from ib_data.training.trainer import train_on
+
+
+def test_the_page_names_what_a_run_writes(tmp_path: Path) -> None:
+    train_on(toy_config(steps=2, save_every=2, text_steps=1), ToyStream(), tmp_path, silent)
+    folder = tmp_path / "step-000002"
+    assert set(table("Files of a checkpoint")) == {path.name for path in folder.iterdir()}
+    for name in ("checkpoint.json", "state.json"):
+        value = json.loads((folder / name).read_text())
+        assert set(value) == set(table(f"`{name}`"))
+        check_keys(value, f"`{name}`")
+    for line in (tmp_path / "log.jsonl").read_text().splitlines():
+        assert set(json.loads(line)) == set(table("`log.jsonl`"))
+        check_keys(json.loads(line), "`log.jsonl`")
+
+
+def test_the_examples_of_a_run_are_read(tmp_path: Path) -> None:
+    (tmp_path / record.RECORD).write_text(json.dumps(example("`checkpoint.json`")))
+    found = record.read_record(tmp_path)
+    assert found.step == 2
+    assert set(found.files) <= set(table("Files of a checkpoint"))
+    state = Table.of(example("`state.json`"), "checkpoint", "state.json").only(_KEYS)
+    assert config_of(state.table("config"), {}).mixture == "demo"
+    assert TinyShape(**state.table("model").table("shape").values).image_px == 64
+    check_keys(example("`log.jsonl`"), "`log.jsonl`")
