@@ -13,7 +13,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 
 from ib_data.cards import Card, card_names
-from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
+from ib_data.errors import DataError, IbDataError, UnknownNameError, did_you_mean, quoted
 from ib_data.strict import Table, parse_toml
 from ib_data.tasks import TASKS
 from ib_data.templates.file_text import TemplateFileError, line_of, read_source, refuse_unknown_keys, text_at
@@ -122,8 +122,8 @@ def load_task(task: str, folder: Path | None = None) -> tuple[Template, ...]:
 
     A file is read once a process: a change to it counts from the next start on.
 
-    Raises IbDataError for an unknown task and for a `folder` that holds no template file or one that is named after no
-    task, DataError (file, line and template named) for a key, a field or a text that cannot be used.
+    Raises UnknownNameError for an unknown task, IbDataError for a `folder` that holds no template file or one that is
+    named after no task, DataError (file, line and template named) for a key, a field or a text that cannot be used.
     """
     found = load_file(task, folder)
     if found.faults:
@@ -134,7 +134,7 @@ def load_task(task: str, folder: Path | None = None) -> tuple[Template, ...]:
 def load_file(task: str, folder: Path | None = None) -> TemplateFile:
     """The template file of a task with all its faults. Raises IbDataError as `load_task` does, but for faults."""
     if task not in TASKS:
-        raise IbDataError(f"unknown task {task!r}; {did_you_mean(task, TASKS)}")
+        raise UnknownNameError(f"unknown task {task!r}; {did_you_mean(task, TASKS)}")
     if folder and task in _user_files(folder):
         path = folder / f"{task}.toml"
         try:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ib_data.cards import Card
-from ib_data.errors import DataError, IbDataError
+from ib_data.errors import DataError, IbDataError, UnknownNameError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Sample
 from ib_data.stored.index import Extent, annotation_of, another_owner
@@ -30,6 +30,8 @@ class NotBuiltError(IbDataError):
 
 class NoSplitError(NotBuiltError):
     """A split that the dataset does not have, so that no build brings it; the message names those that it has."""
+
+    exit_code = UnknownNameError.exit_code
 
 
 def built_split(home: Home, card: Card, split: str | None = None) -> Manifest:

@@ -44,7 +44,9 @@ def test_sizes_are_powers_of_1000_with_one_decimal(number: int, text: str) -> No
 
 def test_a_size_is_a_number_in_json_and_a_text_in_a_table() -> None:
     assert json.dumps([Size(1500)]) == "[1500]"
-    assert table(("a", "bytes"), [("x", Size(1500)), ("y", None)]).splitlines()[2:] == ["x  1.5 KB", "y       -"]
+    assert table(("a", "bytes"), [("x", Size(1500)), ("y", None), ("z", Size(7))]).splitlines()[2:] == [
+        "x   1.5 KB", "y        -", "z  7 bytes",
+    ]  # fmt: skip
 
 
 def test_numbers_have_one_format() -> None:

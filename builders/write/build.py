@@ -41,7 +41,7 @@ from ib_data.builders.write.staging import WHOLE, finish, prepare, recover, swap
 from ib_data.builders.write.unchanged import fingerprint, is_unchanged, remember
 from ib_data.cards import Card, MediaStore, family
 from ib_data.console import note
-from ib_data.errors import DataError, IbDataError
+from ib_data.errors import DataError, IbDataError, UnknownNameError
 from ib_data.home import Home
 from ib_data.stored.index import drop_counts
 from ib_data.stored.manifest import DROPS, MANIFEST, Manifest, survey
@@ -105,10 +105,10 @@ def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Ma
 def chosen_splits(card: Card, build: Build, split: str | None) -> tuple[str | None, list[str]]:
     """The form of the source, and the splits, that a build of `split` (None: the default ones) takes.
 
-    IbDataError for a split that the dataset lacks, and where `--source` holds nothing of it.
+    UnknownNameError for a split that the dataset lacks, DataError where `--source` holds nothing of it.
     """
     if split is not None and split not in card.splits:
-        raise IbDataError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
+        raise UnknownNameError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
     if build.folders.roots:
         _require_something(card, build)
     form = _form(card, build.folders)

@@ -60,7 +60,7 @@ class Size(int):
 def size_text(num_bytes: int) -> str:
     """`532 bytes`, `3.5 KB`, `13.5 GB`: powers of 1000, one decimal. Messages that compare sizes give exact bytes."""
     if num_bytes < 1000:
-        return f"{num_bytes} byte{'' if num_bytes == 1 else 's'}"
+        return f"{int(num_bytes)} byte{'' if num_bytes == 1 else 's'}"
     value = float(num_bytes)
     for unit in ("KB", "MB", "GB"):
         value /= 1000
@@ -193,9 +193,17 @@ class Progress:
         if self.is_bar:
             from tqdm import tqdm
 
-            scale = {"unit_scale": True, "unit": "B"} if self.unit == "B" else {"unit": f" {self.unit}"}
-            options = {**scale, "leave": False, "delay": _BAR_AFTER_S, "dynamic_ncols": True}
-            self._bar = tqdm(desc=self.what, total=self.total, initial=self.done, **options)
+            in_bytes = self.unit == "B"
+            self._bar = tqdm(
+                desc=self.what,
+                total=self.total,
+                initial=self.done,
+                unit="B" if in_bytes else f" {self.unit}",
+                unit_scale=in_bytes,
+                leave=False,
+                delay=_BAR_AFTER_S,
+                dynamic_ncols=True,
+            )
         return self
 
     def __exit__(self, _kind: type | None, _error: BaseException | None, _trace: TracebackType | None) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ib_data.console import note
+from ib_data.console import QUIET, VERBOSE, note, set_verbosity
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 
@@ -20,22 +20,37 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def home_option(function: F) -> F:
-    """Adds `--home DIR`; the verb receives `home: Home`."""
-    return click.option(
-        "--home",
-        type=click.Path(path_type=Path),
-        metavar="DIRECTORY",
-        callback=_home,
-        help="Folder of everything ib-data makes. [default: IB_DATA_HOME, else ~/ib_data]",
-    )(function)
+    """Adds what every verb has: `--home DIR` (the verb receives `home: Home`), `-q` and `-v`."""
+    for option in (
+        click.option(
+            "-v", "--verbose", is_flag=True, expose_value=False, callback=_verbosity, help="Also say what is done."
+        ),
+        click.option(
+            "-q", "--quiet", is_flag=True, expose_value=False, callback=_verbosity, help="No notes or progress."
+        ),
+        click.option(
+            "--home",
+            type=click.Path(path_type=Path),
+            metavar="DIRECTORY",
+            callback=_home,
+            help="Folder of everything ib-data makes. [default: IB_DATA_HOME, else ~/ib_data]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _verbosity(_context: click.Context, option: click.Parameter, value: bool) -> None:
+    if value:
+        set_verbosity(VERBOSE if option.name == "verbose" else QUIET)
 
 
 def _home(_context: click.Context, _option: click.Parameter, value: Path | None) -> Home:
-    """The home, which need not be there yet; IbDataError where a file stands in its place or above it."""
+    """The home, which need not exist yet; IbDataError where it, or a folder above it, is a file."""
     home = Home.find(value)
     for path in (home.root, *home.root.parents):
         if path.exists() and not path.is_dir():
-            raise IbDataError(f"{home.root} cannot be a home: {path} is no folder; name another --home")
+            raise IbDataError(f"{home.root} cannot be a home: {path} is not a folder; name another --home")
     return home
 
 
@@ -47,14 +62,14 @@ def json_option(function: F) -> F:
 def samples_option(function: F) -> F:
     """Adds `--samples N`; the verb receives `samples: int`."""
     return click.option(
-        "--samples", type=click.IntRange(1, 2**60), default=_PAPER_SAMPLES, show_default=True, help="Run length."
+        "--samples", type=click.IntRange(1, 2**60), default=_PAPER_SAMPLES, show_default=True, help="Length of the run."
     )(function)
 
 
 def split_option(function: F) -> F:
     """Adds `--split NAME`; the verb receives `split: str | None`."""
     return click.option(
-        "--split", type=click.Choice(["train", "validation", "test"]), help="One split instead of the default ones."
+        "--split", type=click.Choice(["train", "validation", "test"]), help="One split instead of the default splits."
     )(function)
 
 
@@ -64,7 +79,7 @@ def templates_option(function: F) -> F:
         "--templates",
         "folder",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder of TASK.toml files that take the place of the ones that come along.",
+        help="Folder of TASK.toml files to use instead of the packaged ones.",
     )(function)
 
 
