@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 QUIET, NORMAL, VERBOSE = -1, 0, 1
-_MIN_COLUMN = 12  # a text column is wrapped to this width at least
+_LONGEST_WORD = 20  # characters; longer ones are cut where a table is too wide
 _GAP = "  "
 _BAR_AFTER_S = 1.0
 _LINE_EVERY_S = 10.0
@@ -106,12 +106,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def _fitted(widths: list[int], cells: list[list[str]], right: list[bool], most: int) -> list[int]:
     """The widths with the widest text columns cut until a line has `most` characters, as far as that goes."""
     widths = list(widths)
-    least = [  # the words of a header stay whole, and so do numbers
-        max(*(len(row[i]) for row in cells[1:]), *map(len, cells[0][i].split()))
-        if to_right
-        else min(width, max(_MIN_COLUMN, *map(len, cells[0][i].split())))
-        for i, (width, to_right) in enumerate(zip(widths, right, strict=True))
-    ]
+    least = []
+    for i in range(len(widths)):
+        header = max(map(len, cells[0][i].split()))  # the words of a header stay whole, and so do numbers
+        word = max((len(part) for row in cells[1:] for part in ([row[i]] if right[i] else _pieces(row[i]))), default=0)
+        least.append(max(header, word if right[i] else min(word, _LONGEST_WORD)))
     while sum(widths) + len(_GAP) * (len(widths) - 1) > most:
         spare = [width if width > low else 0 for width, low in zip(widths, least, strict=True)]
         if not any(spare):
@@ -133,11 +132,11 @@ def _lines(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> 
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` characters, broken behind blanks and inside names behind `_`, `/` and `-`."""
+    """`text` in lines of at most `width` characters, broken behind blanks, and inside names behind `_` and `/`."""
     if len(text) <= width:
         return [text]
     lines = [""]
-    for word in re.findall(r"[^\s_/,;-]*[\s_/,;-]?", text):
+    for word in _pieces(text):
         if len((lines[-1] + word).rstrip()) > width:
             lines.append("")
         while len(word.rstrip()) > width:
@@ -145,6 +144,10 @@ def _wrapped(text: str, width: int) -> list[str]:
             word = word[width:]
         lines[-1] += word
     return [line.rstrip() for line in lines if line.strip()]
+
+
+def _pieces(text: str) -> list[str]:
+    return re.findall(r"[^\s_/,;]*[\s_/,;]?", text)
 
 
 def _cell(value: object) -> str:

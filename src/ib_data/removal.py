@@ -67,9 +67,8 @@ def no_build(home: Home, names: Iterable[str] | None = None) -> Iterator[None]:
             try:
                 stack.enter_context(FileLock(path, timeout=0))
             except Timeout as error:
-                raise IbDataError(
-                    f"{path.stem} is being built; nothing was deleted, try again when it is done"
-                ) from error
+                remedy = "nothing was deleted; try again when it is done"
+                raise IbDataError(f"{path.stem} is being built; {remedy}") from error
         yield
 
 

@@ -22,11 +22,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def home_option(function: F) -> F:
     """Adds what every verb has: `--home DIR` (the verb receives `home: Home`), `-q` and `-v`."""
     for option in (
+        click.option("-v", "--verbose", is_flag=True, expose_value=False, callback=_verbosity, help="Debug lines too."),
         click.option(
-            "-v", "--verbose", is_flag=True, expose_value=False, callback=_verbosity, help="Also say what is done."
-        ),
-        click.option(
-            "-q", "--quiet", is_flag=True, expose_value=False, callback=_verbosity, help="No notes or progress."
+            "-q", "--quiet", is_flag=True, expose_value=False, callback=_verbosity, help="Only results and errors."
         ),
         click.option(
             "--home",

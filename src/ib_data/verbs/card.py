@@ -12,7 +12,7 @@ from ib_data.cards.page import BuiltSplit, Counted, card_markdown, card_values
 from ib_data.errors import DataError
 from ib_data.home import SPLITS, Home
 from ib_data.stored.manifest import Manifest, read_splits
-from ib_data.verbs.arguments import home_option
+from ib_data.verbs.arguments import home_option, json_option
 from ib_data.verbs.failures import refuse
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 @click.command("card")
 @click.argument("name")
-@click.option("--format", "output", type=click.Choice(["md", "json"]), default="md", show_default=True, help="Form.")
+@click.option("--format", "output", type=click.Choice(["md", "json"]), default="md", show_default=True, help="Format.")
+@json_option
 @home_option
-def command(name: str, output: str, home: Home) -> None:
-    """The facts about one dataset, with what is built of it.
+def command(name: str, output: str, home: Home, as_json: bool) -> None:
+    """Show what is known about a dataset, and what is built of it.
 
-    Where `ib-data templates stats` was run it shows how long instructions and targets come out.
+    After `ib-data templates stats`, it also shows the lengths of instructions and targets.
 
     \b
-    Example:
-      ib-data card okvqa
-      ib-data card okvqa --format json | jq .files
+    ib-data card okvqa
+    ib-data card okvqa --json | jq .files
     """
     card = find_card(name)
     built = read_splits(home, card.stored_as, filter(card.splits.__contains__, SPLITS))
@@ -41,7 +41,7 @@ def command(name: str, output: str, home: Home) -> None:
         for split, found in built.items()
         if not isinstance(found, DataError)
     }
-    if output == "json":
+    if as_json or output == "json":
         click.echo(json.dumps(card_values(card, counts, damaged), indent=1, ensure_ascii=False))
     else:
         click.echo(card_markdown(card, counts, damaged), nl=False)

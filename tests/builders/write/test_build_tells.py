@@ -14,6 +14,7 @@ from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.builders.write.build import Build, build_dataset
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card, media_stores
+from ib_data.console import size_text
 from ib_data.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("no_catalog")
@@ -46,7 +47,7 @@ def test_a_dry_run_lists_and_writes_nothing(cli, home, tmp_path) -> None:
     assert result.code == 0
     assert "to be fetched if rows want them, by hand: request the photos" in " ".join(result.out.split())
     sizes = {file.url: file.num_bytes for name in ("vsr", "flickr30k") for file in load_card(name).files}
-    assert f"to be fetched: {sum(sizes.values()):,} bytes" in result.out
+    assert f"to be fetched: {size_text(sum(sizes.values()))}" in result.out
     assert cli("build", "vsr", "--mini", "--dry-run", "--home", home.root).code == 2
 
 
