@@ -1,7 +1,7 @@
-"""Proving that what is built is what its manifest says."""
+"""Checks that what is built is what its manifest says."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from ib_data.builders.source.media_finder import open_media
 from ib_data.builders.source.web.fetcher import sha256_of
 from ib_data.cards import Card
+from ib_data.console import progress
 from ib_data.errors import IbDataError, MissingExtraError
 from ib_data.media.frames import PYAV_REMEDY, has_pyav
 from ib_data.stored.index import SCHEMA, another_owner
@@ -23,7 +24,8 @@ def problems(card: Card, manifest: Manifest, folder: Path, decode: bool = False)
     With `decode` every sample is read by its byte range, compared with the index, and its image or clip opened. Without
     PyAV clips are compared only; the end of the lines is then a MissingExtraError, which counts them.
     """
-    for name, expected in _checksums(manifest):
+    place = f"{manifest.dataset}/{manifest.split}"
+    for name, expected in progress([*_checksums(manifest)], f"{place}: hashing", "file"):
         path = folder / name
         if not path.is_file():
             yield f"{name}: missing"
@@ -49,7 +51,8 @@ def problems(card: Card, manifest: Manifest, folder: Path, decode: bool = False)
     if official is not None and manifest.num_annotations > official:
         yield f"holds {manifest.num_annotations:,} annotations, the card says {official:,}"
     if decode:
-        yield from _sample_problems(index.to_pylist(), folder)
+        rows = [row for row in index.to_pylist() if row["ordinal"] == 0]
+        yield from _sample_problems(progress(rows, f"{place}: decoding", "sample"), folder)
 
 
 def _other_owner(path: Path, manifest: Manifest) -> str | None:
@@ -66,12 +69,10 @@ def _checksums(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield shard.name, shard.sha256
 
 
-def _sample_problems(rows: list[dict[str, object]], folder: Path) -> Iterator[str]:
+def _sample_problems(rows: Iterable[dict[str, object]], folder: Path) -> Iterator[str]:
     can_open_clips = has_pyav()
     num_unopened = 0
     for row in rows:
-        if row["ordinal"] != 0:
-            continue
         try:
             sample, data = read_sample(folder / str(row["shard"]), extent_of(row))
             if sample.key != row["key"]:

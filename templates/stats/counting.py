@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ib_data.cards import Card
+from ib_data.console import progress
 from ib_data.home import Home
 from ib_data.stored.manifest import Manifest
 from ib_data.templates.fields import RenderError
@@ -48,6 +49,7 @@ def count_lengths(
     # Characters and tokens of instruction and target, flat: 32 bytes a render, so that 14 million fit in memory.
     found: defaultdict[tuple[str, str], array[int]] = defaultdict(lambda: array("q"))
     renders = _renders(home, card, manifest, rows, failures, seed=seed, folder=folder, options=options)
+    renders = progress(renders, f"{card.name}/{manifest.split}: rendering", "annotation", len(rows))
     while some := list(islice(renders, _TEXTS_AT_ONCE)):
         texts = [rendered.instruction for rendered in some], [rendered.target or "" for rendered in some]
         tokens = [counter.counts(part) if counter else [0] * len(some) for part in texts]

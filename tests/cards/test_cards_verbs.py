@@ -85,8 +85,7 @@ def test_list_says_how_much_is_left_to_download(home):
     path = Home(home).downloads / place
     path.parent.mkdir(parents=True)
     path.touch()
-    before = sum(size or 0 for size in wanted.values())
-    assert sizes("iconqa")[0] == before - size
+    assert sizes("iconqa")[0] == sum(filter(None, wanted.values())) - size
     assert sizes("vqav2") == (0, 0)  # built
     assert sizes("vqav2_qg") == (0, 0)  # a view
     line = next(line for line in run("list", "--home", home).splitlines() if line.startswith("nocaps "))

@@ -27,7 +27,6 @@ from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
 import requests
-from tqdm import tqdm
 
 from ib_data.addresses import without_user
 from ib_data.builders.source.web import get as web
@@ -35,6 +34,7 @@ from ib_data.builders.source.web.crawl_record import NOT_AN_IMAGE, TOO_SMALL, Re
 from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.builders.source.web.get import CUT, NO_ADDRESS, TOO_SLOW, Unsettled
 from ib_data.cards import place_of
+from ib_data.console import Progress
 from ib_data.errors import IbDataError, one_line
 from ib_data.media.opened_image import MediaError, open_picture
 
@@ -71,10 +71,10 @@ def crawl(urls: Iterable[str], kind: str, fetcher: Fetcher, allow_missing: bool 
     run = _Run(left, kind, fetcher, record)
     verdicts = Verdicts(record, known, run.answered, partial(_address, fetcher=fetcher), _has_answer)
     run.resting = verdicts.resting
-    with closing(run.results()) as results, tqdm(total=len(left), unit="file", disable=None, leave=False) as bar:
+    with closing(run.results()) as results, Progress("fetching files by URL", len(left), "file") as bar:
         for num, (url, result) in enumerate(results, start=1):
             verdicts.take(url, result, len(left) - num)
-            bar.update()
+            bar.add()
     verdicts.close(allow_missing)
     return known
 

@@ -11,7 +11,6 @@ by its first download, also after somebody changed it. A record that is damaged 
 
 import hashlib
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,10 +25,11 @@ from ib_data.addresses import without_user
 from ib_data.builders.source.web.download import Download, check_space
 from ib_data.builders.source.web.part import validator_of, write_whole
 from ib_data.cards import SourceFile
-from ib_data.console import note
+from ib_data.console import Progress, debug, note
 from ib_data.errors import DataError
 
 RETRIES = Retry(total=5, backoff_factor=0.5)
+_PIECE_BYTES = 1024**2
 _PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -62,7 +62,9 @@ class Fetcher:
         with _naming_what_is_in_the_way(dataset, target):
             target.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{target}.lock"):
-                if not _has_bytes(target) or not self._is_official(file, dataset, target):
+                if _has_bytes(target) and self._is_official(file, dataset, target):
+                    debug(f"{dataset}: {file.name} is already in {target.parent}")
+                else:
                     self._download(file, dataset, target)
         return target
 
@@ -95,6 +97,7 @@ class Fetcher:
         part = _beside(target, ".part")
         address = self._address(file, dataset)
         checks = _Checks(file, dataset, target, address, self._expected(file), is_official=self.checksums is None)
+        debug(f"{dataset}: fetching {without_user(address)}")
         if urlsplit(address).scheme == "file":
             validator_of(part).unlink(missing_ok=True)  # of what another host has sent of it
             _copy(Path(url2pathname(urlsplit(address).path)), part, dataset, address)
@@ -231,8 +234,12 @@ class _Record:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb") as stream, Progress(f"verifying {path.name}", path.stat().st_size, "B") as shown:
+        while piece := stream.read(_PIECE_BYTES):
+            digest.update(piece)
+            shown.add(len(piece))
+    return digest.hexdigest()
 
 
 def _md5_of(path: Path) -> str:
@@ -259,7 +266,15 @@ def _copy(source: Path, part: Path, dataset: str, address: str) -> None:
     if not source.is_file():
         raise DataError(dataset, "the mirror has no such file", file=without_user(address), remedy="check --mirror")
     check_space(part, source.stat().st_size, dataset)
-    shutil.copyfile(source, part)
+    num_bytes = source.stat().st_size
+    with (
+        source.open("rb") as whole,
+        part.open("wb") as out,
+        Progress(f"copying {source.name}", num_bytes, "B") as shown,
+    ):
+        while piece := whole.read(_PIECE_BYTES):
+            out.write(piece)
+            shown.add(len(piece))
 
 
 @contextmanager

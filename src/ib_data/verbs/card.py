@@ -57,7 +57,7 @@ def _counts(manifest: Manifest, card: Card) -> BuiltSplit:
         num_annotations=manifest.num_annotations,
         num_drops=manifest.num_drops,
         num_shards=len(manifest.shards),
-        num_bytes=sum(shard.num_bytes for shard in manifest.shards),
+        num_bytes=manifest.num_bytes,
     )
 
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+from click.types import StringParamType
 
 C = TypeVar("C", bound=click.Command)
 
@@ -38,10 +39,8 @@ def variables(option: click.Option, path: str) -> list[str] | None:
     return [f"{PREFIX}_{path.replace(' ', '_').upper()}_{name}", f"{PREFIX}_{name}"]
 
 
-class _Name(click.ParamType):
+class _Name(StringParamType):
     """A text of which a shell can complete the known values, listed when it asks."""
-
-    name = "text"
 
     def __init__(self, known: Callable[[], Iterable[str]], files: bool = False) -> None:
         self.known, self.files = known, files

@@ -49,7 +49,8 @@ def command(role: str | None, task: str | None, only_built: bool, home: Home, as
     manifests, damaged = survey(home)
     cards = [card for card in map(load_card, card_names()) if role in (None, card.role) and task in (None, card.task)]
     if only_built:
-        cards = [card for card in cards if _of(card, manifests) or _of(card, damaged)]
+        there = {(found.dataset, found.split) for found in (*manifests, *damaged)}
+        cards = [card for card in cards if any((card.stored_as, split) in there for split in card.splits)]
     if as_json:
         click.echo(json.dumps([_values(card, home, manifests, damaged) for card in cards], indent=1))
     else:
@@ -73,13 +74,9 @@ def _row(card: Card, home: Home, manifests: Sequence[Manifest], damaged: Sequenc
         card.size,
         done,
         download if num_bytes or num_unknown else None,
-        None if card.view_of else _on_disk(card, manifests),
+        None if card.view_of else Size(sum(m.num_bytes for m in _of(card, manifests))) or None,
         _by_hand(card),
     )
-
-
-def _on_disk(card: Card, manifests: Sequence[Manifest]) -> Size | None:
-    return Size(sum(shard.num_bytes for manifest in _of(card, manifests) for shard in manifest.shards)) or None
 
 
 def _in_short(card: Card, manifest: Manifest) -> str:
@@ -98,7 +95,7 @@ def _by_hand(card: Card) -> str | None:
 
 
 def _values(card: Card, home: Home, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> dict[str, Any]:
-    facts = {
+    facts: dict[str, Any] = {
         "name": card.name,
         "title": card.title,
         "task": card.task,
@@ -113,7 +110,7 @@ def _values(card: Card, home: Home, manifests: Sequence[Manifest], damaged: Sequ
             "samples": m.num_samples,
             "annotations": m.num_annotations,
             "drops": m.num_drops,
-            "bytes": sum(shard.num_bytes for shard in m.shards),
+            "bytes": m.num_bytes,
             "kind": kind_of(m, card),
         }
         for m in _of(card, manifests)

@@ -66,7 +66,7 @@ def _values(manifest: Manifest) -> dict[str, Any]:
         "samples": manifest.num_samples,
         "annotations": manifest.num_annotations,
         "shards": len(manifest.shards),
-        "bytes": sum(shard.num_bytes for shard in manifest.shards),
+        "bytes": manifest.num_bytes,
         "kind": list(kind_of(manifest, load_card(manifest.dataset))),
     }
 
@@ -87,5 +87,4 @@ def _line(manifest: Manifest, is_new: bool) -> str:
 
 
 def _size(manifest: Manifest) -> str:
-    num_bytes = sum(shard.num_bytes for shard in manifest.shards)
-    return f"{count_text(len(manifest.shards), 'shard')}, {size_text(num_bytes)}"
+    return f"{count_text(len(manifest.shards), 'shard')}, {size_text(manifest.num_bytes)}"

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 _NOT_OURS = ("dev",)  # what only developers of ib-data need
 # distribution -> module, where the two differ
 _MODULES = {"pillow": "PIL", "pyyaml": "yaml"}
+# Pure Python that takes seconds to import: that its files are there is enough.
+_SLOW = ("datasets", "s3fs", "transformers")
 _USES = {
     "av": "clips of the three video datasets",
     "datasets": "`build --from-hub`",
@@ -69,10 +72,18 @@ def _found(name: str, least: str | None, extra: str | None) -> Package:
         problem = f"is too old, {least} is needed"
     else:
         try:
-            importlib.import_module(_MODULES.get(name, name.replace("-", "_")))
+            _try_import(name)
         except Exception as error:  # a broken build fails in its own way
             problem = f"cannot be imported ({type(error).__name__}: {error})"
     return Package(name=name, extra=extra, version=version, problem=problem)
+
+
+def _try_import(name: str) -> None:
+    module = _MODULES.get(name, name.replace("-", "_"))
+    if name not in _SLOW:
+        importlib.import_module(module)
+    elif importlib.util.find_spec(module) is None:
+        raise ImportError("its files are not there")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
