@@ -37,6 +37,11 @@ def note(text: str) -> None:
         _print(text)
 
 
+def error(text: str) -> None:
+    """Print one of several failures, also under -q; the last one is raised."""
+    _print(text)
+
+
 def debug(text: str) -> None:
     """Print what -v shows: addresses, cache hits, times."""
     if _verbosity >= VERBOSE:

@@ -265,8 +265,8 @@ def _is_web_page(path: Path, name: str) -> bool:
 def _copy(source: Path, part: Path, dataset: str, address: str) -> None:
     if not source.is_file():
         raise DataError(dataset, "the mirror has no such file", file=without_user(address), remedy="check --mirror")
-    check_space(part, source.stat().st_size, dataset)
     num_bytes = source.stat().st_size
+    check_space(part, num_bytes, dataset)
     with (
         source.open("rb") as whole,
         part.open("wb") as out,

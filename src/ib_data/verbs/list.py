@@ -1,4 +1,4 @@
-"""`ib-data list`: all datasets in one table. Must stay light: nothing here may import pyarrow, duckdb or torch."""
+"""`ib-data list`: all datasets in one table. Must stay light: no pyarrow, duckdb or torch here."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from ib_data.builders.write.kinds import kind_of
 from ib_data.cards import Card, card_names, gate_of, load_card
 from ib_data.cards.card import ROLES
 from ib_data.cards.downloads import to_download
-from ib_data.console import Size, note, table
+from ib_data.console import Size, error, table
 from ib_data.home import Home
 from ib_data.stored.manifest import Damage, Manifest, survey
 from ib_data.tasks import TASKS
@@ -57,7 +57,7 @@ def command(role: str | None, task: str | None, only_built: bool, home: Home, as
         header = ("name", "task", "role", "split", "official", "built", "download", "on disk", "by hand")
         click.echo(table(header, [_row(card, home, manifests, damaged) for card in cards]))
     for damage in damaged:
-        note(str(damage.error))
+        error(str(damage.error))
 
 
 def _row(card: Card, home: Home, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> tuple[object, ...]:
@@ -67,11 +67,7 @@ def _row(card: Card, home: Home, manifests: Sequence[Manifest], damaged: Sequenc
     num_bytes, num_unknown = to_download(card, home)
     download = AtLeast(num_bytes) if num_unknown else Size(num_bytes)
     return (
-        card.name,
-        card.task,
-        card.role,
-        card.used_split,
-        card.size,
+        *(card.name, card.task, card.role, card.used_split, card.size),
         done,
         download if num_bytes or num_unknown else None,
         None if card.view_of else Size(sum(m.num_bytes for m in _of(card, manifests))) or None,

@@ -40,7 +40,9 @@ def test_a_dry_run_lists_and_writes_nothing(cli, home, tmp_path) -> None:
     result = cli("build", "vqav2", "flickr30k", "--dry-run", "--source", source, "--home", home.root)
     lines = [" ".join(line.split()) for line in result.out.splitlines()]
     assert "vqav2/train coco_train2014 2 - s/train2014 --source, loose files in the official folder" in lines
-    assert any(line.startswith("vqav2/train coco_train2014 1 http") and "missing in --source" in line for line in lines)
+    assert any(
+        line.startswith("vqav2/train coco_train2014 1 - http") and "missing in --source" in line for line in lines
+    )
     assert lines[-1] == "nothing is to be fetched"
     assert not home.root.exists()
     result = cli("build", "vsr", "flickr30k", "--dry-run", "--home", home.root)

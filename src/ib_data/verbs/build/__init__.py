@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ib_data.console import error as tell_error
 from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import Home
@@ -82,7 +83,7 @@ def _each(cards: "Sequence[Card]", work: "Callable[[Card], object]") -> dict[str
         except IbDataError as error:  # access to ask for, a missing extra: the others are built all the same
             failed[card.name] = error
             if len(cards) > 1:
-                note(f"not built: {error}")
+                tell_error(f"not built: {error}")
     return failed
 
 

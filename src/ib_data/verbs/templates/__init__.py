@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # subcommand -> its first help line; the module is `ib_data.verbs.templates.NAME`.
 SUBCOMMANDS = {
-    "lint": "Prove the templates: each finding with its file and line.",
+    "lint": "Check templates: each finding with its file and line.",
     "stats": "Lengths of instructions and targets by template.",
 }
 

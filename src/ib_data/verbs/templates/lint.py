@@ -1,4 +1,4 @@
-"""`ib-data templates lint`: prove the templates."""
+"""`ib-data templates lint`: check the templates."""
 
 import json
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from ib_data.verbs.arguments import home_option, json_option, templates_option
 @json_option
 @home_option
 def command(tasks: tuple[str, ...], folder: Path | None, as_json: bool, home: Home) -> None:
-    """Prove the templates: each finding with its file and line.
+    """Check templates: each finding with its file and line.
 
     All templates of each TASK (of all tasks where none is named) are read, and rendered over the annotations of the
     bundled miniature and the first ones of what is built in --home. A finding is a line FILE:LINE: RULE: TEMPLATE:
