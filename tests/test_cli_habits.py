@@ -110,10 +110,10 @@ def test_a_shell_completes_names_without_heavy_imports() -> None:
             "for line in sys.argv[1:]:",
             "    os.environ.update(_IB_DATA_COMPLETE='bash_complete', COMP_WORDS='ib-data ' + line)",
             "    os.environ['COMP_CWORD'] = str(len(line.split()))",
-            "    out = io.StringIO()",
+            "    out = io.TextIOWrapper(io.BytesIO())",
             "    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):",
             "        main()",
-            "    found[line] = [text.partition(',') for text in out.getvalue().split()]",
+            "    found[line] = [text.partition(',') for text in out.buffer.getvalue().decode().split()]",
             f"print(json.dumps([found, [name for name in {HEAVY} if name in sys.modules]]))",
         ]
     )

@@ -49,7 +49,7 @@ def command(role: str | None, task: str | None, only_built: bool, home: Home, as
     manifests, damaged = survey(home)
     cards = [card for card in map(load_card, card_names()) if role in (None, card.role) and task in (None, card.task)]
     if only_built:
-        there = {(found.dataset, found.split) for found in (*manifests, *damaged)}
+        there = {(m.dataset, m.split) for m in manifests} | {(d.dataset, d.split) for d in damaged}
         cards = [card for card in cards if any((card.stored_as, split) in there for split in card.splits)]
     if as_json:
         click.echo(json.dumps([_values(card, home, manifests, damaged) for card in cards], indent=1))
