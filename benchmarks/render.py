@@ -24,11 +24,11 @@ from PIL import Image
 from ib_data.cards import load_card
 from ib_data.console import table
 from ib_data.sample import Annotation, Answer, Media, Sample, StoredSample, Turn
-from ib_data.templates.fields import values_of
 from ib_data.templates.language import compiled, environment, render_text, rendered
-from ib_data.templates.library import load_task
-from ib_data.templates.render import render, template_of
+from ib_data.templates.library import PACKAGED
 from ib_data.templates.render_options import DEFAULT_OPTIONS
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.values import values_of
 
 ROUNDS, CALLS, COLD_CALLS, COMPILES, DECODES = 21, 300, 20, 10, 6
 # Rendering should cost at most this share of decoding the photo that it belongs to.
@@ -122,14 +122,14 @@ def cold_microseconds(work: Callable[[], object], times: int) -> float:
 
 def renderer(case: str, *, compiling: bool = False) -> Callable[[], object]:
     name, annotation = CASES[case]
-    card, positions = load_card(name), count()
+    card, of, positions = load_card(name), Renderer(), count()
     values = values_of(card, annotation, seed=0, position=0, options=DEFAULT_OPTIONS)
 
     def work() -> object:
-        found = render(card, annotation, seed=0, position=next(positions))
+        found = of.render(card, annotation, next(positions))
         if compiling:
-            template = template_of(found)
-            output = template.target_for(values.fields(template))
+            template = of.template_of(found)
+            output = template.target_for(template.usable(values.has))
             assert output is not None, "it was rendered"
             for text, names in ((template.text, template.fields), (output.text, output.needs)):
                 rendered(environment().from_string(text), dict.fromkeys(names, CAPTION))
@@ -140,7 +140,7 @@ def renderer(case: str, *, compiling: bool = False) -> Callable[[], object]:
 
 def text_works() -> dict[str, Callable[[], object]]:
     """What compiles, renders by Jinja and renders as in a run the next text, of the first template of each task."""
-    templates = [load_task(load_card(name).task)[0] for name in TYPICAL]
+    templates = [PACKAGED.load(load_card(name).task)[0] for name in TYPICAL]
     filled = [(template.text, dict.fromkeys(template.fields, CAPTION)) for template in templates]
 
     def over(work: Callable[[str, dict[str, str]], object]) -> Callable[[], object]:

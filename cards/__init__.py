@@ -1,4 +1,12 @@
-"""One card a dataset (`NAME.md`), and the code that reads them."""
+"""One card a dataset (`NAME.md`), and the code that reads them.
+
+card          a dataset's card, read strictly
+facts         its parts: files, splits, gates
+marks         what tells an official file from another one
+media_stores  the archives of images and clips that cards name
+built         the built split of a dataset or a view
+page          a card as a page and as JSON
+"""
 
 from ib_data.cards.card import Card, card_names, find_card, load_card
 from ib_data.cards.facts import Gate, HubMirror, MediaStore, SourceFile, Split, place_of

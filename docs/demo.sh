@@ -1,6 +1,5 @@
 #!/bin/sh
-# The main job on the bundled miniature, as a person would type it. `make demo` runs it; the first argument is the folder
-# that everything goes to.
+# The main commands on the bundled miniature. `make demo` runs this; the first argument is the output folder.
 set -eu
 home=${1:-.demo}
 PATH="$(pwd)/.venv/bin:$PATH"
@@ -10,25 +9,25 @@ export IB_DATA_HOME
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 run() { printf '$ %s\n' "$*"; "$@"; }
 
-say "1. Four datasets from their official files (drawn here, in the official formats) to shards"
+say "1. Build four datasets from their official files (here: the miniature, in the official formats)"
 run ib-data build vqav2 okvqa aokvqa coco_caption --mini
-say "2. What a mixture draws from them"
+say "2. Show what a mixture draws from them"
 run ib-data mixture show demo --samples 400
-say "3. How the samples look as instructions"
+say "3. Render samples as instructions, on a contact sheet"
 run ib-data show vqav2 okvqa aokvqa coco_caption vqav2_qg -n 6 --html "$home/samples.html"
-say "4. Tuning a tiny Q-Former between a frozen vision encoder and a frozen language model"
+say "4. Train a tiny Q-Former between a frozen vision encoder and a frozen language model"
 rm -rf "$home/run"
 run ib-data train tiny --out "$home/run"
-say "5. One question about one picture"
+say "5. Ask a question about an image"
 shard="$home/shards/vqav2/train/vqav2-train-000000.tar"
 picture=$(tar tf "$shard" | grep 'jpg$' | head -n 1)
 tar xf "$shard" -C "$home" "$picture"
 run ib-data generate --model "$home/run" --image "$home/$picture" --prompt "How many shapes are in the picture? Short answer:"
 
-say "Where it lies"
+say "Results"
 printf '%s\n' \
     "shards and indices    $home/shards" \
     "catalog               $home/catalog.duckdb   (try: ib-data sql \"select * from datasets\" --home $home)" \
     "contact sheet         $home/samples.html" \
     "checkpoint and log    $home/run" \
-    "the picture           $home/$picture"
+    "image                 $home/$picture"

@@ -22,7 +22,7 @@ from ib_data.stored.conversations import num_conversations
 from ib_data.stored.manifest import INDEX, MANIFEST, Manifest
 from ib_data.strict import Table
 from ib_data.tasks import TASKS
-from ib_data.templates.library import load_task
+from ib_data.templates.library import PACKAGED
 from ib_data.templates.stats.stats_file import RenderLengths, outdated, read_stats
 
 _ARROW = {TEXT: pa.string(), WHOLE: pa.int64(), NUMBER: pa.float64(), FLAG: pa.bool_()}
@@ -127,7 +127,7 @@ def _damaged(_home: Home, held: Holdings) -> Iterator[Row]:
 
 def _templates(_home: Home, _held: Holdings) -> Iterator[Row]:
     for task in TASKS:
-        yield from ((t.task, t.name, t.kind, t.text, t.sha256) for t in load_task(task))
+        yield from ((t.task, t.name, t.kind, t.text, t.sha256) for t in PACKAGED.load(task))
 
 
 def _mixture_members(_home: Home, _held: Holdings) -> Iterator[Row]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from ib_data.annotation_fields import promised_fields
 from ib_data.cards import Card, card_names, load_card
 from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import Home
@@ -13,10 +14,7 @@ from ib_data.mixtures.spec.weights import drawn_names
 from ib_data.stored.manifest import Manifest, read_manifest
 from ib_data.stored.store import LocalStore, Store
 from ib_data.tasks import TASKS
-from ib_data.templates.render import eligible
-
-# What templates call the fields of an annotation, where the name is another one.
-_TEXTS = {"options": "options_text", "ocr_tokens": "ocr_text", "history": "history_text"}
+from ib_data.templates.renderer import Renderer
 
 
 @dataclass(frozen=True)
@@ -105,10 +103,7 @@ def _refuse_unfit(mixture: Mixture, member: Member, card: Card) -> None:
 
 def _serves(fields: Sequence[str], task: str) -> bool:
     """Whether a training template of the task fits annotations that are sure to have `fields`."""
-    shared = {_TEXTS.get(field, field) for field in fields if field not in ("answers", "answer_index")}
-    right = {"answer", "answer_letter"} if "answer_index" in fields else set()
-    drawn = {"answer"} if "answers" in fields else set()
-    return bool(eligible(task, None, frozenset(shared | drawn), frozenset(shared | right)))
+    return bool(Renderer().fitting(task, promised_fields(fields)))
 
 
 def _source(store: Store, member: Member) -> Source:

@@ -28,9 +28,9 @@ from ib_data.stored.rows import Place, Rows
 from ib_data.stored.sample_reader import DAMAGED, OtherContentError, parse_stored
 from ib_data.stored.shard_reader import Request, ShardReader
 from ib_data.templates.fields import HiddenTargetError, hides_targets
-from ib_data.templates.library import Template
 from ib_data.templates.render import Rendered, render
 from ib_data.templates.render_options import RenderOptions
+from ib_data.templates.template import Template
 
 if TYPE_CHECKING:
     import numpy as np

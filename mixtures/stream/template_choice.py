@@ -1,10 +1,10 @@
-"""Which template `render` would draw at a position, from the index alone: for listing a stream without reading it."""
+"""Which template a `Renderer` would draw at a position, from the index alone: a stream is listed without reading it."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from ib_data.cards import Card
-from ib_data.templates.render import draw_template, eligible
+from ib_data.templates.render import renderer
 from ib_data.templates.render_options import DEFAULT_OPTIONS, RenderOptions
 
 
@@ -19,10 +19,5 @@ class TemplateChoice:
 
     def at(self, position: int, fields: frozenset[str]) -> str | None:
         """The template's name for an annotation with `fields` (of `rows.FIELDS`); None where none fits."""
-        hidden = {"answer", "right_option"}
-        if self.options.turns == "chat":
-            hidden.add("history_text")
-        shared = fields - hidden
-        right = shared | {"answer", "answer_letter"} if "right_option" in fields else shared
-        candidates = eligible(self.card.task, self.folder, shared | (fields & {"answer"}), right)
-        return draw_template(candidates, self.seed, position).name if candidates else None
+        template = renderer(self.folder, self.seed, self.options).drawn(self.card.task, fields, position)
+        return template.name if template else None

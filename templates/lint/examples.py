@@ -17,8 +17,8 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Sample
 from ib_data.stored.manifest import read_manifest
-from ib_data.templates.fields import MAX_OCR_TOKENS
 from ib_data.templates.pick import first_samples
+from ib_data.templates.values import MAX_OCR_TOKENS
 
 # Images of the miniature's largest archive: 254 samples of 26 datasets, built without media in 1.2 s, linted in 0.7 s.
 # With 4 every branch of the packaged templates is taken already; 40 take 1.9 and 2.2 s and find no more.

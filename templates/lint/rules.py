@@ -10,12 +10,13 @@ from jinja2 import nodes
 from ib_data.cards import Card
 from ib_data.errors import quoted
 from ib_data.sample import Annotation
-from ib_data.templates.fields import values_of
 from ib_data.templates.language import names_shown, names_used, parsed, shown
-from ib_data.templates.library import EMPTY_SLOTS, KNOWN_FIELDS, Template
 from ib_data.templates.lint.examples import Examples
-from ib_data.templates.render import Rendered, fitting, render
-from ib_data.templates.render_options import DEFAULT_OPTIONS
+from ib_data.templates.rendered import Rendered
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.template import Template
+from ib_data.templates.template_file import EMPTY_SLOTS, KNOWN_FIELDS
+from ib_data.templates.values import values_of
 
 MAX_LITERAL = 200  # characters a template says itself; the longest that comes along says 117
 # How much two templates may share (`lint.likeness`). The nearest two that come along share 0.59; one word of six
@@ -67,18 +68,18 @@ class Run:
 
 def runs_of(template: Template, examples: Iterable[Examples]) -> list[Run]:
     """The template over all annotations that it fits. Raises RenderError for the first that cannot be rendered."""
-    runs = []
+    renderer, runs = Renderer(), []
     for example in examples:
         card = example.card
         if template.kind == "zero_shot" and template.name != card.name:
             continue
         for position, forms in enumerate(example.forms):
             annotation = forms[0]
-            values = values_of(card, annotation, seed=0, position=position, options=DEFAULT_OPTIONS)
-            if fitting((template,), values.open, values.choice):
-                outputs = (render(card, given, seed=0, position=position, template=template) for given in forms)
-                texts = values.of(template, values.fields(template))
-                runs.append(Run(card, annotation, texts, values.listed_by(template), *outputs))
+            values = values_of(card, annotation, seed=0, position=position, options=renderer.options)
+            if template.fits(values.has):
+                outputs = (renderer.render(card, given, position, template=template) for given in forms)
+                texts = values.of(template, template.usable(values.has))
+                runs.append(Run(card, annotation, texts, template.lists_options(values.has), *outputs))
     return runs
 
 

@@ -9,21 +9,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import combinations
-from pathlib import Path
 
+from ib_data.annotation_fields import fields_of
 from ib_data.console import printable, progress
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.tasks import TASKS
-from ib_data.templates.fields import RenderError, values_of
-from ib_data.templates.file_text import TemplateFileError
 from ib_data.templates.language import names_shown, names_used
-from ib_data.templates.library import Template, TemplateFile, load_file
+from ib_data.templates.library import Library
 from ib_data.templates.lint import rules, sentences
 from ib_data.templates.lint.branches import untaken
 from ib_data.templates.lint.examples import Examples, examples
 from ib_data.templates.lint.rules import NEAR, NEAR_IN_ANY_ORDER, Run, runs_of, tokens
-from ib_data.templates.render_options import DEFAULT_OPTIONS
+from ib_data.templates.render_errors import RenderError
+from ib_data.templates.template import Template
+from ib_data.templates.template_file import TemplateFile, TemplateFileError
 
 RULES = {
     "unusable": "refused when the file is read",
@@ -78,13 +78,13 @@ class Report:
         return f"{templates}, {samples}: {_counted(len(self.findings), 'finding')}"
 
 
-def lint(tasks: Sequence[str], home: Home, folder: Path | None = None) -> Report:
-    """Lint the templates of `tasks` (all where there are none), those in `folder` before the ones that come along.
+def lint(tasks: Sequence[str], home: Home, library: Library) -> Report:
+    """The report of the templates of `tasks` (all where none is named).
 
-    Raises IbDataError for an unknown task and a folder without template files, DataError for damaged shards in `home`.
+    Raises IbDataError for an unknown task, DataError for damaged shards in `home`.
     """
     names = list(dict.fromkeys(tasks)) or list(TASKS)
-    files = [load_file(task, folder) for task in names]
+    files = [library.file(task) for task in names]
     given = examples(names, home)
     found = [finding for file in progress(files, "linting", "task") for finding in sorted_findings(file, given)]
     return Report(
@@ -182,15 +182,13 @@ def _unused_fields(file: TemplateFile, train: Sequence[Template], given: Iterabl
     carried: dict[str, str] = {}
     for example in given:
         for annotation in example.annotations:
-            values = values_of(example.card, annotation, seed=0, position=0, options=DEFAULT_OPTIONS)
-            for name in sorted(values.open | values.choice):
-                carried.setdefault(name, example.card.name)
+            for name in sorted(fields_of(annotation)):
+                carried.setdefault("answer" if name == "right_option" else name, example.card.name)
     targets = {target.text for template in train for target in template.targets}
     used = frozenset().union(*(names_shown(template.text) for template in train), *map(names_used, targets))
     line = file.line_of("unused")
     for name, dataset in carried.items():
-        # The letter is another form of the answer, for targets of a user's own.
-        if name not in used and name not in file.unused and name != "answer_letter":
+        if name not in used and name not in file.unused:
             message = f"{dataset} has {name}, and no training template shows it; show it, or list it under `unused`"
             yield Finding(file.file, line, "unused-field", "train", message)
     for name in file.unused:

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from ib_data.errors import quoted
-from ib_data.templates.library import Template
 from ib_data.templates.lint.rules import Run, around, place_of
+from ib_data.templates.template import Template
 
 # A comma may follow the stop of an abbreviation.
 _DOUBLED = re.compile(r"\.[.?!:;]")

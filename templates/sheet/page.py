@@ -7,8 +7,6 @@ and the page forbids itself every load and script by its content security policy
 import base64
 import io
 import json
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import sha256
@@ -17,7 +15,6 @@ from itertools import chain, groupby
 from typing import Any
 
 import jinja2
-from markupsafe import Markup, escape
 from PIL import Image
 
 from ib_data.builders.write.kinds import kind_of
@@ -26,11 +23,10 @@ from ib_data.media.coded import read_image
 from ib_data.media.frames import frames, has_pyav
 from ib_data.media.jpeg import LARGEST_DIVISOR
 from ib_data.sample import Media, Sample
-from ib_data.templates.render import MARK_END, MARK_START
+from ib_data.templates.sheet.highlights import clean, highlight
 from ib_data.templates.sheet.preview import HIDDEN, Entry
 
 THUMBNAIL_PX = 256
-_MARKED = re.compile(f"{MARK_START}(.*?){MARK_END}", re.DOTALL)
 
 
 def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
@@ -44,22 +40,6 @@ def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
     page, style_hash = _page()
     datasets = [_dataset(group) for _, group in groups]
     return page.render(title=clean(title), style_hash=style_hash, hidden=HIDDEN, datasets=datasets)
-
-
-def clean(text: str) -> str:
-    """`text` without what HTML cannot carry: control characters and lone surrogates become the replacement mark."""
-    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text)
-
-
-def highlight(text: str) -> Markup:
-    """Escaped HTML of a marked instruction, with `<mark>` around the substituted parts.
-
-    Each part is isolated (`<bdi>` does so for its direction): a right-to-left question leaves its frame as it was.
-    """
-    pieces = _MARKED.split(clean(text))  # plain, marked, plain, marked, ..., plain
-    return Markup("").join(
-        Markup("<mark><bdi>{}</bdi></mark>").format(piece) if i % 2 else escape(piece) for i, piece in enumerate(pieces)
-    )
 
 
 def thumbnail(data: bytes) -> str:

@@ -3,19 +3,17 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
-from typing import Any
 
 from ib_data.cards import Card
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Sample
 from ib_data.stored.manifest import Manifest
-from ib_data.templates.fields import hides_targets
-from ib_data.templates.library import Template, load_task
 from ib_data.templates.pick import built_split, first_rows, read_row
-from ib_data.templates.render import Rendered, fixed_template, marked, render, render_all, template_of
-from ib_data.templates.render_options import DEFAULT_OPTIONS, RenderOptions
+from ib_data.templates.rendered import Rendered
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.sheet.highlights import marked
+from ib_data.templates.template import Template
 
 # What stands in the place of a target where the split hides its answers.
 HIDDEN = "(the answer is hidden)"
@@ -56,13 +54,11 @@ class Entry:
 def preview(
     home: Home,
     card: Card,
+    renderer: Renderer,
     *,
     n: int,
     split: str | None = None,
-    seed: int = 0,
     per_sample: int = 3,
-    folder: Path | None = None,
-    options: RenderOptions = DEFAULT_OPTIONS,
     max_annotations: int | None = None,
     all_templates: bool = False,
     media: bool = False,
@@ -76,9 +72,9 @@ def preview(
     Raises what `built_split` and `first_rows` raise; a sample that cannot be read is an entry with a problem.
     """
     manifest = built_split(home, card, split)
-    load_task(card.task, folder)  # a faulty template file is one error, not a note under every annotation
-    may_hide = hides_targets(card, manifest.split, folder)
-    one_by_one = _Examples(card, seed, folder, options, all_templates, may_hide)
+    renderer.templates(card.task)  # a faulty template file is one error, not a note under every annotation
+    may_hide = renderer.hides_targets(card, manifest.split)
+    one_by_one = _Examples(renderer, card, all_templates, may_hide)
     positions = iter(range(max_annotations)) if max_annotations is not None else count()
     for row in first_rows(home, card, manifest, n):
         try:
@@ -97,10 +93,8 @@ def preview(
 class _Examples:
     """How annotations become examples."""
 
+    renderer: Renderer
     card: Card
-    seed: int
-    folder: Path | None
-    options: RenderOptions
     all_templates: bool
     may_hide: bool
 
@@ -113,17 +107,11 @@ class _Examples:
         return [self._example(annotation, rendered) for rendered in found]
 
     def _rendered(self, annotation: Annotation, position: int) -> list[Rendered]:
-        given: dict[str, Any] = {
-            "seed": self.seed,
-            "position": position,
-            "folder": self.folder,
-            "options": self.options,
-            "may_hide": self.may_hide,
-        }
         if self.all_templates:
-            return render_all(self.card, annotation, **given)
-        return [render(self.card, annotation, template=fixed_template(self.card, self.folder), **given)]
+            return self.renderer.render_all(self.card, annotation, position, may_hide=self.may_hide)
+        prompt = self.renderer.zero_shot(self.card)
+        return [self.renderer.render(self.card, annotation, position, template=prompt, may_hide=self.may_hide)]
 
     def _example(self, annotation: Annotation, rendered: Rendered) -> Example:
-        shown = marked(self.card, annotation, rendered, self.folder, self.options)
-        return Example(annotation, rendered, template_of(rendered, self.folder), shown)
+        shown = marked(self.renderer, self.card, annotation, rendered)
+        return Example(annotation, rendered, self.renderer.template_of(rendered), shown)

@@ -4,7 +4,6 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +12,11 @@ from ib_data.cards import Card
 from ib_data.console import progress
 from ib_data.home import Home
 from ib_data.stored.manifest import Manifest
-from ib_data.templates.fields import RenderError
 from ib_data.templates.pick import annotations_at, spread_rows
-from ib_data.templates.render import Rendered, fixed_template, render, templates_digest
-from ib_data.templates.render_options import DEFAULT_OPTIONS, MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS, RenderOptions
+from ib_data.templates.render_errors import RenderError
+from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
+from ib_data.templates.rendered import Rendered
+from ib_data.templates.renderer import Renderer
 from ib_data.templates.stats.stats_file import Quantiles, RenderLengths, Stats, TemplateStats, TextLengths
 from ib_data.templates.stats.token_counts import TokenCounter
 
@@ -29,11 +29,9 @@ def count_lengths(
     home: Home,
     card: Card,
     manifest: Manifest,
+    renderer: Renderer,
     *,
     max_rows: int = 10_000,
-    seed: int = 0,
-    folder: Path | None = None,
-    options: RenderOptions = DEFAULT_OPTIONS,
     counter: TokenCounter | None = None,
     max_instruction_tokens: int = MAX_INSTRUCTION_TOKENS,
     max_target_tokens: int = MAX_TARGET_TOKENS,
@@ -41,14 +39,14 @@ def count_lengths(
     """The lengths of a built split: all of its annotations, or `max_rows` evenly spread over its index.
 
     Annotation i of the index is rendered at position i: a held-out dataset by its zero-shot prompt, any other by the
-    template that is drawn there; `folder` and `options` as `render` is given them. What
-    cannot be rendered is counted by its reason. Raises DataError where the index is damaged.
+    template that is drawn there. What cannot be rendered is counted by its reason. Raises DataError where the index is
+    damaged.
     """
     rows = spread_rows(manifest.num_annotations, max_rows)
     failures: Counter[str] = Counter()
     # Characters and tokens of instruction and target, flat: 32 bytes a render, so that 14 million fit in memory.
     found: defaultdict[tuple[str, str], array[int]] = defaultdict(lambda: array("q"))
-    renders = _renders(home, card, manifest, rows, failures, seed=seed, folder=folder, options=options)
+    renders = _renders(home, card, manifest, renderer, rows, failures)
     renders = progress(renders, f"{card.name}/{manifest.split}: rendering", "annotation", len(rows))
     while some := list(islice(renders, _TEXTS_AT_ONCE)):
         texts = [rendered.instruction for rendered in some], [rendered.target or "" for rendered in some]
@@ -62,10 +60,10 @@ def count_lengths(
         dataset=card.name,
         split=manifest.split,
         index_sha256=manifest.index_sha256,
-        seed=seed,
-        render=options,
-        templates_folder=str(folder.absolute()) if folder else None,
-        templates_sha256=templates_digest(card, folder),
+        seed=renderer.seed,
+        render=renderer.options,
+        templates_folder=str(folder.absolute()) if (folder := renderer.library.folder) else None,
+        templates_sha256=renderer.digest(card),
         num_annotations=manifest.num_annotations,
         num_rows=len(rows),
         max_instruction_tokens=max_instruction_tokens,
@@ -81,20 +79,12 @@ def count_lengths(
 
 
 def _renders(
-    home: Home,
-    card: Card,
-    manifest: Manifest,
-    rows: list[int],
-    failures: Counter[str],
-    *,
-    seed: int,
-    folder: Path | None,
-    options: RenderOptions,
+    home: Home, card: Card, manifest: Manifest, renderer: Renderer, rows: list[int], failures: Counter[str]
 ) -> Iterator[Rendered]:
-    fixed = fixed_template(card, folder)
+    prompt = renderer.zero_shot(card)
     for row, annotation in annotations_at(home, card, manifest, rows):
         try:
-            yield render(card, annotation, seed=seed, position=row, template=fixed, folder=folder, options=options)
+            yield renderer.render(card, annotation, row, template=prompt)
         except RenderError as error:
             failures[error.reason] += 1
 

@@ -11,8 +11,9 @@ from ib_data.cards import Card
 from ib_data.errors import DataError, IbDataError
 from ib_data.stored.manifest import Manifest
 from ib_data.strict import Table
-from ib_data.templates.render import templates_digest
+from ib_data.templates.library import PACKAGED, Library
 from ib_data.templates.render_options import DEFAULT_OPTIONS, RenderOptions
+from ib_data.templates.renderer import Renderer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class Stats:
 
     `index_sha256` is that of the index that was read: where the manifest says another, the split was built anew since.
     `render` are the options, `templates_folder` the user's folder of templates as an absolute path (None for those that
-    come along), `templates_sha256` their `templates_digest` (None in files that older versions wrote).
+    come along), `templates_sha256` their `Renderer.digest` (None in files that older versions wrote).
     `total` is None where nothing could be rendered; `failures` counts the reasons. Limits are in tokens.
     """
 
@@ -98,15 +99,15 @@ class Stats:
 
 
 def outdated(stats: Stats, card: Card, manifest: Manifest) -> str | None:
-    """What the counts are of where they are not of this build and these templates, in words; None where they are.
+    """Why the stats are out of date ("an earlier build", "earlier templates"); None where they are current.
 
-    Templates of a folder that is gone or cannot be used any more are other ones.
+    They are also out of date where their folder of templates is gone or cannot be used any more.
     """
     if stats.index_sha256 != manifest.index_sha256:
         return "an earlier build"
-    folder = Path(stats.templates_folder) if stats.templates_folder else None
     try:
-        is_same = stats.templates_sha256 == templates_digest(card, folder)
+        library = Library(Path(stats.templates_folder)) if stats.templates_folder else PACKAGED
+        is_same = stats.templates_sha256 == Renderer(library).digest(card)
     except IbDataError:
         is_same = False
     return None if is_same else "earlier templates"

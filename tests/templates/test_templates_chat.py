@@ -8,17 +8,18 @@ import pytest
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates.library import load_task
-from ib_data.templates.render import marked, render, render_all
+from ib_data.templates.library import PACKAGED, Library
 from ib_data.templates.render_options import RenderOptions
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.sheet.highlights import marked
 
 CHAT = RenderOptions(turns="chat")
 TURNS = (Turn("What is it?", "A cup."), Turn(" What colour? ", "Red.\n"))
 LAST = Annotation(id="9-2", question="Who owns it?", answers=(Answer("Nobody knows.", 1),), history=TURNS)
 
 
-def chat(annotation=LAST, name="llava_conversation", **options):
-    return render(load_card(name), annotation, seed=0, position=4, options=CHAT, **options)
+def chat(annotation=LAST, name="llava_conversation", folder=None, template=None):
+    return Renderer(Library(folder), options=CHAT).render(load_card(name), annotation, 4, template=template)
 
 
 def test_the_last_annotation_holds_the_whole_conversation():
@@ -37,7 +38,7 @@ def test_the_last_annotation_holds_the_whole_conversation():
 
 
 def test_by_default_the_history_stands_in_the_instruction():
-    rendered = render(load_card("llava_conversation"), LAST, seed=0, position=4)
+    rendered = Renderer().render(load_card("llava_conversation"), LAST, 4)
     assert rendered.earlier == ()
     assert rendered.instruction.startswith("Question: What is it? Answer: A cup.\n")
     assert rendered.segments == ((rendered.instruction, False), ("Nobody knows.", True))
@@ -45,22 +46,22 @@ def test_by_default_the_history_stands_in_the_instruction():
 
 def test_the_first_turn_is_a_chat_of_one_turn():
     first = replace(LAST, history=())
-    assert chat(first) == render(load_card("llava_conversation"), first, seed=0, position=4)
+    assert chat(first) == Renderer().render(load_card("llava_conversation"), first, 4)
 
 
 def test_the_template_is_drawn_as_if_there_were_no_history():
     card, without = load_card("visdial"), replace(LAST, history=())
     for position in range(60):
-        rendered = render(card, LAST, seed=0, position=position, options=CHAT)
-        assert replace(rendered, earlier=()) == render(card, without, seed=0, position=position)
+        rendered = Renderer(options=CHAT).render(card, LAST, position)
+        assert replace(rendered, earlier=()) == Renderer().render(card, without, position)
         assert len(rendered.earlier) == 2
-    for rendered in render_all(card, LAST, seed=0, position=0, options=CHAT):
+    for rendered in Renderer(options=CHAT).render_all(card, LAST, 0):
         assert "A cup." not in rendered.instruction
-        assert marked(card, LAST, rendered, options=CHAT).count("A cup.") == 0
+        assert marked(Renderer(options=CHAT), card, LAST, rendered).count("A cup.") == 0
 
 
 def test_the_papers_dialogue_prompt_has_no_history_line_in_a_chat():
-    (prompt,) = [t for t in load_task("visual_dialogue") if t.name == "visdial"]
+    (prompt,) = [t for t in PACKAGED.load("visual_dialogue") if t.name == "visdial"]
     assert chat(name="visdial", template=prompt).instruction == "Question: Who owns it? Short answer:"
 
 

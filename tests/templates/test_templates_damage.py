@@ -11,6 +11,7 @@ from ib_data.errors import IbDataError
 from ib_data.sample import Annotation, Answer
 from ib_data.stored.manifest import INDEX, MANIFEST
 from ib_data.templates.pick import built_split
+from ib_data.templates.renderer import Renderer
 from ib_data.templates.sheet.page import contact_sheet, thumbnail
 from ib_data.templates.sheet.preview import preview
 
@@ -112,7 +113,7 @@ def test_one_sample_that_cannot_be_read_stops_no_other_one(home):
     place = data.find(b'{"key":"coco_caption-train-000000000000"')
     data[place] = ord("[")
     shard.write_bytes(data)
-    bad, good = preview(home, load_card("coco_caption"), n=2)
+    bad, good = preview(home, load_card("coco_caption"), Renderer(), n=2)
     assert bad.sample is None
     assert "the shard is damaged or of another build" in bad.problem
     assert good.examples[0].rendered.target == "A cup."
@@ -139,6 +140,6 @@ def test_a_size_bomb_is_refused_before_it_is_decoded(build):
     with pytest.raises(IbDataError, match=r"60000 x 60000 pixels: refused as a size bomb"):
         thumbnail(bomb(60_000))
     home = build("vqav2", "train", [(ASKED, bomb(60_000)), (ASKED, None)])
-    page = contact_sheet("A look", preview(home, load_card("vqav2"), n=2, media=True))
+    page = contact_sheet("A look", preview(home, load_card("vqav2"), Renderer(), n=2, media=True))
     assert "cannot be decoded: 60000 x 60000 pixels: refused as a size bomb" in page
     assert page.count("<article") == 2

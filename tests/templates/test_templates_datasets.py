@@ -9,8 +9,10 @@ from ib_data.cards import card_names, load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.tasks import TASKS
-from ib_data.templates.library import PAPER_HELD_OUT, load_task, zero_shot
-from ib_data.templates.render import MARK_END, MARK_START, marked, render, render_all
+from ib_data.templates.library import PACKAGED, Library
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.sheet.highlights import MARK_END, MARK_START, marked
+from ib_data.templates.template_file import PAPER_HELD_OUT
 
 ANSWERS = (Answer("a cup", 6), Answer("mug", 4))
 OPTIONS = ("a plate", "a cup", "a plate")
@@ -69,7 +71,7 @@ def card_of(name):
 def prompt(name, **fields):
     """Instruction and target of a dataset's zero-shot prompt."""
     card = card_of(name)
-    rendered = render(card, Annotation(id="1", **fields), seed=0, position=0, template=zero_shot(card))
+    rendered = Renderer().render(card, Annotation(id="1", **fields), 0, template=Renderer().zero_shot(card))
     return rendered.instruction, rendered.target
 
 
@@ -82,7 +84,7 @@ def test_the_cards_say_the_same_tasks():
 
 @pytest.mark.parametrize(("name", "annotation"), CASES)
 def test_every_template_renders_clean(name, annotation):
-    found = render_all(card_of(name), annotation, seed=0, position=0)
+    found = Renderer().render_all(card_of(name), annotation, 0)
     names = {r.template for r in found}
     assert len(names) >= (1 if DATASETS[name][0] == "llava" else 3)
     assert (name in names) == (name in PAPER_HELD_OUT)
@@ -105,13 +107,13 @@ def test_every_template_shows_what_it_asks_for(name, annotation):
         "history_text": "\n".join(f"Question: {t.question} Answer: {t.answer}" for t in annotation.history),
         "options_text": "(a) a plate (b) a cup (c) a plate" if annotation.options == OPTIONS else None,
     }  # fmt: skip
-    templates = {t.name: t for t in load_task(card.task)}
-    for rendered in render_all(card, annotation, seed=0, position=0):
+    templates = {t.name: t for t in PACKAGED.load(card.task)}
+    for rendered in Renderer().render_all(card, annotation, 0):
         template = templates[rendered.template]
         for field, text in given.items():
             if text and text != rendered.target:
                 assert (text in rendered.instruction) == (field in template.fields), (rendered, field)
-        shown = marked(card, annotation, rendered)
+        shown = marked(Renderer(), card, annotation, rendered)
         assert shown.replace(MARK_START, "").replace(MARK_END, "") == rendered.instruction
         if template.fields - {"answer"} & {field for field, text in given.items() if text}:
             assert MARK_START in shown
@@ -122,15 +124,15 @@ def test_every_template_serves_a_dataset_of_its_task(task):
     served = set()
     for name, (of, annotations) in DATASETS.items():
         if of == task:
-            served |= {r.template for a in annotations for r in render_all(card_of(name), a, seed=0, position=0)}
-    assert served == {t.name for t in load_task(task)}
+            served |= {r.template for a in annotations for r in Renderer().render_all(card_of(name), a, 0)}
+    assert served == {t.name for t in PACKAGED.load(task)}
 
 
 def test_targets_are_those_of_the_dataset():
     targets = {
         (name, rendered.target)
         for name, annotation in CASES
-        for rendered in render_all(card_of(name), annotation, seed=0, position=0)
+        for rendered in Renderer().render_all(card_of(name), annotation, 0)
         if name in ("gqa", "vsr", "iconqa", "scienceqa", "visdial", "llava_detail", "textcaps", "hateful_memes")
     }
     assert targets == {
@@ -141,7 +143,7 @@ def test_targets_are_those_of_the_dataset():
 
 
 def test_options_are_shown_wherever_there_are_any():
-    shown = [r.instruction for r in render_all(card_of("iconqa"), CHOICE, seed=0, position=0)]
+    shown = [r.instruction for r in Renderer().render_all(card_of("iconqa"), CHOICE, 0)]
     assert len(shown) == 5
     assert all("(a) a plate (b) a cup (c) a plate" in text for text in shown)
 
@@ -216,13 +218,13 @@ def test_the_prompt_of_visual_dialogue():
 
 
 def test_datasets_without_a_prompt():
-    assert all(zero_shot(card_of(name)) is None for name in set(DATASETS) - set(PAPER_HELD_OUT))
+    assert all(Renderer().zero_shot(card_of(name)) is None for name in set(DATASETS) - set(PAPER_HELD_OUT))
 
 
 def test_the_right_letter_where_a_template_asks_for_it(tmp_path):
     body = "target = '{{ answer_letter }}'\n[train]\na = '{{ question }} {{ options_text }} Letter:'\n"
     (tmp_path / "knowledge_question_answering.toml").write_text(body, encoding="utf-8")
     card = card_of("aokvqa")
-    assert render(card, replace(CHOICE, answer_index=2), seed=0, position=0, folder=tmp_path).target == "c"
+    assert Renderer(Library(tmp_path)).render(card, replace(CHOICE, answer_index=2), 0).target == "c"
     with pytest.raises(DataError, match="no answer_letter"):
-        render(card, replace(CHOICE, answer_index=None), seed=0, position=0, folder=tmp_path)
+        Renderer(Library(tmp_path)).render(card, replace(CHOICE, answer_index=None), 0)

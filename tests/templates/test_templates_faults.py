@@ -8,14 +8,15 @@ from ib_data.cards import load_card
 from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.stored.manifest import INDEX
-from ib_data.templates.fields import option_letter, options_text
-from ib_data.templates.library import zero_shot
+from ib_data.templates.library import Library
 from ib_data.templates.pick import built_split, first_samples
-from ib_data.templates.render import fixed_template, marked, render, render_all
 from ib_data.templates.render_options import RenderOptions
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.sheet.highlights import marked
 from ib_data.templates.sheet.preview import preview
 from ib_data.templates.stats.counting import count_lengths
 from ib_data.templates.stats.stats_file import outdated, read_stats, write_stats
+from ib_data.templates.values import option_letter, options_text
 
 CAPTIONING = "target = '{{ caption }}'\n[train]\nown = 'Mine:'\n"
 
@@ -35,11 +36,11 @@ def test_a_held_out_dataset_keeps_its_prompt_beside_a_folder_without_one(build, 
     out = cli("render", "flickr30k", "--templates", mine, "--json", "--home", home.root).out
     assert json.loads(out)[0]["instruction"] == "A short image description:"
     card = load_card("flickr30k")
-    assert fixed_template(card, mine) == zero_shot(card)
-    rendered = render_all(card, captions[0], seed=0, position=0, folder=mine)
+    assert Renderer(Library(mine)).zero_shot(card) == Renderer().zero_shot(card)
+    rendered = Renderer(Library(mine)).render_all(card, captions[0], 0)
     assert [r.instruction for r in rendered] == ["Mine:", "A short image description:"]
-    assert marked(card, captions[0], rendered[1], mine) == "A short image description:"
-    assert fixed_template(load_card("coco_caption"), mine) is None
+    assert marked(Renderer(Library(mine)), card, captions[0], rendered[1]) == "A short image description:"
+    assert Renderer(Library(mine)).zero_shot(load_card("coco_caption")) is None
     (mine / "captioning.toml").write_text(f"{CAPTIONING}[zero_shot]\nflickr30k = 'So:'\n", encoding="utf-8")
 
 
@@ -60,13 +61,13 @@ def test_no_two_options_share_a_letter():
     assert options_text(["x"] * 28).endswith("(z) x (aa) x (ab) x")
     many = Annotation(id="1", question="Which?", options=tuple(map(str, range(30))), answer_index=27)
     options = RenderOptions(choice_targets="letter")
-    targets = {render(load_card("aokvqa"), many, seed=0, position=p, options=options).target for p in range(60)}
+    targets = {Renderer(options=options).render(load_card("aokvqa"), many, p).target for p in range(60)}
     assert targets == {"(ab)"}
 
 
-def error(card, annotation, **options):
+def error(card, annotation, folder=None):
     with pytest.raises(DataError) as caught:
-        render(card, annotation, seed=0, position=0, **options)
+        Renderer(Library(folder)).render(card, annotation, 0)
     return str(caught.value)
 
 
@@ -99,16 +100,16 @@ def test_a_text_that_shows_nothing_is_no_text(blank):
     assert "no answer to render" in error(card, Annotation(id="1", question="What?", answers=(Answer(blank, 3),)))
     assert "question" in error(card, Annotation(id="1", question=blank, answers=(Answer("it", 3),)))
     both = Annotation(id="1", question="What?", answers=(Answer(blank, 9), Answer("it", 1)))
-    assert {render(card, both, seed=0, position=p).target for p in range(20)} == {"it"}
+    assert {Renderer().render(card, both, p).target for p in range(20)} == {"it"}
     turns = Annotation(id="1", question="What?", answers=(Answer("it", 1),), history=(Turn("Q?", blank),))
-    chat = render(load_card("visdial"), turns, seed=0, position=0, options=RenderOptions(turns="chat"))
+    chat = Renderer(options=RenderOptions(turns="chat")).render(load_card("visdial"), turns, 0)
     assert chat.earlier == ()
 
 
 def test_format_characters_beside_a_text_stay():
     answer = "\u200f\u05d0\u200f"
     annotation = Annotation(id="1", question="What?", answers=(Answer(answer, 1),))
-    assert render(load_card("vqav2"), annotation, seed=0, position=0).target == answer
+    assert Renderer().render(load_card("vqav2"), annotation, 0).target == answer
 
 
 def test_samples_are_read_one_by_one_and_pictures_only_when_asked_for(vqa_home):
@@ -118,8 +119,9 @@ def test_samples_are_read_one_by_one_and_pictures_only_when_asked_for(vqa_home):
     assert all(media for _, media in whole)
     texts = first_samples(vqa_home, card, "train", 3, media=False)
     assert list(texts) == [(sample, None) for sample, _ in whole]
-    assert [entry.media for entry in preview(vqa_home, card, n=3)] == [None] * 3
-    assert [entry.media for entry in preview(vqa_home, card, n=3, media=True)] == [media for _, media in whole]
+    assert [entry.media for entry in preview(vqa_home, card, Renderer(), n=3)] == [None] * 3
+    with_media = preview(vqa_home, card, Renderer(), n=3, media=True)
+    assert [entry.media for entry in with_media] == [media for _, media in whole]
     samples = first_samples(vqa_home, card, "train", 3)
     assert next(samples) == whole[0]
     shard.rename(shard.with_suffix(".gone"))
@@ -181,7 +183,7 @@ def test_counts_of_other_templates_are_not_current(build, mine, tmp_path, cli):
     home = build("coco_caption", "train", [((Annotation(id="1", caption="A cup."),), None)])
     card = load_card("coco_caption")
     manifest = built_split(home, card)
-    stats = count_lengths(home, card, manifest, folder=mine)
+    stats = count_lengths(home, card, manifest, Renderer(Library(mine)))
     assert outdated(stats, card, manifest) is None
     for place, text in enumerate((CAPTIONING.replace("Mine", "Ours"), CAPTIONING.replace("{{", "A {{"), None)):
         other = tmp_path / f"other{place}"

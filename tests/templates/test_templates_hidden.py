@@ -17,9 +17,9 @@ from ib_data.home import Home
 from ib_data.mixtures.spec.spec_file import load_mixture
 from ib_data.mixtures.stream.stream import open_stream
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates.fields import HiddenTargetError, hides_targets
-from ib_data.templates.render import render, render_all, training_templates
+from ib_data.templates.render_errors import HiddenTargetError
 from ib_data.templates.render_options import RenderOptions
+from ib_data.templates.renderer import Renderer
 from ib_data.templates.sheet.preview import HIDDEN, preview
 
 ASKED = "Question: is it red Short answer:"
@@ -109,30 +109,28 @@ def test_the_template_is_the_one_that_a_known_answer_would_get():
     open_one = Annotation(id="1", question="What?", options=("u", "v"))
     known = Annotation(id="1", question="What?", options=("u", "v"), answer_index=1, answers=(Answer("w", 1),))
     for position in range(40):
-        asked, told = (render(card, a, seed=3, position=position, may_hide=True) for a in (open_one, known))
+        asked, told = (Renderer(seed=3).render(card, a, position, may_hide=True) for a in (open_one, known))
         assert (asked.instruction, asked.target) == (told.instruction, None)
         assert told.target in ("v", "w")
         assert not told.hidden
-    assert len(render_all(card, open_one, seed=0, position=0, may_hide=True)) == 14  # one asks for a hint
+    assert len(Renderer().render_all(card, open_one, 0, may_hide=True)) == 14  # one asks for a hint
 
 
 def test_a_hidden_answer_is_an_error_where_it_is_to_be_learnt():
     card, annotation = load_card("vizwiz"), Annotation(id="5", question="What?")
     with pytest.raises(HiddenTargetError, match="nothing can be learnt from a split whose answers are hidden"):
-        render(card, annotation, seed=0, position=0)
+        Renderer().render(card, annotation, 0)
     blank = Annotation(id="5", context="hint")
     with pytest.raises(DataError, match="no question, answer to render") as caught:
-        render(card, blank, seed=0, position=0, may_hide=True)
+        Renderer().render(card, blank, 0, may_hide=True)
     assert not isinstance(caught.value, HiddenTargetError)
 
 
 def test_a_chat_keeps_its_turns_and_ends_in_the_question():
     annotation = Annotation(id="1", question="Is it red?", history=(Turn("What?", "A cup."),))
     chat = RenderOptions(turns="chat")
-    template = training_templates("visual_dialogue")[0]
-    rendered = render(
-        load_card("visdial"), annotation, seed=0, position=0, template=template, options=chat, may_hide=True
-    )
+    template = Renderer().templates("visual_dialogue")[0]
+    rendered = Renderer(options=chat).render(load_card("visdial"), annotation, 0, template=template, may_hide=True)
     assert rendered.segments[:2] == (("What?", False), ("A cup.", True))
     assert [is_learnt for _, is_learnt in rendered.segments] == [False, True, False]
 
@@ -142,14 +140,14 @@ def test_the_card_says_which_splits_hide_their_answers():
         (name, split)
         for name in card_names()
         for split in load_card(name).splits
-        if hides_targets(load_card(name), split)
+        if Renderer().hides_targets(load_card(name), split)
     }
     assert found == {(name, "test") for name in SPLITS}
 
 
 def test_an_answer_that_is_missing_elsewhere_is_no_hidden_one(build):
     home = build("vqav2", "train", [((Annotation(id="7", question="What?"),), None)])
-    ((example,),) = (entry.examples for entry in preview(home, load_card("vqav2"), n=1))
+    ((example,),) = (entry.examples for entry in preview(home, load_card("vqav2"), Renderer(), n=1))
     assert example.rendered is None
     assert "no answer to render" in example.problem
 

@@ -8,8 +8,9 @@ import pytest
 from ib_data.cards import card_names, load_card
 from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer
-from ib_data.templates.library import PAPER_HELD_OUT, load_file, load_task
-from ib_data.templates.render import render
+from ib_data.templates.library import PACKAGED, Library
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.template_file import PAPER_HELD_OUT
 
 ASKED = Annotation(id="q1", question="What is on the table?", answers=(Answer("cup", 1),))
 
@@ -23,7 +24,7 @@ def write(folder, text, task="question_answering"):
 def fault(folder, text, task="question_answering"):
     write(folder, text, task)
     with pytest.raises(DataError) as caught:
-        load_task(task, folder)
+        Library(folder).load(task)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -109,13 +110,13 @@ def test_all_faults_of_a_file_are_told_and_the_rest_can_be_looked_at(tmp_path):
         four = 'In short: {{ question }}'
         """,
     )
-    found = load_file("question_answering", tmp_path)
+    found = Library(tmp_path).file("question_answering")
     assert (found.file, found.packaged) == (str(path), False)
     assert [(fault.line, fault.name) for fault in found.faults] == [(3, "one"), (5, "three"), (6, "four")]
     assert found.faults[0].problem == "unknown field 'qestion'; did you mean 'question'?"
     assert [template.name for template in found.templates] == ["two", "four"]
     with pytest.raises(DataError, match="line 3, template 'one'"):
-        load_task("question_answering", tmp_path)
+        Library(tmp_path).load("question_answering")
 
 
 def test_the_line_is_that_of_the_section_in_any_order(tmp_path):
@@ -130,7 +131,7 @@ def test_the_line_is_that_of_the_section_in_any_order(tmp_path):
         one = 'Tell me: {{ question }}'
         """
     write(tmp_path, text)
-    found = load_file("question_answering", tmp_path)
+    found = Library(tmp_path).file("question_answering")
     assert (found.line_of("target"), found.line_of("target", "train"), found.line_of("one", "train")) == (1, 7, 8)
     assert (found.line_of_target("one"), found.line_of_target("vsr"), found.line_of("none", "train")) == (3, 1, 1)
 
@@ -138,23 +139,23 @@ def test_the_line_is_that_of_the_section_in_any_order(tmp_path):
 def test_a_file_that_is_not_utf8_is_refused(tmp_path):
     (tmp_path / "captioning.toml").write_bytes(b"target = '\xff'")
     with pytest.raises(DataError, match="not UTF-8"):
-        load_task("captioning", tmp_path)
+        Library(tmp_path).load("captioning")
 
 
 def test_own_folder_takes_the_place_of_one_task_only(tmp_path):
     write(tmp_path, "target = '{{ answer }}'\n[train]\nmine = 'Mine: {{ question|upper }}'\n")
-    assert [t.name for t in load_task("question_answering", tmp_path)] == ["mine"]
-    assert load_task("captioning", tmp_path) == load_task("captioning")
-    rendered = render(load_card("vqav2"), ASKED, seed=0, position=0, folder=tmp_path)
+    assert [t.name for t in Library(tmp_path).load("question_answering")] == ["mine"]
+    assert Library(tmp_path).load("captioning") == PACKAGED.load("captioning")
+    rendered = Renderer(Library(tmp_path)).render(load_card("vqav2"), ASKED, 0)
     assert (rendered.instruction, rendered.template) == ("Mine: WHAT IS ON THE TABLE?", "mine")
 
 
 def test_own_folder_must_hold_files_named_after_tasks(tmp_path):
     with pytest.raises(IbDataError, match="holds no template file"):
-        load_task("captioning", tmp_path)
+        Library(tmp_path).load("captioning")
     write(tmp_path, "target = '{{ caption }}'\n", task="captionning")
     with pytest.raises(IbDataError, match="did you mean 'captioning'"):
-        load_task("captioning", tmp_path)
+        Library(tmp_path).load("captioning")
 
 
 def test_the_first_target_that_fits_is_rendered(tmp_path):
@@ -167,10 +168,10 @@ def test_the_first_target_that_fits_is_rendered(tmp_path):
         own = '{{ question|upper }} {{ answer }}'
         """
     write(tmp_path, text)
-    any_, own = load_task("question_answering", tmp_path)
+    any_, own = Library(tmp_path).load("question_answering")
 
     def target(template, annotation):
-        return render(load_card("vqav2"), annotation, seed=0, position=0, template=template).target
+        return Renderer().render(load_card("vqav2"), annotation, 0, template=template).target
 
     assert target(any_, ASKED) == "cup"
     assert target(any_, replace(ASKED, label="yes")) == "yes"
@@ -188,13 +189,13 @@ def test_what_a_text_asks_for_may_be_absent(tmp_path):
     body = "{% if ocr_text and not caption %}Words: {{ ocr_text }}. {% endif %}"
     body += "{{ question }} In short{{ '?' if context else '!' }}"
     write(tmp_path, f"target = '{{{{ answer }}}}'\n[train]\na = \"{body}\"\n")
-    (template,) = load_task("question_answering", tmp_path)
+    (template,) = Library(tmp_path).load("question_answering")
     assert template.needs == {"question"}
     assert template.optional == {"ocr_text", "caption", "context"}
 
     def shown(**fields):
         annotation = replace(ASKED, **fields)
-        return render(load_card("vqav2"), annotation, seed=0, position=0, folder=tmp_path).instruction
+        return Renderer(Library(tmp_path)).render(load_card("vqav2"), annotation, 0).instruction
 
     assert shown() == "What is on the table? In short!"
     assert shown(ocr_tokens=("A", "B"), context="c") == "Words: A, B. What is on the table? In short?"
@@ -205,13 +206,13 @@ def test_zero_shot_keys_are_cards_or_the_papers_held_out_sets(tmp_path):
     assert len(PAPER_HELD_OUT) == len(set(PAPER_HELD_OUT)) == 13
     lines = "".join(f"{name} = '{{{{ question }}}}'\n" for name in {*PAPER_HELD_OUT, *card_names()})
     write(tmp_path, f"target = '{{{{ answer }}}}'\n[zero_shot]\n{lines}")
-    assert {t.name for t in load_task("question_answering", tmp_path)} == {*PAPER_HELD_OUT, *card_names()}
+    assert {t.name for t in Library(tmp_path).load("question_answering")} == {*PAPER_HELD_OUT, *card_names()}
 
 
 def test_a_field_that_a_zero_shot_prompt_may_lack_is_needed_in_training(tmp_path):
     lines = "a = 'Read {{ ocr_text }}. {{ question }}'\n[zero_shot]\nvizwiz = 'Read {{ ocr_text }}. {{ question }}'\n"
     write(tmp_path, f"target = '{{{{ answer }}}}'\n[train]\n{lines}")
-    train, prompt = load_task("question_answering", tmp_path)
+    train, prompt = Library(tmp_path).load("question_answering")
     assert (train.needs, prompt.needs) == ({"ocr_text", "question"}, {"question"})
 
 
@@ -234,7 +235,7 @@ def test_a_field_that_a_zero_shot_prompt_may_lack_is_needed_in_training(tmp_path
 )
 def test_a_fault_is_told_with_its_line(tmp_path, text, line, place):
     assert f"line {line}, {place}" in fault(tmp_path, text)
-    assert load_file("question_answering", tmp_path).faults[0].line == line
+    assert Library(tmp_path).file("question_answering").faults[0].line == line
 
 
 @pytest.mark.parametrize("name", [r'"a\u001b[31mX\u0007"', '"<b>"', '"two words"', '""', '"gr\u00fcn"'])
@@ -252,7 +253,7 @@ def test_a_file_has_at_most_200_templates(tmp_path):
 
     assert "3,000 templates; at most 200 are allowed" in fault(tmp_path, lines(3_000))
     write(tmp_path, lines(200))
-    assert len(load_task("question_answering", tmp_path)) == 200
+    assert len(Library(tmp_path).load("question_answering")) == 200
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer
 from ib_data.strict import Table
-from ib_data.templates.library import load_task
-from ib_data.templates.render import MARK_END, MARK_START, marked, render, render_all
+from ib_data.templates.library import PACKAGED
 from ib_data.templates.render_options import RenderOptions
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.sheet.highlights import MARK_END, MARK_START, marked
 
 VQA = Annotation(
     id="17",
@@ -30,7 +31,7 @@ SHUFFLED, LETTERS = RenderOptions(option_order="shuffled"), RenderOptions(choice
 
 def targets(annotation, options, n=200):
     card = load_card("vqav2")
-    return [render(card, annotation, seed=0, position=p, options=options).target for p in range(n)]
+    return [Renderer(options=options).render(card, annotation, p).target for p in range(n)]
 
 
 def listed(instruction):
@@ -42,15 +43,16 @@ def listed(instruction):
 def choices(annotation, options, n=24):
     """Renders of an annotation by all templates that list its options, at `n` positions."""
     card = load_card("aokvqa")
-    shown = [t for t in load_task(card.task) if t.shows_options and t.fits({"question", "options_text", "answer"})]
-    return [render(card, annotation, seed=0, position=p, template=t, options=options) for t in shown for p in range(n)]
+    has = frozenset({"question", "options_text", "right_option"})
+    shown = [t for t in PACKAGED.load(card.task) if t.shows_options and t.fits(has)]
+    return [Renderer(options=options).render(card, annotation, p, template=t) for t in shown for p in range(n)]
 
 
 def test_the_default_is_what_no_options_give():
     card = load_card("aokvqa")
     for p in range(50):
         both = replace(CHOICE, answers=VQA.answers)
-        assert render(card, both, seed=1, position=p, options=RenderOptions()) == render(card, both, seed=1, position=p)
+        assert Renderer(seed=1, options=RenderOptions()).render(card, both, p) == Renderer(seed=1).render(card, both, p)
 
 
 def test_the_majority_is_the_same_at_every_position_and_the_first_of_equals():
@@ -79,7 +81,7 @@ def test_the_way_of_answering_does_not_change_the_template():
     card = load_card("vqav2")
     for p in range(50):
         names = {
-            render(card, VQA, seed=2, position=p, options=o).template for o in (RenderOptions(), MAJORITY, UNIFORM)
+            Renderer(seed=2, options=o).render(card, VQA, p).template for o in (RenderOptions(), MAJORITY, UNIFORM)
         }
         assert len(names) == 1
 
@@ -112,8 +114,8 @@ def test_options_of_one_text_stay_right_when_shuffled():
 
 def test_a_letter_is_the_target_where_options_are_listed_and_only_there():
     card, both = load_card("aokvqa"), replace(CHOICE, answers=(Answer("ruby", 1),))
-    found = {t.name: t.shows_options for t in load_task(card.task)}
-    for rendered in render_all(card, both, seed=0, position=0, options=LETTERS):
+    found = {t.name: t.shows_options for t in PACKAGED.load(card.task)}
+    for rendered in Renderer(options=LETTERS).render_all(card, both, 0):
         assert rendered.target == ("(c)" if found[rendered.template] else "ruby")
 
 
@@ -121,13 +123,13 @@ def test_a_dataset_without_options_keeps_its_texts():
     for options in (LETTERS, SHUFFLED, RenderOptions(turns="chat")):
         assert targets(VQA, options, 30) == targets(VQA, RenderOptions(), 30)
     vsr = Annotation(id="1", statement="The cup is left of the jar.", label="false")
-    assert render(load_card("vsr"), vsr, seed=0, position=0, options=LETTERS).target == "false"
+    assert Renderer(options=LETTERS).render(load_card("vsr"), vsr, 0).target == "false"
 
 
 def test_letters_of_the_papers_prompt():
     annotation = replace(CHOICE, context="Look.")
-    (prompt,) = [t for t in load_task("knowledge_question_answering") if t.name == "scienceqa"]
-    rendered = render(load_card("scienceqa"), annotation, seed=0, position=0, template=prompt, options=LETTERS)
+    (prompt,) = [t for t in PACKAGED.load("knowledge_question_answering") if t.name == "scienceqa"]
+    rendered = Renderer(options=LETTERS).render(load_card("scienceqa"), annotation, 0, template=prompt)
     assert rendered.instruction.endswith("Options: (a) red (b) green (c) red (d) blue. Answer:")
     assert rendered.target == "(c)"
 
@@ -148,7 +150,7 @@ def test_a_blank_option_is_not_listed_and_takes_no_letter(blank):
 
 def test_options_that_are_all_blank_are_no_options():
     annotation = replace(CHOICE, options=("", " "), answer_index=0, answers=(Answer("ruby", 1),))
-    for rendered in render_all(load_card("aokvqa"), annotation, seed=0, position=0):
+    for rendered in Renderer().render_all(load_card("aokvqa"), annotation, 0):
         assert "(a)" not in rendered.instruction
         assert rendered.target == "ruby"
 
@@ -156,7 +158,7 @@ def test_options_that_are_all_blank_are_no_options():
 def test_marks_stand_around_shuffled_options():
     card = load_card("aokvqa")
     for rendered in choices(CHOICE, SHUFFLED, 5):
-        shown = marked(card, CHOICE, rendered, options=SHUFFLED)
+        shown = marked(Renderer(options=SHUFFLED), card, CHOICE, rendered)
         assert shown.replace(MARK_START, "").replace(MARK_END, "") == rendered.instruction
         assert f"{MARK_START}(a) " in shown
 
@@ -177,7 +179,7 @@ def test_an_index_beyond_the_options_is_refused(options):
         with pytest.raises(
             DataError, match=r"annotation 17: answer_index \d points beyond the \d options; build aokvqa"
         ):
-            render(load_card("aokvqa"), annotation, seed=0, position=0, options=options)
+            Renderer(options=options).render(load_card("aokvqa"), annotation, 0)
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -192,9 +194,9 @@ def test_any_options_keep_the_right_one(texts, data, position):
     for options in (SHUFFLED, RenderOptions(option_order="shuffled", choice_targets="letter")):
         if not trimmed(texts[index]):
             with pytest.raises(DataError, match="no answer to render"):
-                render(card, annotation, seed=0, position=position, options=options)
+                Renderer(options=options).render(card, annotation, position)
             continue
-        rendered = render(card, annotation, seed=0, position=position, options=options)
+        rendered = Renderer(options=options).render(card, annotation, position)
         right = trimmed(texts[index])
         if options.choice_targets == "text":
             assert rendered.target == right
@@ -213,7 +215,7 @@ def test_hostile_texts_stay_as_they_are(hostile):
 def test_an_endless_text_is_refused_with_dataset_and_id():
     annotation = replace(VQA, question="x" * 99_999)
     with pytest.raises(DataError, match=r"vqav2: annotation 17: template .*, instruction: .*longer than 100,000"):
-        render(load_card("vqav2"), annotation, seed=0, position=0)
+        Renderer().render(load_card("vqav2"), annotation, 0)
 
 
 def test_options_are_read_strictly():

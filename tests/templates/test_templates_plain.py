@@ -4,17 +4,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ib_data.annotation_fields import fields_of
 from ib_data.blank import BLANKS, trimmed
 from ib_data.cards import load_card
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.tasks import TASKS
-from ib_data.templates import fields
+from ib_data.templates import values as made_of
 from ib_data.templates.language import MAX_RENDERED, TemplateTextError, compiled, joinable, render_text, rendered
-from ib_data.templates.library import KNOWN_FIELDS, load_task
-from ib_data.templates.render import render
+from ib_data.templates.library import PACKAGED
 from ib_data.templates.render_options import ANSWERS, DEFAULT_OPTIONS, OPTION_ORDERS, RenderOptions
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.template_file import KNOWN_FIELDS
 
-TEMPLATES = [template for task in TASKS for template in load_task(task)]
+TEMPLATES = [template for task in TASKS for template in PACKAGED.load(task)]
 PACKAGED = sorted({text for t in TEMPLATES for text in (t.text, *(target.text for target in t.targets))})
 # Forms that the packaged templates have not.
 OTHERS = (
@@ -90,13 +92,14 @@ annotations = st.builds(
 
 @given(annotations)
 def test_a_field_is_there_where_its_text_is_not_blank(annotation):
-    assert all(fields.field_text(annotation, name) for name in fields.field_names(annotation))
+    shared = fields_of(annotation) - {"answer", "right_option"}
+    assert all(made_of.field_text(annotation, name) for name in shared)
     texts = {name: getattr(annotation, name) for name in ("question", "caption", "context", "statement", "label")}
     texts["ocr_text"] = "".join(annotation.ocr_tokens)
     has = {name for name, text in texts.items() if text and text.strip(BLANKS)}
     has |= {"options_text"} if any(option.strip(BLANKS) for option in annotation.options) else set()
     has |= {"history_text"} if annotation.history else set()
-    assert set(fields.field_names(annotation)) == has
+    assert shared == has
 
 
 LISTING = next(t for t in TEMPLATES if t.shows_options)
@@ -107,25 +110,28 @@ NOT_LISTING = next(t for t in TEMPLATES if not t.shows_options)
 def test_what_a_template_may_be_filled_with_has_a_text(annotation, answers, order, position):
     options = RenderOptions(answers=answers, option_order=order)
     card = load_card("vqav2")
-    values = fields.values_of(card, annotation, seed=0, position=position, options=options)
+    values = made_of.values_of(card, annotation, seed=0, position=position, options=options)
     for template in (LISTING, NOT_LISTING):
-        found = {name: values.text(template, name) for name in values.fields(template)}
+        found = {name: values.text(template, name) for name in template.usable(values.has)}
         assert all(trimmed(text) for text in found.values())
         assert found == values.of(template, found)
     usable = {a.text.strip() for a in annotation.answers if a.count and a.text.strip(BLANKS)}
-    assert ("answer" in values.open) == bool(usable)
+    assert ("answer" in values.has) == bool(usable)
     assert not usable or values.text(NOT_LISTING, "answer") in usable
     index = annotation.answer_index
     right = "" if index is None else trimmed(annotation.options[index])
-    assert ("answer" in values.choice) == ("answer_letter" in values.choice) == bool(right)
+    assert ("right_option" in values.has) == bool(right)
+    listed = LISTING.usable(values.has)
+    assert ("answer_letter" in listed) == bool(right)
+    assert ("answer" in listed) == bool(right if "options_text" in listed else usable)
     assert not right or values.text(LISTING, "answer") == right
 
 
 def test_only_the_fields_of_the_drawn_template_are_made(monkeypatch):
     made = []
     for name in ("options_text", "ocr_text", "history_text", "_draw_answer"):
-        make = getattr(fields, name)
-        monkeypatch.setattr(fields, name, lambda *given, make=make, name=name: made.append(name) or make(*given))
+        make = getattr(made_of, name)
+        monkeypatch.setattr(made_of, name, lambda *given, make=make, name=name: made.append(name) or make(*given))
     full = Annotation(
         id="1",
         question="What?",
@@ -136,10 +142,10 @@ def test_only_the_fields_of_the_drawn_template_are_made(monkeypatch):
         history=(Turn("Is it red?", "yes"),),
     )
     caption, vqa = load_card("coco_caption"), load_card("vqav2")
-    assert render(caption, full, seed=0, position=0).target == "A cup."
+    assert Renderer().render(caption, full, 0).target == "A cup."
     assert made == []
-    assert render(vqa, full, seed=0, position=0).target == "a cup"
+    assert Renderer().render(vqa, full, 0).target == "a cup"
     assert made == ["_draw_answer"]
-    values = fields.values_of(vqa, full, seed=0, position=0, options=DEFAULT_OPTIONS)
+    values = made_of.values_of(vqa, full, seed=0, position=0, options=DEFAULT_OPTIONS)
     template = next(t for t in TEMPLATES if t.shows_options)
     assert values.of(template, ("options_text", "label")) == {"options_text": "(a) a (b) b", "label": ""}

@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ib_data.annotation_fields import fields_of
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates.fields import MAX_OCR_TOKENS, field_names, field_text, history_text, ocr_text, options_text
-from ib_data.templates.library import load_task
-from ib_data.templates.render import MARK_END, MARK_START, marked, render, render_all
+from ib_data.templates.library import PACKAGED, Library
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.sheet.highlights import MARK_END, MARK_START, marked
+from ib_data.templates.values import MAX_OCR_TOKENS, field_text, history_text, ocr_text, options_text
 
 COUNTS = {"red": 6, "dark red": 3, "crimson": 1}
 VQA = Annotation(id="17", question="What colour?", answers=tuple(Answer(t, c) for t, c in COUNTS.items()))
@@ -22,11 +24,11 @@ CHOICE = replace(VQA, options=("red", "green", "red", "blue"), answer_index=2)
 
 def test_seed_and_position_decide_everything():
     card = load_card("vqav2")
-    first = [render(card, VQA, seed=3, position=p) for p in range(200)]
-    again = [render(card, VQA, seed=3, position=p) for p in reversed(range(200))][::-1]
+    first = [Renderer(seed=3).render(card, VQA, p) for p in range(200)]
+    again = [Renderer(seed=3).render(card, VQA, p) for p in reversed(range(200))][::-1]
     assert first == again
     assert [r.position for r in first] == list(range(200))
-    other = [render(card, VQA, seed=4, position=p) for p in range(200)]
+    other = [Renderer(seed=4).render(card, VQA, p) for p in range(200)]
     assert [r.template for r in first] != [r.template for r in other]
     assert [r.target for r in first] != [r.target for r in other]
 
@@ -35,22 +37,22 @@ def test_global_random_state_is_neither_read_nor_moved():
     card = load_card("vqav2")
     random.seed(1)
     before, numpy_before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
-    one = render(card, VQA, seed=0, position=5)
+    one = Renderer().render(card, VQA, 5)
     assert random.getstate() == before
     assert np.random.get_state()[1].tolist() == numpy_before  # noqa: NPY002
     random.seed(2)
-    assert render(card, VQA, seed=0, position=5) == one
+    assert Renderer().render(card, VQA, 5) == one
 
 
 def test_answers_come_by_their_counts_and_templates_evenly():
     card = load_card("vqav2")
     n = 6000
-    found = [render(card, VQA, seed=0, position=p) for p in range(n)]
+    found = [Renderer().render(card, VQA, p) for p in range(n)]
     answers = Counter(r.target for r in found)
     for text, count in COUNTS.items():
         assert answers[text] / n == pytest.approx(count / 10, abs=0.02)
     templates = Counter(r.template for r in found)
-    names = [t.name for t in load_task("question_answering") if t.kind == "train"]
+    names = [t.name for t in PACKAGED.load("question_answering") if t.kind == "train"]
     assert set(templates) == set(names)
     for name in names:
         assert templates[name] / n == pytest.approx(1 / len(names), abs=0.02)
@@ -77,11 +79,11 @@ def test_only_lines_of_the_files_change_what_is_drawn(name, annotation):
     card = load_card(name)
     fields = {"question", "answer", "options_text"} if annotation.options else {"question", "answer"}
     fields |= {"caption", "statement", "label"} if not annotation.question else set()
-    train = [t for t in load_task(card.task) if t.kind == "train" and t.needs <= fields]
+    train = [t for t in PACKAGED.load(card.task) if t.kind == "train" and t.needs <= fields]
     train = [t for t in train if name != "vsr" or "statement" in t.fields]
     tickets = [text for text, count in COUNTS.items() for _ in range(count)]
     for seed, position in ((0, 0), (0, 1), (7, 2**40), (123456789, 11_500_000), *((3, p) for p in range(50))):
-        rendered = render(card, annotation, seed=seed, position=position)
+        rendered = Renderer(seed=seed).render(card, annotation, position)
         template = train[bits(seed, "templates/template", position) % len(train)]
         assert rendered.template == template.name
         if annotation.question and card.task != "question_generation":
@@ -97,7 +99,7 @@ def test_the_draws_of_twelve_lines_are_pinned(tmp_path):
         text = f"target = '{{{{ answer }}}}'\n[train]\n{body}"
         (folder / "question_answering.toml").write_text(text, encoding="utf-8")
         card = load_card("vqav2")
-        found = [render(card, VQA, seed=5, position=p, folder=folder) for p in range(12)]
+        found = [Renderer(Library(folder), seed=5).render(card, VQA, p) for p in range(12)]
         assert [int(r.template[4:]) for r in found] == [2, 11, 6, 0, 2, 7, 9, 4, 0, 3, 1, 10]
         assert "".join(r.target[0] for r in found) == "drdrcrrddrrc"
 
@@ -106,7 +108,7 @@ def test_blank_answers_have_no_share_in_the_draw():
     blank = replace(VQA, answers=(Answer(" ", 5), *VQA.answers, Answer("\n", 2)))
     card = load_card("vqav2")
     for p in range(100):
-        assert render(card, blank, seed=0, position=p) == render(card, VQA, seed=0, position=p)
+        assert Renderer().render(card, blank, p) == Renderer().render(card, VQA, p)
 
 
 def test_ocr_tokens_are_cut_and_rounds_are_joined():
@@ -120,19 +122,19 @@ def test_ocr_tokens_are_cut_and_rounds_are_joined():
 
 def test_template_and_answer_are_drawn_independently():
     card = load_card("vqav2")
-    names = [t.name for t in load_task(card.task) if t.kind == "train"]
+    names = [t.name for t in PACKAGED.load(card.task) if t.kind == "train"]
     even = replace(VQA, answers=tuple(Answer(f"answer {i}", 1) for i in range(len(names))))
     pairs = Counter()
     for p in range(50 * len(names) ** 2):
-        rendered = render(card, even, seed=0, position=p)
+        rendered = Renderer().render(card, even, p)
         pairs[rendered.template, rendered.target] += 1
     assert len(pairs) == len(names) ** 2
     assert max(pairs.values()) < 2 * 50
 
 
 def test_provenance_is_complete():
-    rendered = render(load_card("vqav2"), VQA, seed=9, position=41)
-    template = next(t for t in load_task("question_answering") if t.name == rendered.template)
+    rendered = Renderer(seed=9).render(load_card("vqav2"), VQA, 41)
+    template = next(t for t in PACKAGED.load("question_answering") if t.name == rendered.template)
     assert rendered.template_sha256 == template.sha256
     assert (rendered.task, rendered.dataset, rendered.annotation_id) == ("question_answering", "vqav2", "17")
     assert (rendered.seed, rendered.position) == (9, 41)
@@ -142,7 +144,7 @@ def test_options_are_shown_with_the_right_one_as_target():
     card = load_card("aokvqa")
     annotation = replace(CHOICE, options=("red", "green", "blue", "green"), answer_index=3)
     targets = {True: set(), False: set()}
-    for rendered in render_all(card, annotation, seed=0, position=0):
+    for rendered in Renderer().render_all(card, annotation, 0):
         shows = "(a) red (b) green (c) blue (d) green" in rendered.instruction
         targets[shows].add(rendered.target)
     assert targets[True] == {"green"}
@@ -152,21 +154,21 @@ def test_options_are_shown_with_the_right_one_as_target():
 def test_options_that_share_a_text_keep_the_right_index():
     card = load_card("aokvqa")
     changed = replace(CHOICE, options=("red", "green", "red ", "blue"), answer_index=3)
-    options = [t for t in load_task("knowledge_question_answering") if t.shows_options and "context" not in t.needs]
+    options = [t for t in PACKAGED.load("knowledge_question_answering") if t.shows_options and "context" not in t.needs]
     assert len(options) >= 3
     for template in options:
-        assert render(card, CHOICE, seed=0, position=0, template=template).target == "red"
-        assert render(card, changed, seed=0, position=0, template=template).target == "blue"
+        assert Renderer().render(card, CHOICE, 0, template=template).target == "red"
+        assert Renderer().render(card, changed, 0, template=template).target == "blue"
 
 
 def test_option_templates_are_drawn_only_for_annotations_with_options():
     card = load_card("aokvqa")
     hinted = replace(CHOICE, context="A hint.")
-    options = {t.name for t in load_task(card.task) if t.kind == "train" and t.shows_options}
-    with_hint = {render(card, hinted, seed=0, position=p).template for p in range(300)}
-    with_options = {render(card, CHOICE, seed=0, position=p).template for p in range(300)}
-    without = {render(card, VQA, seed=0, position=p).template for p in range(300)}
-    only_options = {render(card, replace(CHOICE, answers=()), seed=0, position=p).template for p in range(300)}
+    options = {t.name for t in PACKAGED.load(card.task) if t.kind == "train" and t.shows_options}
+    with_hint = {Renderer().render(card, hinted, p).template for p in range(300)}
+    with_options = {Renderer().render(card, CHOICE, p).template for p in range(300)}
+    without = {Renderer().render(card, VQA, p).template for p in range(300)}
+    only_options = {Renderer().render(card, replace(CHOICE, answers=()), p).template for p in range(300)}
     assert options <= with_hint
     assert options & with_options == only_options == options - {"read_hint"}
     assert not options & without
@@ -174,7 +176,7 @@ def test_option_templates_are_drawn_only_for_annotations_with_options():
 
 def test_question_generation_turns_the_pair_around():
     for p in range(50):
-        rendered = render(load_card("vqav2_qg"), VQA, seed=0, position=p)
+        rendered = Renderer().render(load_card("vqav2_qg"), VQA, p)
         assert rendered.target == "What colour?"
         assert any(text in rendered.instruction for text in COUNTS)
         assert "What colour?" not in rendered.instruction
@@ -194,34 +196,34 @@ def test_question_generation_turns_the_pair_around():
     ],
 )
 def test_no_target_no_example(name, annotation, lacking):
-    for render_it in (render, render_all):
+    for render_it in (Renderer().render, Renderer().render_all):
         with pytest.raises(DataError, match=f"{name}: annotation 17: no {lacking} to render"):
-            render_it(load_card(name), annotation, seed=0, position=0)
+            render_it(load_card(name), annotation, 0)
 
 
 def test_a_given_template_that_does_not_fit_is_refused():
-    template = next(t for t in load_task("knowledge_question_answering") if t.shows_options)
+    template = next(t for t in PACKAGED.load("knowledge_question_answering") if t.shows_options)
     with pytest.raises(DataError, match="annotation 17: no options_text to render"):
-        render(load_card("aokvqa"), VQA, seed=0, position=0, template=template)
+        Renderer().render(load_card("aokvqa"), VQA, 0, template=template)
 
 
 def test_an_index_beyond_the_options_is_refused():
     with pytest.raises(DataError, match=r"aokvqa: annotation 17: answer_index 9 points beyond the 4 options"):
-        render(load_card("aokvqa"), replace(CHOICE, answer_index=9), seed=0, position=0)
+        Renderer().render(load_card("aokvqa"), replace(CHOICE, answer_index=9), 0)
 
 
 def test_strange_text_stays_as_it_is(hostile):
     card = load_card("vqav2")
     for text in hostile:
         annotation = Annotation(id="1", question=text, answers=(Answer(text, 1),))
-        for rendered in render_all(card, annotation, seed=0, position=0):
+        for rendered in Renderer().render_all(card, annotation, 0):
             assert text in rendered.instruction
             assert rendered.target == text
 
 
 def test_blanks_at_the_ends_of_source_texts_are_left_out():
     annotation = Annotation(id="1", question=" What colour? \n", answers=(Answer("red ", 1),))
-    for rendered in render_all(load_card("vqav2"), annotation, seed=0, position=0):
+    for rendered in Renderer().render_all(load_card("vqav2"), annotation, 0):
         assert "  " not in rendered.instruction
         assert rendered.target == "red"
 
@@ -230,8 +232,8 @@ def test_marks_stand_around_the_values_alone(hostile):
     card = load_card("vqav2")
     for text in ("What colour?", *hostile):
         annotation = replace(VQA, question=text)
-        for rendered in render_all(card, annotation, seed=0, position=0):
-            shown = marked(card, annotation, rendered)
+        for rendered in Renderer().render_all(card, annotation, 0):
+            shown = marked(Renderer(), card, annotation, rendered)
             bare = text.replace(MARK_START, "").replace(MARK_END, "")
             assert f"{MARK_START}{bare}{MARK_END}" in shown
             assert shown.count(MARK_START) == shown.count(MARK_END) == 1
@@ -240,14 +242,15 @@ def test_marks_stand_around_the_values_alone(hostile):
 def test_a_filter_that_the_marks_disturb_gives_a_plain_instruction(tmp_path):
     body = "target = '{{ answer }}'\n[train]\na = '{{ question|capitalize }} Short answer:'\n"
     (tmp_path / "question_answering.toml").write_text(body, encoding="utf-8")
-    rendered = render(load_card("vqav2"), VQA, seed=0, position=0, folder=tmp_path)
-    assert marked(load_card("vqav2"), VQA, rendered, tmp_path) == rendered.instruction == "What colour? Short answer:"
+    card, of = load_card("vqav2"), Renderer(Library(tmp_path))
+    rendered = of.render(card, VQA, 0)
+    assert marked(of, card, VQA, rendered) == rendered.instruction == "What colour? Short answer:"
 
 
 def test_fields_of_an_annotation():
     annotation = Annotation(id="1", context="Read this.", ocr_tokens=("STOP", "4-way"), options=("x",), statement=" ")
-    assert {name: field_text(annotation, name) for name in field_names(annotation)} == {
+    assert {name: field_text(annotation, name) for name in fields_of(annotation)} == {
         "context": "Read this.", "ocr_text": "STOP, 4-way", "options_text": "(a) x",
     }  # fmt: skip
-    assert field_names(replace(annotation, ocr_tokens=(" ", "\t"), context=None, options=())) == []
+    assert fields_of(replace(annotation, ocr_tokens=(" ", "\t"), context=None, options=())) == frozenset()
     assert options_text(("blue", "yellow", "pink")) == "(a) blue (b) yellow (c) pink"

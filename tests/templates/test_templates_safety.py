@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from ib_data.errors import DataError
 from ib_data.tasks import TASKS
-from ib_data.templates.file_text import MAX_FILE_BYTES
 from ib_data.templates.language import (
     MAX_RENDERED,
     MAX_TEXT,
@@ -25,9 +24,10 @@ from ib_data.templates.language import (
     render_text,
     rendered,
 )
-from ib_data.templates.library import KNOWN_FIELDS, load_file, load_task
+from ib_data.templates.library import PACKAGED, Library
+from ib_data.templates.template_file import KNOWN_FIELDS, MAX_FILE_BYTES
 
-TEMPLATES = [template for task in TASKS for template in load_task(task)]
+TEMPLATES = [template for task in TASKS for template in PACKAGED.load(task)]
 HOSTILE = (
     "{{ 7 * 7 }}", "{% raw %}", "{# no #}", "{{ question.__class__.__mro__ }}", "100% of %s %(x)s {0} {question} $x",
     "<script>alert('x')</script> & \"quoted\"", "\u05de\u05d4 \u202e txt \u202c \u200f?", "bell\x07 \x1b[31m nul\x00",
@@ -181,7 +181,7 @@ def test_a_condition_is_no_text_to_show(shown):
 def test_a_deeply_nested_file_is_refused_in_one_line(tmp_path, depth):
     (tmp_path / "captioning.toml").write_text(f"a = {'[' * depth}", encoding="utf-8")
     with pytest.raises(DataError) as caught:
-        load_task("captioning", tmp_path)
+        Library(tmp_path).load("captioning")
     assert re.search(r"captioning\.toml: (file|line 1, file): (nested too deeply; write|not TOML)", str(caught.value))
 
 
@@ -190,16 +190,16 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path):
     (tmp_path / "classification.toml").mkdir()
     for task in ("captioning", "classification"):
         with pytest.raises(DataError, match=rf"{task}\.toml: file: not a regular file"):
-            load_task(task, tmp_path)
+            Library(tmp_path).load(task)
 
 
 def test_a_file_is_bounded(tmp_path):
     body = "target = '{{ caption }}'\n#"
     path = tmp_path / "captioning.toml"
     path.write_text(body + "x" * (MAX_FILE_BYTES - len(body)), encoding="utf-8")
-    assert load_task("captioning", tmp_path) == ()
+    assert Library(tmp_path).load("captioning") == ()
     path.write_text(body + "x" * (MAX_FILE_BYTES - len(body) + 1), encoding="utf-8")
-    (found,) = load_file("captioning", tmp_path).faults
+    (found,) = Library(tmp_path).file("captioning").faults
     assert str(found).endswith("captioning.toml: file: more than 1,000,000 bytes; keep fewer or shorter templates")
 
 
@@ -241,10 +241,10 @@ def test_a_folder_of_a_users_own_gets_the_same_rules(tmp_path, text):
     body = f"target = '{{{{ answer }}}}'\n[train]\nfine = '{{{{ question }}}}'\nbad = '{text}'\n"
     (tmp_path / "question_answering.toml").write_text(body, encoding="utf-8")
     with pytest.raises(DataError, match=r"question_answering\.toml: line 4, template 'bad': a template "):
-        load_task("question_answering", tmp_path)
+        Library(tmp_path).load("question_answering")
     (tmp_path / "question_answering.toml").write_text(f"target = '{text}'\n", encoding="utf-8")
     with pytest.raises(DataError, match="line 1, target: a template "):
-        load_task("question_answering", tmp_path)
+        Library(tmp_path).load("question_answering")
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(KNOWN_FIELDS, texts)), st.sampled_from(TEMPLATES))

@@ -14,7 +14,7 @@ from ib_data.media.pixels import ImageOptions, pixels
 from ib_data.mixtures.stream.example import Example
 from ib_data.sample import Annotation
 from ib_data.stored.meter import Meter
-from ib_data.templates.render import Rendered
+from ib_data.templates.rendered import Rendered
 from ib_data.training.config import TrainConfig
 from ib_data.training.model import TinyShape, freeze, tiny_model
 from ib_data.training.tokens import Tokens, build_tokens

@@ -1,7 +1,9 @@
 """Reading what is built: a split with its manifest, its index and its shards, at home or in an object store.
 
+built_split     a split that is built, opened: annotations, samples, media, batches; how all others read one
 manifest        `manifest.json`: counts, checksums, recipe; without it nothing is built
 index           `index.parquet` and `drops.parquet`: schemas, rows, extents
+index_file      both files opened, and what is wrong with them
 rows, rows_file the index as a memory-mapped file
 conversations   which annotations end a conversation
 visible_fields  which fields templates see of an annotation

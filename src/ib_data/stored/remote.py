@@ -47,6 +47,7 @@ class RemoteStore:
     def __init__(self, url: str, home: Home, cache_bytes: int) -> None:
         refuse_unreadable(url)
         self.url = url
+        self.cache = home.cache
         self.num_fetched = 0
         self.num_cache_hits = 0
         self._copies = home.cache / "remote" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:12]

@@ -91,6 +91,12 @@ def extent_of(row: dict[str, Any]) -> Extent:
     return Extent(**{name: row[name] for name in Extent.__dataclass_fields__})
 
 
+def json_extent(extent: Extent) -> Extent:
+    """The part of an extent that holds the sample's JSON with its header, as if the sample had no image or clip."""
+    start, num_bytes = extent.json_offset - _HEADER_BYTES, extent.json_bytes + _HEADER_BYTES
+    return Extent(offset=start, num_bytes=num_bytes, json_offset=extent.json_offset, json_bytes=extent.json_bytes)
+
+
 def _member(data: bytes, start: int, num_bytes: int) -> tuple[bytes, bytes]:
     """The name in the header before `start`, and the member's bytes."""
     end = start + num_bytes

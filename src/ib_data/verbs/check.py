@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ib_data.cards.named import GROUPS, stored_cards
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
-from ib_data.verbs.arguments import GROUPS, home_option, json_option, nothing_built, stored_cards
+from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.built import nothing_built
 
 if TYPE_CHECKING:
     from ib_data.cards import Card

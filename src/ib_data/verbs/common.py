@@ -58,7 +58,7 @@ def _datasets() -> tuple[str, ...]:
 
 
 def _datasets_and_groups() -> tuple[str, ...]:
-    from ib_data.verbs.arguments import GROUPS
+    from ib_data.cards.named import GROUPS
 
     return (*_datasets(), *GROUPS)
 

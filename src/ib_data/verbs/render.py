@@ -9,7 +9,8 @@ import click
 
 from ib_data.console import printable
 from ib_data.home import Home
-from ib_data.verbs.arguments import built_cards, home_option, json_option
+from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.built import built_cards
 from ib_data.verbs.rendering import Previews, Rendering, rendering_options, target_line, write_page
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1, required=True)
 @click.option("-n", "number", type=click.IntRange(min=1), default=5, show_default=True, help="Annotations of each.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all draws.")
 @click.option("--all-templates", is_flag=True, help="Each annotation through every template it has the fields for.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the pictures instead.")
 @rendering_options
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 def command(
     names: tuple[str, ...],
     number: int,
-    seed: int,
     all_templates: bool,
     html: Path | None,
     rendering: Rendering,
@@ -55,7 +54,6 @@ def command(
         n=number,
         per_sample=number,
         max_annotations=number,
-        seed=seed,
         all_templates=all_templates,
         media=html is not None,
     )

@@ -18,6 +18,7 @@ from ib_data.verbs.failures import refuse
 
 if TYPE_CHECKING:
     from ib_data.cards import Card
+    from ib_data.templates.renderer import Renderer
     from ib_data.templates.sheet.preview import Entry
 
 
@@ -27,15 +28,24 @@ class Rendering:
 
     split: str | None
     folder: Path | None
+    seed: int
     options: RenderOptions
+
+    def renderer(self) -> "Renderer":
+        """The renderer asked for. Raises IbDataError for a folder without template files."""
+        from ib_data.templates.library import PACKAGED, Library
+        from ib_data.templates.renderer import Renderer
+
+        return Renderer(Library(self.folder) if self.folder else PACKAGED, self.seed, self.options)
 
 
 def rendering_options(function: F) -> F:
-    """Adds --answers, --shuffle-options, --letters, --chat, --split and --templates.
+    """Adds --seed, --answers, --shuffle-options, --letters, --chat, --split and --templates.
 
     The verb receives `rendering: Rendering`.
     """
 
+    @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
     @click.option("--answers", type=click.Choice(ANSWERS), default=ANSWERS[0], show_default=True, help="Which answer.")
     @click.option("--shuffle-options", is_flag=True, help="Options in an order drawn by seed and position.")
     @click.option("--letters", is_flag=True, help="The letter of the right option, (b), as target where options stand.")
@@ -50,6 +60,7 @@ def rendering_options(function: F) -> F:
         chat: bool,
         split: str | None,
         folder: Path | None,
+        seed: int,
         **others: Any,
     ) -> Any:
         options = RenderOptions(
@@ -58,7 +69,7 @@ def rendering_options(function: F) -> F:
             choice_targets="letter" if letters else "text",
             turns="chat" if chat else "each",
         )
-        return function(rendering=Rendering(split=split, folder=folder, options=options), **others)
+        return function(rendering=Rendering(split=split, folder=folder, seed=seed, options=options), **others)
 
     return with_options  # type: ignore[return-value]
 
@@ -71,12 +82,11 @@ class Previews:
 
     def __init__(self, home: Home, cards: "Iterable[Card]", rendering: Rendering, **chosen: Any) -> None:
         """`chosen` as `preview` takes it. Raises DataError for a template file that cannot be used."""
-        from ib_data.templates.library import load_task
-
         self.problems: dict[str, str] = {}
-        self._home, self._cards, self._rendering, self._chosen = home, list(cards), rendering, chosen
+        self._home, self._cards, self._split, self._chosen = home, list(cards), rendering.split, chosen
+        self._renderer = rendering.renderer()
         for card in self._cards:
-            load_task(card.task, rendering.folder)
+            self._renderer.templates(card.task)
 
     def __iter__(self) -> "Iterator[Entry]":
         for card in self._cards:
@@ -97,8 +107,7 @@ class Previews:
     def _of(self, card: "Card") -> "Iterator[Entry]":
         from ib_data.templates.sheet.preview import preview
 
-        given = self._rendering
-        return preview(self._home, card, split=given.split, folder=given.folder, options=given.options, **self._chosen)
+        return preview(self._home, card, self._renderer, split=self._split, **self._chosen)
 
 
 def target_line(target: str | None) -> str:

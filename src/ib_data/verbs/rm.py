@@ -2,9 +2,10 @@
 
 import click
 
+from ib_data.cards.named import GROUPS, named_cards
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.verbs.arguments import GROUPS, home_option, json_option, named_cards, split_option
+from ib_data.verbs.arguments import home_option, json_option, split_option
 from ib_data.verbs.removing import dry_run_option, remove_asked, yes_option
 
 

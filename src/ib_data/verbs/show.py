@@ -9,7 +9,8 @@ import click
 from ib_data.console import printable
 from ib_data.home import Home
 from ib_data.sample import plain
-from ib_data.verbs.arguments import built_cards, home_option, json_option
+from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.built import built_cards
 from ib_data.verbs.rendering import Previews, Rendering, rendering_options, target_line, write_page
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1, required=True)
 @click.option("-n", "number", type=click.IntRange(min=1), default=3, show_default=True, help="Samples of each to show.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet to this file.")
 @rendering_options
 @json_option
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 def command(
     names: tuple[str, ...],
     number: int,
-    seed: int,
     html: Path | None,
     rendering: Rendering,
     as_json: bool,
@@ -47,7 +46,7 @@ def command(
         raise click.UsageError("--json and --html exclude each other")
     cards = built_cards(home, names, rendering.split)
     per_sample = 5 if html else 3
-    entries = Previews(home, cards, rendering, n=number, per_sample=per_sample, seed=seed, media=html is not None)
+    entries = Previews(home, cards, rendering, n=number, per_sample=per_sample, media=html is not None)
     if as_json:
         click.echo(json.dumps([_plain(entry) for entry in entries], indent=1, ensure_ascii=False))
     elif html is None:

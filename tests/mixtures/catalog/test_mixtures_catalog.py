@@ -19,7 +19,7 @@ from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.catalog.relations import RELATIONS
 from ib_data.stored.manifest import INDEX
 from ib_data.tasks import TASKS
-from ib_data.templates.library import load_task
+from ib_data.templates.library import PACKAGED
 
 Build = Callable[..., Path]
 COLUMNS = {
@@ -109,7 +109,7 @@ def test_weights_in_sql_are_those_of_the_sampler(empty_home: Home) -> None:
 
 def test_templates_are_all_there(empty_home: Home) -> None:
     found = rows(empty_home, "SELECT task, template, kind, text, sha256 FROM templates")
-    assert found == [(t.task, t.name, t.kind, t.text, t.sha256) for task in TASKS for t in load_task(task)]
+    assert found == [(t.task, t.name, t.kind, t.text, t.sha256) for task in TASKS for t in PACKAGED.load(task)]
 
 
 def test_plain_duckdb_opens_it(tiny_home: Home) -> None:

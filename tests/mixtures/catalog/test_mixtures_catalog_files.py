@@ -23,7 +23,7 @@ from ib_data.mixtures.catalog.relations import RELATIONS
 from ib_data.mixtures.stream.drawing import drawn, keep
 from ib_data.mixtures.stream.quarantine import BadSample
 from ib_data.stored.manifest import DROPS, INDEX, read_manifest
-from ib_data.templates.render import templates_digest
+from ib_data.templates.renderer import Renderer
 from ib_data.templates.stats.stats_file import Quantiles, RenderLengths, Stats, TemplateStats, TextLengths, write_stats
 
 Build = Callable[..., Path]
@@ -240,7 +240,7 @@ def stats_of(home: Home, **other: Any) -> Stats:
         "dataset": "okvqa_qg",
         "split": "train",
         "index_sha256": manifest.index_sha256,
-        "templates_sha256": templates_digest(load_card("okvqa_qg")),
+        "templates_sha256": Renderer().digest(load_card("okvqa_qg")),
         "seed": 0,
         "num_annotations": 6,
         "num_rows": 6,

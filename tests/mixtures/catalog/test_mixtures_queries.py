@@ -17,7 +17,7 @@ from ib_data.mixtures import load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.stream.drawing import drawn
 from ib_data.tasks import TASKS
-from ib_data.templates.library import load_task
+from ib_data.templates.library import PACKAGED
 from ib_data.templates.stats.stats_file import read_stats
 
 PAGE = (Path(__file__).parents[3] / "docs" / "duckdb.md").read_text()
@@ -227,7 +227,7 @@ def bad_samples(home: Home, rows: Rows) -> None:
 
 
 def template_counts(_home: Home, rows: Rows) -> None:
-    expected = Counter((template.task, template.kind) for task in TASKS for template in load_task(task))
+    expected = Counter((template.task, template.kind) for task in TASKS for template in PACKAGED.load(task))
     assert {(row["task"], row["kind"]): row["num_templates"] for row in rows} == dict(expected)
 
 
@@ -252,7 +252,7 @@ CHECKS: dict[str, Check] = {
     "Samples with the most annotations": fullest_samples,
     "The most frequent answers, by votes": answers_by_votes,
     "Whether labels are balanced": label_balance,
-    "Options of a question, and where the right one stands": options_per_question,
+    "Options per question, and the place of the right one": options_per_question,
     "The longest questions": longest_questions,
     "Images that several datasets hold, by content": shared_images,
     "Held-out images that held-in training data holds too, by content": leaks_by_content,

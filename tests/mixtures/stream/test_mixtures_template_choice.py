@@ -19,8 +19,8 @@ from ib_data.stored.index import SCHEMA, Extent, index_rows, write_table
 from ib_data.stored.manifest import INDEX, Manifest, Shard
 from ib_data.stored.rows import FIELDS, Rows
 from ib_data.tasks import TASKS
-from ib_data.templates.render import render
 from ib_data.templates.render_options import ANSWERS, CHOICE_TARGETS, OPTION_ORDERS, TURNS, RenderOptions
+from ib_data.templates.renderer import Renderer
 
 BLANK = st.sampled_from([" ", "\t\n", "\x1c", "\x85", "\u00a0", "\u2003 \u3000", "\u200b", "\ufeff \u2060\x07"])
 TEXT = st.one_of(st.sampled_from(["a cup", " {{ x }} ", "\u05d0\u202e", "\ufeff0", "\u200ba", "0"]), BLANK)
@@ -73,7 +73,7 @@ def rendered_template(
 ) -> str | None:
     card = replace(load_card("vqav2"), task=task)
     try:
-        return render(card, annotation, seed=seed, position=position, options=options).template
+        return Renderer(seed=seed, options=options).render(card, annotation, position).template
     except DataError:
         return None
 

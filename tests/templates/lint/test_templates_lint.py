@@ -7,7 +7,7 @@ import pytest
 
 from ib_data.cards import load_card
 from ib_data.sample import Annotation, Answer, Turn
-from ib_data.templates.library import load_file, load_task
+from ib_data.templates.library import Library
 from ib_data.templates.lint.branches import untaken
 from ib_data.templates.lint.examples import Examples, in_words
 from ib_data.templates.lint.rules import labels_named, leaks, literal, runs_of
@@ -36,7 +36,7 @@ def findings(folder, body, task="question_answering", target="{{ answer }}", giv
     path = folder / f"{task}.toml"
     path.write_text(f"target = '{target}'\n[train]\n{textwrap.dedent(body)}", encoding="utf-8")
     known = [Examples(load_card(name), len(rows), tuple(rows)) for name, rows in given[task]]
-    found = sorted_findings(load_file(task, folder), known)
+    found = sorted_findings(Library(folder).file(task), known)
     assert all(str(f) == f"{path}:{f.line}: {f.rule}: {f.template}: {f.message}" for f in found)
     assert {f.rule for f in found} <= set(RULES)
     return [(f.line, f.rule, f.template, f.message) for f in found]
@@ -194,7 +194,7 @@ def test_a_target_that_stands_in_another_field(tmp_path):
 def test_what_leaks_does_not_depend_on_the_order_of_fields(tmp_path):
     path = tmp_path / "captioning.toml"
     path.write_text("target = '{{ caption }}'\n[train]\na = '{{ question }} or {{ statement }}'\n", encoding="utf-8")
-    (template,) = load_task("captioning", tmp_path)
+    (template,) = Library(tmp_path).load("captioning")
     parts = Annotation(id="1", caption="red cup", question="A red", statement="cup of tea")  # side by side: the target
     for annotation, leaking in ((parts, False), (replace(parts, statement="A red cup."), True)):
         (run,) = runs_of(template, [Examples(load_card("coco_caption"), 1, (annotation,))])
@@ -289,10 +289,10 @@ def test_each_task_asks_with_the_field_that_its_annotations_have(tmp_path):
 
 def test_a_file_without_training_templates_is_a_finding(tmp_path):
     (tmp_path / "question_answering.toml").write_text("target = '{{ answer }}'\n", encoding="utf-8")
-    (found,) = sorted_findings(load_file("question_answering", tmp_path), [])
+    (found,) = sorted_findings(Library(tmp_path).file("question_answering"), [])
     assert (found.line, found.rule, found.template) == (1, "count", "train")
     assert found.message == "no training template, so that no run can use the task; add one under [train]"
-    assert load_task("question_answering", tmp_path) == ()
+    assert Library(tmp_path).load("question_answering") == ()
 
 
 def test_the_same_words_in_another_order_are_near_repeats(tmp_path):

@@ -13,7 +13,7 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Answer
 from ib_data.tasks import TASKS
-from ib_data.templates.library import load_file, load_task
+from ib_data.templates.library import PACKAGED, Library
 from ib_data.templates.lint import examples as lint_examples
 from ib_data.templates.lint.examples import examples
 from ib_data.templates.lint.rules import NEAR, NEAR_IN_ANY_ORDER, tokens
@@ -24,9 +24,9 @@ ASKED = Annotation(id="q1", question="What  colour , {{ x }}?", answers=(Answer(
 
 
 def test_what_comes_along_has_no_finding(home):
-    report = lint((), home)
+    report = lint((), home, PACKAGED)
     assert [str(finding) for finding in report.findings] == []
-    num_templates = sum(len(load_task(task)) for task in TASKS)
+    num_templates = sum(len(PACKAGED.load(task)) for task in TASKS)
     assert (report.num_templates, report.num_tasks, report.num_datasets) == (num_templates, 11, 26)
     assert report.num_samples > 200
     assert not home.root.exists()
@@ -44,7 +44,7 @@ def test_what_comes_along_has_no_finding(home):
 )
 def test_a_file_that_cannot_be_read_is_one_finding(tmp_path, content, line, template, message):
     (tmp_path / "captioning.toml").write_bytes(content)
-    (found,) = sorted_findings(load_file("captioning", tmp_path), [])
+    (found,) = sorted_findings(Library(tmp_path).file("captioning"), [])
     assert (found.file, found.line, found.rule, found.template) == (
         str(tmp_path / "captioning.toml"), line, "unusable", template,
     )  # fmt: skip
@@ -54,15 +54,15 @@ def test_a_file_that_cannot_be_read_is_one_finding(tmp_path, content, line, temp
 def test_a_faulty_file_hides_no_other_task(tmp_path):
     (tmp_path / "llava.toml").write_text("target = '{{ answer }}\n", encoding="utf-8")
     (tmp_path / "classification.toml").write_text("target = '{{ lable }}'\n", encoding="utf-8")
-    report = lint(["llava", "classification", "visual_dialogue"], Home(tmp_path / "home"), tmp_path)
+    report = lint(["llava", "classification", "visual_dialogue"], Home(tmp_path / "home"), Library(tmp_path))
     assert [(found.file, found.line) for found in report.findings] == [
         (str(tmp_path / "llava.toml"), 1), (str(tmp_path / "classification.toml"), 1),
     ]  # fmt: skip
-    assert (report.num_tasks, report.num_templates) == (3, len(load_task("visual_dialogue")))
+    assert (report.num_tasks, report.num_templates) == (3, len(PACKAGED.load("visual_dialogue")))
 
 
 def test_the_threshold_of_repeats_keeps_its_distance_from_what_comes_along():
-    train = [[tokens(t.text) for t in load_task(task) if t.kind == "train"] for task in TASKS]
+    train = [[tokens(t.text) for t in PACKAGED.load(task) if t.kind == "train"] for task in TASKS]
     pairs = [pair for texts in train for pair in combinations(texts, 2)]
     assert max(likeness(*pair) for pair in pairs) < 0.6 < NEAR
     assert max(overlap(*pair) for pair in pairs) < 0.73 < NEAR_IN_ANY_ORDER
@@ -73,19 +73,19 @@ def test_the_threshold_of_repeats_keeps_its_distance_from_what_comes_along():
 
 
 def test_ten_to_fifteen_templates_come_along(tmp_path):
-    file = load_file("captioning")
+    file = PACKAGED.file("captioning")
     few = replace(file, templates=file.templates[:9])
     (found,) = sorted_findings(few, [])[:1]
     assert (found.rule, found.line, found.template) == ("count", 1, "train")
     assert found.message == "9 training templates; a task has 10 to 15"
     assert not [f for f in sorted_findings(replace(few, packaged=False), []) if f.rule == "count"]
-    assert not [f for f in sorted_findings(load_file("llava"), []) if f.rule == "count"]
+    assert not [f for f in sorted_findings(PACKAGED.file("llava"), []) if f.rule == "count"]
 
 
 def test_what_is_built_is_linted_too(build):
     hidden = Annotation(id="2", question="What?")
     home = build("okvqa", "train", [((replace(ASKED, label="odd"), hidden), None)])
-    (found,) = lint(["knowledge_question_answering"], home).findings
+    (found,) = lint(["knowledge_question_answering"], home, PACKAGED).findings
     assert (found.rule, found.message.partition(",")[0]) == ("unused-field", "okvqa has label")
     (given,) = [e for e in examples(["knowledge_question_answering"], home) if e.card.name == "okvqa"]
     assert hidden in given.annotations

@@ -12,9 +12,10 @@ from ib_data.builders.write.build import Build, build_split
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import card_names, load_card
 from ib_data.sample import Annotation, Answer, Turn
+from ib_data.templates.library import PACKAGED
 from ib_data.templates.lint.examples import in_words
 from ib_data.templates.lint.run import lint
-from ib_data.templates.render import fixed_template, render_all, training_templates
+from ib_data.templates.renderer import Renderer
 
 DOUBLED = re.compile(r"[.?!][.?!:;]")
 SCENE_TEXT = "question_answering_scene_text"
@@ -43,8 +44,8 @@ def full(end):
 @pytest.mark.parametrize("name", card_names())
 def test_no_template_doubles_the_mark_of_a_value(name, end):
     card = load_card(name)
-    rendered = render_all(card, full(end), seed=0, position=0)
-    assert {r.template for r in rendered} >= {template.name for template in training_templates(card.task)}
+    rendered = Renderer().render_all(card, full(end), 0)
+    assert {r.template for r in rendered} >= {template.name for template in Renderer().templates(card.task)}
     for one_of_them in rendered:
         if one_of_them.template != card.name:  # a zero-shot prompt is the paper's to the character
             assert not DOUBLED.search(one_of_them.instruction), one_of_them.template
@@ -52,8 +53,8 @@ def test_no_template_doubles_the_mark_of_a_value(name, end):
 
 def test_the_zero_shot_prompt_keeps_its_stop():
     card, problem = load_card("iconqa"), replace(full("."), label=None)
-    prompt = render_all(card, problem, seed=0, position=0)[-1]
-    assert prompt.template == fixed_template(card).name
+    prompt = Renderer().render_all(card, problem, 0)[-1]
+    assert prompt.template == Renderer().zero_shot(card).name
     assert prompt.instruction.endswith("Options: (a) 11 p.m. (b) 11 a.m.. Short answer:")
     assert prompt.target == "11 a.m."
 
@@ -143,6 +144,6 @@ def test_official_rows_have_no_findings(real, home):
         card, folders = load_card(name), SourceFolders((real / source,))
         job = Build(home=home, fetcher=fetcher, folders=folders, options=Options(media=False))
         build_split(card, split, card.forms[0] if card.forms else None, job)
-    report = lint([], home)
+    report = lint([], home, PACKAGED)
     assert report.num_samples > 254 + 300
     assert [str(finding) for finding in report.findings] == []

@@ -14,7 +14,9 @@ from toy_clips import STEP, clip
 from ib_data.cards import load_card
 from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer
+from ib_data.templates.library import Library
 from ib_data.templates.pick import NoSplitError, built_split, first_samples
+from ib_data.templates.renderer import Renderer
 from ib_data.templates.sheet.page import clean, contact_sheet, highlight, thumbnail
 from ib_data.templates.sheet.preview import preview
 
@@ -49,10 +51,10 @@ class Page(HTMLParser):
             self.texts[self.inside[-1][1]][-1] += data
 
 
-def sheet_of(home, *names, **options):
-    return contact_sheet(
-        "A look", [entry for name in names for entry in preview(home, load_card(name), n=9, media=True, **options)]
-    )
+def sheet_of(home, *names, seed=0, **options):
+    of = Renderer(seed=seed)
+    found = (preview(home, load_card(name), of, n=9, media=True, **options) for name in names)
+    return contact_sheet("A look", [entry for entries in found for entry in entries])
 
 
 def test_first_samples_come_in_key_order(vqa_home):
@@ -120,7 +122,7 @@ def test_what_is_highlighted_is_what_was_put_in(vqa_home):
 
 def test_template_hash_and_annotation_stand_under_each_example(vqa_home):
     text = sheet_of(vqa_home, "vqav2")
-    for entry in preview(vqa_home, load_card("vqav2"), n=9):
+    for entry in preview(vqa_home, load_card("vqav2"), Renderer(), n=9):
         for example in entry.examples:
             rendered = example.rendered
             line = f"template <code>{rendered.template}</code> <code>{rendered.template_sha256[:8]}</code>"
@@ -218,7 +220,7 @@ def test_a_faulty_template_file_is_one_error(vqa_home, tmp_path):
     folder.mkdir()
     (folder / "question_answering.toml").write_text("target = '{{ nope }}'\n", encoding="utf-8")
     with pytest.raises(DataError, match="unknown field 'nope'"):
-        next(preview(vqa_home, load_card("vqav2"), n=1, folder=folder))
+        next(preview(vqa_home, load_card("vqav2"), Renderer(Library(folder)), n=1))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "CMYK", "I;16", "1"])

@@ -13,9 +13,9 @@ from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.stored.index import annotation_of
 from ib_data.stored.manifest import INDEX, read_manifest
-from ib_data.templates.library import load_task
+from ib_data.templates.library import PACKAGED
 from ib_data.templates.pick import annotations_at, built_split, spread_rows
-from ib_data.templates.render import render
+from ib_data.templates.renderer import Renderer
 from ib_data.templates.stats.counting import count_lengths
 from ib_data.templates.stats.stats_file import read_stats, stats_file, write_stats
 from ib_data.templates.stats.token_counts import load_token_counter
@@ -61,9 +61,9 @@ def many(build):
     return build("vqav2", "train", [((row,), None) for row in rows])
 
 
-def stats_of(home, name="vqav2", **options):
+def stats_of(home, name="vqav2", seed=0, **options):
     card = load_card(name)
-    return count_lengths(home, card, built_split(home, card), **options)
+    return count_lengths(home, card, built_split(home, card), Renderer(seed=seed), **options)
 
 
 def test_an_annotation_comes_back_from_its_row_as_it_was(build):
@@ -86,7 +86,7 @@ def test_row_i_is_rendered_at_position_i(many):
     card = load_card("vqav2")
     manifest = built_split(many, card)
     found = list(annotations_at(many, card, manifest, list(range(60))))
-    renders = [render(card, a, seed=5, position=i) for i, a in found if a.answers]
+    renders = [Renderer(seed=5).render(card, a, i) for i, a in found if a.answers]
     stats = stats_of(many, seed=5)
     for row in stats.templates:
         lengths = sorted(len(r.instruction) for r in renders if r.template == row.template)
@@ -96,7 +96,7 @@ def test_row_i_is_rendered_at_position_i(many):
             lengths[-1],
         )
     assert {row.template: row.sha256 for row in stats.templates}.items() <= {
-        t.name: t.sha256 for t in load_task(card.task)
+        t.name: t.sha256 for t in PACKAGED.load(card.task)
     }.items()
     assert stats.total.num_renders == sum(row.lengths.num_renders for row in stats.templates) == 54
     assert stats.total.target.characters.p5 == stats.total.target.characters.max == len("a cup")
@@ -123,7 +123,7 @@ def test_tokens_and_what_a_training_run_would_cut(many, tmp_path):
     assert stats.tokenizer_sha256 == counter.sha256
     card = load_card("vqav2")
     rendered = [
-        render(card, a, seed=0, position=i)
+        Renderer().render(card, a, i)
         for i, a in annotations_at(many, card, built_split(many, card), list(range(60)))
         if a.answers
     ]
@@ -143,7 +143,8 @@ def test_a_held_out_dataset_is_counted_by_its_prompt(build):
 def test_a_view_is_counted_apart_over_the_shards_of_its_base(many, cli):
     assert cli("templates", "stats", "vqav2_qg", "vqav2", "--home", many.root).code == 0
     folder = many.split("vqav2", "train")
-    assert read_stats(folder, "vqav2_qg").templates[0].template in {t.name for t in load_task("question_generation")}
+    names = {t.name for t in PACKAGED.load("question_generation")}
+    assert read_stats(folder, "vqav2_qg").templates[0].template in names
     assert read_stats(folder, "vqav2").dataset == "vqav2"
     assert read_manifest(folder, "vqav2").missing(folder) is None
 

@@ -10,7 +10,8 @@ from ib_data.console import error as tell_error
 from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option, split_option, stored_cards
+from ib_data.cards.named import stored_cards
+from ib_data.verbs.arguments import home_option, json_option, split_option
 from ib_data.verbs.build.fetching import check_mirror, fetcher_of
 from ib_data.verbs.build.options import build_options
 from ib_data.verbs.build.report import Report

@@ -16,7 +16,7 @@ from ib_data.verbs.arguments import home_option, json_option, templates_option
 from ib_data.verbs.common import finished
 
 if TYPE_CHECKING:
-    from ib_data.templates.library import Template
+    from ib_data.templates.template import Template
 
 # subcommand -> its first help line; the module is `ib_data.verbs.templates.NAME`.
 SUBCOMMANDS = {
@@ -64,7 +64,7 @@ def _task(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
     """The task, where it is not the name of a subcommand behind an option; UnknownNameError for an unknown one."""
     if value in (*SUBCOMMANDS, "list"):
         raise click.UsageError(f"put the options after {value}: ib-data templates {value} [OPTIONS] ...")
-    if value is not None and value not in TASKS:  # `load_task` would say so too, but with Jinja
+    if value is not None and value not in TASKS:  # `Library.load` would say so too, but with Jinja
         raise UnknownNameError(f"unknown task {value!r}; {did_you_mean(value, (*TASKS, *SUBCOMMANDS))}")
     return value
 
@@ -76,10 +76,10 @@ def _task(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
 @home_option
 def listing(task: str | None, folder: Path | None, as_json: bool, home: Home) -> None:
     """What `ib-data templates` does where no subcommand is named."""
-    from ib_data.templates.library import load_task
+    from ib_data.templates.library import Library
 
-    tasks = (task,) if task else tuple(TASKS)
-    found = [template for name in tasks for template in load_task(name, folder)]
+    library, tasks = Library(folder), (task,) if task else tuple(TASKS)
+    found = [template for name in tasks for template in library.load(name)]
     if as_json:
         click.echo(json.dumps([_plain(template) for template in found], indent=1, ensure_ascii=False))
     else:

@@ -28,9 +28,10 @@ def command(tasks: tuple[str, ...], folder: Path | None, as_json: bool, home: Ho
     ib-data templates lint captioning visual_dialogue
     ib-data templates lint --templates my_templates/ --json
     """
+    from ib_data.templates.library import Library
     from ib_data.templates.lint.run import lint
 
-    report = lint(tasks, home, folder)
+    report = lint(tasks, home, Library(folder))
     if as_json:
         click.echo(json.dumps(asdict(report), indent=1, ensure_ascii=False))
     for finding in report.findings:

@@ -10,7 +10,8 @@ from ib_data.console import note, table
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
-from ib_data.verbs.arguments import built_cards, home_option, json_option
+from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.built import built_cards
 from ib_data.verbs.failures import refuse
 from ib_data.verbs.rendering import Rendering, rendering_options
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 @click.option(
     "-n", "max_rows", type=click.IntRange(min=1), default=10_000, show_default=True, help="Annotations of each at most."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
 @click.option("--tokenizer", type=click.Path(path_type=Path), help="Count tokens too: a tokenizer.json, or its folder.")
 @click.option(
     "--max-instruction-tokens",
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 def command(
     names: tuple[str, ...],
     max_rows: int,
-    seed: int,
     tokenizer: Path | None,
     max_instruction_tokens: int,
     max_target_tokens: int,
@@ -65,15 +64,15 @@ def command(
     ib-data templates stats held-in --tokenizer vicuna-7b/tokenizer.json --json
     """
     cards = built_cards(home, names or ("all",), rendering.split)  # first of all: an unknown name needs no pyarrow
-    from ib_data.templates.library import load_task
     from ib_data.templates.pick import built_split
     from ib_data.templates.stats.counting import count_lengths
     from ib_data.templates.stats.stats_file import write_stats
     from ib_data.templates.stats.token_counts import load_token_counter
 
     counter = load_token_counter(tokenizer) if tokenizer else None
+    renderer = rendering.renderer()
     for card in cards:
-        load_task(card.task, rendering.folder)  # a faulty template file is one error, not one of each dataset
+        renderer.templates(card.task)  # a faulty template file is one error, not one of each dataset
     found = []
     problems: dict[str, str] = {}
     for card in cards:
@@ -83,10 +82,8 @@ def command(
                 home,
                 card,
                 manifest,
+                renderer,
                 max_rows=max_rows,
-                seed=seed,
-                folder=rendering.folder,
-                options=rendering.options,
                 counter=counter,
                 max_instruction_tokens=max_instruction_tokens,
                 max_target_tokens=max_target_tokens,

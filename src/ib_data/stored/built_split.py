@@ -1,0 +1,282 @@
+"""A split that is built, in a home or in an object store: the one way in which it is read."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ib_data.errors import DataError, IbDataError, did_you_mean
+from ib_data.home import SPLITS, Home
+from ib_data.sample import Annotation, Sample, SampleError, StoredSample
+from ib_data.stored.index import SCHEMA, Extent, annotation_of
+from ib_data.stored.index_file import opened
+from ib_data.stored.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
+from ib_data.stored.rows import Rows
+from ib_data.stored.sample_reader import DAMAGED, OtherContentError, extent_of, json_extent, parse_stored
+from ib_data.stored.shard_reader import Request, ShardReader
+from ib_data.stored.store import LocalStore, Store
+
+ANNOTATION_FIELDS = tuple(Annotation.__dataclass_fields__)
+# What a batch holds in memory: some MB of the longest texts.
+_BATCH_ROWS = 8192
+_REF_COLUMNS = ("key", "shard", "ordinal", "media_sha256", *Extent.__dataclass_fields__)
+_OTHER_INDEX = "the index is of another build"
+
+
+class NotBuiltError(IbDataError):
+    """A dataset, or a split of it, that is not built in this place; the message says what to run."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRef:
+    """Where a sample is: its key, the row of its first annotation, and its extent in a shard.
+
+    `media_sha256` is the checksum of the image or clip in hex, None in a build without media.
+    """
+
+    key: str
+    row: int
+    shard: str
+    extent: Extent
+    media_sha256: str | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BuiltSplit:
+    """One built split: its annotations by row, its samples by key, both in the order of the index, which is key order.
+
+    Passes (`refs`, `samples`, `annotations`, `batches`) stream over `index.parquet`: they hold one batch in memory and
+    write nothing. Random access (`annotation`, `sample`, `media` and the like) goes through the memory-mapped `rows`,
+    which the first use makes and keeps in the home's cache. Shards are read by byte range.
+
+    Every method that reads raises DataError, in one line with a remedy, for an index that is missing, damaged or of
+    another build, dataset or version, for a shard that is missing, of another size or altered, and for a sample that
+    is not the one of the index. A pickled split opens its files again; use one split a thread.
+    """
+
+    store: Store
+    folder: Path  # with the manifest and the index: local, a copy where the split is in an object store
+    manifest: Manifest
+
+    def __reduce__(self) -> tuple[type["BuiltSplit"], tuple[Store, Path, Manifest]]:
+        return BuiltSplit, (self.store, self.folder, self.manifest)
+
+    def __repr__(self) -> str:
+        place = self.store.address(self.folder, "").rstrip("/")
+        held = f"{len(self):,} annotations of {self.num_samples:,} samples in {len(self.manifest.shards):,} shards"
+        return f"<BuiltSplit {self.dataset}/{self.split}: {held}, {place}>"
+
+    def __len__(self) -> int:
+        """How many annotations there are: the rows of the index."""
+        return self.manifest.num_annotations
+
+    @property
+    def dataset(self) -> str:
+        """The dataset that is stored: for a view, its base."""
+        return self.manifest.dataset
+
+    @property
+    def split(self) -> str:
+        """train, validation or test."""
+        return self.manifest.split
+
+    @property
+    def num_samples(self) -> int:
+        """How many samples there are."""
+        return self.manifest.num_samples
+
+    @property
+    def fingerprint(self) -> str:
+        """A SHA-256 in hex over the names of dataset and split and the checksums of the index and of all shards.
+
+        By the manifest: nothing is read. Equal where every annotation and every image and clip is equal; drops, recipe
+        and place do not count. That the files are those of the manifest is what `ib-data check` verifies.
+        """
+        of = (f"{self.dataset}/{self.split}", self.manifest.index_sha256, self.manifest.shards_sha256())
+        return sha256("\n".join(of).encode()).hexdigest()
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The index as a memory-mapped file, for random access."""
+        return Rows(self.folder, self.manifest, self.store.cache)
+
+    def batches(self, columns: Sequence[str] | None = None, num_rows: int = _BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """All rows of the index in record batches of up to `num_rows`, with these columns of `index.SCHEMA` or all."""
+        file, remedy = self.store.address(self.folder, INDEX), self.store.remedy(self.dataset)
+        wanted = list(columns if columns is not None else SCHEMA.names)
+        for name in wanted:
+            if name not in SCHEMA.names:
+                raise ValueError(f"the index has no column {name!r}; {did_you_mean(name, SCHEMA.names)}")
+        with opened(self.folder / INDEX, self.manifest, file=file, remedy=remedy) as index:
+            yield from index.iter_batches(batch_size=num_rows, columns=wanted)
+
+    def annotation(self, row: int) -> Annotation:
+        """The annotation in a row of the index, counted from 0, read from its shard. IndexError beyond the last."""
+        ref = self.ref_at(row)
+        ordinal, (_, annotation_id) = row - ref.row, self.rows.ids(row)
+        stored, _ = self._stored(ref, media=False)
+        try:
+            found = stored.annotation(ordinal) if ordinal < stored.num_annotations else None
+        except SampleError as error:
+            raise self._damage(ref, str(error)) from error
+        if found is None or found.id != annotation_id:
+            problem = f"expected annotation {annotation_id!r} of sample {ref.key!r}, found {found and found.id!r}"
+            raise self._damage(ref, problem, _OTHER_INDEX)
+        return found
+
+    def annotations(self) -> Iterator[Annotation]:
+        """All annotations in the order of the index, from the index alone: no shard is read."""
+        for batch in self.batches(ANNOTATION_FIELDS):
+            yield from map(annotation_of, batch.to_pylist())
+
+    def annotations_at(
+        self, rows: Sequence[int], fields: Collection[str] = ANNOTATION_FIELDS
+    ) -> Iterator[tuple[int, Annotation]]:
+        """The annotations in these rows, ascending, each with its row, in one pass over the index; no shard is read.
+
+        Only `fields` are read, the others are absent.
+        """
+        for first, batch in self._taken(rows, [name for name in ANNOTATION_FIELDS if name in fields]):
+            yield from zip(first, map(annotation_of, batch.to_pylist()), strict=True)
+
+    def refs(self, limit: int | None = None) -> Iterator[SampleRef]:
+        """Where each sample is, in key order; the first `limit` where it is given."""
+        left, start = self.num_samples if limit is None else limit, 0
+        for batch in self.batches(_REF_COLUMNS) if left > 0 else ():
+            firsts = np.flatnonzero(batch.column("ordinal").to_numpy() == 0)[:left]
+            for row, values in zip((firsts + start).tolist(), batch.take(pa.array(firsts)).to_pylist(), strict=True):
+                yield _ref(row, values)
+            left, start = left - len(firsts), start + batch.num_rows
+            if left <= 0:
+                return
+
+    def refs_at(self, rows: Sequence[int]) -> Iterator[SampleRef]:
+        """Where the samples of these rows, ascending, are, in one pass over the index that writes nothing.
+
+        Rows of one sample give it once.
+        """
+        last = None
+        for numbers, batch in self._taken(rows, list(_REF_COLUMNS)):
+            for row, values in zip(numbers, batch.to_pylist(), strict=True):
+                if values["key"] != last:
+                    last = values["key"]
+                    yield _ref(row - values["ordinal"], values)
+
+    def ref_at(self, row: int) -> SampleRef:
+        """Where the sample of a row is; IndexError for a row below 0 or beyond the last."""
+        if not 0 <= row < len(self):
+            raise IndexError(f"there is no row {row} in {self.dataset}/{self.split}: expected 0 to {len(self) - 1}")
+        place, (key, _) = self.rows.place(row), self.rows.ids(row)
+        return SampleRef(key, row - place.ordinal, place.shard, place.extent, self.rows.media_sha256(row))
+
+    def ref_of(self, key: str) -> SampleRef:
+        """Where the sample of a key is; KeyError for a key that is not in the split."""
+        low, high = 0, self.num_samples
+        while low < high:  # the rows are in key order
+            middle = (low + high) // 2
+            row = int(self.rows.samples[middle])
+            found, _ = self.rows.ids(row)
+            if found == key:
+                return self.ref_at(row)
+            low, high = (middle + 1, high) if found < key else (low, middle)
+        raise KeyError(f"{self.dataset}/{self.split} has no sample {key!r}")
+
+    def read(self, ref: SampleRef, *, media: bool = True) -> tuple[Sample, bytes | None]:
+        """A sample with all of its annotations, and the bytes of its image or clip, in one read.
+
+        The bytes are None in a build without media, and without `media`: then they are not read.
+        """
+        stored, data = self._stored(ref, media=media)
+        try:
+            return stored.whole(), data
+        except SampleError as error:
+            raise self._damage(ref, str(error)) from error
+
+    def samples(self, limit: int | None = None) -> Iterator[Sample]:
+        """All samples in key order, or the first `limit`, without the bytes of images and clips."""
+        return (self.read(ref, media=False)[0] for ref in self.refs(limit))
+
+    def sample(self, key: str) -> Sample:
+        """The sample of a key; KeyError for a key that is not in the split."""
+        return self.read(self.ref_of(key), media=False)[0]
+
+    def sample_at(self, row: int) -> Sample:
+        """The sample of a row; IndexError beyond the last."""
+        return self.read(self.ref_at(row), media=False)[0]
+
+    def media(self, key: str) -> bytes | None:
+        """The stored bytes of the image or clip of a sample; None in a build without media. KeyError as `sample`."""
+        return self.read(self.ref_of(key))[1]
+
+    def close(self) -> None:
+        """Close the shards that are kept open; a later read opens them again."""
+        self._reader.close()
+
+    def _taken(self, rows: Sequence[int], columns: list[str]) -> Iterator[tuple[list[int], pa.RecordBatch]]:
+        """Of each batch the wanted rows, if there are any, with their numbers."""
+        start, wanted = 0, np.asarray(rows, dtype=np.int64)
+        for batch in self.batches(columns) if len(wanted) else ():
+            first, last = np.searchsorted(wanted, [start, start + batch.num_rows])
+            if last > first:
+                yield wanted[first:last].tolist(), batch.take(pa.array(wanted[first:last] - start))
+            start += batch.num_rows
+
+    def _stored(self, ref: SampleRef, *, media: bool) -> tuple[StoredSample, bytes | None]:
+        extent = ref.extent if media else json_extent(ref.extent)
+        (data,) = self._reader.read([Request(self.folder, self._shards[ref.shard], extent)])
+        try:
+            stored, found = parse_stored(extent, data)
+        except (OtherContentError, SampleError) as error:
+            raise self._damage(ref, str(error)) from error
+        if stored.key != ref.key:
+            raise self._damage(ref, f"expected sample {ref.key!r}, found sample {stored.key!r}", _OTHER_INDEX)
+        if stored.media.sha256 != ref.media_sha256:
+            problem = f"sample {ref.key!r} holds another image or clip than when the index was made"
+            raise self._damage(ref, problem, _OTHER_INDEX)
+        return stored, found
+
+    def _damage(self, ref: SampleRef, problem: str, why: str = DAMAGED) -> DataError:
+        return self._reader.damage(self.folder, ref.shard, ref.extent, problem, why)
+
+    @cached_property
+    def _reader(self) -> ShardReader:
+        return ShardReader(self.store)
+
+    @cached_property
+    def _shards(self) -> dict[str, Shard]:
+        return {shard.name: shard for shard in self.manifest.shards}
+
+
+def _ref(row: int, values: dict[str, Any]) -> SampleRef:
+    return SampleRef(values["key"], row, values["shard"], extent_of(values), values["media_sha256"])
+
+
+def open_built(place: Home | Store, dataset: str, split: str, *, verify: bool = True) -> BuiltSplit:
+    """The split of a dataset that is stored in a home or an object store.
+
+    Without `verify` the shards of a home are read as they are, whole or not, so that what is left of a damaged one can
+    be looked at. Raises NotBuiltError where the split is not built there, DataError for a manifest that cannot be used.
+    """
+    if split not in SPLITS:
+        raise IbDataError(f"unknown split {split!r}; {did_you_mean(split, SPLITS)}")
+    store = LocalStore(place, verify=verify) if isinstance(place, Home) else place
+    folder = store.folder(dataset, split)
+    manifest = read_manifest(folder, dataset)
+    if manifest is None:
+        raise NotBuiltError(_not_built(store, folder, dataset, split))
+    return BuiltSplit(store, folder, manifest)
+
+
+def _not_built(store: Store, folder: Path, dataset: str, split: str) -> str:
+    if not isinstance(store, LocalStore):
+        return f"{dataset}/{split}: there is no {store.address(folder, MANIFEST)}; {store.remedy(dataset)}"
+    others = [other for other in SPLITS if (folder.parent / other / MANIFEST).exists()]
+    if not others:
+        return f"{dataset} is not built here; run `ib-data build {dataset}`"
+    built = f"split {split!r} is not built here (built: {', '.join(others)})"
+    return f"{dataset}: {built}; run `ib-data build {dataset} --split {split}`"

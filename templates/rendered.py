@@ -1,0 +1,51 @@
+"""What rendering an annotation gives: an instruction, its target, and where both came from."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ib_data.sample import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a trainer sees of one annotation, and all that is needed to render it again.
+
+    `target` is None where the split hides its answers. `template` is a name among the templates of `task`;
+    `template_sha256` the hash of its text, in hex, which leaves out the text of its target: `Renderer.digest` and the
+    fingerprint of a stream cover both. `earlier` are the turns of a chat before the instruction, oldest first; their
+    answers are learnt too.
+    """
+
+    instruction: str
+    target: str | None
+    task: str
+    template: str
+    template_sha256: str
+    dataset: str
+    annotation_id: str
+    position: int
+    seed: int
+    earlier: tuple[Turn, ...] = ()
+
+    @property
+    def hidden(self) -> bool:
+        """Whether there is an instruction alone: the split hides its answers."""
+        return self.target is None
+
+    @property
+    def segments(self) -> tuple[tuple[str, bool], ...]:
+        """The texts in the order in which a model reads them, each with whether it is learnt; no hidden target."""
+        turns = ((turn.question, turn.answer) for turn in self.earlier)
+        pairs = (*turns, (self.instruction, self.target))
+        parts = (segment for asked, answer in pairs for segment in ((asked, False), (answer, True)))
+        return tuple((text, is_learnt) for text, is_learnt in parts if text is not None)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The fields as JSON values; `earlier` only where there are earlier turns.
+
+        `hidden` is there, and true, only where `target` is null.
+        """
+        plain = asdict(self)
+        if not self.earlier:
+            del plain["earlier"]
+        return {**plain, "hidden": True} if self.hidden else plain

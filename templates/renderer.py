@@ -1,0 +1,205 @@
+"""From an annotation to an instruction and its target: a pure function of the annotation, the seed and the position."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from ib_data.annotation_fields import promised_fields
+from ib_data.blank import trimmed
+from ib_data.cards import Card
+from ib_data.errors import quoted
+from ib_data.keyed import keyed_below
+from ib_data.sample import Annotation
+from ib_data.templates.language import TemplateTextError, render_text
+from ib_data.templates.library import PACKAGED, Library
+from ib_data.templates.render_errors import HiddenTargetError, RenderError
+from ib_data.templates.render_options import DEFAULT_OPTIONS, RenderOptions
+from ib_data.templates.rendered import Rendered
+from ib_data.templates.template import Template, fitting
+from ib_data.templates.values import Values, earlier_turns, usable_fields, values_of
+
+_Fits = dict[tuple[str, frozenset[str], bool], tuple[Template, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Renders annotations by the templates of a library, in a run with `seed`.
+
+    Template, answer and the order of options depend on (seed, position) alone.
+    """
+
+    library: Library = PACKAGED
+    seed: int = 0
+    options: RenderOptions = DEFAULT_OPTIONS
+    _fits: _Fits = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def render(
+        self,
+        card: Card,
+        annotation: Annotation,
+        position: int,
+        *,
+        template: Template | None = None,
+        may_hide: bool = False,
+    ) -> Rendered:
+        """The instruction and target of an annotation at a position of the run; 8 to 14 us by task.
+
+        Without `template` one of the training templates of the card's task is drawn from all that fit the annotation.
+        Raises RenderError (dataset and id named) where no template fits, where a text comes out empty and where it
+        comes out endless; HiddenTargetError where only the target is missing. With `may_hide` (see `hides_targets`) the
+        instruction is then rendered without one.
+        """
+        values = values_of(card, annotation, seed=self.seed, position=position, options=self.options)
+        candidates = self._candidates(card, annotation, (template,) if template else None, values.has, may_hide)
+        return self._rendered(card, annotation, _draw(candidates, self.seed, position), values)
+
+    def render_all(
+        self, card: Card, annotation: Annotation, position: int, *, may_hide: bool = False
+    ) -> list[Rendered]:
+        """The annotation by every training template that fits it, and by its zero-shot prompt if it is held out.
+
+        `may_hide` as in `render`. Raises RenderError where none fits.
+        """
+        values = values_of(card, annotation, seed=self.seed, position=position, options=self.options)
+        prompt = self.zero_shot(card)
+        known = (*self.templates(card.task), *([prompt] if prompt else []))
+        candidates = self._candidates(card, annotation, known, values.has, may_hide)
+        return [self._rendered(card, annotation, template, values) for template in candidates]
+
+    def templates(self, task: str) -> tuple[Template, ...]:
+        """The training templates of a task, from which a run draws. Raises what `Library.load` raises."""
+        return tuple(template for template in self.library.load(task) if template.kind == "train")
+
+    def fitting(self, task: str, has: frozenset[str], *, needs_target: bool = True) -> tuple[Template, ...]:
+        """The training templates of a task that fit annotations with the fields `has` (of `annotation_fields`).
+
+        Few sets of fields occur: their templates are kept, and found again in 0.3 us.
+        """
+        key = task, usable_fields(has, self.options), needs_target
+        if (found := self._fits.get(key)) is None:
+            found = self._fits[key] = fitting(self.templates(task), key[1], needs_target=needs_target)
+        return found
+
+    def drawn(self, task: str, has: frozenset[str], position: int) -> Template | None:
+        """The template that `render` draws for an annotation with the fields `has`; None where none fits."""
+        candidates = self.fitting(task, has)
+        return _draw(candidates, self.seed, position) if candidates else None
+
+    def zero_shot(self, card: Card) -> Template | None:
+        """The zero-shot prompt of a held-out dataset (paper, appendix E), None for a dataset that draws its templates.
+
+        Where the user's file has no prompt for the dataset the packaged one is used.
+        """
+        if card.role != "held-out":
+            return None
+        known = (*self.library.load(card.task), *PACKAGED.load(card.task))
+        return next((t for t in known if t.kind == "zero_shot" and t.name == card.name), None)
+
+    def template_of(self, rendered: Rendered) -> Template:
+        """The template that was rendered, by a renderer with the same library."""
+        known = (*self.library.load(rendered.task), *PACKAGED.load(rendered.task))  # a prompt may be a packaged one
+        return next(t for t in known if (t.name, t.sha256) == (rendered.template, rendered.template_sha256))
+
+    def digest(self, card: Card) -> str:
+        """A SHA-256, in hex, of all templates of a dataset: names, texts, targets and their order."""
+        prompt = self.zero_shot(card)
+        used = [*([prompt] if prompt else []), *self.templates(card.task)]
+        texts = [[t.name, t.text, *(target.text for target in t.targets)] for t in used]
+        return sha256(json.dumps(texts).encode()).hexdigest()
+
+    def hides_targets(self, card: Card, split: str) -> bool:
+        """Whether annotations of a split need not have a target: the card promises the fields of none."""
+        has = promised_fields(card.splits[split].fields)
+        known = self.library.load(card.task)
+        return all(template.target_for(template.usable(has)) is None for template in known)
+
+    def _candidates(
+        self,
+        card: Card,
+        annotation: Annotation,
+        known: Sequence[Template] | None,
+        has: frozenset[str],
+        may_hide: bool,
+    ) -> Sequence[Template]:
+        """Those of the templates `known` (None: of all that a run draws from) that fit; RenderError where none does."""
+        for needs_target in (True, False) if may_hide else (True,):
+            if known is None:
+                found = self.fitting(card.task, has, needs_target=needs_target)
+            else:
+                found = fitting(known, has, needs_target=needs_target)
+            if found:
+                return found
+        raise self._unfit(card, annotation, known or self.templates(card.task), has)
+
+    def _rendered(self, card: Card, annotation: Annotation, template: Template, values: Values) -> Rendered:
+        instruction = values.of(template, template.fields)
+        return Rendered(
+            _text(template.text, instruction, card, annotation, template, "instruction"),
+            self._target(card, annotation, template, values),
+            template.task,
+            template.name,
+            template.sha256,
+            card.name,
+            annotation.id,
+            values.position,
+            self.seed,
+            earlier_turns(annotation, self.options),
+        )
+
+    def _target(self, card: Card, annotation: Annotation, template: Template, values: Values) -> str | None:
+        """What is learnt; None where the annotation has the fields of no target."""
+        usable = template.usable(values.has)
+        output = template.target_for(usable)
+        if output is None:
+            return None
+        learnt = values.of(template, output.needs)
+        if self.options.choice_targets == "letter" and "answer_letter" in usable:
+            learnt["answer"] = f"({values.text(template, 'answer_letter')})"
+        return _text(output.text, learnt, card, annotation, template, "target")
+
+    def _unfit(
+        self, card: Card, annotation: Annotation, templates: Sequence[Template], has: frozenset[str]
+    ) -> RenderError:
+        """Why none of the templates can be rendered, told for the one that lacks least."""
+        file = self.library.file(card.task).file
+        if not templates:
+            reason = f"no training template to render {card.task} from"
+            return RenderError(card, annotation, reason, remedy=f"add one under [train] of {file}")
+        least = min(templates, key=lambda t: len(t.lacks(has)))
+        usable = least.usable(has)
+        lacking = sorted(least.needs - usable)
+        kind: type[RenderError] = RenderError
+        if least.target_for(usable) is None:
+            kind = RenderError if lacking else HiddenTargetError
+            targets = (" and ".join(sorted(target.needs - usable)) for target in least.targets)
+            lacking.append(" or ".join(dict.fromkeys(targets)))
+            remedy = "nothing can be learnt from a split whose answers are hidden: choose another"
+        else:
+            if least not in self.library.load(card.task):
+                file = PACKAGED.file(card.task).file
+            remedy = f"template {least.name!r} of {file} needs it: ask for it there in an `if`, or add one without it"
+        reason = f"no {', '.join(lacking)} to render {card.task} from"
+        names = ", ".join(sorted(usable)) or "nothing"
+        return kind(card, annotation, f"{reason}; the annotation has {quoted(names, 80)}", reason=reason, remedy=remedy)
+
+
+def _draw(candidates: Sequence[Template], seed: int, position: int) -> Template:
+    """One of at least one candidate, by (seed, position) alone."""
+    if len(candidates) == 1:
+        return candidates[0]
+    return candidates[keyed_below(len(candidates), seed, "templates/template", position)]
+
+
+def _text(
+    text: str, values: Mapping[str, str], card: Card, annotation: Annotation, template: Template, part: str
+) -> str:
+    """The rendered `part` without blanks at its ends; RenderError where it is empty or cannot be rendered."""
+    try:
+        found = trimmed(render_text(text, values))
+    except TemplateTextError as error:
+        reason = f"template {template.name!r}, {part}: {error}"
+        raise RenderError(card, annotation, reason) from error
+    if not found:
+        raise RenderError(card, annotation, f"template {template.name!r} renders an empty {part}")
+    return found

@@ -1,0 +1,56 @@
+"""Which parts of an instruction came from the annotation: marked in the text, and highlighted in HTML."""
+
+import re
+import unicodedata
+
+from markupsafe import Markup, escape
+
+from ib_data.blank import trimmed
+from ib_data.cards import Card
+from ib_data.sample import Annotation
+from ib_data.templates.language import TemplateTextError, render_text
+from ib_data.templates.rendered import Rendered
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.values import values_of
+
+# Private-use characters that stand around a substituted value in `marked`; `highlight` turns them into markup.
+MARK_START, MARK_END = "\ue000", "\ue001"
+_NO_MARKS = {ord(MARK_START): None, ord(MARK_END): None}
+_MARKED = re.compile(f"{MARK_START}(.*?){MARK_END}", re.DOTALL)
+
+
+def marked(renderer: Renderer, card: Card, annotation: Annotation, rendered: Rendered) -> str:
+    """The instruction that `renderer` rendered, with MARK_START and MARK_END around each value put into the template.
+
+    Marks in the values themselves are removed. Where a filter changes a marked value otherwise than the bare one (as
+    `capitalize` does) the instruction comes back without marks.
+    """
+    template = renderer.template_of(rendered)
+    values = values_of(card, annotation, seed=rendered.seed, position=rendered.position, options=renderer.options)
+    shown = values.of(template, template.fields)
+    around = {
+        name: f"{MARK_START}{value.translate(_NO_MARKS)}{MARK_END}" if value else "" for name, value in shown.items()
+    }
+    bare = rendered.instruction.translate(_NO_MARKS)
+    try:
+        text = trimmed(render_text(template.text, around))
+    except TemplateTextError:  # the marks made it too long
+        return bare
+    balanced = text.count(MARK_START) == text.count(MARK_END)
+    return text if balanced and text.translate(_NO_MARKS) == bare else bare
+
+
+def highlight(text: str) -> Markup:
+    """Escaped HTML of a marked instruction, with `<mark>` around the substituted parts.
+
+    Each part is isolated (`<bdi>` does so for its direction): a right-to-left question leaves its frame as it was.
+    """
+    pieces = _MARKED.split(clean(text))  # plain, marked, plain, marked, ..., plain
+    return Markup("").join(
+        Markup("<mark><bdi>{}</bdi></mark>").format(piece) if i % 2 else escape(piece) for i, piece in enumerate(pieces)
+    )
+
+
+def clean(text: str) -> str:
+    """`text` without what HTML cannot carry: control characters and lone surrogates become the replacement mark."""
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text)
