@@ -4,7 +4,7 @@ card          a dataset's card, read strictly
 facts         its parts: files, splits, gates
 marks         what tells an official file from another one
 media_stores  the archives of images and clips that cards name
-built         the built split of a dataset or a view
+built, kinds  the built split of a dataset or a view; what kind of build it is
 page          a card as a page and as JSON
 """
 

@@ -24,7 +24,7 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltSplit:
+class BuiltCounts:
     """What stands in the home of one split. A view counts the shards of its base.
 
     `kind` is what tells it from all of the official data, in short phrases. `templates` is what
@@ -42,7 +42,7 @@ class BuiltSplit:
     damaged_templates: str | None = None
 
 
-def card_values(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str] = _NONE) -> dict[str, Any]:
+def card_values(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[str, str] = _NONE) -> dict[str, Any]:
     """The facts of a card as JSON values: what is not known has no key; `media_files` and `built` are added.
 
     So is `damaged`, what is wrong in one line by split, where something is.
@@ -54,7 +54,7 @@ def card_values(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[st
     return {**facts, "damaged": dict(damaged)} if damaged else facts
 
 
-def card_markdown(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str] = _NONE) -> str:
+def card_markdown(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[str, str] = _NONE) -> str:
     """The card as Markdown: facts, splits, files with checksums, what is not known, caveats, prose, what is built.
 
     `damaged` is what is wrong in one line, by split.
@@ -154,12 +154,12 @@ def _file(file: SourceFile) -> str:
     return f"- `{file.name}` ({use}){member}\n  <{file.url}>\n  {size}, {checksums}"
 
 
-def _built_values(counts: BuiltSplit) -> dict[str, Any]:
+def _built_values(counts: BuiltCounts) -> dict[str, Any]:
     values = {name: value for name, value in asdict(counts).items() if value is not None}
     return {**values, "templates": counts.templates.values} if counts.templates else values
 
 
-def _built(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str]) -> Iterator[str]:
+def _built(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[str, str]) -> Iterator[str]:
     if not built and not damaged:
         yield f"Nothing. `ib-data build {card.stored_as}` builds it."
     if built and card.view_of:
@@ -179,7 +179,7 @@ def _built(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, st
             yield _table(b.templates.header, b.templates.rows)
 
 
-def _counts(split: str, counts: BuiltSplit) -> tuple[object, ...]:
+def _counts(split: str, counts: BuiltCounts) -> tuple[object, ...]:
     numbers = (counts.num_samples, counts.num_annotations, counts.num_drops, counts.num_shards, counts.num_bytes)
     return split, *numbers, ", ".join(counts.kind) or "official"
 

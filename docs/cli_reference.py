@@ -23,8 +23,8 @@ Every option can be set in the environment: `build --max-side` by `IB_DATA_BUILD
 all verbs that have it. The command line wins, then the variable of the verb. Options that delete or replace data
 (`--yes`, `--replace`, what `clean` deletes) are only read from the command line.
 
-`eval "$(ib-data completion bash)"` in `~/.bashrc` makes the shell complete verbs, options, datasets, mixtures, tasks and
-configurations; see `ib-data completion` for zsh and fish.
+`eval "$(ib-data completion bash)"` in `~/.bashrc` makes the shell complete verbs, options and the names of datasets,
+mixtures, tasks and configurations; see `ib-data completion` for zsh and fish.
 """
 
 

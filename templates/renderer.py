@@ -111,8 +111,9 @@ class Renderer:
     def hides_targets(self, card: Card, split: str) -> bool:
         """Whether annotations of a split need not have a target: the card promises the fields of none."""
         has = promised_fields(card.splits[split].fields)
+        names = has | {"answer", "answer_letter"} if "right_option" in has else has
         known = self.library.load(card.task)
-        return all(template.target_for(template.usable(has)) is None for template in known)
+        return not any(target.needs <= names for template in known for target in template.targets)
 
     def _candidates(
         self,

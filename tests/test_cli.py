@@ -189,5 +189,4 @@ def test_a_page_that_cannot_be_written_is_said_before_anything_is_rendered(cli, 
 def test_the_verbs_stay_thin() -> None:
     verbs = Path(__file__).parents[1] / "src" / "ib_data" / "verbs"
     lengths = {str(path.relative_to(verbs)): path.read_text().count("\n") for path in verbs.rglob("*.py")}
-    # rendering.py holds the options and the page of two verbs; it is to be split.
-    assert not {name: n for name, n in lengths.items() if n > (160 if name == "rendering.py" else 120)}
+    assert not {name: n for name, n in lengths.items() if n > (120)}

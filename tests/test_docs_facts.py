@@ -18,7 +18,7 @@ from ib_data.choices import AUGMENTS
 from ib_data.mixtures import load_mixture, mixture_names
 from ib_data.mixtures.spec.spec_file import RULES as WEIGHT_RULES
 from ib_data.tasks import TASKS
-from ib_data.templates.lint.run import RULES as LINT_RULES
+from ib_data.templates.lint.report import RULES as LINT_RULES
 from ib_data.training.config import FREE, GROWING
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ib_data.builders.source.archives.archive import open_archive
 from ib_data.builders.source.folders import SourceFolders
-from ib_data.builders.source.local_media import InSource, Place
+from ib_data.builders.source.local_media import InSource, MediaPlace
 from ib_data.builders.source.media_folders import OfficialPlaces
 from ib_data.builders.source.official_files import gate_error, what_is_fetched
 from ib_data.builders.source.origins import Origin, origins_of_media
@@ -29,7 +29,7 @@ class Found:
     `near` says what lies near the first one that is nowhere, "" where there is nothing.
     """
 
-    places: dict[MediaRef, Place]
+    places: dict[MediaRef, MediaPlace]
     lost: dict[MediaRef, str]
     origins: tuple[Origin, ...] = ()
     near: str = ""
@@ -85,7 +85,7 @@ class _Search:
 
     def __init__(self, dataset: str, source: InSource, fetcher: Fetcher, allow_missing: bool) -> None:
         self.dataset, self.source, self.fetcher, self.allow_missing = dataset, source, fetcher, allow_missing
-        self.places: dict[MediaRef, Place] = {}
+        self.places: dict[MediaRef, MediaPlace] = {}
         self.lost: dict[MediaRef, str] = {}
         self.taken: Counter[tuple[str, Path, str]] = Counter()
 
@@ -165,7 +165,7 @@ class _Search:
         for ref in refs:
             member = store.member(ref.image_id)
             if member in members:
-                self.places[ref] = Place(path, member, members[member])
+                self.places[ref] = MediaPlace(path, member, members[member])
                 self.taken[store.name, path, "fetched"] += 1
 
     def _crawl(self, store: MediaStore, refs: list[MediaRef]) -> None:
@@ -177,7 +177,7 @@ class _Search:
 
     def _take(self, store: MediaStore, ref: MediaRef, result: Path | str | None) -> None:
         if isinstance(result, Path):
-            self.places[ref] = Place(result, None, result.stat().st_size, is_fixed=True)
+            self.places[ref] = MediaPlace(result, None, result.stat().st_size, is_fixed=True)
             self.taken[store.name, Path("crawled"), "fetched one by one"] += 1
         elif result is not None:
             self.lost[ref] = result

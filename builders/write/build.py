@@ -34,12 +34,12 @@ from ib_data.builders.write.existing import (
     require_replace,
     require_replace_damaged,
 )
-from ib_data.builders.write.kinds import drops_in_words
 from ib_data.builders.write.placing import MISSING, with_media, without_repeated
 from ib_data.builders.write.plan import OTHER_SIZE, UNREADABLE, EmptySplitError, Plan, group, let_in, make_plan
 from ib_data.builders.write.staging import WHOLE, finish, prepare, recover, swap, write_all
 from ib_data.builders.write.unchanged import fingerprint, is_unchanged, remember
 from ib_data.cards import Card, MediaStore, family
+from ib_data.cards.kinds import drops_in_words
 from ib_data.console import debug, note
 from ib_data.errors import DataError, IbDataError, UnknownNameError
 from ib_data.home import Home
@@ -117,9 +117,9 @@ def chosen_splits(card: Card, build: Build, split: str | None) -> tuple[str | No
 
 def _warn_of_mixed_forms(card: Card, form: str | None, home: Home) -> None:
     """Say so where another split was built from another form: their splits may share images (COCO's 2014 and 2017)."""
-    manifests, _ = survey(home)
+    manifests, _ = survey(home, card.name)
     for other in manifests:
-        if other.dataset == card.name and other.recipe.get("form") != (form or ""):
+        if other.recipe.get("form") != (form or ""):
             note(
                 f"{card.name}: {other.split} here is of the {other.recipe.get('form')} form, not {form}: build it again"
             )

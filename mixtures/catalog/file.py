@@ -23,7 +23,7 @@ from ib_data.mixtures.catalog.messages import in_short
 from ib_data.mixtures.catalog.relations import EVERY_RELATION
 from ib_data.mixtures.catalog.tables import TABLES, arrow_table, stats_files
 from ib_data.mixtures.catalog.views import DERIVED, VIEWS, literal, unreadable, view_files
-from ib_data.stored.manifest import MANIFEST
+from ib_data.stored.manifest import MANIFEST, built_folders
 
 # DuckDB 2 would write a format that no 1.x program opens.
 _STORAGE_VERSION = "v1.0.0"
@@ -168,8 +168,9 @@ def _content(connection: duckdb.DuckDBPyConnection, name: str, home: Home, held:
 
 def _stamp(home: Home) -> str:
     """A digest of everything the catalog is made from; files of the home by name, time and size: they can be large."""
-    manifests = sorted(home.root.glob(f"shards/*/*/{MANIFEST}"))
-    counted = (path for manifest in manifests for path in stats_files(manifest.parent))
+    folders = built_folders(home)
+    manifests = [folder / MANIFEST for folder in folders]
+    counted = (path for folder in folders for path in stats_files(folder))
     files = [_seen(path) for path in (*manifests, *counted, *view_files(home), home.quarantine)]
     made_as = [str((EVERY_RELATION, DERIVED, MACROS)), __version__, str(home.root)]
     digest = sha256(json.dumps([made_as, files]).encode())

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from ib_data import __version__
-from ib_data.builders.write.kinds import kind_of
 from ib_data.cards import Card, card_names, load_card
+from ib_data.cards.kinds import kind_of
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.mixtures.catalog.holdings import Holdings

@@ -1,4 +1,4 @@
-"""What `ib-data templates lint` checks of one template. A rule yields messages; `lint.py` gives them their places."""
+"""What `ib-data templates lint` checks of one template. A rule yields messages; `report` gives them their places."""
 
 import re
 from collections import Counter
@@ -19,10 +19,10 @@ from ib_data.templates.template_file import EMPTY_SLOTS, KNOWN_FIELDS
 from ib_data.templates.values import values_of
 
 MAX_LITERAL = 200  # characters a template says itself; the longest that comes along says 117
-# How much two templates may share (`lint.likeness`). The nearest two that come along share 0.59; one word of six
+# How much two templates may share (`report.likeness`). The nearest two that come along share 0.59; one word of six
 # changed gives 0.83, and "Answer briefly: {{ question }}" turned around 0.67.
 NEAR = 0.65
-# The same words in any order (`lint.overlap`): the nearest two that come along share 0.72, most of it label names.
+# The same words in any order (`report.overlap`): the nearest two that come along share 0.72, most of it label names.
 NEAR_IN_ANY_ORDER = 0.8
 _BLANKS = (
     (re.compile(r"[^\S\n ]"), "a tab or another blank that is no space"),

@@ -22,9 +22,9 @@ from ib_data.media.frames import frames
 from ib_data.mixtures.catalog.file import rebuild
 from ib_data.mixtures.catalog.queries import query
 from ib_data.sample import Sample
+from ib_data.stored.built_split import open_built
 from ib_data.stored.index import SCHEMA
 from ib_data.stored.manifest import read_manifest
-from ib_data.stored.sample_reader import extent_of, read_sample
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 # Both libraries leave the files they read to the garbage collector.
@@ -62,8 +62,8 @@ def rows_of(folder: Path) -> list[dict]:
 
 
 def samples_of(folder: Path) -> list[tuple[Sample, bytes]]:
-    firsts = [row for row in rows_of(folder) if row["ordinal"] == 0]
-    return [read_sample(folder / row["shard"], extent_of(row)) for row in firsts]
+    built = open_built(Home(folder.parents[2]), folder.parent.name, folder.name)
+    return [built.read(ref) for ref in built.refs()]
 
 
 def test_every_card_has_a_builder_of_at_most_60_lines() -> None:

@@ -240,6 +240,17 @@ def flip(data: bytes, place: bytes, by: bytes) -> bytes:
     return data.replace(place, by)
 
 
+def test_an_index_out_of_key_order_is_one_line(tiny_home: Home, tmp_path: Path) -> None:
+    of = open_built(tiny_home, "vqav2", TRAIN)
+    table = pq.read_table(of.folder / INDEX)
+    pq.write_table(pa.concat_tables([table[20:], table[:20]]), tmp_path / INDEX)
+    refs = BuiltSplit(of.store, tmp_path, of.manifest).refs()
+    assert [next(refs).key for _ in range(10)][-1] == "vqav2-train-000019"
+    says = r"its rows are not in key order: 'vqav2-train-000000' is after 'vqav2-train-000019'; build vqav2 again$"
+    with pytest.raises(DataError, match=says):
+        next(refs)
+
+
 @pytest.mark.parametrize(
     ("harm", "problem", "remedy"),
     [

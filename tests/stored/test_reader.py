@@ -12,10 +12,13 @@ import pytest
 from ib_data.builders.write.check import problems
 from ib_data.cards import load_card
 from ib_data.errors import DataError
+from ib_data.home import Home
 from ib_data.sample import Annotation, Sample, SampleError
+from ib_data.stored.built_split import BuiltSplit
 from ib_data.stored.index import DROPS_SCHEMA, SCHEMA, Extent, index_rows, write_table
 from ib_data.stored.manifest import DROPS, INDEX, Manifest, Shard
 from ib_data.stored.sample_reader import OtherContentError, parse_sample, parse_stored
+from ib_data.stored.store import LocalStore
 
 PLAIN = {
     "key": "toy-train-1",
@@ -96,13 +99,14 @@ def write_split(folder: Path, text: bytes) -> Manifest:
 
 def test_check_names_a_faulty_annotation_where_it_decodes(tmp_path: Path) -> None:
     card, folder = load_card("coco_caption"), tmp_path / "toy" / "train"
+    store = LocalStore(Home(tmp_path), verify=False)
     good = write_split(folder, json.dumps(PLAIN).encode())
-    assert list(problems(card, good, folder, decode=True)) == []
+    assert list(problems(card, BuiltSplit(store, folder, good), decode=True)) == []
     faulty = {**PLAIN, "annotations": [PLAIN["annotations"][0], {"id": "2", "capton": "A red cup."}]}
     folder = tmp_path / "harmed" / "toy" / "train"
-    manifest = write_split(folder, json.dumps(faulty).encode())
-    assert list(problems(card, manifest, folder)) == []  # the hashes fit: a build wrote it so
-    (line,) = problems(card, manifest, folder, decode=True)
+    harmed = BuiltSplit(store, folder, write_split(folder, json.dumps(faulty).encode()))
+    assert list(problems(card, harmed)) == []  # the hashes fit: a build wrote it so
+    (line,) = problems(card, harmed, decode=True)
     assert line.startswith("toy-train-1: toy: ")
     assert "byte 0: sample.annotations[1]: unknown key 'capton'; did you mean 'caption'?" in line
 

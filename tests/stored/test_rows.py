@@ -209,11 +209,11 @@ def test_a_damaged_cache_file_is_made_anew(tmp_path: Path, build_split: Build, h
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
-        (lambda index: index.unlink(), "index is missing; build vqav2 again"),
-        (lambda index: index.write_bytes(b"PAR1?"), "index is damaged or of another build: .*; build vqav2 again"),
+        (lambda index: index.unlink(), "is missing; build vqav2 again"),
+        (lambda index: index.write_bytes(b"PAR1?"), "is damaged or of another build: .*; build vqav2 again"),
         (
             lambda index: index.write_bytes((index.parents[2] / "okvqa" / "train" / INDEX).read_bytes()),
-            r"vqav2: \S+index\.parquet: index is damaged or of another build: expected sha256 \w+, found \w+; build",
+            r"vqav2: \S+index\.parquet: is damaged or of another build: expected sha256 \w+, found \w+; build",
         ),
     ],
 )
@@ -231,8 +231,8 @@ def test_an_index_that_is_not_the_manifests_is_refused(
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda m: replace(m, num_annotations=39), "index has 40 rows where the manifest says 39"),
-        (lambda m: replace(m, shards=m.shards[1:]), "index names a shard that the manifest does not"),
+        (lambda m: replace(m, num_annotations=39), "has 40 rows where the manifest says 39"),
+        (lambda m: replace(m, shards=m.shards[1:]), "names a shard that the manifest does not"),
     ],
 )
 def test_a_manifest_that_contradicts_its_index_is_refused(
@@ -245,14 +245,14 @@ def test_a_manifest_that_contradicts_its_index_is_refused(
 
 def test_a_file_that_is_no_index_is_refused(tmp_path: Path) -> None:
     (tmp_path / INDEX).write_bytes(b"PAR1 and nothing else")
-    with pytest.raises(DataError, match=r"index\.parquet: index cannot be read: .*; build visdial again"):
+    with pytest.raises(DataError, match=r"index\.parquet: cannot be read: .*; build visdial again"):
         built_from(tmp_path, 1, 1).place(0)
 
 
 def test_an_index_without_a_column_is_refused(tmp_path: Path, tiny_home: Home) -> None:
     table = pq.read_table(tiny_home.split("vqav2", "train") / INDEX)
     pq.write_table(table.drop_columns(["ordinal"]), tmp_path / INDEX)
-    with pytest.raises(DataError, match=r"index cannot be read: .*ordinal.*; build visdial again"):
+    with pytest.raises(DataError, match=r"cannot be read: .*ordinal.*; build visdial again"):
         built_from(tmp_path, 20, 40).place(0)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from ib_data.addresses import without_secrets
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
@@ -16,7 +17,6 @@ from ib_data.stored.index import Extent
 from ib_data.stored.manifest import read_manifest
 from ib_data.stored.shard_reader import Request, ShardReader
 from ib_data.stored.store import store_of
-from ib_data.stored.urls import without_secrets
 
 Build = Callable[..., Path]
 MIXTURE = Mixture(name="tiny", rule="sqrt", members=(Member(dataset="vqav2", split="train", size=40),))

@@ -9,7 +9,7 @@ conversations   which annotations end a conversation
 visible_fields  which fields templates see of an annotation
 sample_reader   one sample from a shard by its byte range
 shard_reader    many extents at once from shards that are kept open
-store           shards in a home; remote, shard_cache, urls: in an object store
+store           shards in a home; remote, shard_cache: in an object store
 verified        whether a shard changed since it was built
 meter           where the time of reading goes
 """

@@ -14,10 +14,17 @@ from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import SPLITS, Home
 from ib_data.sample import Annotation, Sample, SampleError, StoredSample
 from ib_data.stored.index import SCHEMA, Extent, annotation_of
-from ib_data.stored.index_file import opened
+from ib_data.stored.index_file import opened, parquet_error
 from ib_data.stored.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
 from ib_data.stored.rows import Rows
-from ib_data.stored.sample_reader import DAMAGED, OtherContentError, extent_of, json_extent, parse_stored
+from ib_data.stored.sample_reader import (
+    DAMAGED,
+    OtherContentError,
+    extent_of,
+    json_extent,
+    parse_stored,
+    shard_unreadable,
+)
 from ib_data.stored.shard_reader import Request, ShardReader
 from ib_data.stored.store import LocalStore, Store
 
@@ -107,12 +114,11 @@ class BuiltSplit:
 
     def batches(self, columns: Sequence[str] | None = None, num_rows: int = _BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """All rows of the index in record batches of up to `num_rows`, with these columns of `index.SCHEMA` or all."""
-        file, remedy = self.store.address(self.folder, INDEX), self.store.remedy(self.dataset)
         wanted = list(columns if columns is not None else SCHEMA.names)
         for name in wanted:
             if name not in SCHEMA.names:
                 raise ValueError(f"the index has no column {name!r}; {did_you_mean(name, SCHEMA.names)}")
-        with opened(self.folder / INDEX, self.manifest, file=file, remedy=remedy) as index:
+        with opened(self.folder / INDEX, self.manifest, **self._named) as index:
             yield from index.iter_batches(batch_size=num_rows, columns=wanted)
 
     def annotation(self, row: int) -> Annotation:
@@ -146,10 +152,14 @@ class BuiltSplit:
 
     def refs(self, limit: int | None = None) -> Iterator[SampleRef]:
         """Where each sample is, in key order; the first `limit` where it is given."""
-        left, start = self.num_samples if limit is None else limit, 0
+        left, start, last = self.num_samples if limit is None else limit, 0, ""
         for batch in self.batches(_REF_COLUMNS) if left > 0 else ():
             firsts = np.flatnonzero(batch.column("ordinal").to_numpy() == 0)[:left]
             for row, values in zip((firsts + start).tolist(), batch.take(pa.array(firsts)).to_pylist(), strict=True):
+                if values["key"] <= last:
+                    problem = f"its rows are not in key order: {values['key']!r} is after {last!r}"
+                    raise self._index_error(problem)
+                last = values["key"]
                 yield _ref(row, values)
             left, start = left - len(firsts), start + batch.num_rows
             if left <= 0:
@@ -228,17 +238,27 @@ class BuiltSplit:
 
     def _stored(self, ref: SampleRef, *, media: bool) -> tuple[StoredSample, bytes | None]:
         extent = ref.extent if media else json_extent(ref.extent)
-        (data,) = self._reader.read([Request(self.folder, self._shards[ref.shard], extent)])
         try:
+            (data,) = self._reader.read([Request(self.folder, self._shards[ref.shard], extent)])
             stored, found = parse_stored(extent, data)
         except (OtherContentError, SampleError) as error:
             raise self._damage(ref, str(error)) from error
+        except OSError as error:
+            raise shard_unreadable(self.folder / ref.shard, error) from error
         if stored.key != ref.key:
             raise self._damage(ref, f"expected sample {ref.key!r}, found sample {stored.key!r}", _OTHER_INDEX)
         if stored.media.sha256 != ref.media_sha256:
             problem = f"sample {ref.key!r} holds another image or clip than when the index was made"
             raise self._damage(ref, problem, _OTHER_INDEX)
         return stored, found
+
+    def _index_error(self, problem: str) -> DataError:
+        return parquet_error(self.folder / INDEX, self.manifest, problem, **self._named)
+
+    @property
+    def _named(self) -> dict[str, str]:
+        """What an error of the index says: its place, and what mends it there."""
+        return {"file": self.store.address(self.folder, INDEX), "remedy": self.store.remedy(self.dataset)}
 
     def _damage(self, ref: SampleRef, problem: str, why: str = DAMAGED) -> DataError:
         return self._reader.damage(self.folder, ref.shard, ref.extent, problem, why)

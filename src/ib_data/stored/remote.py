@@ -11,6 +11,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from ib_data.addresses import require_readable_url, without_secrets
 from ib_data.cards import card_names
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError, one_line, os_error_line
@@ -18,7 +19,6 @@ from ib_data.home import Home
 from ib_data.stored.index import Extent
 from ib_data.stored.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
 from ib_data.stored.shard_cache import ShardCache, is_full
-from ib_data.stored.urls import refuse_unreadable, without_secrets
 
 # A shard is fetched in pieces, some at a time: one connection alone seldom fills a line.
 _PIECE_BYTES = 8 * 2**20
@@ -45,7 +45,7 @@ class RemoteStore:
     """
 
     def __init__(self, url: str, home: Home, cache_bytes: int) -> None:
-        refuse_unreadable(url)
+        require_readable_url(url)
         self.url = url
         self.cache = home.cache
         self.num_fetched = 0

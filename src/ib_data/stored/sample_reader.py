@@ -30,7 +30,7 @@ def read_sample(shard: Path, extent: Extent) -> tuple[Sample, bytes | None]:
     try:
         data = os.pread(descriptor, extent.num_bytes, extent.offset)
     except OSError as error:
-        raise _unreadable(shard, error) from error
+        raise shard_unreadable(shard, error) from error
     finally:
         os.close(descriptor)
     return parse_sample(shard.parent.parent.name, shard, extent, data)
@@ -44,10 +44,11 @@ def open_shard(path: Path) -> int:
         dataset = path.parent.parent.name
         raise DataError(dataset, "shard is missing", file=str(path), remedy=f"build {dataset} again") from error
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise shard_unreadable(path, error) from error
 
 
-def _unreadable(shard: Path, error: OSError) -> DataError:
+def shard_unreadable(shard: Path, error: OSError) -> DataError:
+    """The error of a shard that the system does not open or read."""
     dataset = shard.parent.parent.name
     remedy = f"look at what stands there and at the disk, or build {dataset} again"
     if error.errno in (errno.EMFILE, errno.ENFILE):

@@ -20,14 +20,15 @@ def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> l
     Raises IbDataError if a dataset named itself is not built or lacks the split, and if none is left.
     """
     cards = named_cards(names)  # first of all: an unknown name needs no pyarrow
-    from ib_data.templates.pick import NoSplitError, NotBuiltError, built_split
+    from ib_data.cards.built import NoSplitError, open_split
+    from ib_data.stored.built_split import NotBuiltError
 
     found: list[Card] = []
     missing: list[str] = []
     lacking: list[str] = []
     for card in cards:
         try:
-            built_split(home, card, split)
+            open_split(home, card, split)
             found.append(card)
         except NotBuiltError as error:
             if card.name in names:

@@ -14,7 +14,7 @@ from ib_data.cards import card_names, load_card
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.templates.library import PACKAGED
 from ib_data.templates.lint.examples import in_words
-from ib_data.templates.lint.run import lint
+from ib_data.templates.lint.report import lint
 from ib_data.templates.renderer import Renderer
 
 DOUBLED = re.compile(r"[.?!][.?!:;]")

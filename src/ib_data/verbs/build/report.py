@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ib_data.builders.write.kinds import drops_in_words, kind_of, official_share
+from ib_data.cards.kinds import drops_in_words, kind_of, official_share
 from ib_data.cards import load_card, media_stores
 from ib_data.console import count_text, note, seconds_text, size_text
 from ib_data.errors import IbDataError

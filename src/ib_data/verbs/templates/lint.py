@@ -29,7 +29,7 @@ def command(tasks: tuple[str, ...], folder: Path | None, as_json: bool, home: Ho
     ib-data templates lint --templates my_templates/ --json
     """
     from ib_data.templates.library import Library
-    from ib_data.templates.lint.run import lint
+    from ib_data.templates.lint.report import lint
 
     report = lint(tasks, home, Library(folder))
     if as_json:
