@@ -91,7 +91,7 @@ def test_interrupted_says_how_to_go_on(cli, monkeypatch, home) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ib_data.cards.card_names", interrupt)
+    monkeypatch.setattr("ib_data.cards.named.card_names", interrupt)
     result = cli("build", "all", "--home", home.root)
     assert result.code == 130
     assert result.err.strip() == "ib-data: interrupted; run the same command again to continue"
