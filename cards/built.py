@@ -1,6 +1,7 @@
 """The built split of a dataset or a view, where it is not said which: the one that the paper used, if it is built."""
 
 from ib_data.cards.card import Card, find_card
+from ib_data.errors import UnknownNameError
 from ib_data.home import Home
 from ib_data.stored.built_split import BuiltSplit, NotBuiltError, open_built
 from ib_data.stored.store import Store
@@ -8,6 +9,8 @@ from ib_data.stored.store import Store
 
 class NoSplitError(NotBuiltError):
     """A split that the dataset does not have, so that no build brings it; the message names those that it has."""
+
+    exit_code = UnknownNameError.exit_code
 
 
 def open_split(

@@ -13,7 +13,7 @@ from ib_data.cards.facts import METRICS, Gate, HubMirror, SourceFile, Split
 from ib_data.cards.marks import read_marks
 from ib_data.cards.own_cards import require_keys, with_defaults
 from ib_data.cards.roots import card_files, folder_of, outside_folders
-from ib_data.errors import DataError, IbDataError, did_you_mean
+from ib_data.errors import DataError, UnknownNameError, did_you_mean
 from ib_data.home import SPLITS
 from ib_data.sample import Annotation
 from ib_data.strict import Table
@@ -76,9 +76,9 @@ def card_names() -> tuple[str, ...]:
 
 
 def find_card(name: str) -> "Card":
-    """The card of `name`; IbDataError with the nearest known name where there is none."""
+    """The card of `name`; UnknownNameError with the nearest known name where there is none."""
     if name not in card_files():
-        raise IbDataError(f"unknown dataset {name!r}; {did_you_mean(name, card_names())}")
+        raise UnknownNameError(f"unknown dataset {name!r}; {did_you_mean(name, card_names())}")
     return load_card(name)
 
 

@@ -8,7 +8,7 @@ GROUPS = ("all", "held-in", "held-out")
 
 
 def named_cards(names: Iterable[str]) -> list[Card]:
-    """The cards of datasets and GROUPS, each once, in order; IbDataError for an unknown name."""
+    """The cards of datasets and GROUPS, each once, in order; UnknownNameError for an unknown one."""
     wanted = {}
     for name in names:
         for card in map(find_card, card_names() if name in GROUPS else [name]):

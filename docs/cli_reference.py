@@ -11,8 +11,20 @@ from ib_data.cli import VERBS, group
 TARGET = Path(__file__).with_name("cli.md")
 HEAD = """# The command line
 
-Made from `--help` by `make cli-reference`; `make check` fails where the two differ. Exit code 0: done. 1: a failure of
-the data, the network or a check, in one line on standard error. 2: wrong usage.
+Generated from `--help` by `make cli-reference`; `make check` fails if the two differ.
+
+Exit code 0: done. 1: a failure of the data, the network or a check, in one line on standard error. 2: wrong usage, or
+an unknown name of a dataset, split, mixture, task or configuration.
+
+Results go to standard output; notes and progress go to standard error. `-q` leaves results and errors, `-v` adds debug
+lines. `--json` prints one JSON document and nothing else on standard output.
+
+Every option can be set in the environment: `build --max-side` by `IB_DATA_BUILD_MAX_SIDE`, or by `IB_DATA_MAX_SIDE` for
+all verbs that have it. The command line wins, then the variable of the verb. Options that delete or replace data
+(`--yes`, `--replace`, what `clean` deletes) are only read from the command line.
+
+`eval "$(ib-data completion bash)"` in `~/.bashrc` makes the shell complete verbs, options and the names of datasets,
+mixtures, tasks and configurations; see `ib-data completion` for zsh and fish.
 """
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from ib_data.errors import IbDataError, did_you_mean
+from ib_data.errors import IbDataError, UnknownNameError, did_you_mean
 from ib_data.tasks import TASKS
 from ib_data.templates.template import Template
 from ib_data.templates.template_file import TemplateFile, TemplateFileError, parse_file, read_source
@@ -28,8 +28,8 @@ class Library:
     def load(self, task: str) -> tuple[Template, ...]:
         """All templates of a task, in the order of their file.
 
-        Raises IbDataError for an unknown task, DataError (file, line and template named) for a key, a field or a text
-        that cannot be used.
+        Raises UnknownNameError for an unknown task, DataError (file, line and template named) for a key, a field or a
+        text that cannot be used.
         """
         found = self.file(task)
         if found.faults:
@@ -37,14 +37,14 @@ class Library:
         return found.templates
 
     def file(self, task: str) -> TemplateFile:
-        """The template file of a task with all its faults. Raises IbDataError for an unknown task."""
+        """The template file of a task with all its faults. Raises UnknownNameError for an unknown task."""
         if task not in self._files:
             self._files[task] = self._read(task)
         return self._files[task]
 
     def _read(self, task: str) -> TemplateFile:
         if task not in TASKS:
-            raise IbDataError(f"unknown task {task!r}; {did_you_mean(task, TASKS)}")
+            raise UnknownNameError(f"unknown task {task!r}; {did_you_mean(task, TASKS)}")
         if self.folder and task in self._own:
             path = self.folder / f"{task}.toml"
             try:

@@ -6,7 +6,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
+from ib_data.errors import DataError, IbDataError, UnknownNameError, did_you_mean, quoted
 from ib_data.settings import settings_of
 from ib_data.stored.urls import DEFAULT_CACHE_BYTES
 from ib_data.stream_options import ImageOptions, StreamOptions
@@ -100,19 +100,19 @@ def config_names() -> tuple[str, ...]:
 def load_config(name_or_path: str, overrides: Iterable[str] = ()) -> TrainConfig:
     """The configuration of a packaged name or of a TOML file, with `key=value` overrides laid over it.
 
-    Raises IbDataError for an unknown name or a missing file, DataError for an unknown key or a value out of place.
+    Raises UnknownNameError for an unknown name, key of an override or file, DataError for a fault in the file.
     """
     if name_or_path.endswith(".toml"):
         path = Path(name_or_path)
         if not path.exists():
-            raise IbDataError(f"no configuration file {path}; packaged ones: {', '.join(config_names())}")
+            raise UnknownNameError(f"no configuration file {path}; packaged ones: {', '.join(config_names())}")
         text, name, file = read_text(path, MAX_TOML_BYTES), path.stem, str(path)
     elif name_or_path in config_names():
         packaged = package_files("ib_data.training").joinpath("configs", f"{name_or_path}.toml")
         text, name, file = packaged.read_text(encoding="utf-8"), name_or_path, f"training/configs/{name_or_path}.toml"
     else:
         known = did_you_mean(name_or_path, config_names())
-        raise IbDataError(f"unknown configuration {name_or_path!r}; {known} (a path must end in .toml)")
+        raise UnknownNameError(f"unknown configuration {name_or_path!r}; {known} (a path must end in .toml)")
     return parse_config(text, name, file, overrides)
 
 
@@ -192,7 +192,7 @@ def _override(text: str, name: str) -> tuple[str, Any]:
     if not equals:
         raise IbDataError(f"{name}: command line: expected key=value, found {quoted(text)}; known: {', '.join(_KINDS)}")
     if key not in _KINDS:
-        raise IbDataError(f"{name}: command line: unknown key {key!r}; {did_you_mean(key, _KINDS)}")
+        raise UnknownNameError(f"{name}: command line: unknown key {key!r}; {did_you_mean(key, _KINDS)}")
     kind = _KINDS[key]
     try:
         if kind is list:

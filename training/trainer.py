@@ -1,6 +1,5 @@
 """The training loop: step t of a run consumes the positions [t * batch_size, (t + 1) * batch_size) of the stream."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,8 +9,8 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
+from ib_data.console import Progress
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
@@ -170,7 +169,7 @@ class _Steps:
         loader = StreamLoader(
             self.stream, config.batch_size, collate, world=1, rank=0, start=start, workers=config.workers
         )
-        bar = tqdm(total=config.steps, initial=self.done, unit="step", disable=not sys.stderr.isatty())
+        bar = Progress("training", config.steps, "step", done=self.done)
         try:
             with bar, loader.translate_worker_errors():
                 self._each(loader, bar)
@@ -183,7 +182,7 @@ class _Steps:
                 raise
             raise IbDataError(f"{error}; {_saved(self.out)}") from error
 
-    def _each(self, loader: StreamLoader[Batch], bar: "tqdm[Any]") -> None:
+    def _each(self, loader: StreamLoader[Batch], bar: Progress) -> None:
         before = time.perf_counter()
         batches = iter(loader)
         while self.done < self.config.steps:
@@ -204,11 +203,10 @@ class _Steps:
                 if self.done % self.config.save_every == 0 or self.done == self.config.steps:
                     self._save()
 
-    def _show(self, row: dict[str, Any], bar: "tqdm[Any]") -> None:
+    def _show(self, row: dict[str, Any], bar: Progress) -> None:
         steps = self.config.steps
-        bar.update()
-        bar.set_postfix(loss=f"{row['loss']:.4f}")
-        if bar.disable and (self.done % max(1, steps // 20) == 0 or self.done + 1 == steps):
+        bar.add(state=f"loss {row['loss']:.4f}")
+        if not (bar.is_bar or bar.is_silent) and (self.done % max(1, steps // 20) == 0 or self.done + 1 == steps):
             line = f"step {self.done}  loss {row['loss']:.4f}  lr {row['learning_rate']:.2e}"
             self.say(f"{line}  {row['samples_per_s']:,.0f} samples/s")
 

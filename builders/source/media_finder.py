@@ -16,7 +16,7 @@ from ib_data.builders.source.web.crawl import crawl
 from ib_data.builders.source.web.crawl_record import Record
 from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.cards import MediaStore, family, media_stores, other_parts
-from ib_data.console import note
+from ib_data.console import note, progress
 from ib_data.media.opened_image import Opened, open_image
 
 _MOST_SHOWN = 2
@@ -64,7 +64,8 @@ def find_media(
     by_store: dict[str, list[MediaRef]] = {}
     for ref in sorted(set(refs), key=lambda ref: (ref.store, str(ref.image_id))):
         by_store.setdefault(ref.store, []).append(ref)
-    for name, wanted in by_store.items():
+    looking = progress(by_store.items(), f"{dataset}: looking for images and clips", "archive", len(by_store))
+    for name, wanted in looking:
         search.at_hand(name, wanted)
         if is_dry:
             search.crawled(name, wanted)

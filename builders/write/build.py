@@ -36,7 +36,7 @@ from ib_data.builders.write.staging import WHOLE, finish, prepare, recover, swap
 from ib_data.builders.write.unchanged import fingerprint, is_unchanged, remember
 from ib_data.cards import Card
 from ib_data.cards.kinds import drops_in_words
-from ib_data.console import note
+from ib_data.console import debug, note
 from ib_data.errors import DataError, IbDataError
 from ib_data.stored.index import drop_counts
 from ib_data.stored.manifest import DROPS, MANIFEST, Manifest
@@ -89,6 +89,7 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
         seen = fingerprint(card, split, form, build)
         is_same = earlier is not None and is_unchanged(build.home, earlier, seen)
         if earlier and is_same and is_whole(earlier, target):
+            debug(f"{card.name}/{split}: nothing has changed since it was built")
             return _kept(earlier, seen, build)
         # Where all is unchanged but the build itself, it is damaged, and that was said.
         return _build_over(earlier, card, build, build.files(card, split, form), is_damaged=is_same)

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from ib_data.builders.source.media_finder import open_media
 from ib_data.cards import Card
+from ib_data.console import progress
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.file_state import sha256_of
 from ib_data.media.frames import PYAV_REMEDY, has_pyav
@@ -23,7 +24,8 @@ def problems(card: Card, built: BuiltSplit, decode: bool = False) -> Iterator[st
     end of the lines is then a MissingExtraError, which counts them. The index is read in batches.
     """
     manifest = built.manifest
-    for name, expected in _checksums(manifest):
+    place = f"{manifest.dataset}/{manifest.split}"
+    for name, expected in progress([*_checksums(manifest)], f"{place}: hashing", "file"):
         path = built.folder / name
         if not path.is_file():
             yield f"{name}: missing"
@@ -52,7 +54,8 @@ def _sample_problems(built: BuiltSplit) -> Iterator[str]:
     can_open_clips = has_pyav()
     num_unopened = 0
     try:
-        for ref in built.refs():
+        place = f"{built.manifest.dataset}/{built.manifest.split}"
+        for ref in progress(built.refs(), f"{place}: decoding", "sample", built.manifest.num_samples):
             try:
                 sample, data = built.read(ref)
                 is_unopened = sample.media.kind == "video" and not can_open_clips and data is not None

@@ -13,6 +13,7 @@ from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import Card
+from ib_data.console import error as tell_error
 from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import MARKER, Home
@@ -66,7 +67,7 @@ def with_each(cards: Sequence[Card], work: Callable[[Card], list[T]]) -> tuple[l
         except IbDataError as error:  # a gate, a missing extra
             failed[card.name] = error
             if len(cards) > 1:
-                note(f"not built: {error}")
+                tell_error(f"not built: {error}")
     return found, failed
 
 

@@ -16,6 +16,7 @@ from ib_data.builders.source.origins import Origin
 from ib_data.builders.source.row import Drop, MediaRef, Row
 from ib_data.builders.source.row_counts import tell_count
 from ib_data.cards import Split, media_stores
+from ib_data.console import progress
 from ib_data.errors import DataError, quoted
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 
@@ -59,7 +60,7 @@ class Plan:
         images and clips, hence both at once.
         """
         digest, shards = hashlib.sha256(), []
-        for start in range(0, len(self.samples), samples_per_shard):
+        for start in progress(range(0, len(self.samples), samples_per_shard), "hashing the plan", "shard"):
             shard = hashlib.sha256()
             for planned in self.samples[start : start + samples_per_shard]:
                 version = planned.place.version(planned.sample.dataset) if planned.place else ""
@@ -84,7 +85,7 @@ def group(
     drops: list[Drop] = []
     seen: dict[str, int] = {}
     near: MediaRef | None = None
-    for number, row in enumerate(rows):
+    for number, row in enumerate(progress(rows, f"{files.dataset}/{files.split}: reading rows", "row")):
         row_id = row.source_id if isinstance(row, Drop) else row.annotation.id
         if not row_id:
             raise DataError(files.dataset, f"entry {number} (counted from 0) has an empty id", file=files.names())

@@ -8,7 +8,7 @@ from ib_data.builders.source.official_files import files_of, lacks
 from ib_data.builders.write.build_context import Build
 from ib_data.cards import Card, family
 from ib_data.console import note
-from ib_data.errors import DataError, IbDataError
+from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.stored.manifest import survey
 
@@ -22,7 +22,7 @@ def chosen_splits(
     split that the dataset lacks, and where `--source` holds nothing of it.
     """
     if split is not None and split not in card.splits:
-        raise IbDataError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
+        raise UnknownNameError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
     if build.folders.roots:
         _require_something(card, build)
     form = _form(card, build.folders)

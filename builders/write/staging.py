@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.row import Drop
 from ib_data.builders.write.build_options import Options
 from ib_data.builders.write.plan import Plan, Planned
 from ib_data.builders.write.shard_writer import ShardJob, ShardResult, Unreadable, finished, rows_file, write_shard
+from ib_data.console import Progress
 from ib_data.errors import DataError, IbDataError
 from ib_data.file_state import sha256_of
 from ib_data.stored.index import DROPS_SCHEMA, SCHEMA, write_table
@@ -92,10 +92,10 @@ def write_all(plan: Plan, checksums: Sequence[str], staging: Path, options: Opti
         known = pool.map(finished, jobs)
         results = {job.name: result for job, result in zip(jobs, known, strict=True) if result}
     open_jobs = [job for job in jobs if job.name not in results]
-    with tqdm(desc=what, total=len(jobs), initial=len(results), unit="shard", disable=None, leave=False) as bar:
+    with Progress(f"{what}: writing", len(jobs), "shard", done=len(results)) as shown:
         for result in _run(open_jobs, options.workers):
             results[result.shard.name] = result
-            bar.update()
+            shown.add()
     ordered = [results[job.name] for job in jobs]
     if unreadable := [item for result in ordered for item in result.unreadable]:
         raise _unreadable(unreadable, len(plan.samples))

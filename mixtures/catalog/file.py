@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ib_data import __version__
 from ib_data.cards.roots import own_files
-from ib_data.console import note
+from ib_data.console import debug, note, progress
 from ib_data.errors import DataError, os_error_line
 from ib_data.file_state import state_text
 from ib_data.home import Home
@@ -82,6 +82,7 @@ def _open_current(home: Home) -> duckdb.DuckDBPyConnection | None:
     except duckdb.Error:  # a catalog of another version
         found = None
     if found == (_stamp(home),):
+        debug(f"{home.catalog} is up to date")
         return connection
     connection.close()
     return None
@@ -111,13 +112,14 @@ def _fill_anew(
 
     def fill(connection: duckdb.DuckDBPyConnection) -> None:
         stamp, held = _stamp(home), holdings(home)
-        contents = {name: _content(connection, name, home, held) for name in EVERY_RELATION}
+        names = progress(tuple(EVERY_RELATION), "catalog: reading what is built", "relation")
+        contents = {name: _content(connection, name, home, held) for name in names}
         connection.execute("USE catalog")
         connection.execute("BEGIN")
         if first:
             first(connection)
         connection.execute("CREATE SCHEMA ib_data")
-        for name, content in contents.items():
+        for name, content in progress(contents.items(), "catalog: writing", "relation", len(contents)):
             create_relation(connection, name, content)
         for name, macro in MACROS.items():
             create_macro(connection, name, macro)

@@ -9,9 +9,11 @@ from collections.abc import Collection, Set
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from ib_data.cards import card_names, load_card
 from ib_data.cards.roots import mixture_files, shown
-from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
+from ib_data.errors import DataError, IbDataError, UnknownNameError, did_you_mean, quoted
 from ib_data.home import SPLITS
 from ib_data.mixtures.order.schedule import BLOCK, MAX_POSITION
 from ib_data.mixtures.spec.mixture import COUNTS, Member, Mixture, StageSpec
@@ -36,9 +38,10 @@ def mixture_names() -> tuple[str, ...]:
 
 
 def load_mixture(name_or_path: str | Path) -> Mixture:
-    """The packaged mixture of that name, or the one in a .toml file.
+    """The packaged mixture of that name, the one in a .toml file, or a dataset as a mixture of one member.
 
-    Raises DataError for a spec that is not of the form, IbDataError for a name or a file that is not there.
+    A packaged mixture wins over a dataset of the same name. Raises DataError for a spec that is not of the form,
+    UnknownNameError for a name or a file that does not exist.
     """
     name = str(name_or_path)
     table = _find(name, Path())
@@ -46,17 +49,27 @@ def load_mixture(name_or_path: str | Path) -> Mixture:
 
 
 def _find(name: str, folder: Path) -> Table:
-    """The spec of a packaged name, or that in a file whose path may be relative to `folder`."""
+    """The spec of a packaged name, of a dataset, or in a file whose path may be relative to `folder`."""
     if file := mixture_files().get(name):
         return _packaged(name, file.read_text(encoding="utf-8"), shown(file, "mixtures"))
+    if name in card_names():
+        return _of_dataset(name)
     path = folder / name
     if path.suffix != ".toml":
-        remedy = f"{did_you_mean(name, mixture_names())} (or give a .toml file)"
-        raise IbDataError(f"unknown mixture {name!r}; {remedy}")
+        near = did_you_mean(name, (*mixture_names(), *card_names()))
+        raise UnknownNameError(f"unknown mixture {name!r}; {near} (or give a dataset or a .toml file)")
     try:
         return _table(path.stem, read_text(path, MAX_TOML_BYTES), str(path))
     except FileNotFoundError as error:
-        raise IbDataError(f"mixture file {path} is not there; packaged: {', '.join(mixture_names())}") from error
+        raise UnknownNameError(f"mixture file {path} is not there; packaged: {', '.join(mixture_names())}") from error
+
+
+def _of_dataset(name: str) -> Table:
+    """The spec of a mixture whose only member is the split of a dataset that the paper used, at its official size."""
+    card = load_card(name)
+    size = card.size or card.splits[card.used_split].num_annotations
+    member = {"dataset": name, "split": card.used_split, **({"size": size} if size else {})}
+    return _table_of({"rule": "sqrt", "members": [member]}, name, f"cards/{name}.md")
 
 
 @lru_cache(maxsize=32)
@@ -70,6 +83,10 @@ def _table(name: str, text: str, file: str) -> Table:
         values = parse_toml(text)
     except ValueError as error:
         raise DataError(name, str(error), file=file) from error
+    return _table_of(values, name, file)
+
+
+def _table_of(values: dict[str, Any], name: str, file: str) -> Table:
     table = Table.of(values, name, file).only((*_KEYS, "base", *_KEYS_OF_DERIVED))
     for key in _KEYS_OF_DERIVED:
         if key in values and "base" not in values:

@@ -9,24 +9,29 @@ import sys
 import click
 
 from ib_data import __version__
+from ib_data.console import NORMAL, set_verbosity
 from ib_data.errors import IbDataError, did_you_mean, one_line, os_error_line
 from ib_data.interrupts import Interrupted
+from ib_data.verbs.common import finished
 
 # verb -> its first help line, here so that the list of verbs needs no import; a test compares them.
 VERBS = {
-    "list": "All datasets: task, role, official size, what is built.",
-    "build": "Official files to shards, index and manifest.",
-    "check": "Re-hash what is built and compare it with its manifest.",
+    "list": "List all datasets: task, role, sizes, what is built.",
+    "build": "Build datasets: official files to shards, index and manifest.",
+    "check": "Verify built datasets against their checksums.",
     "show": "Samples with their instructions, in the terminal or as HTML.",
-    "card": "The facts about one dataset, with what is built of it.",
+    "card": "Show what is known about a dataset, and what is built of it.",
     "templates": "List the instruction templates.",
     "render": "Instruction and target as a trainer would see them.",
-    "mixture": "Weights of a mixture, and the sequence it draws.",
-    "sql": "A read-only DuckDB query over the catalog.",
+    "mixture": "Show the weights of a mixture and the sequence it draws.",
+    "sql": "Query the catalog with DuckDB, read-only.",
     "stream": "What a training run would receive.",
     "train": "Tune the Q-Former on a mixture.",
-    "generate": "One answer about one picture.",
-    "doctor": "What this machine can do, and a remedy for each lack.",
+    "generate": "Answer a prompt about an image.",
+    "rm": "Delete built datasets: shards, index and manifest.",
+    "clean": "Delete caches and leftovers, with their sizes.",
+    "doctor": "Report what this machine can do and what is missing.",
+    "completion": "Print a script that makes your shell complete verbs, options and names.",
 }
 
 
@@ -43,7 +48,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"ib_data.verbs.{cmd_name}")
         command: click.Command = module.command
-        return command
+        return finished(command, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -69,21 +74,25 @@ def group() -> None:
     ib-data build vsr --mini         build one dataset from the bundled miniature
     ib-data show vsr -n 3            look at it
     ib-data VERB --help              what a verb takes, with an example
+
+    Every option can be set in the environment, for one verb (build --max-side: IB_DATA_BUILD_MAX_SIDE) or for all verbs
+    that have it (IB_DATA_MAX_SIDE). Options that delete or replace data are only read from the command line.
     """
 
 
 def main() -> None:
-    """Run the command line. Exit code 0 done, 1 a failure in one line on standard error, 2 wrong usage."""
+    """Run the command line. Exit code 0: done. 1: a failure, in one line on standard error. 2: wrong usage."""
     _print_as_utf8()
     try:
-        group.main(standalone_mode=False)
+        set_verbosity(NORMAL)
+        group.main(standalone_mode=False, prog_name="ib-data")  # also under `python -m ib_data`
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except IbDataError as error:
-        _fail(str(error))
+        _fail(str(error), error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -93,13 +102,13 @@ def main() -> None:
         told = error.__cause__ if isinstance(error, click.Abort) else error
         if isinstance(told, Interrupted):
             _fail(str(told), told.exit_code)
-        _fail("interrupted; the same command goes on where this one stopped", 130)
+        _fail("interrupted; run the same command again to continue", 130)
 
 
 def _print_as_utf8() -> None:
-    """Print UTF-8 where the locale is ASCII: captions and questions are not, and a pipe must get them all the same.
+    """Print UTF-8 even where the locale is ASCII: captions and questions are not ASCII.
 
-    Names of files hold bytes that the locale could not read; they are written as they are.
+    Bytes of file names that the locale cannot read are written unchanged.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name == "ascii":

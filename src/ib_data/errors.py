@@ -9,7 +9,15 @@ _CLOSED = (errno.EACCES, errno.EPERM)
 
 
 class IbDataError(Exception):
-    """A failure of the data, the network or a check. The command line prints it as one line, exit code 1."""
+    """A failure of the data, the network or a check. The command line prints it as one line, exit code `exit_code`."""
+
+    exit_code = 1
+
+
+class UnknownNameError(IbDataError):
+    """Wrong usage: a dataset, split, mixture, task, configuration or key of that name does not exist."""
+
+    exit_code = 2
 
 
 class MissingExtraError(IbDataError):

@@ -5,6 +5,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ib_data.console import Progress
+
+_PIECE_BYTES = 1024**2
+
 
 @dataclass(frozen=True, slots=True)
 class FileState:
@@ -41,6 +45,10 @@ def state_text(path: Path) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """The SHA-256 of a file, in hex; what takes longer shows its progress."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream, Progress(f"verifying {path.name}", path.stat().st_size, "B") as shown:
+        while piece := stream.read(_PIECE_BYTES):
+            digest.update(piece)
+            shown.add(len(piece))
+    return digest.hexdigest()

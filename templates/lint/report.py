@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from itertools import combinations
 
 from ib_data.annotation_fields import fields_of
-from ib_data.console import printable
+from ib_data.console import printable, progress
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.tasks import TASKS
@@ -86,7 +86,7 @@ def lint(tasks: Sequence[str], home: Home, library: Library) -> Report:
     names = list(dict.fromkeys(tasks)) or list(TASKS)
     files = [library.file(task) for task in names]
     given = examples(names, home)
-    found = [finding for file in files for finding in sorted_findings(file, given)]
+    found = [finding for file in progress(files, "linting", "task") for finding in sorted_findings(file, given)]
     return Report(
         num_templates=sum(len(file.templates) for file in files),
         num_tasks=len(files),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ib_data.cards import Card
+from ib_data.console import progress
 from ib_data.stored.built_split import ANNOTATION_FIELDS, BuiltSplit
 from ib_data.templates.render_errors import RenderError
 from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
@@ -46,6 +47,7 @@ def count_lengths(
     # Characters and tokens of instruction and target, flat: 32 bytes a render, so that 14 million fit in memory.
     found: defaultdict[tuple[str, str], array[int]] = defaultdict(lambda: array("q"))
     renders = _renders(card, built, renderer, rows, failures)
+    renders = progress(renders, f"{card.name}/{built.manifest.split}: rendering", "annotation", len(rows))
     while some := list(islice(renders, _TEXTS_AT_ONCE)):
         texts = [rendered.instruction for rendered in some], [rendered.target or "" for rendered in some]
         tokens = [counter.counts(part) if counter else [0] * len(some) for part in texts]

@@ -8,7 +8,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from ib_data.cards import card_names, load_card
+from ib_data.cards import card_names, load_card, media_stores
 from ib_data.cli import VERBS, group
 from ib_data.errors import IbDataError
 from ib_data.home import Home
@@ -45,12 +45,51 @@ def test_list_shows_every_dataset_with_what_is_built(home):
 def test_list_json_counts_a_view_over_its_base(home):
     rows = {row["name"]: row for row in json.loads(run("list", "--json", "--home", home))}
     kind = ["0.3 % of the official size"]
-    assert rows["vqav2"]["built"] == {"train": {"samples": 40, "annotations": 1234, "drops": 3, "kind": kind}}
+    assert rows["vqav2"]["built"] == {
+        "train": {"samples": 40, "annotations": 1234, "drops": 3, "bytes": 5678, "kind": kind}
+    }
     assert rows["vqav2_qg"]["built"] == rows["vqav2"]["built"]
     assert rows["vqav2_qg"]["view_of"] == "vqav2"
     assert rows["vsr"]["built"] == {}
     assert rows["vsr"]["role"] == "held-out"
     assert rows["vsr"]["official_size"] == 1222
+
+
+def test_list_filters_by_role_task_and_what_is_built(home):
+    def names(*options):
+        return [row["name"] for row in json.loads(run("list", "--json", *options, "--home", home))]
+
+    cards = [load_card(name) for name in card_names()]
+    assert names("--role", "held-out") == [card.name for card in cards if card.role == "held-out"]
+    assert names("--task", "captioning") == [card.name for card in cards if card.task == "captioning"]
+    assert names("--built") == ["vqav2", "vqav2_qg"]
+    assert names("--built", "--role", "held-out") == []
+    lines = run("list", "--built", "--home", home).splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["vqav2", "vqav2_qg"]
+    assert "5.7 KB" in lines[2]
+
+
+def test_list_says_how_much_is_left_to_download(home):
+    def sizes(name):
+        row = next(row for row in json.loads(run("list", "--json", "--home", home)) if row["name"] == name)
+        return row["download_bytes"], row["downloads_of_unknown_size"]
+
+    card = load_card("iconqa")
+    wanted = {file.place: file.num_bytes for file in card.files}
+    wanted |= {store.file.place: store.file.num_bytes for store in (media_stores()[name] for name in card.media)}
+    assert sizes("iconqa") == (
+        sum(size or 0 for size in wanted.values()),
+        sum(size is None for size in wanted.values()),
+    )
+    place, size = next((place, size) for place, size in wanted.items() if size)
+    path = Home(home).downloads / place
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert sizes("iconqa")[0] == sum(filter(None, wanted.values())) - size
+    assert sizes("vqav2") == (0, 0)  # built
+    assert sizes("vqav2_qg") == (0, 0)  # a view
+    line = next(line for line in run("list", "--home", home).splitlines() if line.startswith("nocaps "))
+    assert "MB+" in line  # some sizes are not known
 
 
 def test_list_of_an_empty_home_creates_nothing(tmp_path):

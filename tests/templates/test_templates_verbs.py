@@ -232,7 +232,7 @@ def test_a_split_that_a_dataset_does_not_have_is_not_offered_to_be_built(build, 
     home = build("nocaps", "validation", [((Annotation(id="7", caption="A cup."),), None)])
     for verb in (["show"], ["render"], ["templates", "stats"]):
         result = cli(*verb, "nocaps", "--split", "train", "--home", home.root)
-        assert (result.code, result.err) == (1, "ib-data: nocaps has no split 'train'; it has validation\n")
+        assert (result.code, result.err) == (2, "ib-data: nocaps has no split 'train'; it has validation\n")
 
 
 def test_a_page_that_fails_leaves_no_empty_file(vqa_home, cli, tmp_path, monkeypatch):
@@ -260,5 +260,5 @@ def test_datasets_of_a_group_that_lack_the_split_are_named_apart(vqa_home, cli):
 
 def test_an_unknown_task_may_have_been_meant_as_a_subcommand(cli):
     result = cli("templates", "stts")
-    assert (result.code, result.err) == (1, "ib-data: unknown task 'stts'; did you mean 'stats'?\n")
+    assert (result.code, result.err) == (2, "ib-data: unknown task 'stts'; did you mean 'stats'?\n")
     assert "did you mean 'captioning'?" in cli("templates", "captoining").err

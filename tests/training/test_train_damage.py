@@ -184,12 +184,12 @@ def test_generate_takes_the_whole_checkpoint_that_was_saved_last(cli, made: Path
     weights.write_bytes(flipped(weights.read_bytes()))
     said = cli(*asked)
     assert said.code == 0
-    assert [line.split(": ")[0] for line in said.err.splitlines()] == ["passed over", "model"]
+    assert [line.split(": ")[0] for line in said.err.splitlines()] == ["skipped", "model"]
     assert said.err.endswith(f"model: {runs / 'b' / 'step-000003'}\n")
     (runs / "b" / "step-000003" / "checkpoint.json").unlink()
     said = cli(*asked)
     assert said.code == 1
-    assert said.err.splitlines()[-1].endswith("is whole; name another one with --model")
+    assert said.err.splitlines()[-1].endswith("name another one with --model")
 
 
 def test_generate_reads_every_checkpoint_once_where_none_is_whole(cli, made: Path, tmp_path: Path, monkeypatch) -> None:
@@ -205,5 +205,5 @@ def test_generate_reads_every_checkpoint_once_where_none_is_whole(cli, made: Pat
     said = cli("generate", "--image", tmp_path / "red.png", "--prompt", "Caption:", "--home", tmp_path)
     assert said.code == 1
     assert sorted(checked) == folders
-    assert [line.split(": ")[0] for line in said.err.splitlines()[:4]] == ["passed over"] * 4
+    assert [line.split(": ")[0] for line in said.err.splitlines()[:4]] == ["skipped"] * 4
     assert "trained.safetensors: damaged: expected SHA-256" in said.err

@@ -21,13 +21,12 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tqdm import tqdm
-
 from ib_data.addresses import without_user
 from ib_data.builders.source.web.crawl_record import Record, Verdicts, digest_of
 from ib_data.builders.source.web.crawl_threads import CrawlThreads, address_of, has_answer
 from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.cards import place_of
+from ib_data.console import Progress
 from ib_data.errors import IbDataError, one_line
 
 
@@ -54,10 +53,10 @@ def crawl(urls: Iterable[str], kind: str, fetcher: Fetcher, allow_missing: bool 
     run = CrawlThreads(left, kind, fetcher, record)
     verdicts = Verdicts(record, known, run.answered, partial(address_of, fetcher=fetcher), has_answer)
     run.resting = verdicts.resting
-    with closing(run.results()) as results, tqdm(total=len(left), unit="file", disable=None, leave=False) as bar:
+    with closing(run.results()) as results, Progress("fetching files by URL", len(left), "file") as bar:
         for num, (url, result) in enumerate(results, start=1):
             verdicts.take(url, result, len(left) - num)
-            bar.update()
+            bar.add()
     verdicts.close(allow_missing)
     return known
 

@@ -11,17 +11,15 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import requests
-from tqdm import tqdm
 from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry
 
 from ib_data.addresses import without_secrets, without_user
 from ib_data.builders.source.web.get import is_chunked_body, length_of, seconds_of, wait
 from ib_data.builders.source.web.part import Version, validator_of
-from ib_data.console import note
+from ib_data.console import Progress, note, size_text
 from ib_data.errors import DataError
 
 CHUNK_BYTES = 64 * 1024
@@ -181,14 +179,14 @@ class Download:
         check_space(self.part, (body.end or 0) - body.start, self.dataset)
         received = body.start
         self.num_answers += 1
-        with self.part.open("r+b") as out, _bar(self.url, received, body.total) as bar:
+        with self.part.open("r+b") as out, Progress(self.url.rsplit("/", 1)[-1], body.total, "B", done=received) as bar:
             out.seek(received)
             for chunk in self._chunks(response):
                 received += len(chunk)
                 if body.end is not None and received > body.end:
                     break
                 out.write(chunk)
-                bar.update(len(chunk))
+                bar.add(len(chunk))
             out.flush()
             os.fsync(out.fileno())
         if body.end is not None and received > body.end:
@@ -236,7 +234,7 @@ def check_space(part: Path, need: int, dataset: str) -> None:
     """DataError where the disk of `part` has no room for `need` more bytes."""
     free = shutil.disk_usage(part.parent).free
     if need > free:
-        problem = f"needs {need:,} bytes, the disk has {free:,} free"
+        problem = f"needs {size_text(need)}, the disk has {size_text(free)} free"
         raise DataError(dataset, problem, file=str(part), remedy="free some space, or name another --home")
 
 
@@ -244,8 +242,3 @@ def _reason(error: Exception) -> str:
     """What went wrong, from the innermost error that says it."""
     inner = error.args[0] if error.args else None
     return without_secrets(str(inner.reason if isinstance(inner, MaxRetryError) else error))
-
-
-def _bar(url: str, start: int, total: int | None) -> Any:
-    name = url.rsplit("/", 1)[-1]
-    return tqdm(desc=name, initial=start, total=total, unit="B", unit_scale=True, disable=None, leave=False)

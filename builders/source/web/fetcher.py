@@ -9,7 +9,6 @@ rename ends the work. `NAME.sha256` keeps the checksum, so that a file whose off
 by its first download, even if it is changed later. A damaged record counts as missing, and is written again.
 """
 
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,11 +25,12 @@ from ib_data.builders.source.web.checksum_record import ChecksumRecord, beside
 from ib_data.builders.source.web.download import Download, check_space
 from ib_data.builders.source.web.part import validator_of
 from ib_data.cards import SourceFile
-from ib_data.console import note
+from ib_data.console import Progress, debug, note
 from ib_data.errors import DataError
 from ib_data.file_state import sha256_of
 
 RETRIES = Retry(total=5, backoff_factor=0.5)
+_PIECE_BYTES = 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,9 @@ class Fetcher:
         with _naming_what_is_in_the_way(dataset, target):
             target.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{target}.lock"):
-                if not _has_bytes(target) or not self._is_official(file, dataset, target):
+                if _has_bytes(target) and self._is_official(file, dataset, target):
+                    debug(f"{dataset}: {file.name} is already in {target.parent}")
+                else:
                     self._download(file, dataset, target)
         return target
 
@@ -98,6 +100,7 @@ class Fetcher:
         part = beside(target, ".part")
         address = self._address(file, dataset)
         arrival = Arrival(file, dataset, target, address, self._expected(file), is_official=self.checksums is None)
+        debug(f"{dataset}: fetching {without_user(address)}")
         if urlsplit(address).scheme == "file":
             validator_of(part).unlink(missing_ok=True)  # of what another host has sent of it
             _copy(Path(url2pathname(urlsplit(address).path)), part, dataset, address)
@@ -136,8 +139,13 @@ def _has_bytes(path: Path) -> bool:
 def _copy(source: Path, part: Path, dataset: str, address: str) -> None:
     if not source.is_file():
         raise DataError(dataset, "the mirror has no such file", file=without_user(address), remedy="check --mirror")
-    check_space(part, source.stat().st_size, dataset)
-    shutil.copyfile(source, part)
+    num_bytes = source.stat().st_size
+    check_space(part, num_bytes, dataset)
+    copying = Progress(f"copying {source.name}", num_bytes, "B")
+    with source.open("rb") as whole, part.open("wb") as out, copying as shown:
+        while piece := whole.read(_PIECE_BYTES):
+            out.write(piece)
+            shown.add(len(piece))
 
 
 @contextmanager

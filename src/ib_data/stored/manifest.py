@@ -49,6 +49,11 @@ class Manifest:
         """Write `manifest.json` into `folder`."""
         (folder / MANIFEST).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
+    @property
+    def num_bytes(self) -> int:
+        """The bytes of all shards."""
+        return sum(shard.num_bytes for shard in self.shards)
+
     def shards_sha256(self) -> str:
         """A checksum over those of the shards: equal where all of their bytes are."""
         return sha256("".join(f"{shard.sha256}  {shard.name}\n" for shard in self.shards).encode()).hexdigest()

@@ -12,7 +12,7 @@ from ib_data.cards.page import BuiltCounts, Counted, card_markdown, card_values
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.stored.manifest import Manifest, survey
-from ib_data.verbs.arguments import home_option
+from ib_data.verbs.arguments import home_option, json_option
 from ib_data.verbs.failures import refuse
 
 if TYPE_CHECKING:
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 @click.command("card")
 @click.argument("name")
-@click.option("--format", "output", type=click.Choice(["md", "json"]), default="md", show_default=True, help="Form.")
+@click.option("--format", "output", type=click.Choice(["md", "json"]), default="md", show_default=True, help="Format.")
+@json_option
 @home_option
-def command(name: str, output: str, home: Home) -> None:
-    """The facts about one dataset, with what is built of it.
+def command(name: str, output: str, home: Home, as_json: bool) -> None:
+    """Show what is known about a dataset, and what is built of it.
 
-    Where `ib-data templates stats` was run it shows how long instructions and targets come out.
+    After `ib-data templates stats`, it also shows the lengths of instructions and targets.
 
     \b
-    Example:
-      ib-data card okvqa
-      ib-data card okvqa --format json | jq .files
+    ib-data card okvqa
+    ib-data card okvqa --json | jq .files
     """
     card = find_card(name)
     manifests, damages = survey(home, card.stored_as)
     damaged = {damage.split: str(damage.error) for damage in damages if damage.split in card.splits}
     counts = {m.split: _with_templates(_counts(m, card), home, card, m) for m in manifests if m.split in card.splits}
-    if output == "json":
+    if as_json or output == "json":
         click.echo(json.dumps(card_values(card, counts, damaged), indent=1, ensure_ascii=False))
     else:
         click.echo(card_markdown(card, counts, damaged), nl=False)
@@ -53,7 +53,7 @@ def _counts(manifest: Manifest, card: Card) -> BuiltCounts:
         num_annotations=manifest.num_annotations,
         num_drops=manifest.num_drops,
         num_shards=len(manifest.shards),
-        num_bytes=sum(shard.num_bytes for shard in manifest.shards),
+        num_bytes=manifest.num_bytes,
     )
 
 

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ib_data.cards.named import GROUPS, stored_cards
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option, nothing_built
+from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.built import nothing_built
 
 if TYPE_CHECKING:
     from ib_data.cards import Card
@@ -15,14 +17,15 @@ if TYPE_CHECKING:
 
 @click.command(name="check")
 @click.argument("names", nargs=-1, required=True)
-@click.option("--decode", is_flag=True, help="Also read every sample by its byte range and open every image and clip.")
+@click.option("--decode", is_flag=True, help="Also read every sample and decode every image and clip.")
 @home_option
 @json_option
 def command(names: tuple[str, ...], decode: bool, home: Home, as_json: bool) -> None:
-    """Re-hash what is built and compare it with its manifest.
+    """Verify built datasets against their checksums.
 
-    NAMES are datasets, or held-in, held-out, all (which pass over what is not built). Every difference is a line, and
-    any makes the exit code 1. So do clips that --decode cannot open without PyAV.
+    NAMES are datasets, or held-in, held-out, all (of a group, what is built). All files are hashed and compared with
+    the manifest. Each difference is a line, and any difference makes the exit code 1. So does a clip that --decode
+    cannot open because PyAV is missing.
 
     \b
     ib-data check vqav2
@@ -68,7 +71,6 @@ def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, list[str]]]"
 
     Raises IbDataError where nothing is built of a dataset that is itself among NAMES, and where nothing is at all.
     """
-    from ib_data.cards.named import GROUPS, stored_cards
     from ib_data.stored.manifest import built_folders
 
     found = [

@@ -1,5 +1,6 @@
-"""`ib-data generate`: one answer about one picture."""
+"""`ib-data generate`: one answer about one image."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.training.extras import need_extras
 from ib_data.training.record import DamagedError, saved_last
-from ib_data.verbs.arguments import home_option
+from ib_data.verbs.arguments import home_option, json_option
 
 if TYPE_CHECKING:
     from ib_data.training.generate import Trained
@@ -20,16 +21,15 @@ if TYPE_CHECKING:
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
-    help="A checkpoint, or a run folder (its newest). [default: the whole checkpoint in HOME/runs that was saved last]",
+    help="A checkpoint, or a run folder (its newest one). [default: the newest complete checkpoint in HOME/runs]",
 )
-@click.option(
-    "--image", required=True, type=click.Path(path_type=Path), help="The image: a JPEG, PNG, GIF or WEBP file."
-)
+@click.option("--image", required=True, type=click.Path(path_type=Path), help="A JPEG, PNG, GIF or WEBP file.")
 @click.option("--prompt", required=True, help="The instruction.")
 @click.option("--max-new-tokens", default=30, show_default=True, type=click.IntRange(min=1), help="Longest answer.")
+@json_option
 @home_option
-def command(model: Path | None, image: Path, prompt: str, max_new_tokens: int, home: Home) -> None:
-    """One answer about one picture.
+def command(model: Path | None, image: Path, prompt: str, max_new_tokens: int, as_json: bool, home: Home) -> None:
+    """Answer a prompt about an image.
 
     \b
     ib-data generate --image cat.jpg --prompt "What colour is the cat?"
@@ -46,21 +46,23 @@ def command(model: Path | None, image: Path, prompt: str, max_new_tokens: int, h
 
     trained = load(model) if model else _first_whole(candidates)
     try:
-        click.echo(answer(trained, image.read_bytes(), prompt, max_new_tokens))
+        text = answer(trained, image.read_bytes(), prompt, max_new_tokens)
     except IbDataError as error:
         raise IbDataError(f"{image}: {error}") from error
+    found = {"image": str(image), "prompt": prompt, "answer": text}
+    click.echo(json.dumps(found, ensure_ascii=False, indent=1) if as_json else text)
 
 
 def _first_whole(candidates: list[Path]) -> "Trained":
-    """The model of the first checkpoint that is whole; a note says which it is, and a note each what is passed over."""
+    """The model of the first complete checkpoint. A note names it, and one each the checkpoints that are skipped."""
     from ib_data.training.generate import load
 
     for folder in candidates:
         try:
             trained = load(folder, look_beside=False)  # those beside it are candidates too: each is read once
         except DamagedError as error:
-            note(f"passed over: {error}")
+            note(f"skipped: {error}")
             continue
         note(f"model: {folder}")
         return trained
-    raise IbDataError(f"no checkpoint in {candidates[0].parent.parent} is whole; name another one with --model")
+    raise IbDataError(f"no checkpoint in {candidates[0].parent.parent} is complete; name another one with --model")

@@ -1,4 +1,4 @@
-"""`ib-data list`: all datasets in one table. Must stay light: nothing here may import pyarrow, duckdb or torch."""
+"""`ib-data list`: all datasets in one table. Must stay light: no pyarrow, duckdb or torch here."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -7,46 +7,72 @@ from typing import Any, TypeVar
 import click
 
 from ib_data.cards import Card, card_names, gate_of, load_card
+from ib_data.cards.card import ROLES
+from ib_data.cards.downloads import to_download
 from ib_data.cards.kinds import kind_of
-from ib_data.console import note, table
+from ib_data.console import Size, error, table
 from ib_data.home import Home
 from ib_data.stored.manifest import Damage, Manifest, survey
+from ib_data.tasks import TASKS
 from ib_data.verbs.arguments import home_option, json_option
 
 T = TypeVar("T", Manifest, Damage)
 
 
-@click.command("list")
-@home_option
-@json_option
-def command(home: Home, as_json: bool) -> None:
-    """All datasets: task, role, official size, what is built.
+class AtLeast(Size):
+    """A number of bytes to which unknown ones are to be added."""
 
-    The split is the one the paper used, the size its number of official rows. What is built is counted in
-    annotations, with what tells it from all of the official data: the miniature, a build without media, with
-    --limit or smaller images, or a part. A view is there as soon as its base is.
+    def __str__(self) -> str:
+        return f"{super().__str__()}+" if self else "?"
+
+
+@click.command("list")
+@click.option("--role", type=click.Choice(ROLES), help="Only datasets of this role.")
+@click.option("--task", type=click.Choice(tuple(TASKS)), metavar="TASK", help="Only datasets of this task.")
+@click.option("--built", "only_built", is_flag=True, help="Only what is built, damaged builds included.")
+@json_option
+@home_option
+def command(role: str | None, task: str | None, only_built: bool, home: Home, as_json: bool) -> None:
+    """List all datasets: task, role, sizes, what is built.
+
+    `official` is the number of annotations in the split the paper used. `built` counts annotations, and says where a
+    build is not all of the official data: the miniature, no media, a limit, smaller images, a part. `download` is the
+    official files of the default splits and all image archives of the dataset, as far as they are not here; a + marks
+    sizes that are not known. `on disk` are the shards. A view is built as soon as the dataset it reads is.
 
     \b
-    Example:
-      ib-data list
-      ib-data list --json | jq '.[] | select(.role == "held-out") | .name'
+    ib-data list
+    ib-data list --role held-out --task captioning
+    ib-data list --built
+    ib-data list --json | jq '.[] | select(.role == "held-out") | .name'
     """
     manifests, damaged = survey(home)
-    cards = [load_card(name) for name in card_names()]
+    cards = [card for card in map(load_card, card_names()) if role in (None, card.role) and task in (None, card.task)]
+    if only_built:
+        there = {(m.dataset, m.split) for m in manifests} | {(d.dataset, d.split) for d in damaged}
+        cards = [card for card in cards if any((card.stored_as, split) in there for split in card.splits)]
     if as_json:
-        click.echo(json.dumps([_values(card, manifests, damaged) for card in cards], indent=1))
+        click.echo(json.dumps([_values(card, home, manifests, damaged) for card in cards], indent=1))
     else:
-        header = ("name", "task", "role", "split", "official size", "built", "by hand")
-        click.echo(table(header, [_row(card, manifests, damaged) for card in cards]))
+        header = ("name", "task", "role", "split", "official", "built", "download", "on disk", "by hand")
+        click.echo(table(header, [_row(card, home, manifests, damaged) for card in cards]))
     for damage in damaged:
-        note(str(damage.error))
+        error(str(damage.error))
 
 
-def _row(card: Card, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> tuple[object, ...]:
+def _row(card: Card, home: Home, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> tuple[object, ...]:
     own = [_in_short(card, manifest) for manifest in _of(card, manifests)]
     own += [f"{damage.split} damaged" for damage in _of(card, damaged)]
     done = f"view of {card.view_of}" if card.view_of else ", ".join(own) or None
-    return card.name, card.task, card.role, card.used_split, card.size, done, _by_hand(card)
+    num_bytes, num_unknown = to_download(card, home)
+    download = AtLeast(num_bytes) if num_unknown else Size(num_bytes)
+    return (
+        *(card.name, card.task, card.role, card.used_split, card.size),
+        done,
+        download if num_bytes or num_unknown else None,
+        None if card.view_of else Size(sum(m.num_bytes for m in _of(card, manifests))) or None,
+        _by_hand(card),
+    )
 
 
 def _in_short(card: Card, manifest: Manifest) -> str:
@@ -64,8 +90,8 @@ def _by_hand(card: Card) -> str | None:
     return gate.kind if gate else None
 
 
-def _values(card: Card, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> dict[str, Any]:
-    facts = {
+def _values(card: Card, home: Home, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> dict[str, Any]:
+    facts: dict[str, Any] = {
         "name": card.name,
         "title": card.title,
         "task": card.task,
@@ -80,10 +106,13 @@ def _values(card: Card, manifests: Sequence[Manifest], damaged: Sequence[Damage]
             "samples": m.num_samples,
             "annotations": m.num_annotations,
             "drops": m.num_drops,
+            "bytes": m.num_bytes,
             "kind": kind_of(m, card),
         }
         for m in _of(card, manifests)
     }
+    num_bytes, num_unknown = to_download(card, home)
     problems = {d.split: str(d.error) for d in _of(card, damaged)}
-    known = {key: value for key, value in facts.items() if value is not None} | {"built": counts}
+    known = {key: value for key, value in facts.items() if value is not None}
+    known |= {"download_bytes": num_bytes, "downloads_of_unknown_size": num_unknown, "built": counts}
     return known | {"damaged": problems} if problems else known

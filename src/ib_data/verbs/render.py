@@ -9,7 +9,8 @@ import click
 
 from ib_data.console import printable
 from ib_data.home import Home
-from ib_data.verbs.arguments import built_cards, home_option, json_option
+from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.built import built_cards
 from ib_data.verbs.html_page import page_title, write_page
 from ib_data.verbs.previews import Chosen, Previews, choosing_options, target_line
 from ib_data.verbs.rendering import Rendering, rendering_options

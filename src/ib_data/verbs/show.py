@@ -1,13 +1,16 @@
 """`ib-data show`: samples with their instructions, in the terminal or as HTML."""
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ib_data.console import printable
 from ib_data.home import Home
-from ib_data.verbs.arguments import built_cards, home_option
+from ib_data.sample import plain
+from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.built import built_cards
 from ib_data.verbs.html_page import page_title, write_page
 from ib_data.verbs.previews import Chosen, Previews, choosing_options, target_line
 from ib_data.verbs.rendering import Rendering, rendering_options
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet to this file.")
 @choosing_options
 @rendering_options
+@json_option
 @home_option
 def command(
     names: tuple[str, ...],
@@ -31,6 +35,7 @@ def command(
     html: Path | None,
     chosen: Chosen,
     rendering: Rendering,
+    as_json: bool,
     home: Home,
 ) -> None:
     """Samples with their instructions, in the terminal or as HTML.
@@ -45,12 +50,16 @@ def command(
     ib-data show vqav2 --random --seed 7 --where "question LIKE '%red%'"
     ib-data show vqav2 vqav2_qg vsr -n 24 --html sheet.html
     """
+    if as_json and html:
+        raise click.UsageError("--json and --html exclude each other")
     cards = built_cards(home, names, rendering.split)
     per_sample = 5 if html else 3
     entries = Previews(
         home, cards, rendering, chosen, number or len(chosen.keys) or 3, per_sample=per_sample, media=html is not None
     )
-    if html is None:
+    if as_json:
+        click.echo(json.dumps([_plain(entry) for entry in entries], indent=1, ensure_ascii=False))
+    elif html is None:
         head = ""
         for place, entry in enumerate(entries):
             before, head = head, _head(entry)
@@ -60,6 +69,15 @@ def command(
         num_samples = write_page(html, page_title(cards, "samples"), entries, lambda _: 1)
         click.echo(f"{num_samples} samples in {html.absolute()}")
     entries.raise_problems()
+
+
+def _plain(entry: "Entry") -> dict[str, Any]:
+    """A sample as a JSON object: its media, and each example as rendered or why it could not be."""
+    place = {"dataset": entry.card.name, "split": entry.manifest.split, "key": entry.key}
+    if entry.sample is None:
+        return {**place, "problem": entry.problem}
+    examples = [e.rendered.to_plain() if e.rendered else {"problem": e.problem} for e in entry.examples]
+    return {**place, "media": plain(entry.sample.media), "examples": examples, "more": entry.num_more}
 
 
 def _head(entry: "Entry") -> str:

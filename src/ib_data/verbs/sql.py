@@ -14,7 +14,7 @@ import click
 from ib_data.console import note, typed
 from ib_data.errors import IbDataError, one_line
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option
+from ib_data.verbs.arguments import home_option, json_option
 
 if TYPE_CHECKING:
     from ib_data.mixtures.catalog.macros import Macro
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 
 @click.command(name="sql")
 @click.argument("query_text", metavar="[QUERY]", required=False)
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True, help="Output."
+)
+@json_option
 @home_option
-def command(query_text: str | None, form: str, home: Home) -> None:
-    """A read-only DuckDB query over the catalog.
+def command(query_text: str | None, form: str, as_json: bool, home: Home) -> None:
+    """Query the catalog with DuckDB, read-only.
 
-    Without QUERY, the relations and macros of the catalog with their columns. They stand over the indices of what is
-    built, and are brought up to date first.
+    Without QUERY, lists the tables, views and macros of the catalog with their columns. The catalog is brought up to
+    date with what is built first. --json is short for --format json.
 
     \b
     ib-data sql
@@ -37,11 +40,12 @@ def command(query_text: str | None, form: str, home: Home) -> None:
     ib-data sql "FROM expected_epochs('instructblip', 1_000_000)"
     ib-data sql "SELECT reason, count(*) FROM drops GROUP BY ALL" --format csv
     """
+    form = "json" if as_json else form
     if query_text is not None:
         from ib_data.mixtures.catalog.queries import query
 
         if not home.root.is_dir():
-            note(f"there is no folder {home.root}: nothing is built in it")
+            note(f"{home.root} does not exist: nothing is built there")
         _print(*query(home, typed(query_text)), form)
     elif form == "table":
         _list_relations()

@@ -1,28 +1,33 @@
 """`ib-data train`: tune the Q-Former on a mixture."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from ib_data.console import note
 from ib_data.home import Home
 from ib_data.training.config import load_config
 from ib_data.training.extras import need_extras
-from ib_data.verbs.arguments import home_option
+from ib_data.verbs.arguments import home_option, json_option
 
 
 @click.command("train")
 @click.argument("config")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@home_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the run. [default: HOME/runs/CONFIG]",
 )
-def command(config: str, overrides: tuple[str, ...], home: Home, out: Path | None) -> None:
+@json_option
+@home_option
+def command(config: str, overrides: tuple[str, ...], home: Home, as_json: bool, out: Path | None) -> None:
     """Tune the Q-Former on a mixture.
 
-    CONFIG is the name of a packaged configuration or a TOML file. The same command goes on after an interruption.
+    CONFIG is a packaged configuration or a TOML file; KEY=VALUE overrides its keys. To continue a run that was stopped,
+    run the same command again. With --json, only the summary is printed to standard output.
 
     \b
     ib-data train tiny
@@ -34,7 +39,12 @@ def command(config: str, overrides: tuple[str, ...], home: Home, out: Path | Non
     from ib_data.training.trainer import train
 
     folder = out or home.runs / Path(config).stem
-    outcome = train(chosen, home, folder, click.echo)
+    outcome = train(chosen, home, folder, note if as_json else click.echo)
+    if as_json:
+        click.echo(
+            json.dumps({"steps": chosen.steps, **asdict(outcome), "checkpoint": str(outcome.checkpoint)}, indent=1)
+        )
+        return
     click.echo(
         f"loss {outcome.first_loss:.4f} at the first step, {outcome.last_loss:.4f} at the last ({chosen.steps} steps)"
     )

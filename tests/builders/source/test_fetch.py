@@ -226,5 +226,5 @@ def test_a_mirror_is_looked_up_by_host_and_path(file, tmp_path) -> None:
 def test_a_disk_without_room_is_said_before_the_download(file, fetcher, monkeypatch) -> None:
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(DataError, match="needs 1,048,576 bytes, the disk has 1,000 free"):
+    with pytest.raises(DataError, match=r"needs 1\.0 MB, the disk has 1\.0 KB free"):
         fetcher.fetch(file(), "toy")

@@ -233,9 +233,10 @@ def test_a_read_only_home_is_one_line(cli, home, source, monkeypatch) -> None:
 
 def test_an_unknown_dataset_or_split_is_refused_before_anything_is_built(cli, home, source) -> None:
     result = cli("build", "vqav2", "vqav", "--source", source, "--home", home.root)
-    assert (result.code, result.err) == (1, "ib-data: unknown dataset 'vqav'; did you mean 'vqav2'?\n")
+    assert (result.code, result.err) == (2, "ib-data: unknown dataset 'vqav'; did you mean 'vqav2'?\n")
     assert not home.root.exists()
     result = cli("build", "okvqa", "--split", "test", "--source", source, "--home", home.root)
+    assert result.code == 2
     assert "okvqa has no split 'test'; it has train, validation" in result.err
     assert cli("build", "--home", home.root).code == 2
 

@@ -15,6 +15,7 @@ from ib_data.builders.write.build import build_dataset
 from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card, media_stores
+from ib_data.console import size_text
 from ib_data.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("no_catalog")
@@ -39,15 +40,17 @@ def test_a_dry_run_lists_and_writes_nothing(cli, home, tmp_path) -> None:
     (source / "train2014" / "COCO_train2014_000000000003.jpg").unlink()
     result = cli("build", "vqav2", "flickr30k", "--dry-run", "--source", source, "--home", home.root)
     lines = [" ".join(line.split()) for line in result.out.splitlines()]
-    assert "vqav2/train coco_train2014 2 s/train2014 --source, loose files in the official folder" in lines
-    assert any(line.startswith("vqav2/train coco_train2014 1 http") and "missing in --source" in line for line in lines)
+    assert "vqav2/train coco_train2014 2 - s/train2014 --source, loose files in the official folder" in lines
+    assert any(
+        line.startswith("vqav2/train coco_train2014 1 - http") and "missing in --source" in line for line in lines
+    )
     assert lines[-1] == "nothing is to be fetched"
     assert not home.root.exists()
     result = cli("build", "vsr", "flickr30k", "--dry-run", "--home", home.root)
     assert result.code == 0
     assert "to be fetched if rows want them, by hand: request the photos" in " ".join(result.out.split())
     sizes = {file.url: file.num_bytes for name in ("vsr", "flickr30k") for file in load_card(name).files}
-    assert f"to be fetched: {sum(sizes.values()):,} bytes" in result.out
+    assert f"to be fetched: {size_text(sum(sizes.values()))}" in result.out
     assert cli("build", "vsr", "--mini", "--dry-run", "--home", home.root).code == 2
 
 

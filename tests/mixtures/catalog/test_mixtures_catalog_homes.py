@@ -35,7 +35,8 @@ def test_a_home_that_is_not_there_is_not_made(tmp_path: Path, cli: Callable[...,
     home = tmp_path / "mistyped" / "home"
     result = cli("sql", COUNT, "--home", home, "--format", "csv")
     assert (result.code, result.out) == (0, "count_star()\n0\n")
-    assert result.err == f"there is no folder {home}: nothing is built in it\n"
+    assert str(home) in result.err
+    assert result.err.count("\n") == 1
     assert not home.parent.exists()
 
 

@@ -1,60 +1,91 @@
-"""The line that a build ends with, and the table of what it would read."""
+"""What `ib-data build` prints: a line for each split, and their sum."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+import json
+import time
+from types import TracebackType
+from typing import Any
 
 import click
 
 from ib_data.cards import load_card, media_stores
 from ib_data.cards.kinds import drops_in_words, kind_of, official_share
-from ib_data.console import printable, table
+from ib_data.console import count_text, note, seconds_text, size_text
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.stored.manifest import DROPS, Manifest
 
-if TYPE_CHECKING:
-    from ib_data.builders.write.dry_run import Step
+
+class Report:
+    """A context manager to be called with every split that is built; at the end it prints the sum, or all as JSON.
+
+    Splits that are built are reported even if a later dataset fails.
+    """
+
+    def __init__(self, home: Home, as_json: bool) -> None:
+        self.home, self.as_json = home, as_json
+        self.splits: list[dict[str, Any]] = []
+        self.began_s = self.told_s = time.monotonic()
+
+    def __call__(self, manifest: Manifest, is_new: bool) -> None:
+        """Take a split, and whether it was built now."""
+        from ib_data.stored.index import drop_counts
+
+        now = time.monotonic()
+        folder = self.home.split(manifest.dataset, manifest.split)
+        drops = drop_counts(folder / DROPS)
+        values = _values(manifest) | {
+            "drops": drops,
+            "folder": str(folder),
+            "is_new": is_new,
+            "seconds": round(now - self.told_s, 3),
+        }
+        self.told_s = now
+        self.splits.append(values)
+        if not self.as_json:
+            taken = f", {seconds_text(values['seconds'])}" if is_new else ""
+            click.echo(f"{_line(manifest, is_new)}; {drops_in_words(drops)}; {_size(manifest)} in {folder}{taken}")
+
+    def __enter__(self) -> "Report":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, _trace: TracebackType | None) -> None:
+        if error is not None and not isinstance(error, IbDataError):
+            return
+        num_bytes, seconds = sum(split["bytes"] for split in self.splits), time.monotonic() - self.began_s
+        if self.as_json:
+            found = {"splits": self.splits, "bytes": num_bytes, "seconds": round(seconds, 3)}
+            click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        elif new := [split for split in self.splits if split["is_new"]]:
+            built = f"built {count_text(len(new), 'split')}, {size_text(sum(split['bytes'] for split in new))}"
+            note(f"{built} in {seconds_text(seconds)}; look at them with `ib-data show {new[0]['dataset']}`")
 
 
-def report(home: Home, manifest: Manifest, is_new: bool) -> None:
-    """Print what a built split holds and of how much, what was left out and why, and where it is."""
-    from ib_data.stored.index import drop_counts
+def _values(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "dataset": manifest.dataset,
+        "split": manifest.split,
+        "samples": manifest.num_samples,
+        "annotations": manifest.num_annotations,
+        "shards": len(manifest.shards),
+        "bytes": manifest.num_bytes,
+        "kind": list(kind_of(manifest, load_card(manifest.dataset))),
+    }
 
-    card, folder = load_card(manifest.dataset), home.split(manifest.dataset, manifest.split)
+
+def _line(manifest: Manifest, is_new: bool) -> str:
+    """What a split holds, and how much of the official data that is."""
+    card = load_card(manifest.dataset)
     kind = media_stores()[card.media[0]].kind
     share = None if manifest.recipe.get("miniature") else official_share(manifest, card)
-    annotations = f"{manifest.num_annotations:,} annotations"
+    annotations = count_text(manifest.num_annotations, "annotation")
     if share:
-        annotations = (
-            f"{manifest.num_annotations:,} of {card.splits[manifest.split].num_annotations:,} annotations ({share})"
-        )
+        official = card.splits[manifest.split].num_annotations
+        annotations = f"{manifest.num_annotations:,} of {official:,} annotations ({share})"
     kinds = (phrase for phrase in kind_of(manifest, card) if not phrase.endswith("of the official size"))
-    num_bytes = sum(shard.num_bytes for shard in manifest.shards)
-    click.echo(
-        f"{manifest.dataset}/{manifest.split}: {'' if is_new else 'already built, unchanged: '}{annotations} on "
-        f"{_count(manifest.num_samples, 'clip' if kind == 'video' else kind)}{''.join(f', {p}' for p in kinds)}; "
-        f"{drops_in_words(drop_counts(folder / DROPS))}; {_count(len(manifest.shards), 'shard')}, "
-        f"{num_bytes / 1e6:,.1f} MB in {folder}"
-    )
+    samples = count_text(manifest.num_samples, "clip" if kind == "video" else kind)
+    known = "" if is_new else "already built, unchanged: "
+    return f"{manifest.dataset}/{manifest.split}: {known}{annotations} on {samples}{''.join(f', {p}' for p in kinds)}"
 
 
-def report_steps(steps: "Sequence[tuple[str, Step]]") -> None:
-    """Print where every input would come from, and how much is to be fetched."""
-    rows = [
-        (f"{name}/{step.split}", step.origin.what, step.origin.num_files or None, step.origin.place, step.origin.why)
-        for name, step in steps
-    ]
-    click.echo(printable_table(("dataset", "input", "files", "where", "why"), rows))
-    wanted = {step.origin.place: step for _, step in steps if step.num_bytes != 0}
-    num_bytes = sum(step.num_bytes or 0 for step in wanted.values())
-    unknown = sum(step.origin.num_files for step in wanted.values() if step.num_bytes is None)
-    more = f" and {_count(unknown, 'file')} of a size that is not known" if unknown else ""
-    click.echo(f"to be fetched: {num_bytes:,} bytes{more}" if wanted else "nothing is to be fetched")
-
-
-def printable_table(header: "Sequence[str]", rows: "Iterable[Sequence[object]]") -> str:
-    """A table with its texts escaped for the terminal."""
-    return table(header, ([printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows))
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _size(manifest: Manifest) -> str:
+    return f"{count_text(len(manifest.shards), 'shard')}, {size_text(manifest.num_bytes)}"

@@ -9,9 +9,10 @@ from ib_data.verbs.mixture import show as mixture_show
 
 @click.group(name="mixture")
 def command() -> None:
-    """Weights of a mixture, and the sequence it draws.
+    """Show the weights of a mixture and the sequence it draws.
 
-    SPEC is a packaged mixture (instructblip, demo, held-in-available and more) or a .toml file.
+    SPEC is a packaged mixture (instructblip, demo, held-in-available and more), a dataset (a mixture of one member) or
+    a .toml file.
 
     \b
     ib-data mixture show instructblip

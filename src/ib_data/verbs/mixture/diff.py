@@ -16,9 +16,9 @@ from ib_data.verbs.arguments import home_option, json_option, samples_option
 @home_option
 @json_option
 def diff(a: str, b: str, samples: int, home: Home, as_json: bool) -> None:
-    """What mixtures A and B differ in, the largest change of weight first.
+    """Compare mixtures A and B, the largest change of weight first.
 
-    A member that one of them lacks has weight 0 there. Weights and epochs are those of a whole run of --samples.
+    A member that one of them lacks has weight 0 there. Weights and epochs are those of a run of --samples.
 
     \b
     ib-data mixture diff instructblip held-in-available

@@ -16,18 +16,18 @@ _MOST_ALIGNED = 10_000
 
 @click.command()
 @click.argument("spec")
-@click.option("-n", "count", type=click.IntRange(1, 10**7), default=20, show_default=True, help="How many positions.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("-n", "count", type=click.IntRange(1, 10**7), default=20, show_default=True, help="Number of positions.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order.")
 @click.option("--start", type=click.IntRange(0, 2**60), default=0, show_default=True, help="First position.")
-@click.option("--available", is_flag=True, help="Share the weights among the members that are built, as a run would.")
-@click.option("--keep", "kept", is_flag=True, help="Write the rows to HOME/draws for `ib-data sql`, and print where.")
+@click.option("--available", is_flag=True, help="Draw only from members that are built.")
+@click.option("--keep", "kept", is_flag=True, help="Write the rows to HOME/draws, where `ib-data sql` finds them.")
 @home_option
 @json_option
 def draw(spec: str, count: int, seed: int, start: int, available: bool, kept: bool, home: Home, as_json: bool) -> None:
-    """The members and indices drawn at positions START, START + 1, ...
+    """List the members and indices drawn at positions START, START + 1, ...
 
-    A member that is not built is drawn over its pinned size and has no key yet. More than 10,000 rows are printed as
-    plain lines, separated by tabs.
+    For a member that is not built, indices run over its pinned size, and there is no key yet. More than 10,000 rows are
+    printed as tab-separated lines.
 
     \b
     ib-data mixture draw demo -n 10

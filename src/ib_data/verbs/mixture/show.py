@@ -17,17 +17,16 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("spec")
 @samples_option
-@click.option("--strict", is_flag=True, help="Fail where not exactly the pinned size of each member is built.")
+@click.option("--strict", is_flag=True, help="Fail unless exactly the pinned size of every member is built.")
 @home_option
 @json_option
 def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> None:
-    """Weights of each member, and what a run of --samples would see of it.
+    """Show the weight of each member, and how often a run of --samples would draw it.
 
-    The columns sqrt, proportional and uniform are the weights that the same sizes would have under these rules, without
-    scales and caps. Epochs go over what a position visits of what is built (every turn of a conversation, or the whole
-    of it under turns = "chat"), over the pinned size where nothing is (a dash). `built` counts what `size` counts, and
-    `differs` is what is built more or less than pinned. With stages, weight, samples and epochs are those of the whole
-    run. A note names members that whole slots of the order draw more or less often than their weight says.
+    Columns sqrt, proportional and uniform: the weights under these rules, without scales and caps. Epochs: samples
+    divided by the sampling units that are built, or by the pinned size if nothing is built. `built` counts the same
+    things as `size`; `differs` is built minus pinned. With stages, weight, samples and epochs are those of the whole
+    run. A note names members whose share of the order's slots is not exactly their weight.
 
     \b
     ib-data mixture show instructblip

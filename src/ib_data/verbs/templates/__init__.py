@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ib_data.console import printable, table
-from ib_data.errors import IbDataError, did_you_mean
+from ib_data.errors import UnknownNameError, did_you_mean
 from ib_data.home import Home
 from ib_data.tasks import TASKS
 from ib_data.verbs.arguments import home_option, json_option, templates_option
+from ib_data.verbs.common import finished
 
 if TYPE_CHECKING:
     from ib_data.templates.template import Template
@@ -37,9 +38,9 @@ class ListOrSubcommand(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a subcommand, or the listing."""
         if cmd_name not in SUBCOMMANDS:
-            return listing
+            return finished(listing, "templates")
         found: click.Command = importlib.import_module(f"ib_data.verbs.templates.{cmd_name}").command
-        return found
+        return finished(found, f"templates {cmd_name}")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does it, with all arguments for the listing where the first one is no subcommand."""
@@ -60,11 +61,11 @@ class ListOrSubcommand(click.Group):
 
 
 def _task(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """The task, where it is not the name of a subcommand behind an option; IbDataError for an unknown one."""
+    """The task, where it is not the name of a subcommand behind an option; UnknownNameError for an unknown one."""
     if value in (*SUBCOMMANDS, "list"):
         raise click.UsageError(f"put the options after {value}: ib-data templates {value} [OPTIONS] ...")
     if value is not None and value not in TASKS:  # `Library.load` would say so too, but with Jinja
-        raise IbDataError(f"unknown task {value!r}; {did_you_mean(value, (*TASKS, *SUBCOMMANDS))}")
+        raise UnknownNameError(f"unknown task {value!r}; {did_you_mean(value, (*TASKS, *SUBCOMMANDS))}")
     return value
 
 

@@ -10,7 +10,8 @@ from ib_data.console import note, table
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
-from ib_data.verbs.arguments import built_cards, home_option, json_option
+from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.built import built_cards
 from ib_data.verbs.failures import refuse
 from ib_data.verbs.rendering import Rendering, rendering_options
 

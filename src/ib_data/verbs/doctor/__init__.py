@@ -1,7 +1,5 @@
-"""`ib-data doctor`: what this machine can do."""
+"""`ib-data doctor`: what this machine can do. packages.py: what is installed; report.py: a block for a bug report."""
 
-import importlib.metadata
-import importlib.util
 import json
 import os
 import platform
@@ -11,36 +9,33 @@ from pathlib import Path
 
 import click
 
+from ib_data.console import size_text, table
 from ib_data.home import Home
 from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.doctor.packages import found_packages
+from ib_data.verbs.doctor.report import report
 
-# distribution -> what it serves, with the extra that brings it (None: always installed)
-PACKAGES = {
-    "duckdb": ("catalog and `sql`", None),
-    "pyarrow": ("index files", None),
-    "pillow": ("images", None),
-    "simplejpeg": ("JPEG images", None),
-    "torch": ("`train` and `generate`", "train"),
-    "transformers": ("`train` and `generate`", "train"),
-    "av": ("clips: the three video datasets", "video"),
-    "webdataset": ("reading shards in your own run", None),
-}
+_SMALL_BYTES = 50 * 10**9
 
 
 @click.command(name="doctor")
-@home_option
+@click.option("--report", "is_report", is_flag=True, help="One block for a bug report, without user names or secrets.")
 @json_option
-def command(home: Home, as_json: bool) -> None:
-    """What this machine can do, and a remedy for each lack.
+@home_option
+def command(is_report: bool, home: Home, as_json: bool) -> None:
+    """Report what this machine can do and what is missing.
+
+    A package counts as installed if it is new enough and can be imported. For everything that is missing there is a
+    remedy.
 
     \b
     ib-data doctor
-    ib-data doctor --json
+    ib-data doctor --report
     """
-    from ib_data.console import table
-
     rows = [*_machine(), *_packages(), *_gpu(), *_home(home)]
-    if as_json:
+    if is_report:
+        click.echo(report(rows, as_json))
+    elif as_json:
         click.echo(json.dumps([dict(zip(("what", "state", "remedy"), row, strict=True)) for row in rows], indent=1))
     else:
         click.echo(table(("what", "state", "remedy"), rows))
@@ -55,18 +50,18 @@ def _machine() -> Iterator[Line]:
 
 
 def _packages() -> Iterator[Line]:
-    for name, (use, extra) in PACKAGES.items():
-        try:
-            yield name, importlib.metadata.version(name), ""
-        except importlib.metadata.PackageNotFoundError:
-            yield name, f"not installed: {use}", f"pip install 'ib-data[{extra}]'" if extra else f"pip install {name}"
+    for found in found_packages():
+        use = f": {found.use}" if found.use and found.problem else ""
+        state = f"{found.version or ''} {found.problem or ''}".strip() + use
+        target = f"'ib-data[{found.extra}]'" if found.extra else "--upgrade ib-data"
+        yield found.name, state, f"pip install {target}" if found.problem else ""
 
 
 def _gpu() -> Iterator[Line]:
-    if importlib.util.find_spec("torch") is None:
+    try:
+        import torch
+    except (ImportError, OSError):  # said among the packages
         return
-    import torch
-
     if torch.cuda.is_available():
         yield "gpu", torch.cuda.get_device_name(0), ""
     else:
@@ -79,7 +74,8 @@ def _home(home: Home) -> Iterator[Line]:
     parent = next(path for path in (home.root, *home.root.parents) if path.exists())
     free = shutil.disk_usage(parent).free
     yield "home", str(home.root), "" if os.access(parent, os.W_OK) else "not writable: name another --home"
-    yield "disk", f"{free / 1e9:,.1f} GB free", "" if free > 50e9 else "COCO alone takes 40 GB: name a larger --home"
+    lack = f"COCO alone takes {size_text(40 * 10**9)}: name a larger --home"
+    yield "disk", f"{size_text(free)} free", "" if free > _SMALL_BYTES else lack
     manifests, damaged = survey(home)
     names = ", ".join(f"{manifest.dataset}/{manifest.split}" for manifest in manifests)
     yield "built", names or "nothing", "" if manifests or damaged else "ib-data build vsr --mini"

@@ -1,0 +1,47 @@
+"""The built datasets behind the names that a verb was given."""
+
+from collections.abc import Sequence
+
+from ib_data.cards import Card
+from ib_data.cards.named import named_cards
+from ib_data.console import note
+from ib_data.errors import DataError, IbDataError
+from ib_data.home import Home
+
+
+def nothing_built(home: Home, names: Sequence[str]) -> IbDataError:
+    """The error if nothing is built of the named groups."""
+    return IbDataError(f"nothing of {', '.join(names)} is built in {home.root}; run `ib-data build {names[0]}`")
+
+
+def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> list[Card]:
+    """As `named_cards`, without the datasets of a group that are not built or lack the split: a note names them.
+
+    Raises IbDataError if a dataset named itself is not built or lacks the split, and if none is left.
+    """
+    cards = named_cards(names)  # first of all: an unknown name needs no pyarrow
+    from ib_data.cards.built import NoSplitError, open_split
+    from ib_data.stored.built_split import NotBuiltError
+
+    found: list[Card] = []
+    missing: list[str] = []
+    lacking: list[str] = []
+    for card in cards:
+        try:
+            open_split(home, card, split)
+            found.append(card)
+        except NotBuiltError as error:
+            if card.name in names:
+                raise
+            (lacking if isinstance(error, NoSplitError) else missing).append(card.name)
+        except DataError:  # built, but damaged: the caller reports it and continues with the others
+            found.append(card)
+    if not found and not missing:
+        raise IbDataError(f"none of {', '.join(names)} has a split {split!r}")
+    if not found:
+        raise nothing_built(home, names)
+    if missing:
+        note(f"left out because not built: {', '.join(missing)}")
+    if lacking:
+        note(f"left out because they have no split {split!r}: {', '.join(lacking)}")
+    return found
