@@ -8,7 +8,7 @@ from ib_data.builders.source.official_files import files_of, lacks
 from ib_data.builders.write.build_context import Build
 from ib_data.cards import Card, family
 from ib_data.console import note
-from ib_data.errors import DataError
+from ib_data.errors import DataError, UnknownNameError
 from ib_data.home import Home
 from ib_data.stored.manifest import survey
 
