@@ -19,7 +19,8 @@ import torch
 from hardware import report
 from PIL import Image, features
 
-from ib_data.media.pixels import ImageOptions, pixels
+from ib_data.media.pixels import pixels
+from ib_data.stream_options import ImageOptions
 
 NUM_DRAWN = 40
 ROUNDS = 9

@@ -3,7 +3,7 @@
 For each task its typical annotation, rendered as in a run; the same right after 4 MB of other memory were copied, as
 decoding would (`cold`: the median of single calls, with the reading of the clock); and with Jinja compiling the drawn
 texts of instruction and target at every call, as code without a cache would do. So too for a VQAv2 annotation in which
-every field is set. For one text of each task: compiling it, rendering it by Jinja, and `render_text`. For two samples
+every field is set. For one text of each task: compiling it, and rendering it. For two samples
 the JSON of a shard: one annotation read, and all of them. And one photo of 640 x 480 decoded in full and resized to 224
 pixels with Pillow. All in processor time, so that what else the machine does is not counted; the rounds are interleaved
 on one core, and their median is reported.
@@ -24,7 +24,7 @@ from PIL import Image
 from ib_data.cards import load_card
 from ib_data.console import table
 from ib_data.sample import Annotation, Answer, Media, Sample, StoredSample, Turn
-from ib_data.templates.language import compiled, environment, render_text, rendered
+from ib_data.templates.language import environment, render_compiled, render_text
 from ib_data.templates.library import PACKAGED
 from ib_data.templates.render_options import DEFAULT_OPTIONS
 from ib_data.templates.renderer import Renderer
@@ -132,14 +132,14 @@ def renderer(case: str, *, compiling: bool = False) -> Callable[[], object]:
             output = template.target_for(template.usable(values.has))
             assert output is not None, "it was rendered"
             for text, names in ((template.text, template.fields), (output.text, output.needs)):
-                rendered(environment().from_string(text), dict.fromkeys(names, CAPTION))
+                render_compiled(environment().from_string(text), dict.fromkeys(names, CAPTION))
         return found
 
     return work
 
 
 def text_works() -> dict[str, Callable[[], object]]:
-    """What compiles, renders by Jinja and renders as in a run the next text, of the first template of each task."""
+    """What compiles and what renders the next text, of the first template of each task."""
     templates = [PACKAGED.load(load_card(name).task)[0] for name in TYPICAL]
     filled = [(template.text, dict.fromkeys(template.fields, CAPTION)) for template in templates]
 
@@ -149,7 +149,6 @@ def text_works() -> dict[str, Callable[[], object]]:
 
     return {
         "compile": over(lambda text, _: environment().from_string(text)),
-        "jinja": over(lambda text, values: rendered(compiled(text), values)),
         "render_text": over(render_text),
     }
 

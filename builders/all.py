@@ -1,6 +1,9 @@
-"""The builder of every dataset, by its name."""
+"""The builder of every dataset, by its name: those of the package, and those beside cards of one's own."""
 
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
 
 from ib_data.builders import (
     aokvqa,
@@ -29,6 +32,8 @@ from ib_data.builders import (
 )
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.row import Drop, Row
+from ib_data.cards import Card
+from ib_data.errors import IbDataError
 
 Rows = Callable[[Files], Iterator[Row | Drop]]
 
@@ -57,3 +62,31 @@ BUILDERS: Mapping[str, Rows] = {
     "vsr": vsr.rows,
     "web_capfilt": web_capfilt.rows,
 }
+
+
+def builder_of(card: Card) -> Rows:
+    """The function from the files of a dataset to its rows: `rows` of the module NAME.py beside a card of one's own."""
+    return _own_builder(card.folder / f"{card.name}.py") if card.folder else BUILDERS[card.name]
+
+
+@cache
+def _own_builder(file: Path) -> Rows:
+    """`rows` of the module in `file`, which gets no name that another import could meet.
+
+    IbDataError where there is no such file, where running it fails, and where it has no such function.
+    """
+    if not file.is_file():
+        raise IbDataError(f"{file} is missing: the builder of a dataset is beside its card")
+    spec = importlib.util.spec_from_file_location(f"ib_data.builders.outside.{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise IbDataError(f"{file} cannot be imported ({type(error).__name__}: {error})") from error
+    rows = getattr(module, "rows", None)
+    if not callable(rows):
+        raise IbDataError(f"{file} has no function `rows`; write one that takes Files and yields Row and Drop")
+    found: Rows = rows
+    return found

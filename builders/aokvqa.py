@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ib_data.builders.source.files import Files
+from ib_data.builders.source.lookups import index_of
 from ib_data.builders.source.row import Drop, Row, clean, coco, count_answers, extra
 from ib_data.sample import Annotation
 from ib_data.strict import Table
@@ -18,14 +19,11 @@ def rows(files: Files) -> Iterator[Row | Drop]:
 
 def _annotation(row: Table) -> Annotation:
     options = tuple(map(clean, row.texts("choices")))
-    index: int | None = row.get("correct_choice_idx", int, None)
-    if index is not None and not 0 <= index < len(options):
-        raise row.error(f"correct_choice_idx {index} is none of the {len(options)} choices")
     return Annotation(
         id=row.get("question_id", str),
         question=row.get("question", str).strip(),
         options=options,
-        answer_index=index,
+        answer_index=index_of(row, "correct_choice_idx", len(options), "choices"),
         answers=count_answers(row.texts("direct_answers")),
         rationales=tuple(filter(None, map(clean, row.texts("rationales")))),
         extra=extra(difficult_direct_answer=row.get("difficult_direct_answer", bool, None)),

@@ -1,8 +1,8 @@
-"""Flickr30k in Karpathy's split: five captions of each photo; the photo is known by its file name."""
+"""Flickr30k in Karpathy's split: five captions of each image; the image is known by its file name."""
 
 from collections.abc import Iterator
 
-from ib_data.builders.coco_caption import karpathy_rows, karpathy_split
+from ib_data.builders.formats.karpathy import karpathy_rows, karpathy_split
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.row import Drop, MediaRef, Row
 

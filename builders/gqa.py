@@ -1,4 +1,4 @@
-"""GQA v1.2, balanced: questions with one answer each on photos of Visual Genome; ids of both are texts."""
+"""GQA v1.2, balanced: questions with one answer each on images of Visual Genome; ids of both are texts."""
 
 from collections.abc import Iterator
 

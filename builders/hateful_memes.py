@@ -1,4 +1,4 @@
-"""Hateful Memes: a picture with words on it, hateful or not; ids are texts with leading zeros."""
+"""Hateful Memes: an image with words on it, hateful or not; ids are texts with leading zeros."""
 
 import re
 from collections.abc import Iterator

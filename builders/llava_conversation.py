@@ -1,4 +1,4 @@
-"""LLaVA-Instruct-150K, conversations: several turns about a COCO photo, each with the turns before it."""
+"""LLaVA-Instruct-150K, conversations: several turns about a COCO image, each with the turns before it."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""LLaVA-Instruct-150K, detailed descriptions: one turn about a COCO photo."""
+"""LLaVA-Instruct-150K, detailed descriptions: one turn about a COCO image."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""LLaVA-Instruct-150K, complex reasoning: one turn about a COCO photo."""
+"""LLaVA-Instruct-150K, complex reasoning: one turn about a COCO image."""
 
 from collections.abc import Iterator
 

@@ -6,9 +6,7 @@ from ib_data.builders.formats.vqa_files import question_rows
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.row import Drop, Row
 
-FOLDERS = {"train": "train2014", "validation": "val2014"}
-
 
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a question; `answers` are the stemmed ones, what was typed stands in `extra.raw_answers`."""
-    return question_rows(files, FOLDERS[files.split], has_raw_answers=True)
+    return question_rows(files, has_raw_answers=True)

@@ -1,8 +1,8 @@
-"""TextCaps v0.1: captions that need the words in the photo, on TextVQA's photos and with the tokens read there."""
+"""TextCaps v0.1: captions that need the words in the image, on TextVQA's images and with the tokens read there."""
 
 from collections.abc import Iterator
 
-from ib_data.builders.formats.scene_text import photo, read_tokens, rows_of
+from ib_data.builders.formats.scene_text import image_of, read_tokens, rows_of
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.row import Drop, Row, clean, extra
 from ib_data.sample import Annotation
@@ -14,7 +14,7 @@ def rows(files: Files) -> Iterator[Row | Drop]:
     found = rows_of(files, "textcaps")
     tokens = read_tokens(files, found)
     for row in found:
-        yield Row(photo(files, row), _annotation(row, tokens.get(row.get("image_id", str), ())))
+        yield Row(image_of(files, row), _annotation(row, tokens.get(row.get("image_id", str), ())))
 
 
 def _annotation(row: Table, ocr_tokens: tuple[str, ...]) -> Annotation:

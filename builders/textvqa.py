@@ -1,8 +1,8 @@
-"""TextVQA v0.5.1: questions about words in Open Images photos, with the tokens that Rosetta read there."""
+"""TextVQA v0.5.1: questions about words in Open Images images, with the tokens that Rosetta read there."""
 
 from collections.abc import Iterator
 
-from ib_data.builders.formats.scene_text import photo, read_tokens, rows_of
+from ib_data.builders.formats.scene_text import image_of, read_tokens, rows_of
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.row import Drop, Row, clean, count_answers, extra
 from ib_data.sample import Annotation
@@ -18,7 +18,7 @@ def rows(files: Files) -> Iterator[Row | Drop]:
     found = rows_of(files, "textvqa")
     tokens = read_tokens(files, found)
     for row in found:
-        yield Row(photo(files, row), _annotation(row, tokens.get(row.get("image_id", str), ())))
+        yield Row(image_of(files, row), _annotation(row, tokens.get(row.get("image_id", str), ())))
 
 
 def _annotation(row: Table, ocr_tokens: tuple[str, ...]) -> Annotation:

@@ -1,9 +1,10 @@
-"""VizWiz-VQA: spoken questions of blind people about their own photos, ten answers each, many of them unanswerable."""
+"""VizWiz-VQA: spoken questions of blind people about their own images, ten answers each, many of them unanswerable."""
 
 import re
 from collections.abc import Iterator
 
 from ib_data.builders.source.files import Files
+from ib_data.builders.source.lookups import by_key
 from ib_data.builders.source.row import Drop, MediaRef, Row, clean, count_answers, extra
 from ib_data.sample import Annotation
 from ib_data.strict import Table
@@ -14,12 +15,12 @@ _IMAGE = re.compile(r"(VizWiz_(train|val|test)_(\d{8}))\.jpg")
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a photo, whose name is its id; answers of the test split stand in a file of their own."""
+    """An annotation an image, whose name is its id; answers of the test split stand in a file of their own."""
     published = _published(files) if "published_answers" in files.located else {}
     questions = files.rows("annotations")
     names = {question.get("image", str) for question in questions}
     if questions and "published_answers" in files.located and not names & published.keys():
-        raise files.wrong_file("published_answers", f"no photo of {files.name('annotations')} stands here")
+        raise files.wrong_file("published_answers", f"no image of {files.name('annotations')} stands here")
     for question in questions:
         image = question.get("image", str)
         match = _IMAGE.fullmatch(image)
@@ -28,7 +29,7 @@ def rows(files: Files) -> Iterator[Row | Drop]:
                 f"'image': expected VizWiz_SPLIT_NUMBER.jpg with eight digits, found {image!r}", question.ask
             )
         if match[2] != SPLITS[files.split]:
-            raise question.error(f"{image!r} is no photo of split {files.split}", "is this the file of another split?")
+            raise question.error(f"{image!r} is no image of split {files.split}", "is this the file of another split?")
         answered = published.get(image, question)
         if "published_answers" in files.located and not (image in published and answered.tables("answers")):
             yield Drop(match[1], "no published answers")
@@ -50,10 +51,5 @@ def _annotation(name: str, question: Table, answered: Table) -> Annotation:
 
 
 def _published(files: Files) -> dict[str, Table]:
-    records: dict[str, Table] = {}
-    for record in files.rows("published_answers"):
-        image = record.get("image", str)
-        if image in records:
-            raise record.error(f"image {image!r} stands twice", "fetch the official file again")
-        records[image] = record
-    return records
+    records = files.rows("published_answers")
+    return by_key(records, lambda record: record.get("image", str), lambda image: f"image {image!r}")

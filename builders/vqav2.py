@@ -6,9 +6,7 @@ from ib_data.builders.formats.vqa_files import question_rows
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.row import Drop, Row
 
-FOLDERS = {"train": "train2014", "validation": "val2014", "test": "test2015"}
-
 
 def rows(files: Files) -> Iterator[Row | Drop]:
     """An annotation a question."""
-    return question_rows(files, FOLDERS[files.split], ids_per_image=1000)
+    return question_rows(files, ids_per_image=1000)

@@ -1,10 +1,12 @@
 """One card a dataset (`NAME.md`), and the code that reads them.
 
-card          a dataset's card, read strictly
-facts         its parts: files, splits, gates
+facts         what a card says of files, media, splits and gates; the names of metrics
 marks         what tells an official file from another one
-media_stores  the archives of images and clips that cards name
-built         the built split of a dataset or a view
+roots         where datasets are found: the package, folders of one's own, installed packages
+own_cards     what a card of one's own must say, and what it may leave out
+card          a dataset's card, read strictly
+media_stores  the archives of images and clips that cards name (`media.toml`)
+built, kinds  the built split of a dataset or a view; what kind of build it is
 page          a card as a page and as JSON
 """
 

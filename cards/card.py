@@ -4,13 +4,15 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files as package_files
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ib_data.cards.facts import Gate, HubMirror, SourceFile, Split
+from ib_data.cards.facts import METRICS, Gate, HubMirror, SourceFile, Split
 from ib_data.cards.marks import read_marks
+from ib_data.cards.own_cards import require_keys, with_defaults
+from ib_data.cards.roots import card_files, folder_of, outside_folders
 from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import SPLITS
 from ib_data.sample import Annotation
@@ -24,7 +26,9 @@ ROLES = ("held-in", "held-out", "extra")
 class Card:
     """All facts about one dataset. `size` is the number of rows of the split the paper used (pinned, never counted).
 
-    `not_read`: names of files that people have in place of the official ones, and why they are not read.
+    `metric` is one of METRICS, for code; `protocol` says in words how the dataset is scored. `not_read`: names of files
+    that people have in place of the official ones, and why they are not read. `folder` is where a card from outside the
+    package is, `templates` the folder of templates that it brings.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Card:
     licence_annotations: str
     licence_images: str
     metric: str
+    protocol: str
     used_split: str
     size: int | None
     media: tuple[str, ...]
@@ -49,6 +54,8 @@ class Card:
     caveats: tuple[str, ...]
     unknown: tuple[str, ...]
     prose: str
+    folder: Path | None = None
+    templates: Path | None = None
 
     @property
     def stored_as(self) -> str:
@@ -57,37 +64,46 @@ class Card:
 
 
 _CARD_KEYS = (
-    "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "used_split", "size", "media", "forms",
-    "files", "splits", "fields", "view_of", "gate", "hub", "not_read", "caveats",
-    "unknown",
+    "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "protocol", "used_split", "size",
+    "media", "forms", "files", "splits", "fields", "view_of", "gate", "hub", "not_read", "caveats", "unknown",
 )  # fmt: skip
 _FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional", "marks")
 
 
 def card_names() -> tuple[str, ...]:
     """The names of all datasets that have a card, sorted."""
-    return tuple(sorted(f.name[:-3] for f in package_files("ib_data.cards").iterdir() if f.name.endswith(".md")))
+    return tuple(card_files())
 
 
 def find_card(name: str) -> "Card":
     """The card of `name`; IbDataError with the nearest known name where there is none."""
-    if name not in card_names():
+    if name not in card_files():
         raise IbDataError(f"unknown dataset {name!r}; {did_you_mean(name, card_names())}")
     return load_card(name)
 
 
-@cache
 def load_card(name: str) -> Card:
-    """The card in the packaged file `cards/NAME.md`; DataError for an unknown key or a value of the wrong type."""
-    file = f"{name}.md"
-    return parse_card(name, package_files("ib_data.cards").joinpath(file).read_text(encoding="utf-8"))
+    """The card of a known dataset; DataError for an unknown key, a missing one, or a value of the wrong type."""
+    return _load(name, outside_folders())
 
 
-def parse_card(name: str, text: str) -> Card:
-    """The card in `text`: YAML between two `---` lines, then prose. A view takes what it lacks from its base."""
-    file = f"cards/{name}.md"
+@cache
+def _load(name: str, folders: tuple[Path, ...]) -> Card:
+    file, own = card_files()[name], folder_of(name)
+    return parse_card(name, file.read_text(encoding="utf-8"), own)
+
+
+def parse_card(name: str, text: str, folder: Path | None = None) -> Card:
+    """The card in `text`: YAML between two `---` lines, then prose. A view takes what it lacks from its base.
+
+    `folder` is where a card of one's own is: it may leave out what has no meaning for private data.
+    """
+    file = f"cards/{name}.md" if folder is None else str(folder / f"{name}.md")
     front, prose = _front_matter(name, file, text)
     table = Table.of(front, name, file).only(_CARD_KEYS)
+    require_keys(table, is_own=folder is not None)
+    if folder is not None:
+        table = Table.of(with_defaults(name, table.values), name, file)
     view_of = table.get("view_of", str, None)
     base = find_card(view_of) if view_of else None
     licence = table.table("licence").only(("annotations", "images"))
@@ -96,15 +112,18 @@ def parse_card(name: str, text: str) -> Card:
     splits = table.table("splits").named(lambda split: _split(split, fields))
     card = Card(
         name=table.get("name", str),
+        folder=folder,
+        templates=folder / "templates" if folder and any(folder.glob("templates/*.toml")) else None,
         title=table.get("title", str),
-        role=_one_of(table, "role", ROLES),
-        task=_one_of(table, "task", tuple(TASKS)),
+        role=table.one_of("role", ROLES),
+        task=table.one_of("task", TASKS),
         paper=table.get("paper", str),
         homepage=table.get("homepage", str),
         licence_annotations=base.licence_annotations if base else licence.get("annotations", str),
         licence_images=base.licence_images if base else licence.get("images", str),
-        metric=table.get("metric", str),
-        used_split=_one_of(table, "used_split", SPLITS),
+        metric=table.one_of("metric", METRICS),
+        protocol=table.get("protocol", str, ""),
+        used_split=table.one_of("used_split", SPLITS),
         size=table.get("size", int, None),
         media=base.media if base else table.texts("media"),
         forms=table.texts("forms"),
@@ -212,10 +231,3 @@ def _hub(owner: Table) -> HubMirror | None:
     table = owner.table("hub").only(("id", "splits"))
     splits = table.table("splits").only(SPLITS)
     return HubMirror(id=table.get("id", str), splits={name: splits.get(name, str) for name in splits.values})
-
-
-def _one_of(table: Table, key: str, known: tuple[str, ...]) -> str:
-    value = table.get(key, str)
-    if value not in known:
-        raise table.error(f"{key!r}: unknown value {value!r}", did_you_mean(value, known))
-    return value

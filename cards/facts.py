@@ -9,6 +9,18 @@ from urllib.parse import unquote, urlsplit
 
 from ib_data.cards.marks import Mark
 
+# What scores the answers of a dataset, by the name that cards and code share.
+METRICS = {
+    "none": "training data only: nothing is scored",
+    "accuracy": "the share of answers that equal the right one",
+    "vqa-accuracy": "agreement with ten annotators, each left out once",
+    "aokvqa-accuracy": "min(1, n / 3), where n of the ten direct answers equal the prediction",
+    "ivqa-accuracy": "min(1, n / 2), where n of the five answers equal the prediction",
+    "cider": "CIDEr-D over the references of each image",
+    "mrr": "mean reciprocal rank of the right candidate",
+    "roc-auc": "area under the ROC curve",
+}
+
 # How people spell the ending of an image.
 _SPELLINGS = {"jpg": ("jpeg", "JPG", "JPEG"), "png": ("PNG",)}
 

@@ -1,14 +1,14 @@
 """The archives of images and clips that several datasets share, read strictly from `cards/media.toml`."""
 
-import tomllib
 from functools import cache
-from importlib.resources import files as package_files
+from importlib.resources.abc import Traversable
 
 from ib_data.cards.card import Card, read_gate
 from ib_data.cards.facts import Gate, MediaStore, SourceFile
-from ib_data.errors import did_you_mean
+from ib_data.cards.roots import media_files, shown
+from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.sample import MEDIA_KINDS
-from ib_data.strict import Table
+from ib_data.strict import Table, parse_toml
 
 _KEYS = (
     "kind", "name", "url", "bytes", "sha256", "md5", "family", "layout", "images", "each", "gate", "parts",
@@ -16,11 +16,27 @@ _KEYS = (
 )  # fmt: skip
 
 
-@cache
 def media_stores() -> dict[str, MediaStore]:
-    """Every store by its name."""
-    text = package_files("ib_data.cards").joinpath("media.toml").read_text(encoding="utf-8")
-    return Table.of(tomllib.loads(text), "media", "cards/media.toml").named(_store)
+    """Every store by its name, those of one's own after the packaged ones; IbDataError where two have one name."""
+    return _read(media_files())
+
+
+@cache
+def _read(files: tuple[Traversable, ...]) -> dict[str, MediaStore]:
+    found: dict[str, MediaStore] = {}
+    places: dict[str, str] = {}
+    for file in files:
+        name = shown(file, "cards")
+        try:
+            values = parse_toml(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError("media", str(error), file=name) from error
+        for store in Table.of(values, "media", name).named(_store).values():
+            if store.name in found:
+                both = f"{places[store.name]} and {name}"
+                raise IbDataError(f"{both} have a media store of one name; rename yours: {store.name!r} is taken")
+            found[store.name], places[store.name] = store, name
+    return found
 
 
 def family(store: str) -> list[MediaStore]:

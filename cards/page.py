@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ib_data.cards.card import Card
-from ib_data.cards.facts import MediaStore, SourceFile
+from ib_data.cards.facts import METRICS, MediaStore, SourceFile
 from ib_data.cards.media_stores import gate_of, media_stores
+from ib_data.cards.own_cards import NO_HOST
 from ib_data.tasks import TASKS
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -24,7 +26,7 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltSplit:
+class BuiltCounts:
     """What stands in the home of one split. A view counts the shards of its base.
 
     `kind` is what tells it from all of the official data, in short phrases. `templates` is what
@@ -42,19 +44,20 @@ class BuiltSplit:
     damaged_templates: str | None = None
 
 
-def card_values(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str] = _NONE) -> dict[str, Any]:
+def card_values(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[str, str] = _NONE) -> dict[str, Any]:
     """The facts of a card as JSON values: what is not known has no key; `media_files` and `built` are added.
 
     So is `damaged`, what is wrong in one line by split, where something is.
     """
     facts: dict[str, Any] = _known(asdict(card))
+    facts |= {key: str(path) for key, path in facts.items() if isinstance(path, Path)}
     stores = media_stores()
     facts["media_files"] = {name: _known(asdict(stores[name])) for name in card.media}
     facts["built"] = {split: _built_values(counts) for split, counts in built.items()}
     return {**facts, "damaged": dict(damaged)} if damaged else facts
 
 
-def card_markdown(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str] = _NONE) -> str:
+def card_markdown(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[str, str] = _NONE) -> str:
     """The card as Markdown: facts, splits, files with checksums, what is not known, caveats, prose, what is built.
 
     `damaged` is what is wrong in one line, by split.
@@ -64,7 +67,7 @@ def card_markdown(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[
         f"# {card.title}",
         _table(("fact", "value"), _facts(card)),
         "## Splits",
-        _table(("split", "in the source", "annotations", "photos", "built by default", "fields"), _splits(card)),
+        _table(("split", "in the source", "annotations", "images", "built by default", "fields"), _splits(card)),
         "## Files",
         _files(card.files) if card.files else f"None of its own: it is a view over the shards of `{card.view_of}`.",
         *(
@@ -112,12 +115,16 @@ def _facts(card: Card) -> list[tuple[object, ...]]:
         ("role", card.role),
         ("split the paper used", card.used_split),
         ("size of that split", card.size),
-        ("metric", card.metric),
+        ("metric", f"`{card.metric}`: {METRICS[card.metric]}"),
         ("paper", card.paper),
         ("homepage", card.homepage),
         ("licence of the annotations", card.licence_annotations),
-        ("licence of the photos", card.licence_images),
+        ("licence of the images", card.licence_images),
     ]
+    if card.protocol:
+        rows.insert(6, ("protocol", card.protocol))
+    if card.folder:
+        rows.append(("found in", card.folder))
     if card.view_of:
         rows.append(("view of", f"`{card.view_of}`"))
     if card.forms:
@@ -151,15 +158,16 @@ def _file(file: SourceFile) -> str:
     size = f"{file.num_bytes:,} bytes" if file.num_bytes is not None else "size not known"
     sums = [f"{kind} `{value}`" for kind, value in (("sha256", file.sha256), ("md5", file.md5)) if value]
     checksums = ", ".join(sums) or "no checksum known"
-    return f"- `{file.name}` ({use}){member}\n  <{file.url}>\n  {size}, {checksums}"
+    where = "no URL: given with --source" if f"{NO_HOST}/" in file.url else f"<{file.url}>"
+    return f"- `{file.name}` ({use}){member}\n  {where}\n  {size}, {checksums}"
 
 
-def _built_values(counts: BuiltSplit) -> dict[str, Any]:
+def _built_values(counts: BuiltCounts) -> dict[str, Any]:
     values = {name: value for name, value in asdict(counts).items() if value is not None}
     return {**values, "templates": counts.templates.values} if counts.templates else values
 
 
-def _built(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, str]) -> Iterator[str]:
+def _built(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[str, str]) -> Iterator[str]:
     if not built and not damaged:
         yield f"Nothing. `ib-data build {card.stored_as}` builds it."
     if built and card.view_of:
@@ -179,7 +187,7 @@ def _built(card: Card, built: Mapping[str, BuiltSplit], damaged: Mapping[str, st
             yield _table(b.templates.header, b.templates.rows)
 
 
-def _counts(split: str, counts: BuiltSplit) -> tuple[object, ...]:
+def _counts(split: str, counts: BuiltCounts) -> tuple[object, ...]:
     numbers = (counts.num_samples, counts.num_annotations, counts.num_drops, counts.num_shards, counts.num_bytes)
     return split, *numbers, ", ".join(counts.kind) or "official"
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 
 from ib_data.annotation_fields import promised_fields
 from ib_data.blank import trimmed
@@ -33,6 +34,15 @@ class Renderer:
     seed: int = 0
     options: RenderOptions = DEFAULT_OPTIONS
     _fits: _Fits = field(default_factory=dict, init=False, repr=False, compare=False)
+    _own: "dict[Path, Renderer]" = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def of(self, card: Card) -> "Renderer":
+        """The renderer of a dataset: this one, unless the dataset brings templates and no folder was asked for."""
+        if card.templates is None or self.library.folder:
+            return self
+        if card.templates not in self._own:
+            self._own[card.templates] = Renderer(Library(card.templates), self.seed, self.options)
+        return self._own[card.templates]
 
     def render(
         self,
@@ -43,13 +53,15 @@ class Renderer:
         template: Template | None = None,
         may_hide: bool = False,
     ) -> Rendered:
-        """The instruction and target of an annotation at a position of the run; 8 to 14 us by task.
+        """The instruction and target of an annotation at a position of the run.
 
         Without `template` one of the training templates of the card's task is drawn from all that fit the annotation.
         Raises RenderError (dataset and id named) where no template fits, where a text comes out empty and where it
         comes out endless; HiddenTargetError where only the target is missing. With `may_hide` (see `hides_targets`) the
         instruction is then rendered without one.
         """
+        if (own := self.of(card)) is not self:
+            return own.render(card, annotation, position, template=template, may_hide=may_hide)
         values = values_of(card, annotation, seed=self.seed, position=position, options=self.options)
         candidates = self._candidates(card, annotation, (template,) if template else None, values.has, may_hide)
         return self._rendered(card, annotation, _draw(candidates, self.seed, position), values)
@@ -61,6 +73,8 @@ class Renderer:
 
         `may_hide` as in `render`. Raises RenderError where none fits.
         """
+        if (own := self.of(card)) is not self:
+            return own.render_all(card, annotation, position, may_hide=may_hide)
         values = values_of(card, annotation, seed=self.seed, position=position, options=self.options)
         prompt = self.zero_shot(card)
         known = (*self.templates(card.task), *([prompt] if prompt else []))
@@ -93,7 +107,7 @@ class Renderer:
         """
         if card.role != "held-out":
             return None
-        known = (*self.library.load(card.task), *PACKAGED.load(card.task))
+        known = (*self.of(card).library.load(card.task), *PACKAGED.load(card.task))
         return next((t for t in known if t.kind == "zero_shot" and t.name == card.name), None)
 
     def template_of(self, rendered: Rendered) -> Template:
@@ -104,15 +118,16 @@ class Renderer:
     def digest(self, card: Card) -> str:
         """A SHA-256, in hex, of all templates of a dataset: names, texts, targets and their order."""
         prompt = self.zero_shot(card)
-        used = [*([prompt] if prompt else []), *self.templates(card.task)]
+        used = [*([prompt] if prompt else []), *self.of(card).templates(card.task)]
         texts = [[t.name, t.text, *(target.text for target in t.targets)] for t in used]
         return sha256(json.dumps(texts).encode()).hexdigest()
 
     def hides_targets(self, card: Card, split: str) -> bool:
         """Whether annotations of a split need not have a target: the card promises the fields of none."""
         has = promised_fields(card.splits[split].fields)
-        known = self.library.load(card.task)
-        return all(template.target_for(template.usable(has)) is None for template in known)
+        names = has | {"answer", "answer_letter"} if "right_option" in has else has
+        known = self.of(card).library.load(card.task)
+        return not any(target.needs <= names for template in known for target in template.targets)
 
     def _candidates(
         self,

@@ -17,14 +17,13 @@ from ib_data.strict import Table, parse_toml
 from ib_data.templates.language import TemplateTextError, names_tested, names_used, render_text
 from ib_data.templates.template import Target, Template
 
-# What `values.values_of` can give; a template that uses any other name is refused when it
-# is read.
+# What `values.values_of` can give; a template that uses any other name is an error when it is read.
 KNOWN_FIELDS = (
     "answer", "answer_letter", "caption", "context", "history_text", "label", "ocr_text", "options_text", "question",
     "statement",
 )  # fmt: skip
 KINDS = ("train", "zero_shot")
-MAX_TEMPLATES = 200  # of a file: the lint compares every two of them; the longest that comes along has 18
+MAX_TEMPLATES = 200  # of a file: the lint compares every two of them; the longest packaged one has 18
 _NAME = re.compile(r"[A-Za-z0-9_-]+")  # names are printed on terminals and pages
 # Two forms of one text: an instruction that shows one gives the other away.
 _ANSWERS = frozenset({"answer", "answer_letter"})
@@ -56,7 +55,7 @@ class TemplateFile:
     """The template file of one task, as far as it can be used.
 
     `faults` are what cannot be used, most of them a TemplateFileError; `unused` the fields that the file leaves out on
-    purpose. `packaged` is the file that comes along.
+    purpose. `packaged`: it is not from a user's folder.
     """
 
     task: str
@@ -68,7 +67,7 @@ class TemplateFile:
     faults: tuple[DataError, ...] = ()
 
     def line_of(self, name: str, section: str | None = None) -> int:
-        """The line (from 1) where a key of a section stands; 1 where it is not written as a line of its own."""
+        """The line (from 1) of a key of a section; 1 where it is not written as a line of its own."""
         return line_of(self.source, name, section) or 1
 
     def line_of_target(self, name: str) -> int:
@@ -97,7 +96,7 @@ def read_source(path: Path) -> str:
 
 
 def line_of(source: str, key: str, section: str | None = None) -> int | None:
-    """The line (from 1) where `key =` stands, in `[section]` or before the first section; None where there is none.
+    """The line (from 1) of `key =` in `[section]` or before the first section; None where there is none.
 
     Without a `section` the key may also be the head of one. A table may be written inline or with dots: then there is
     no line.
@@ -234,14 +233,14 @@ def _require_known(fields: Iterable[str], table: Table, line: int | None, place:
 
 
 def _repeats(templates: list[Template], file: str, source: str) -> Iterator[TemplateFileError]:
-    """A fault for every name under both kinds, and every training text that stands twice."""
+    """A fault for every name under both kinds, and every training text that occurs twice."""
     names: dict[str, Template] = {}
     texts: dict[str, Template] = {}
     for template in templates:
         line = line_of(source, template.name, template.kind)
         place = f"template {template.name!r}"
         if template.name in names:
-            problem = f"the name {template.name!r} stands under both [train] and [zero_shot]"
+            problem = f"the name {template.name!r} is under both [train] and [zero_shot]"
             yield TemplateFileError(file, line, place, problem, "rename one")
         # A held-out prompt may be shared by several datasets; a training text twice would be drawn twice as often.
         if template.kind == "train" and (first := texts.get(template.text)):

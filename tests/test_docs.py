@@ -2,59 +2,56 @@
 
 import os
 import re
-import shutil
+import shlex
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
-from PIL import Image
 
 from ib_data.cli import VERBS
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture
-def blocks() -> dict[str, list[str]]:
-    """The code blocks of docs/add-a-dataset.md, by their language ("" for plain ones)."""
-    found: dict[str, list[str]] = {}
+def test_the_page_that_adds_a_dataset_works_to_the_letter(tmp_path: Path) -> None:
+    """In an empty folder: a heading names the file that the block below it is; plain blocks are commands."""
     page = (ROOT / "docs" / "add-a-dataset.md").read_text()
-    for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
-        found.setdefault(language, []).append(text)
-    return found
+    printed: dict[str, str] = {}
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "IB_DATA_HOME": str(tmp_path / "home")}
+    for heading, body in re.findall(r"^#+ ([^\n]*)\n(.*?)(?=^#+ |\Z)", page, re.MULTILINE | re.DOTALL):
+        for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", body, re.MULTILINE | re.DOTALL):
+            if language:
+                (tmp_path / heading.split("`")[1]).write_text(text)
+                assert language != "python" or len(text.splitlines()) <= 60
+            else:
+                printed |= {line: run(line, tmp_path, env) for line in text.splitlines()}
+    lines = list(printed)
+    assert lines[0] == "pip install ib-data"
+    assert {line.split()[1] for line in lines if line.startswith("ib-data")} >= {
+        "build", "list", "card", "check", "show", "sql", "render", "mixture", "stream",
+    }  # fmt: skip
+    out = {line.removeprefix("ib-data ").split()[0]: text for line, text in printed.items()}
+    assert "birds/test: 1 of 2 annotations (50.0 %) on 1 image; 1 dropped: no answers; 1 shard" in out["build"]
+    assert "test 1" in next(line for line in out["list"].splitlines() if line.startswith("birds"))
+    assert out["check"] == "birds/test: ok\n"
+    assert "What bird is it?" in out["show"]
+    assert "no answers" in out["sql"]
+    assert "You are in a garden. What bird is it?" in out["render"]
+    assert "(of 1 of 1 members)" in out["mixture"]
+    assert [row.split("\t")[1:] for row in out["stream"].splitlines()] == [
+        ["birds", "birds-test-robin", "7", "garden"]
+    ] * 2
 
 
-def test_the_page_that_adds_a_dataset_works_to_the_letter(blocks: dict[str, list[str]], tmp_path: Path) -> None:
-    package = tmp_path / "package" / "ib_data"
-    shutil.copytree(ROOT / "src" / "ib_data", package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "cards" / "birds.md").write_text(blocks["markdown"][0])
-    with (package / "cards" / "media.toml").open("a") as stores:
-        stores.write(f"\n{blocks['toml'][0]}")
-    builder, entry = blocks["python"]
-    assert len(builder.splitlines()) <= 60
-    (package / "builders" / "birds.py").write_text(builder)
-    table = package / "builders" / "all.py"
-    text = table.read_text().replace("from ib_data.builders import (", "from ib_data.builders import (\n    birds,", 1)
-    text = text.replace("from ib_data.builders import aokvqa,", "from ib_data.builders import aokvqa, birds,", 1)
-    table.write_text(text.replace('    "aokvqa": aokvqa.rows,\n', f'    "aokvqa": aokvqa.rows,\n{entry}'))
-
-    source = tmp_path / "FOLDER"
-    (source / "photos").mkdir(parents=True)
-    (source / "birds_test.jsonl").write_text(blocks["json"][0])
-    Image.new("RGB", (64, 48), (180, 60, 40)).save(source / "photos" / "robin.jpg")
-    lines = [line for block in blocks[""] for line in block.splitlines() if line.startswith("ib-data ")]
-    out = [run(package.parent, tmp_path / "home", line.replace("FOLDER", str(source))) for line in lines]
-    assert "birds/test: 1 of 2 annotations (50.0 %) on 1 image; 1 dropped: no answers; 1 shard" in out[0]
-    assert "What bird is it?" in out[1]
-    assert "no answers" in out[2]
-
-
-def run(package: Path, home: Path, line: str) -> str:
-    words = re.findall(r'"[^"]*"|\S+', line)[1:]
-    env = {**os.environ, "PYTHONPATH": str(package), "IB_DATA_HOME": str(home)}
-    command = [sys.executable, "-c", "from ib_data.cli import main; main()", *(word.strip('"') for word in words)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+def run(line: str, folder: Path, env: dict[str, str]) -> str:
+    """What a line of the page prints; `export` changes `env`, and nothing is installed."""
+    words = shlex.split(line)
+    if words[0] == "export":
+        name, _, value = words[1].partition("=")
+        env[name] = value
+        return ""
+    programs = {"python": [sys.executable], "ib-data": [sys.executable, "-c", "from ib_data.cli import main; main()"]}
+    command = ["true"] if words[0] == "pip" else [*programs.get(words[0], [words[0]]), *words[1:]]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from ib_data.media.pixels import ImageOptions, pixels
+from ib_data.media.pixels import pixels
+from ib_data.stream_options import ImageOptions
 
 BICUBIC = Image.Resampling.BICUBIC
 ORIENTATION = 274

@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ib_data.addresses import without_secrets
 from ib_data.errors import IbDataError, one_line
-from ib_data.stored.urls import without_secrets
 from ib_data.strict import Table
 from ib_data.training.config import TrainConfig, config_of
 from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_model, trained_parameters
@@ -148,7 +148,7 @@ def state_of(
     return {
         "position": position,
         "stream": dict(stream),
-        "config": {**asdict(config), "shards": without_secrets(config.shards)},
+        "config": {**config.values(), "shards": without_secrets(config.shards)},
         "model": {"shape": asdict(shape), "frozen_sha256": fingerprint},
     }
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from ib_data.errors import DataError
+from ib_data.media.normalised import normalised
 from ib_data.mixtures.loader.image_batch import unique_pictures
 from ib_data.mixtures.stream.example import Example
-from ib_data.templates.render import Rendered
-from ib_data.training.pixel_values import normalised
+from ib_data.templates.rendered import Rendered
 from ib_data.training.tokens import BOS, EOS, IMAGE, PAD, Tokens, encode
 
 IGNORED = -100

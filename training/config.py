@@ -1,13 +1,15 @@
 """What a training run is told: a frozen dataclass, read strictly from TOML, with `key=value` overrides."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-from ib_data.choices import AUGMENTS, DECODES, DEFAULT_CACHE_BYTES
 from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
+from ib_data.settings import settings_of
+from ib_data.stored.urls import DEFAULT_CACHE_BYTES
+from ib_data.stream_options import ImageOptions, StreamOptions
 from ib_data.strict import MAX_TOML_BYTES, Table, parse_toml, read_text
 from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
 
@@ -24,12 +26,12 @@ class TrainConfig:
     `batch_size` counts annotations a step. `warmup_steps` rise linearly to `learning_rate`, the rest falls as a cosine
     to 0. Instructions keep their last `max_instruction_tokens`, targets their first `max_target_tokens`; both limits
     count the special tokens. `text_steps`: steps of reading the texts alone, for a tiny language model before it is
-    frozen; 0 leaves it random. `available` draws only from the members of the mixture that are built. `augment` and
-    `decode` are those of ImageOptions; the paper does not say how it crops, "mild" is X-InstructBLIP's way. `workers`
-    are processes that load (0: this one). With `annotations_per_image` above 1 `batch_size` counts images. `templates`
-    (a folder), `local_order` and `max_bad_share` are those of StreamOptions; `shards` is the URL of shards that are not
-    in the home, of which `cache_gb` gigabytes are kept. `strict` refuses members that are not built as pinned.
-    `cpu_threads` is torch's number of threads, 0 its own choice.
+    frozen; 0 leaves it random. `available` draws only from the members of the mixture that are built. `workers` are
+    processes that load (0: this one). `shards` is the URL of shards that are not in the home, of which `cache_gb`
+    gigabytes are kept. `strict` refuses members that are not built as pinned. `cpu_threads` is torch's number of
+    threads, 0 its own choice. In a file and on the command line the options of `stream` and of its images are keys like
+    all others. With `annotations_per_image` above 1 `batch_size` counts images. The paper does not say how it crops:
+    `augment` "mild" is X-InstructBLIP's way.
     """
 
     mixture: str
@@ -41,25 +43,33 @@ class TrainConfig:
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.999)
     seed: int = 0
-    image_px: int = 224
     num_query_tokens: int = 32
     text_steps: int = 0
     max_instruction_tokens: int = MAX_INSTRUCTION_TOKENS
     max_target_tokens: int = MAX_TARGET_TOKENS
     save_every: int = 3000
     available: bool = False
-    augment: str = "mild"
-    decode: str = "exact"
-    annotations_per_image: int = 1
-    templates: str = ""
-    local_order: bool = False
-    max_bad_share: float = 0.01
+    stream: StreamOptions = field(default_factory=lambda: StreamOptions(images=ImageOptions(augment="mild")))
     shards: str = ""
     cache_gb: int = DEFAULT_CACHE_BYTES // 10**9
     strict: bool = False
     workers: int = 0
     device: str = "auto"
     cpu_threads: int = 0
+
+    @property
+    def images(self) -> ImageOptions:
+        """How images become pixels."""
+        assert self.stream.images is not None
+        return self.stream.images
+
+    def values(self) -> dict[str, Any]:
+        """All keys as a file has them: plain values, those of the stream and of its images among them."""
+        own = {key: value for key, value in asdict(self).items() if key != "stream"}
+        images = {key: getattr(self.images, key) for key in _IMAGE_KEYS}
+        stream = {key: getattr(self.stream, key) for key in _STREAM_KEYS}
+        folder = self.stream.templates
+        return {**own, **images, **stream, "templates": "" if folder is None else str(folder)}
 
 
 # What a resumed run may say differently. None of it decides a loss (a device and threads only its last bits); what the
@@ -70,10 +80,14 @@ FREE = (
 )  # fmt: skip
 # What may only grow: the steps to come then follow the longer schedule.
 GROWING = ("steps",)
-_KINDS: dict[str, Any] = {f.name: list if f.name == "betas" else f.type for f in fields(TrainConfig)}
+_STREAM_KEYS, _IMAGE_KEYS = settings_of(StreamOptions), settings_of(ImageOptions)
+_KINDS: dict[str, Any] = {
+    **{f.name: list if f.name == "betas" else f.type for f in fields(TrainConfig) if f.name != "stream"},
+    **{key: str if found.kind is Path else found.kind for key, found in (_IMAGE_KEYS | _STREAM_KEYS).items()},
+}
+KEYS = tuple(_KINDS)
 _AT_LEAST_ONE = (
-    "steps", "batch_size", "image_px", "num_query_tokens", "max_instruction_tokens", "max_target_tokens", "save_every",
-    "annotations_per_image",
+    "steps", "batch_size", "num_query_tokens", "max_instruction_tokens", "max_target_tokens", "save_every",
 )  # fmt: skip
 
 
@@ -110,18 +124,36 @@ def parse_config(text: str, name: str, file: str, overrides: Iterable[str] = ())
         raise DataError(name, str(error), file=file) from error
     config = config_of(Table.of(values, name, file), {})
     typed = dict(_override(override, name) for override in overrides)
-    return config_of(Table.of(typed, name, "command line"), asdict(config)) if typed else config
+    return config_of(Table.of(typed, name, "command line"), config.values()) if typed else config
 
 
-def config_of(table: Table, base: dict[str, Any]) -> TrainConfig:
+def config_of(table: Table, base: Mapping[str, Any]) -> TrainConfig:
     """The configuration of `table` over the values in `base`; DataError for an unknown key or a value out of place."""
     table.only(_KINDS)
     given = {key: _value(table, key) for key in table.values}
     if "mixture" not in given and "mixture" not in base:
         raise table.error("key 'mixture' is missing (expected a text)", "name the mixture to train on")
-    config = TrainConfig(**{**base, **given})
+    try:
+        config = config_from({**base, **given})
+    except IbDataError as error:  # of an option of the stream, whose place is not known there
+        raise table.error(str(error)) from error
     _check(config, table)
     return config
+
+
+def config_from(values: Mapping[str, Any]) -> TrainConfig:
+    """The configuration of values as `TrainConfig.values` gives them; absent keys have their defaults.
+
+    IbDataError for an option of the stream or of its images that is not allowed.
+    """
+    default = TrainConfig(mixture="").stream
+    assert default.images is not None
+    images = replace(default.images, **{key: values[key] for key in _IMAGE_KEYS if key in values})
+    stream = {key: values[key] for key in _STREAM_KEYS if key in values}
+    if "templates" in stream:
+        stream["templates"] = Path(stream["templates"]) if stream["templates"] else None
+    own = {key: value for key, value in values.items() if key not in _STREAM_KEYS and key not in _IMAGE_KEYS}
+    return TrainConfig(**own, stream=replace(default, images=images, **stream))
 
 
 def _value(table: Table, key: str) -> Any:
@@ -142,7 +174,7 @@ def _check(config: TrainConfig, table: Table) -> None:
             raise table.error(f"{key!r}: expected at least 0, found {getattr(config, key)}")
     if config.workers > MAX_WORKERS:
         raise table.error(f"'workers': expected at most {MAX_WORKERS}, found {config.workers}")
-    for key, known in (("model", MODELS), ("device", DEVICES), ("augment", AUGMENTS), ("decode", DECODES)):
+    for key, known in (("model", MODELS), ("device", DEVICES)):
         if getattr(config, key) not in known:
             raise table.error(
                 f"{key!r}: unknown value {getattr(config, key)!r}", did_you_mean(getattr(config, key), known)
@@ -151,10 +183,8 @@ def _check(config: TrainConfig, table: Table) -> None:
         raise table.error(f"'warmup_steps': expected 0 to steps - 1 = {config.steps - 1}, found {config.warmup_steps}")
     if not (0 < config.learning_rate <= 1 and 0 <= config.weight_decay <= 1):
         raise table.error("'learning_rate' must lie above 0 and up to 1, 'weight_decay' between 0 and 1")
-    if not 0 <= config.max_bad_share <= 1:
-        raise table.error(f"'max_bad_share': expected a share from 0 to 1, found {config.max_bad_share}")
-    if config.image_px < PATCH_PX:
-        raise table.error(f"'image_px': expected at least one patch of {PATCH_PX}, found {config.image_px}")
+    if config.images.image_px < PATCH_PX:
+        raise table.error(f"'image_px': expected at least one patch of {PATCH_PX}, found {config.images.image_px}")
 
 
 def _override(text: str, name: str) -> tuple[str, Any]:

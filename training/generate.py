@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import GenerationConfig
 
 from ib_data.errors import IbDataError
-from ib_data.media.opened_image import MediaError
+from ib_data.media.faults import MediaError
+from ib_data.media.normalised import normalised
+from ib_data.media.pixels import pixels
 from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
+from ib_data.stream_options import ImageOptions
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.collator import Collator, right_padded
 from ib_data.training.model import image_features, language_inputs, soft_prompt, to_device
-from ib_data.training.pixel_values import pixels
 from ib_data.training.run import collator_of, find_device
 from ib_data.training.step import autocast
 from ib_data.training.tokens import BOS, EOS, PAD, Tokens, decode
@@ -45,17 +48,17 @@ def load(folder: Path, device: str = "auto", *, look_beside: bool = True) -> Tra
     model.eval()
     config = checkpoint.config
     collator = collator_of(config, tokens)
-    return Trained(model=model, tokens=tokens, collator=collator, image_px=config.image_px, device=place)
+    return Trained(model=model, tokens=tokens, collator=collator, image_px=config.images.image_px, device=place)
 
 
 def answer(trained: Trained, image: bytes, prompt: str, max_new_tokens: int = 30) -> str:
-    """The model's answer to one prompt about one picture; IbDataError for bytes that are no picture."""
+    """The model's answer to one prompt about one image; IbDataError for bytes that are no image."""
     return answers(trained, [(image, prompt)], max_new_tokens)[0]
 
 
 @torch.no_grad()
 def answers(trained: Trained, asked: Sequence[tuple[bytes, str]], max_new_tokens: int = 30) -> list[str]:
-    """Greedy answers to (picture, prompt) pairs, each as if it were asked alone.
+    """Greedy answers to (image, prompt) pairs, each as if it were asked alone.
 
     The language model's rows are padded on the left (new words follow the last one), the Q-Former's on the right
     (absolute positions). Only embeddings are passed on: with ids beside them the library would return the prompt too
@@ -63,14 +66,15 @@ def answers(trained: Trained, asked: Sequence[tuple[bytes, str]], max_new_tokens
     """
     collator, tokens, model = trained.collator, trained.tokens, trained.model
     try:
-        pictures = torch.stack([pixels(image, trained.image_px) for image, _ in asked])
+        options = ImageOptions(image_px=trained.image_px)
+        squares = np.stack([pixels(image, "image", options) for image, _ in asked])
     except MediaError as error:
-        raise IbDataError(f"not a picture: {error}") from error
+        raise IbDataError(f"not an image: {error}") from error
     text_ids, text_mask = right_padded([collator.qformer_ids(prompt) for _, prompt in asked], tokens.qformer_id(PAD))
     rows = [collator.prompt_ids(prompt, truncate=False)[::-1] for _, prompt in asked]
     ids, mask = (padded.flip(1).to(trained.device) for padded in right_padded(rows, tokens.language_id(PAD)))
     with float32_on_cpu(), autocast(trained.device):
-        features = image_features(model, pictures.to(trained.device))
+        features = image_features(model, normalised(torch.from_numpy(squares).to(trained.device)))
         prompt = soft_prompt(model, features, text_ids.to(trained.device), text_mask.to(trained.device))
         new_ids = model.language_model.generate(
             inputs_embeds=language_inputs(model, prompt, ids),

@@ -2,7 +2,7 @@
 
 from ib_data.cards.media_stores import media_stores
 from ib_data.errors import IbDataError
-from ib_data.mixtures.stream.example_reader import Part
+from ib_data.mixtures.stream.part import Part
 from ib_data.mixtures.stream.stream import Stream
 
 

@@ -1,7 +1,7 @@
 """The state of a run in memory: made from a configuration, or read from the newest checkpoint of its folder."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def fresh_run(config: TrainConfig, stream: Stream, device: torch.device) -> Run:
     tokens = build_tokens(text for rendered in read for text, _ in rendered.segments)
     shape = TinyShape(
         seed=config.seed,
-        image_px=config.image_px,
+        image_px=config.images.image_px,
         num_query_tokens=config.num_query_tokens,
         language_words=tokens.language.get_vocab_size(),
         qformer_words=tokens.qformer.get_vocab_size(),
@@ -135,7 +135,7 @@ def resumed_run(
 
 def _require_same(checkpoint: checkpoints.Checkpoint, config: TrainConfig, out: Path) -> None:
     """Refuse to go on with what another configuration trained, whatever its name."""
-    then, now = asdict(checkpoint.config), asdict(config)
+    then, now = checkpoint.config.values(), config.values()
     changed = [
         f"{key} was {then[key]}, is {now[key]}{' (it may only grow)' if key in GROWING else ''}"
         for key in now
@@ -149,7 +149,7 @@ def _require_same(checkpoint: checkpoints.Checkpoint, config: TrainConfig, out: 
 def _another(out: Path) -> str:
     """How to begin a run of its own, with a name that is free."""
     name = next(name for number in count(2) if not (name := out.with_name(f"{out.name}-{number}")).exists())
-    return f"name another --out to begin anew, such as --out {name}"
+    return f"name another --out to start again, such as --out {name}"
 
 
 def _longer(checkpoint: checkpoints.Checkpoint, config: TrainConfig) -> str:

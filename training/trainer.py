@@ -16,12 +16,11 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
 from ib_data.keyed import keyed_bits
-from ib_data.media.pixels import ImageOptions
 from ib_data.mixtures.loader.loader import StreamLoader
+from ib_data.mixtures.loader.ranks import world_and_rank
 from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
-from ib_data.mixtures.order.block_shuffle import Locality
 from ib_data.mixtures.stream.stream import Stream, open_stream
-from ib_data.mixtures.stream.stream_options import StreamOptions
+from ib_data.stream_options import StreamOptions
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.collator import Batch
 from ib_data.training.config import TrainConfig
@@ -59,7 +58,7 @@ def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None]
             seed=config.seed,
             available=config.available,
             strict=config.strict,
-            options=stream_options(config),
+            options=_stream_options(config),
             shards=config.shards or None,
             cache_bytes=config.cache_gb * 10**9,
         )
@@ -76,6 +75,10 @@ def train_on(config: TrainConfig, stream: Stream, out: Path, say: Callable[[str]
 def _train(
     config: TrainConfig, stream: Stream, out: Path, say: Callable[[str], None], interrupts: Interrupts
 ) -> Outcome:
+    num_processes, _ = world_and_rank()
+    if num_processes > 1:  # each would train a model of its own
+        problem = f"training runs in one process, found {num_processes} (torchrun, or WORLD_SIZE in the environment)"
+        raise IbDataError(f"{problem}; start it without torchrun")
     device = find_device(config.device)
     if config.cpu_threads:
         torch.set_num_threads(config.cpu_threads)
@@ -120,17 +123,12 @@ def _saved(out: Path) -> str:
     return f"saved up to step {int(folder.name[5:])} in {folder}; the same command continues from there"
 
 
-def stream_options(config: TrainConfig) -> StreamOptions:
-    """What a configuration says about the stream; IbDataError for a folder of templates that is not there."""
-    if config.templates and not Path(config.templates).is_dir():
-        raise IbDataError(f"templates={config.templates}: expected a folder of TASK.toml files, found none there")
-    return StreamOptions(
-        annotations_per_image=config.annotations_per_image,
-        locality=Locality() if config.local_order else None,
-        images=ImageOptions(image_px=config.image_px, decode=config.decode, augment=config.augment),
-        templates=Path(config.templates) if config.templates else None,
-        max_bad_share=config.max_bad_share,
-    )
+def _stream_options(config: TrainConfig) -> StreamOptions:
+    """The options of a run's stream; IbDataError for a folder of templates that is not there."""
+    folder = config.stream.templates
+    if folder is not None and not folder.is_dir():
+        raise IbDataError(f"templates={folder}: expected a folder of TASK.toml files, found none there")
+    return config.stream
 
 
 class _Steps:
@@ -168,12 +166,13 @@ class _Steps:
         self.run.model.train()
         config = self.config
         collate = collator_of(config, self.run.tokens)
+        start = self.done * config.batch_size
         loader = StreamLoader(
-            self.stream, config.batch_size, collate, start=self.done * config.batch_size, workers=config.workers
+            self.stream, config.batch_size, collate, world=1, rank=0, start=start, workers=config.workers
         )
         bar = tqdm(total=config.steps, initial=self.done, unit="step", disable=not sys.stderr.isatty())
         try:
-            with bar, loader.naming_deaths():
+            with bar, loader.translate_worker_errors():
                 self._each(loader, bar)
         except KeyboardInterrupt:
             if self.saved < config.steps:  # a second signal also cuts the saving of the last step

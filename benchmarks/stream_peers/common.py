@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ib_data.media.pixels import ImageOptions, pixels
+from ib_data.media.pixels import pixels
+from ib_data.stream_options import ImageOptions
 from stream_peers.corpus import COLUMNS, Corpus, Source
 
 TIERS = ("read", "decode", "mixture", "mixture_read")

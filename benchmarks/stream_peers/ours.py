@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ib_data.home import Home
-from ib_data.media.pixels import ImageOptions
 from ib_data.mixtures import load_mixture
 from ib_data.mixtures.loader.image_batch import ImageBatch, stack
 from ib_data.mixtures.loader.loader import StreamLoader
 from ib_data.mixtures.stream.stream import Stream, open_stream
-from ib_data.mixtures.stream.stream_options import StreamOptions
+from ib_data.stream_options import ImageOptions, StreamOptions
 from stream_peers.common import PREFETCH, SIDE, decodes
 from stream_peers.corpus import Corpus
 

@@ -1,4 +1,4 @@
-"""LLaVA-Instruct-150K: conversations about COCO photos, of which every turn becomes an annotation with its history."""
+"""LLaVA-Instruct-150K: conversations about COCO images, of which every turn becomes an annotation with its history."""
 
 import re
 from collections import Counter
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from ib_data.builders.source.files import Files
-from ib_data.builders.source.row import Drop, MediaRef, Row, coco
+from ib_data.builders.source.row import Drop, MediaRef, Row
+from ib_data.cards import load_card
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.strict import Table
 
@@ -15,23 +16,24 @@ _FEW, _MANY = 10, 50  # records of which much can be said with some certainty, a
 SPEAKERS = ["human", "gpt"]
 # The marker goes with the line break between it and the text; a break on its other side is the text's own.
 _MARKER = re.compile(r"<image>\r?\n|(?:\r?\n)?<image>")
-_PHOTO = re.compile(r"(?:COCO_[a-z]+\d{4}_)?(\d{12})\.jpg")
+_IMAGE = re.compile(r"(?:COCO_[a-z]+\d{4}_)?(\d{12})\.jpg")
 
 
 def turn_rows(files: Files, part: str) -> Iterator[Row | Drop]:
     """A row a turn, `RECORD-0` being the first of a record; texts stay as they are but for the marker `<image>`.
 
-    The id of a record is that of its photo, and nothing in the format forbids a second record on one photo: its turns
+    The id of a record is that of its image, and nothing in the format forbids a second record on one image: its turns
     are `RECORD.2-0` and so on. DataError, or a note where little can be said, for records of another of the parts.
     """
     seen: Counter[str] = Counter()
     records = files.rows("annotations")
     _check_part(files, part, records)
+    (store,) = load_card(files.dataset).media
     for record in records:
         record_id = record.get("id", str)
         seen[record_id] += 1
         number = seen[record_id]
-        yield from _turns(record, record_id if number == 1 else f"{record_id}.{number}")
+        yield from _turns(record, record_id if number == 1 else f"{record_id}.{number}", store)
 
 
 def _check_part(files: Files, part: str, records: list[Table]) -> None:
@@ -57,8 +59,8 @@ def _doubt(files: Files, problem: str) -> None:
     files.doubt("annotations", str(files.wrong_file("annotations", problem)))
 
 
-def _turns(record: Table, name: str) -> Iterator[Row | Drop]:
-    media = _photo(record)
+def _turns(record: Table, name: str, store: str) -> Iterator[Row | Drop]:
+    media = _image(record, store)
     record.get("conversations", list)
     said = record.tables("conversations")
     if not said:
@@ -89,9 +91,9 @@ def _text(half: Table) -> str:
     return _MARKER.sub("", text) if half.get("from", str) == SPEAKERS[0] else text
 
 
-def _photo(record: Table) -> MediaRef:
+def _image(record: Table, store: str) -> MediaRef:
     image = record.get("image", str)
-    match = _PHOTO.fullmatch(PurePosixPath(image).name)
+    match = _IMAGE.fullmatch(PurePosixPath(image).name)
     if match is None:
-        raise record.error(f"'image': expected the name of a COCO photo such as 000000100002.jpg, found {image!r}")
-    return coco("train2017", int(match[1]))
+        raise record.error(f"'image': expected the name of a COCO image such as 000000100002.jpg, found {image!r}")
+    return MediaRef(store, int(match[1]))

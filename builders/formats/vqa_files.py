@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from ib_data.builders.source.files import Files
+from ib_data.builders.source.lookups import by_key
 from ib_data.builders.source.row import Drop, Row, coco, count_answers, extra
+from ib_data.cards import load_card
 from ib_data.sample import Annotation
 from ib_data.strict import Table
 
@@ -13,14 +15,15 @@ _KEPT = ("question_type", "answer_type", "multiple_choice_answer")
 
 
 def question_rows(
-    files: Files, folder: str, *, ids_per_image: int | None = None, has_raw_answers: bool = False
+    files: Files, *, ids_per_image: int | None = None, has_raw_answers: bool = False
 ) -> Iterator[Row | Drop]:
-    """A row a question of the split, on images of the COCO folder `folder`.
+    """A row a question of the split, on images of the COCO folder that the split is named after.
 
     A question without an answer record is a drop. A split without an answers file has hidden answers. Datasets of the
     family have files of equal names: DataError where no `question_id` is `image_id` times `ids_per_image` and a number
     below it (a note where there are few questions, or some are), and where `has_raw_answers` and no answer has one.
     """
+    folder = load_card(files.dataset).splits[files.split].source_name
     hidden = "answers" not in files.located
     records = {} if hidden else _answer_records(files, folder)
     if has_raw_answers and records and not any(map(_has_raw_answer, records.values())):
@@ -77,10 +80,5 @@ def _annotation(question: Table, question_id: int, record: Table | None) -> Anno
 
 
 def _answer_records(files: Files, folder: str) -> dict[int, Table]:
-    records: dict[int, Table] = {}
-    for record in files.rows("answers", "annotations", data_subtype=folder):
-        question_id = record.get("question_id", int)
-        if question_id in records:
-            raise record.error(f"question_id {question_id} stands twice", "fetch the official file again")
-        records[question_id] = record
-    return records
+    records = files.rows("answers", "annotations", data_subtype=folder)
+    return by_key(records, lambda record: record.get("question_id", int), lambda key: f"question_id {key}")

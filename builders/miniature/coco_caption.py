@@ -1,20 +1,19 @@
 """COCO captions of the miniature, in the form of Karpathy's split file and in the official form of 2017.
 
-The odd captions of the real files are among them: blanks and line breaks around and inside, six captions of one photo,
+The odd captions of the real files are among them: blanks and line breaks around and inside, six captions of one image,
 one text under two ids, a replacement character.
 """
 
 from typing import Any
 
 from ib_data.builders.miniature.world.archives import json_bytes
-from ib_data.builders.miniature.world.population import Population, photo_link
-from ib_data.builders.miniature.world.scene import Scene
-from ib_data.builders.miniature.world.words import NUMBERS, listing, plural, reference, with_article
+from ib_data.builders.miniature.world.population import Population, image_link_of
+from ib_data.builders.miniature.world.sentences import sentences
 from ib_data.cards import Card, SourceFile, media_stores
 
 _KARPATHY_2014 = ("coco_train2014", "coco_val2014")
 _OFFICIAL = {"train": "coco_train2017", "validation": "coco_val2017"}
-# Karpathy gave half of the photos that are here to restval; of COCO's 40,504 it is three quarters.
+# Karpathy gave half of the images that are here to restval; of COCO's 40,504 it is three quarters.
 _KARPATHY_VAL = ("val", "test", "restval", "restval")
 _ODD_CYCLE = 10
 _INFO = {"description": "a drawn miniature of COCO 2017", "version": "1.0", "year": 2017}
@@ -31,37 +30,10 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def captions(population: Population, image_id: int) -> list[tuple[int, str]]:
-    """(caption id, text) of a photo: five true sentences, now and then six; ids are unique over all photos."""
+    """(caption id, text) of an image: five true sentences, now and then six; ids are unique over all photos."""
     ordinal = population.ordinals[image_id]
     texts = _odd(sentences(population.scene(image_id), population), ordinal % _ODD_CYCLE)
     return [(ordinal * 10 + i + 1, text) for i, text in enumerate(texts)]
-
-
-def sentences(scene: Scene, population: Population) -> list[str]:
-    """Five true sentences about a scene."""
-    shapes, pattern = scene.shapes, "striped" if scene.is_textured else "plain"
-    names = [with_article(shape.name) for shape in shapes]
-    first, last = shapes[0], shapes[-1]
-    noun = "shape" if len(shapes) == 1 else "shapes"
-    kinds = sorted({shape.kind for shape in shapes})
-    kind = kinds[population.below(len(kinds), "caption.kind", scene.image_id)]
-    count = scene.count(kind)
-    return [
-        f"{_start(listing(names))} on {with_article(scene.background)} background.",
-        f"There {'is' if len(shapes) == 1 else 'are'} {NUMBERS[len(shapes)]} {noun} on a {pattern} background.",
-        f"{_start(with_article(f'{last.size} {last.name}'))} in the {last.place} of the picture.",
-        f"A {pattern} {scene.background} background with {NUMBERS[count]} {kind if count == 1 else plural(kind)}.",
-        _relation(scene) or f"{_start(reference(scene, first))} is {first.colour} and {first.size}.",
-    ]
-
-
-def _relation(scene: Scene) -> str | None:
-    first, last = scene.shapes[0], scene.shapes[-1]
-    if first.column < last.column:
-        return f"{_start(with_article(first.name))} to the left of {with_article(last.name)}."
-    if first.row < last.row:
-        return f"{_start(with_article(first.name))} above {with_article(last.name)}."
-    return None
 
 
 def _odd(texts: list[str], case: int) -> list[str]:
@@ -75,10 +47,6 @@ def _odd(texts: list[str], case: int) -> list[str]:
         5: [first, second.replace(".", "\ufffd."), *rest],
     }
     return changed.get(case, texts)
-
-
-def _start(phrase: str) -> str:
-    return phrase[0].upper() + phrase[1:]
 
 
 def _karpathy(population: Population) -> dict[str, Any]:
@@ -114,7 +82,7 @@ def _official(population: Population, store_name: str) -> dict[str, Any]:
     annotations: list[dict[str, Any]] = []
     for image_id in population.shuffled(store_name, "official"):
         scene = population.scene(image_id)
-        link = photo_link(store, image_id)
+        link = image_link_of(store, image_id)
         image = {
             "license": 1,
             "file_name": store.tail(image_id),

@@ -1,4 +1,4 @@
-"""GQA of the miniature: photos of its own with ids that are texts, and questions by their ids in one object.
+"""GQA of the miniature: images of its own with ids that are texts, and questions by their ids in one object.
 
 The odd questions of the source are among them: ids with leading zeros, one question under two ids with two right
 answers, `groups.global` without a value.
@@ -7,10 +7,10 @@ answers, `groups.global` without a value.
 from collections.abc import Iterator
 from typing import Any
 
-from ib_data.builders.miniature.vqav2 import Question, questions
 from ib_data.builders.miniature.world.archives import json_bytes
-from ib_data.builders.miniature.world.photos import draw
+from ib_data.builders.miniature.world.images import draw
 from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.questions import Question, questions
 from ib_data.builders.miniature.world.scene import Scene
 from ib_data.builders.miniature.world.words import with_article
 from ib_data.cards import Card, SourceFile, media_stores
@@ -30,8 +30,8 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     return {file.member: json_bytes(found)}
 
 
-def photos(population: Population) -> Iterator[tuple[str, bytes]]:
-    """(member name, JPEG) of every photo of all splits."""
+def images(population: Population) -> Iterator[tuple[str, bytes]]:
+    """(member name, JPEG) of every image of all splits."""
     store = media_stores()["gqa_images"]
     for number in range(_count(population)):
         yield store.member(_image_id(number)), draw(population.scene(_SCENES + number))
@@ -42,7 +42,7 @@ def _count(population: Population) -> int:
 
 
 def _image_id(number: int) -> str:
-    """The id of a photo; one of the test split begins with a letter, as it is none of Visual Genome's."""
+    """The id of an image; one of the test split begins with a letter, as it is none of Visual Genome's."""
     return f"n{100_000 + number}" if _SPLITS[number % len(_SPLITS)] == "test" else str(2_300_000 + number)
 
 
@@ -88,3 +88,6 @@ def _sentence(question: Question) -> str:
     if question.question_type == "which":
         return f"There is {with_article(question.answer)}."
     return f"{question.answer.capitalize()}." if question.answer_type == "yes/no" else f"It is {question.answer}."
+
+
+MEDIA = {"gqa_images": images}

@@ -1,7 +1,7 @@
 """Hateful Memes of the miniature: drawn shapes with words printed below them, as PNG, ids padded with zeros.
 
-What is hateful here is to say that nobody wants a kind of shape, on a picture of that very shape. The same words on
-another picture are harmless, as are kind words: neither the words nor the picture alone decide, as in the source.
+What is hateful here is to say that nobody wants a kind of shape, on an image of that very shape. The same words on
+another image are harmless, as are kind words: neither the words nor the image alone decide, as in the source.
 The archive has no password, so that the downloader can bring it.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from ib_data.builders.miniature.world.archives import jsonl_bytes
-from ib_data.builders.miniature.world.photos import paint
+from ib_data.builders.miniature.world.images import paint
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import KINDS, Scene
 from ib_data.builders.miniature.world.words import pick_shape, with_article
@@ -32,7 +32,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     return {file.member: jsonl_bytes(rows)}
 
 
-def pictures(population: Population) -> Iterator[tuple[str, bytes]]:
+def images(population: Population) -> Iterator[tuple[str, bytes]]:
     """(member name, PNG) of every meme of all splits."""
     store = media_stores()["hateful_memes_images"]
     for number in range(_count(population)):
@@ -69,11 +69,14 @@ def _words(population: Population, number: int) -> tuple[str, int]:
 
 
 def _draw(scene: Scene, words: str) -> bytes:
-    picture = Image.new("RGB", (scene.width, scene.height + _STRIP_PX), (255, 255, 255))
-    picture.paste(paint(scene).convert("RGB"), (0, 0))
+    image = Image.new("RGB", (scene.width, scene.height + _STRIP_PX), (255, 255, 255))
+    image.paste(paint(scene).convert("RGB"), (0, 0))
     # The old bitmap font is part of Pillow and is the same everywhere, which FreeType's outlines are not.
     font = ImageFont.load_default_imagefont()
-    ImageDraw.Draw(picture).text((_MARGIN_PX, scene.height + _MARGIN_PX), words, fill=(0, 0, 0), font=font)
+    ImageDraw.Draw(image).text((_MARGIN_PX, scene.height + _MARGIN_PX), words, fill=(0, 0, 0), font=font)
     out = io.BytesIO()
-    picture.save(out, "PNG")
+    image.save(out, "PNG")
     return out.getvalue()
+
+
+MEDIA = {"hateful_memes_images": images}

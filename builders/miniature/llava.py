@@ -1,17 +1,17 @@
 """LLaVA-Instruct of the miniature: conversations, long descriptions and answers with reasons about COCO's photos.
 
 The odd records of the source are among them: the marker `<image>` before or after the text, line breaks, doubled
-blanks and capitals that must stay, a photo with two records.
+blanks and capitals that must stay, an image with two records.
 """
 
 from typing import Any
 
-from ib_data.builders.miniature import knowledge
-from ib_data.builders.miniature.coco_caption import sentences
-from ib_data.builders.miniature.vqav2 import Question, questions
 from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.knowledge import knowledge_question
 from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.questions import Question, questions
 from ib_data.builders.miniature.world.scene import Scene
+from ib_data.builders.miniature.world.sentences import sentences
 from ib_data.builders.miniature.world.words import with_article
 from ib_data.cards import Card, SourceFile, media_stores
 
@@ -45,12 +45,12 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def _record(image_id: int, number: int, turns: list[tuple[str, str]]) -> dict[str, Any]:
-    photo = media_stores()[_STORE].tail(image_id)
+    name = media_stores()[_STORE].tail(image_id)
     spoken = []
     for turn, (question, reply) in enumerate(turns):
         marked = question if turn else (f"<image>\n{question}", f"{question}\n<image>")[number % 2]
         spoken += [{"from": "human", "value": marked}, {"from": "gpt", "value": reply}]
-    return {"id": photo.removesuffix(".jpg"), "image": photo, "conversations": spoken}
+    return {"id": name.removesuffix(".jpg"), "image": name, "conversations": spoken}
 
 
 def _conversation(population: Population, scene: Scene, case: int) -> list[tuple[str, str]]:
@@ -82,6 +82,6 @@ def _description(population: Population, scene: Scene, case: int) -> list[tuple[
 
 
 def _reasoning(population: Population, scene: Scene, case: int) -> list[tuple[str, str]]:
-    asked = knowledge.question(population, scene)
+    asked = knowledge_question(population, scene)
     text = " ".join(asked.rationales) + f" So the answer is: {asked.right[0]}."
     return [(asked.text, _odd(text, case))]

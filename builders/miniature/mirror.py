@@ -1,183 +1,257 @@
-"""Writing the miniature as a mirror of the official files, at FOLDER/HOST/PATH of every official URL."""
+"""Drawing the miniature as a mirror of the official files, at FOLDER/HOST/PATH of every official URL.
+
+Only what is asked for is drawn: the files of some datasets, and the archives and single files of the images and clips
+that they refer to. Later calls add what is missing. A file counts once it is in the record, which is written last.
+"""
 
 import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
-from ib_data.builders.miniature import clips, described, knowledge, school, signs
-from ib_data.builders.miniature import coco_caption as captions
-from ib_data.builders.miniature import gqa as graphs
-from ib_data.builders.miniature import hateful_memes as memes
-from ib_data.builders.miniature import llava as instructions
-from ib_data.builders.miniature import ocrvqa as covers
-from ib_data.builders.miniature import visdial as dialogs
-from ib_data.builders.miniature import vizwiz as snapshots
-from ib_data.builders.miniature import vqav2 as questions
-from ib_data.builders.miniature import vsr as spatial
-from ib_data.builders.miniature import web_capfilt as links
+from ib_data.builders.miniature import (
+    aokvqa,
+    coco_caption,
+    flickr30k,
+    gqa,
+    hateful_memes,
+    iconqa,
+    ivqa,
+    llava,
+    msrvtt_qa,
+    msvd_qa,
+    nocaps,
+    ocrvqa,
+    okvqa,
+    scienceqa,
+    textcaps,
+    textvqa,
+    visdial,
+    vizwiz,
+    vqav2,
+    vsr,
+    web_capfilt,
+)
 from ib_data.builders.miniature.world.archives import add_member, write_archive
-from ib_data.builders.miniature.world.photos import draw
+from ib_data.builders.miniature.world.images import draw
 from ib_data.builders.miniature.world.population import Population
 from ib_data.cards import Card, MediaStore, SourceFile, load_card, media_stores, place_of
+from ib_data.errors import IbDataError
 from ib_data.media.frames import has_pyav
 
-# Raised by every change to the miniature's bytes, so that a mirror of an older version is written anew.
+# Raised by every change to the miniature's bytes, so that a mirror of an older version is drawn again.
 VERSION = 5
 RECORD = "miniature.json"
-# Dataset -> the members of one of its official files.
+_MOST_NAMED = 3
+_QUICK = 1000  # images: the annotations of so many are written in a second
+# Dataset -> the members of one of its official files. Members of one archive are in this order.
 DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] = {
-    "coco_caption": captions.members,
-    "vqav2": questions.members,
-    "okvqa": knowledge.okvqa_members,
-    "aokvqa": knowledge.aokvqa_members,
-    "vsr": spatial.members,
-    "nocaps": described.nocaps_members,
-    "flickr30k": described.flickr30k_members,
-    "iconqa": school.iconqa_members,
-    "scienceqa": school.scienceqa_members,
-    "llava_conversation": instructions.members,
-    "llava_detail": instructions.members,
-    "llava_reasoning": instructions.members,
-    "gqa": graphs.members,
-    "vizwiz": snapshots.members,
-    "visdial": dialogs.members,
-    "hateful_memes": memes.members,
-    "textcaps": signs.textcaps_members,
-    "textvqa": signs.textvqa_members,
-    "ocrvqa": covers.members,
-    "web_capfilt": links.members,
-    "msvd_qa": clips.msvd_members,
-    "msrvtt_qa": clips.msrvtt_members,
-    "ivqa": clips.ivqa_members,
+    "coco_caption": coco_caption.members,
+    "vqav2": vqav2.members,
+    "okvqa": okvqa.members,
+    "aokvqa": aokvqa.members,
+    "vsr": vsr.members,
+    "nocaps": nocaps.members,
+    "flickr30k": flickr30k.members,
+    "iconqa": iconqa.members,
+    "scienceqa": scienceqa.members,
+    "llava_conversation": llava.members,
+    "llava_detail": llava.members,
+    "llava_reasoning": llava.members,
+    "gqa": gqa.members,
+    "vizwiz": vizwiz.members,
+    "visdial": visdial.members,
+    "hateful_memes": hateful_memes.members,
+    "textcaps": textcaps.members,
+    "textvqa": textvqa.members,
+    "ocrvqa": ocrvqa.members,
+    "web_capfilt": web_capfilt.members,
+    "msvd_qa": msvd_qa.members,
+    "msrvtt_qa": msrvtt_qa.members,
+    "ivqa": ivqa.members,
 }
-# Media store -> (member name, bytes) of its archive, or (URL, bytes) of single files; COCO's photos are drawn below.
+# Media store -> (member name, bytes) of its archive, or (URL, bytes) of single files; COCO's images are drawn below.
 MEDIA: dict[str, Callable[[Population], Iterable[tuple[str, bytes]]]] = {
-    "openimages_nocaps": described.nocaps_photos,
-    "flickr30k_images": described.flickr30k_photos,
-    **school.ICONQA_PICTURES,
-    **school.SCIENCEQA_PICTURES,
-    "gqa_images": graphs.photos,
-    **{store: partial(snapshots.photos, split) for split, store in snapshots.STORES.items()},
-    **{store: partial(dialogs.photos, split) for split, store in dialogs.STORES.items()},
-    "hateful_memes_images": memes.pictures,
-    **signs.PHOTOS,
-    "ocrvqa_covers": covers.pictures,
-    "web_capfilt_images": links.pictures,
-    "msvd_videos": clips.msvd_clips,
-    "msrvtt_videos": clips.msrvtt_clips,
-    "ivqa_clips": clips.ivqa_clips,
+    **nocaps.MEDIA,
+    **flickr30k.MEDIA,
+    **iconqa.MEDIA,
+    **scienceqa.MEDIA,
+    **gqa.MEDIA,
+    **vizwiz.MEDIA,
+    **visdial.MEDIA,
+    **hateful_memes.MEDIA,
+    **textvqa.MEDIA,
+    **ocrvqa.MEDIA,
+    **web_capfilt.MEDIA,
+    **msvd_qa.MEDIA,
+    **msrvtt_qa.MEDIA,
+    **ivqa.MEDIA,
 }
 
 
-def write_mirror(folder: Path, *, seed: int = 0, num_images: int = 40) -> dict[str, str]:
-    """The SHA-256 of every file of the mirror in `folder`, by official URL; writes the mirror unless it is there.
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What a mirror holds: the files by URL, and the stores whose single files are all there."""
 
-    `num_images` is the number of photos in COCO's train2014; the other archives have fewer, in proportion. The bytes
-    depend on `seed` and `num_images` alone, those of photos and clips also on the version of their encoders. `folder`
-    gets its name when all is written, and what lay there under another seed, size or version is replaced. Raises
-    ValueError for fewer than one photo, or more than six digits can number.
+    recipe: dict[str, int]
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stores: list[str] = field(default_factory=list)
+
+
+def write_mirror(
+    folder: Path,
+    *,
+    seed: int = 0,
+    num_images: int = 40,
+    datasets: Iterable[str] | None = None,
+    with_media: bool = True,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> dict[str, str]:
+    """The SHA-256 of every file of the mirror in `folder`, by official URL; draws what it lacks of `datasets`.
+
+    None asks for all datasets. Without `with_media` only annotation files are asked for. `num_images` is the number of
+    images in COCO's train2014; the other archives have fewer, in proportion. The bytes depend on `seed` and
+    `num_images` alone, those of images and clips also on the version of their encoders. What is in `folder` of another
+    seed, size or version is replaced. `tell` gets one line before what takes time. Raises ValueError for fewer than
+    one image, or more than six digits can number, and IbDataError for a dataset that the miniature does not have.
     """
     if num_images < 1:
         raise ValueError(f"num_images: expected at least 1, found {num_images}")
-    recipe = {"version": VERSION, "seed": seed, "num_images": num_images}
+    names = tuple(DATASETS) if datasets is None else tuple(datasets)
+    for name in names:
+        require_writer(name)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f"{folder.name}.lock")):
-        checksums = _recorded(folder, recipe)
-        if checksums is None:
+        record = _read(folder, {"version": VERSION, "seed": seed, "num_images": num_images})
+        stores = _stores(names) if with_media else []
+        files = {file.url: file for file in _files(names, stores) if file.url not in record.files}
+        singles = [store for store in stores if store.each and store.name not in record.stores]
+        if files or singles:
+            if num_images > _QUICK or any(s in singles or (s.file and s.file.url in files) for s in stores):
+                of = ", ".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} datasets"
+                tell(f"drawing the miniature: {len(files) + len(singles)} official files of {of}")
+            is_new = not record.files and not record.stores
             part = folder.with_name(f"{folder.name}.part")
             shutil.rmtree(part, ignore_errors=True)
-            checksums = _write(part, Population(seed=seed, num_images=num_images))
-            sizes = {file.place: (part / file.place).stat().st_size for file in official_files()}
-            record = {"recipe": recipe, "sha256": checksums, "num_bytes": sizes}
-            (part / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)
-            part.rename(folder)
-    return checksums
+            _draw(part, Population(seed=seed, num_images=num_images), files, singles)
+            record.files.update({url: _entry(part, file.place) for url, file in files.items()})
+            record.stores.extend(store.name for store in singles)
+            (part / RECORD).write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
+            if is_new:
+                shutil.rmtree(folder, ignore_errors=True)
+            _move(part, folder)
+    return {url: entry["sha256"] for url, entry in record.files.items()}
+
+
+def require_writer(dataset: str) -> None:
+    """Raise IbDataError for a dataset that is not part of the miniature."""
+    if dataset not in DATASETS:
+        raise IbDataError(f"{dataset} has no miniature writer; build it from its own files with --source")
 
 
 def official_files() -> list[SourceFile]:
-    """Every file that the miniature mirrors, archives of media included, as the cards name them (once a member).
+    """Every file that the miniature can mirror, archives of media included, as the cards name them (once a member).
 
     Of a store whose media are fetched one by one, the single files are mirrored and not its archive. Clips are left out
     where nothing here can make them.
     """
-    cards = [load_card(name) for name in DATASETS]
-    stores = [media_stores()[name] for name in dict.fromkeys(store for card in cards for store in card.media)]
-    return [file for card in cards for file in card.files] + [
-        store.file for store in stores if store.file and not store.each and _is_made(store)
-    ]
+    return _files(DATASETS, _stores(DATASETS))
 
 
-def _is_made(store: MediaStore) -> bool:
-    return store.kind == "image" or has_pyav()
+def _files(datasets: Iterable[str], stores: list[MediaStore]) -> list[SourceFile]:
+    files = [file for name in datasets for file in load_card(name).files]
+    return files + [store.file for store in stores if store.file and not store.each]
 
 
-def _recorded(folder: Path, recipe: dict[str, int]) -> dict[str, str] | None:
-    """The checksums beside a whole mirror of this recipe, None where there is no such mirror."""
+def _stores(datasets: Iterable[str]) -> list[MediaStore]:
+    """The stores that hold the media of some datasets, each once."""
+    named = (media_stores()[name] for dataset in datasets for name in load_card(dataset).media)
+    whole = dict.fromkeys(part for store in named for part in store.parts or (store.name,))
+    return [store for store in map(media_stores().__getitem__, whole) if store.kind == "image" or has_pyav()]
+
+
+def _read(folder: Path, recipe: dict[str, int]) -> _Record:
+    """What the mirror in `folder` holds of this recipe, without files that are gone or cut short."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        checksums: dict[str, str] = record["sha256"]
-        is_whole = (
-            record["recipe"] == recipe
-            and set(checksums) == {file.url for file in official_files()}
-            and all((folder / place).stat().st_size == size for place, size in record["num_bytes"].items())
-        )
-    except (OSError, ValueError, KeyError, TypeError):  # a damaged record says the same as none: write it anew
-        return None
-    return checksums if is_whole else None
+        record = _Record(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
+        if record.recipe == recipe:
+            whole = {url: entry for url, entry in record.files.items() if _is_whole(folder, entry)}
+            return _Record(recipe, whole, list(record.stores))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass  # a damaged record says the same as none: everything is drawn again
+    return _Record(recipe)
 
 
-def _write(folder: Path, population: Population) -> dict[str, str]:
-    files = {file.url: file for file in official_files()}
-    contents: dict[str, dict[str, bytes]] = {}
+def _is_whole(folder: Path, entry: dict[str, Any]) -> bool:
+    path: Path = folder / entry["place"]
+    return path.is_file() and bool(path.stat().st_size == entry["num_bytes"])
+
+
+def _entry(folder: Path, place: str) -> dict[str, Any]:
+    path = folder / place
+    with path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"place": place, "sha256": sha256, "num_bytes": path.stat().st_size}
+
+
+def _draw(folder: Path, population: Population, files: dict[str, SourceFile], singles: list[MediaStore]) -> None:
+    """Write these official files, and the single files of these stores."""
+    coco = [name for name in population.stores if (file := media_stores()[name].file) and file.url in files]
+    of_coco = {file.url for name in coco if (file := media_stores()[name].file)}
+    for url, file in files.items():
+        if url not in of_coco:
+            with _create(folder / file.place).open("wb") as out:
+                write_archive(file.name, dict(_members(population, url)), out)
+    for store in singles:
+        for url, data in MEDIA[store.name](population):
+            _create(folder / place_of(url)).write_bytes(data)
+    _draw_coco(folder, population, coco)
+
+
+def _members(population: Population, url: str) -> Iterator[tuple[str, bytes]]:
+    """(name, bytes) of all members of one official file, in which several datasets and media stores may have a part."""
     for dataset, members in DATASETS.items():
         card = load_card(dataset)
         for file in card.files:
-            contents.setdefault(file.url, {}).update(members(population, card, file))
+            if file.url == url:
+                yield from members(population, card, file).items()
     for name, media in MEDIA.items():
         store = media_stores()[name]
-        if not _is_made(store):
-            continue
-        if store.file and not store.each:
-            contents.setdefault(store.file.url, {}).update(media(population))
-        else:
-            for url, data in media(population):
-                _create(folder / place_of(url)).write_bytes(data)
-    for url, content in contents.items():
-        with _create(folder / files[url].place).open("wb") as out:
-            write_archive(files[url].name, content, out)
-    _write_photos(folder, population)
-    return {url: _sha256(folder / file.place) for url, file in files.items()}
+        if store.file and store.file.url == url and not store.each:
+            yield from media(population)
 
 
-def _write_photos(folder: Path, population: Population) -> None:
-    """COCO's archives in one pass over the photos: each is drawn once, however many archives hold it."""
-    stores = [media_stores()[name] for name in population.stores]
+def _draw_coco(folder: Path, population: Population, names: list[str]) -> None:
+    """COCO's archives in one pass over the images: each is drawn once, however many archives hold it."""
+    stores = [media_stores()[name] for name in names]
     holders: dict[int, list[int]] = {}
-    for number, ids in enumerate(population.stores.values()):
-        for image_id in ids:
+    for number, name in enumerate(names):
+        for image_id in population.stores[name]:
             holders.setdefault(image_id, []).append(number)
     with ExitStack() as stack:
         places = [folder / store.file.place for store in stores if store.file]
         archives = [stack.enter_context(zipfile.ZipFile(_create(place), "w")) for place in places]
         for image_id in sorted(holders):
-            photo = draw(population.scene(image_id))
+            image = draw(population.scene(image_id))
             for number in holders[image_id]:
-                add_member(archives[number], stores[number].member(image_id), photo)
+                add_member(archives[number], stores[number].member(image_id), image)
+
+
+def _move(part: Path, folder: Path) -> None:
+    """Put what was drawn into the mirror, and then the record of it."""
+    drawn = [path for path in part.rglob("*") if path.is_file() and path != part / RECORD]
+    for path in (*drawn, part / RECORD):
+        path.replace(_create(folder / path.relative_to(part)))
+    shutil.rmtree(part)
 
 
 def _create(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

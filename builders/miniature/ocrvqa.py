@@ -1,6 +1,6 @@
 """OCR-VQA of the miniature: book covers with their words printed on them, as jpg, png and gif, each at its own URL.
 
-Some covers are not there: dead links, a page instead of a picture, a picture too small to be one. Two books share one
+Some covers are not there: dead links, a page instead of an image, an image too small to be one. Two books share one
 cover, and one book has no author.
 """
 
@@ -69,7 +69,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     return {file.name: json_bytes({one.book_id: _row(one) for one in _books(population)})}
 
 
-def pictures(population: Population) -> Iterator[tuple[str, bytes]]:
+def images(population: Population) -> Iterator[tuple[str, bytes]]:
     """(URL, bytes) of everything that a cover's URL answers."""
     for number, one in enumerate(_books(population)):
         case = number % _CYCLE
@@ -113,3 +113,6 @@ def _draw(one: Book, *, is_tiny: bool) -> bytes:
     kind = dict(_FORMATS)[one.url.rsplit(".", 1)[1]]
     (image.resize((_TINY_PX, _TINY_PX)) if is_tiny else image).save(out, kind)
     return out.getvalue()
+
+
+MEDIA = {"ocrvqa_covers": images}

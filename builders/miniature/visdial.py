@@ -5,10 +5,11 @@ mark anywhere, dialogues of the test split that end in a question.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from ib_data.builders.miniature.world.archives import json_bytes
-from ib_data.builders.miniature.world.photos import draw
+from ib_data.builders.miniature.world.images import draw
 from ib_data.builders.miniature.world.population import LAST_ID, Population
 from ib_data.builders.miniature.world.scene import ALL_COLOURS, KINDS, Scene
 from ib_data.builders.miniature.world.words import listing, reference, with_article
@@ -18,7 +19,7 @@ from ib_data.keyed import keyed_bits
 _NUM_ROUNDS = 10
 _NUM_CANDIDATES = 100
 _TWICE_CYCLE, _TWICE = 4, (2, 7)  # every fourth dialogue asks the question of its third round again in its eighth
-_COCO_SHARE = 4  # every fourth COCO photo has a dialogue
+_COCO_SHARE = 4  # every fourth COCO image has a dialogue
 STORES = {"validation": "visdial_val2018", "test": "visdial_test2018"}
 # Answers that are not about one thing, then colours, things and corrections: more than 100 texts.
 _GENERAL = ("yes", "no", "1", "2", "3", "4", "yes it is", "no it isn't", "i can't tell", "maybe", "none", "a few")
@@ -52,15 +53,15 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     return {file.member: json_bytes({"version": "1.0", "split": card.splits[file.split].source_name, "data": data})}
 
 
-def photos(split: str, population: Population) -> Iterator[tuple[str, bytes]]:
-    """(member name, JPEG) of every photo of a split that is not COCO's."""
+def images(split: str, population: Population) -> Iterator[tuple[str, bytes]]:
+    """(member name, JPEG) of every image of a split that is not COCO's."""
     store = media_stores()[STORES[split]]
     for image_id in _image_ids(population, split):
         yield store.member(image_id), draw(population.scene(image_id))
 
 
 def _image_ids(population: Population, split: str) -> list[int]:
-    """COCO's photos for training, others, with numbers above all of COCO's, for validation and test."""
+    """COCO's images for training, others, with numbers above all of COCO's, for validation and test."""
     if split == "train":
         stores = ("coco_train2014", "coco_val2014")
         return [image_id for store in stores for image_id in population.shuffled(store, "visdial")[::_COCO_SHARE]]
@@ -134,3 +135,6 @@ def _relevance(population: Population, dialog: dict[str, Any]) -> dict[str, Any]
 def _ordered(population: Population, stream: str, image_id: int, place: int, items: list[Any]) -> list[Any]:
     keyed = [(keyed_bits(population.seed, f"miniature.{stream}", image_id, place, i), i) for i in range(len(items))]
     return [items[i] for _, i in sorted(keyed)]
+
+
+MEDIA = {store: partial(images, split) for split, store in STORES.items()}

@@ -1,16 +1,17 @@
-"""VizWiz of the miniature: photos of its own, a spoken question to each, and ten answers.
+"""VizWiz of the miniature: images of its own, a spoken question to each, and ten answers.
 
-The odd rows of the source are among them: questions that nothing in the photo answers, a question that is only talk,
+The odd rows of the source are among them: questions that nothing in the image answers, a question that is only talk,
 "other" questions with "unanswerable" as their most frequent answer, the keys of an answer in two orders.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from ib_data.builders.miniature.vqav2 import questions, votes
 from ib_data.builders.miniature.world.archives import json_bytes
-from ib_data.builders.miniature.world.photos import draw
+from ib_data.builders.miniature.world.images import draw
 from ib_data.builders.miniature.world.population import Population
+from ib_data.builders.miniature.world.questions import questions, votes
 from ib_data.builders.miniature.world.scene import Scene
 from ib_data.builders.miniature.world.words import pick_shape
 from ib_data.cards import Card, SourceFile, media_stores
@@ -33,8 +34,8 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     return {file.member or file.name: json_bytes(rows)}
 
 
-def photos(split: str, population: Population) -> Iterator[tuple[str, bytes]]:
-    """(member name, JPEG) of every photo of a split."""
+def images(split: str, population: Population) -> Iterator[tuple[str, bytes]]:
+    """(member name, JPEG) of every image of a split."""
     store = media_stores()[STORES[split]]
     for number in range(_count(population, split)):
         yield store.member(number), draw(_scene(population, split, number))
@@ -77,3 +78,6 @@ def _answer(text: str, place: int) -> dict[str, str]:
     if place % 3 == 0:
         return {"answer_confidence": confidence, "answer": text}
     return {"answer": text, "answer_confidence": confidence}
+
+
+MEDIA = {store: partial(images, split) for split, store in STORES.items()}

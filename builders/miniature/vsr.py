@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ib_data.builders.miniature.world.archives import jsonl_bytes
-from ib_data.builders.miniature.world.population import Population, photo_link
+from ib_data.builders.miniature.world.population import Population, image_link_of
 from ib_data.builders.miniature.world.scene import Scene, Shape
 from ib_data.cards import Card, MediaStore, SourceFile, media_stores
 
@@ -18,10 +18,10 @@ RELATIONS: dict[str, Callable[[Shape, Shape], bool]] = {
     "below": lambda a, b: a.row > b.row,
     "beneath": lambda a, b: a.row > b.row,
 }
-# Of ten photos six are for training, one for validation and three for the test, about as in the source.
+# Of ten images six are for training, one for validation and three for the test, about as in the source.
 _SPLITS = ("train", "train", "test", "train", "validation", "train", "test", "train", "train", "test")
-_SHARED = 0  # the first photo of the training split stands in the test split too, as two do in the source
-_STATEMENTS_PER_PHOTO = 2
+_SHARED = 0  # the first image of the training split stands in the test split too, as two do in the source
+_STATEMENTS_PER_IMAGE = 2
 _CLIPPED_ROW = 1  # a row whose subject lost its first letter, as some did in the source
 
 
@@ -32,13 +32,13 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 def _rows(population: Population, split: str) -> list[dict[str, Any]]:
     stores = media_stores()
-    photos = [(stores[name], i) for name in _STORES for i in population.shuffled(name, "vsr")]
-    usable = [(store, i) for store, i in photos if len(population.scene(i).unique_kinds()) >= 2]
+    images = [(stores[name], i) for name in _STORES for i in population.shuffled(name, "vsr")]
+    usable = [(store, i) for store, i in images if len(population.scene(i).unique_kinds()) >= 2]
     rows: list[dict[str, Any]] = []
     for number, (store, image_id) in enumerate(usable):
         if _SPLITS[number % len(_SPLITS)] == split or (split == "test" and number == _SHARED):
-            turns = range(_STATEMENTS_PER_PHOTO)
-            first = _STATEMENTS_PER_PHOTO if split == "test" and number == _SHARED else 0
+            turns = range(_STATEMENTS_PER_IMAGE)
+            first = _STATEMENTS_PER_IMAGE if split == "test" and number == _SHARED else 0
             rows += [_row(population, store, image_id, first + turn) for turn in turns]
     if len(rows) > _CLIPPED_ROW:
         rows[_CLIPPED_ROW]["subj"] = rows[_CLIPPED_ROW]["subj"][1:]
@@ -52,7 +52,7 @@ def _row(population: Population, store: MediaStore, image_id: int, turn: int) ->
     voters = str([2, 19, 51][: 2 + population.below(2, "vsr.votes", image_id, turn)])
     return {
         "image": store.tail(image_id),
-        "image_link": photo_link(store, image_id),
+        "image_link": image_link_of(store, image_id),
         "caption": f"The {subject.kind} is {relation} the {other.kind}.",
         "label": label,
         "relation": relation,

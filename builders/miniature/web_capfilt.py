@@ -1,6 +1,6 @@
 """Web CapFilt of the miniature: a list of URLs with captions, at three hosts; not every URL answers with a picture.
 
-Dead links, a page instead of a picture, and one that is too small are among them; two rows share one URL, and some URLs
+Dead links, a page instead of an image, and one that is too small are among them; two rows share one URL, and some URLs
 have a query.
 """
 
@@ -8,11 +8,11 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from ib_data.builders.miniature.coco_caption import sentences
 from ib_data.builders.miniature.world.archives import json_bytes
-from ib_data.builders.miniature.world.photos import JPEG_QUALITY, paint
+from ib_data.builders.miniature.world.images import JPEG_QUALITY, paint
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import Scene
+from ib_data.builders.miniature.world.sentences import sentences
 from ib_data.builders.miniature.world.words import listing, with_article
 from ib_data.cards import Card, SourceFile
 
@@ -34,13 +34,13 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     return {file.name: json_bytes([_row(population, number, str(file.form)) for number in numbers])}
 
 
-def pictures(population: Population) -> Iterator[tuple[str, bytes]]:
+def images(population: Population) -> Iterator[tuple[str, bytes]]:
     """(URL, bytes) of everything that answers."""
     for number in range(max(_MIN_ROWS, population.num_images)):
         case = number % _CYCLE
         if case not in (*_DEAD, _SHARED):
             scene = population.scene(_SCENES + number)
-            yield _url(number), _MOVED if case == _PAGE else _picture(scene, is_tiny=case == _TINY)
+            yield _url(number), _MOVED if case == _PAGE else _image(scene, is_tiny=case == _TINY)
 
 
 def _row(population: Population, number: int, form: str) -> dict[str, Any]:
@@ -61,8 +61,11 @@ def _url(number: int) -> str:
     return _ADDRESSES[one % len(_ADDRESSES)].format(one)
 
 
-def _picture(scene: Scene, *, is_tiny: bool) -> bytes:
+def _image(scene: Scene, *, is_tiny: bool) -> bytes:
     image = paint(scene)
     out = io.BytesIO()
     (image.resize(_TINY_PX) if is_tiny else image).save(out, "JPEG", quality=JPEG_QUALITY)
     return out.getvalue()
+
+
+MEDIA = {"web_capfilt_images": images}

@@ -19,7 +19,7 @@ _REMEDY = "name the right one alone with --source"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MediaPlace:
     """Where the bytes of an image or clip lie: a member of an archive, or a loose file (`member` None).
 
     `is_fixed` is true of a file that nothing but its crawl ever wrote.
@@ -44,7 +44,7 @@ class Place:
             return self.path.read_bytes()
         return open_archive(self.path, dataset).read(self.member)
 
-    def is_same(self, other: "Place", dataset: str) -> bool:
+    def is_same(self, other: "MediaPlace", dataset: str) -> bool:
         """Whether both hold the same bytes."""
         return self.num_bytes == other.num_bytes and self.read(dataset) == other.read(dataset)
 
@@ -53,7 +53,7 @@ class Place:
 
 
 # A place, the archive or official folder that it is in, and why it is taken.
-_Candidate: TypeAlias = tuple[Place, Path, str]
+_Candidate: TypeAlias = tuple[MediaPlace, Path, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class InSource:
         """What is searched."""
         return self.places.folders
 
-    def find(self, store: MediaStore, refs: Iterable[MediaRef], are_empty: bool = False) -> dict[MediaRef, Place]:
+    def find(self, store: MediaStore, refs: Iterable[MediaRef], are_empty: bool = False) -> dict[MediaRef, MediaPlace]:
         """The place of each image or clip that is here; with `are_empty` of those that are empty files.
 
         An archive of the official size goes before all else. What lies in another archive and loose as well, or twice
@@ -92,15 +92,15 @@ class InSource:
                 found[ref] = candidates
         return self._chosen(store, found)
 
-    def _chosen(self, store: MediaStore, found: "dict[MediaRef, list[_Candidate]]") -> dict[MediaRef, Place]:
+    def _chosen(self, store: MediaStore, found: "dict[MediaRef, list[_Candidate]]") -> dict[MediaRef, MediaPlace]:
         """One place for each, out of the archive or folder that holds most of them.
 
         DataError where two loose folders below one `--source` give different ones: a second tree that only fills the
         gaps of the first is as a rule made of depth maps, masks or another dataset's images.
         """
         holds = Counter(folder for candidates in found.values() for _, folder, _ in candidates)
-        places: dict[MediaRef, Place] = {}
-        loose: dict[Path, Place] = {}
+        places: dict[MediaRef, MediaPlace] = {}
+        loose: dict[Path, MediaPlace] = {}
         for ref, candidates in found.items():
             candidates.sort(key=lambda candidate: -holds[candidate[1]])
             place, folder, why = self._only(candidates)
@@ -165,7 +165,7 @@ class InSource:
             members = open_archive(path, self.dataset).members
             name = next((name for tail in store.tails(ref.image_id) if (name := prefix + tail) in members), None)
             if name is not None:
-                found.append((Place(path, name, members[name]), path, f"--source, {why}"))
+                found.append((MediaPlace(path, name, members[name]), path, f"--source, {why}"))
         return found
 
     def _learn_prefixes(self, store: MediaStore, archives: list[Path], refs: list[MediaRef]) -> None:
@@ -206,7 +206,7 @@ class InSource:
             for path, folder in self._named(tail):
                 size = _size(path)
                 if size is not None and (size == 0) == are_empty and self.places.is_folder_of(folder, store):
-                    found.append((Place(path, None, size), folder, "--source, loose files in the official folder"))
+                    found.append((MediaPlace(path, None, size), folder, "--source, loose files in the official folder"))
             if found:
                 return found
         return []

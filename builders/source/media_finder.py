@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ib_data.builders.source.archives.archive import open_archive
 from ib_data.builders.source.folders import SourceFolders
-from ib_data.builders.source.local_media import InSource, Place
+from ib_data.builders.source.local_media import InSource, MediaPlace
 from ib_data.builders.source.media_folders import OfficialPlaces
 from ib_data.builders.source.official_files import gate_error, what_is_fetched
 from ib_data.builders.source.origins import Origin, origins_of_media
@@ -17,7 +17,7 @@ from ib_data.builders.source.web.crawl_record import Record
 from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.cards import MediaStore, family, media_stores, other_parts
 from ib_data.console import note
-from ib_data.media.opened_image import Opened, open_picture
+from ib_data.media.opened_image import Opened, open_image
 
 _MOST_SHOWN = 2
 
@@ -29,7 +29,7 @@ class Found:
     `near` says what lies near the first one that is nowhere, "" where there is nothing.
     """
 
-    places: dict[MediaRef, Place]
+    places: dict[MediaRef, MediaPlace]
     lost: dict[MediaRef, str]
     origins: tuple[Origin, ...] = ()
     near: str = ""
@@ -38,7 +38,7 @@ class Found:
 def open_media(kind: str, data: bytes, max_side: int | None = None) -> Opened:
     """The image or clip in `data`, proven to open; MediaError where it does not. `max_side` is for images."""
     if kind == "image":
-        return open_picture(data, max_side)
+        return open_image(data, max_side)
     from ib_data.media.opened_clip import open_clip
 
     return open_clip(data)
@@ -84,7 +84,7 @@ class _Search:
 
     def __init__(self, dataset: str, source: InSource, fetcher: Fetcher, allow_missing: bool) -> None:
         self.dataset, self.source, self.fetcher, self.allow_missing = dataset, source, fetcher, allow_missing
-        self.places: dict[MediaRef, Place] = {}
+        self.places: dict[MediaRef, MediaPlace] = {}
         self.lost: dict[MediaRef, str] = {}
         self.taken: Counter[tuple[str, Path, str]] = Counter()
 
@@ -164,7 +164,7 @@ class _Search:
         for ref in refs:
             member = store.member(ref.image_id)
             if member in members:
-                self.places[ref] = Place(path, member, members[member])
+                self.places[ref] = MediaPlace(path, member, members[member])
                 self.taken[store.name, path, "fetched"] += 1
 
     def _crawl(self, store: MediaStore, refs: list[MediaRef]) -> None:
@@ -176,7 +176,7 @@ class _Search:
 
     def _take(self, store: MediaStore, ref: MediaRef, result: Path | str | None) -> None:
         if isinstance(result, Path):
-            self.places[ref] = Place(result, None, result.stat().st_size, is_fixed=True)
+            self.places[ref] = MediaPlace(result, None, result.stat().st_size, is_fixed=True)
             self.taken[store.name, Path("crawled"), "fetched one by one"] += 1
         elif result is not None:
             self.lost[ref] = result

@@ -8,7 +8,6 @@ placing        where the media of the plan are; stated_size: whether an image ha
 shard_writer   one tar, its index rows and its drops
 staging        the folder of a build in progress
 existing       whether a build is already there; unchanged: told without reading rows
-kinds          what kind of build a split is, in short phrases
 check          whether a built split is what its manifest says
 dry_run        what a build would fetch and read
 """

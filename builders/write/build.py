@@ -16,7 +16,7 @@ import simplejpeg
 from filelock import FileLock, Timeout
 
 from ib_data import __version__
-from ib_data.builders.all import BUILDERS
+from ib_data.builders.all import builder_of
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.local_media import InSource
@@ -34,12 +34,12 @@ from ib_data.builders.write.existing import (
     require_replace,
     require_replace_damaged,
 )
-from ib_data.builders.write.kinds import drops_in_words
 from ib_data.builders.write.placing import MISSING, with_media, without_repeated
 from ib_data.builders.write.plan import OTHER_SIZE, UNREADABLE, EmptySplitError, Plan, group, let_in, make_plan
 from ib_data.builders.write.staging import WHOLE, finish, prepare, recover, swap, write_all
 from ib_data.builders.write.unchanged import fingerprint, is_unchanged, remember
 from ib_data.cards import Card, MediaStore, family
+from ib_data.cards.kinds import drops_in_words
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
@@ -117,9 +117,9 @@ def chosen_splits(card: Card, build: Build, split: str | None) -> tuple[str | No
 
 def _warn_of_mixed_forms(card: Card, form: str | None, home: Home) -> None:
     """Say so where another split was built from another form: their splits may share images (COCO's 2014 and 2017)."""
-    manifests, _ = survey(home)
+    manifests, _ = survey(home, card.name)
     for other in manifests:
-        if other.dataset == card.name and other.recipe.get("form") != (form or ""):
+        if other.recipe.get("form") != (form or ""):
             note(
                 f"{card.name}: {other.split} here is of the {other.recipe.get('form')} form, not {form}: build it again"
             )
@@ -163,6 +163,10 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
     """Build one split, or return its manifest where the same recipe has built it already."""
     if not files_of(card, split, form):
         raise IbDataError(f"{card.name}: the {form} form of the source has no split {split!r}")
+    if build.options.miniature:
+        from ib_data.builders.miniature.mirror import require_writer
+
+        require_writer(card.name)
     build.home.mark()
     build.home.lock(card.name).parent.mkdir(exist_ok=True)
     with _waiting(build.home.lock(f"{card.name}-{split}"), f"{card.name}/{split}"):
@@ -227,7 +231,7 @@ def _nothing_kept(manifest: Manifest, drops: Path) -> NothingKeptError:
 
 def _plan(card: Card, files: Files, build: Build) -> Plan:
     options = build.options
-    images, drops = group(files, BUILDERS[card.name](files), card.splits[files.split])
+    images, drops = group(files, builder_of(card)(files), card.splits[files.split])
     plan = make_plan(files, images, drops)
     if options.media:
         located = {found.file.name: found.path for found in files.located.values()}

@@ -1,62 +1,44 @@
-"""Proving that what is built is what its manifest says."""
+"""Verifying that what is built is what its manifest says."""
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
-
-import pyarrow.parquet as pq
 
 from ib_data.builders.source.media_finder import open_media
 from ib_data.builders.source.web.fetcher import sha256_of
 from ib_data.cards import Card
-from ib_data.errors import IbDataError, MissingExtraError
+from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.media.frames import PYAV_REMEDY, has_pyav
-from ib_data.stored.index import SCHEMA, another_owner
+from ib_data.sample import Sample
+from ib_data.stored.built_split import BuiltSplit
+from ib_data.stored.index_file import parquet_problem
 from ib_data.stored.manifest import DROPS, INDEX, Manifest
-from ib_data.stored.sample_reader import extent_of, read_sample
 
 
-def problems(card: Card, manifest: Manifest, folder: Path, decode: bool = False) -> Iterator[str]:
+def problems(card: Card, built: BuiltSplit, decode: bool = False) -> Iterator[str]:
     """Every way in which the files of a built split differ from its manifest, its index and its card, a line each.
 
-    With `decode` every sample is read by its byte range, compared with the index, and its image or clip opened. Without
-    PyAV clips are compared only; the end of the lines is then a MissingExtraError, which counts them.
+    The split is opened without verification, so that each sample speaks for itself. With `decode` every sample is read
+    by its byte range, compared with the index, and its image or clip opened. Without PyAV clips are compared only; the
+    end of the lines is then a MissingExtraError, which counts them. The index is read in batches.
     """
+    manifest = built.manifest
     for name, expected in _checksums(manifest):
-        path = folder / name
+        path = built.folder / name
         if not path.is_file():
             yield f"{name}: missing"
         elif (found := sha256_of(path)) != expected:
             yield f"{name}: sha256 expected {expected}, found {found}"
             with suppress(OSError):  # newer than the manifest, it is hashed by a build, which hashes no other shard
                 path.touch()
-    for name in (INDEX, DROPS):
-        if owner := _other_owner(folder / name, manifest):
-            yield f"{name}: its rows are of {owner}"
-    try:
-        index = pq.read_table(folder / INDEX)
-    except (OSError, ValueError) as error:
-        yield f"{INDEX}: cannot be read ({error})"
-        return
-    if index.schema != SCHEMA:
-        yield f"{INDEX}: its columns are not those of this version; build again"
-        return
-    if index.num_rows != manifest.num_annotations:
-        yield f"{INDEX}: {index.num_rows:,} rows, the manifest says {manifest.num_annotations:,}"
+    wrong = {name: parquet_problem(path, manifest) for name in (INDEX, DROPS) if (path := built.folder / name).exists()}
+    yield from (f"{name}: {problem}" for name, problem in wrong.items() if problem)
     official = card.splits[manifest.split].num_annotations
     # Drops are not counted: ScienceQA's card counts the problems with an image, IconQA's those of one kind.
     if official is not None and manifest.num_annotations > official:
         yield f"holds {manifest.num_annotations:,} annotations, the card says {official:,}"
-    if decode:
-        yield from _sample_problems(index.to_pylist(), folder)
-
-
-def _other_owner(path: Path, manifest: Manifest) -> str | None:
-    try:
-        return another_owner(pq.read_metadata(path), manifest.dataset, manifest.split)
-    except (OSError, ValueError):
-        return None
+    if decode and INDEX in wrong and wrong[INDEX] is None:
+        yield from _sample_problems(built)
 
 
 def _checksums(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -66,26 +48,25 @@ def _checksums(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield shard.name, shard.sha256
 
 
-def _sample_problems(rows: list[dict[str, object]], folder: Path) -> Iterator[str]:
+def _sample_problems(built: BuiltSplit) -> Iterator[str]:
     can_open_clips = has_pyav()
     num_unopened = 0
-    for row in rows:
-        if row["ordinal"] != 0:
-            continue
-        try:
-            sample, data = read_sample(folder / str(row["shard"]), extent_of(row))
-            if sample.key != row["key"]:
-                yield f"{row['shard']}: holds {sample.key} where the index says {row['key']}"
-            if data is None:
-                continue
-            if sample.media.kind == "video" and not can_open_clips:
-                num_unopened += 1
-                sha256 = hashlib.sha256(data).hexdigest()
-            else:
-                sha256 = open_media(sample.media.kind, data).sha256
-            if sha256 != row["media_sha256"]:
-                yield f"{row['shard']}: {row['key']}: the media are not those of the index"
-        except IbDataError as error:
-            yield f"{row['key']}: {error}"
+    try:
+        for ref in built.refs():
+            try:
+                sample, data = built.read(ref)
+                is_unopened = sample.media.kind == "video" and not can_open_clips and data is not None
+                num_unopened += is_unopened
+                if data is not None and _sha256(sample, data, is_unopened) != ref.media_sha256:
+                    yield f"{ref.shard}: {ref.key}: the media are not those of the index"
+            except IbDataError as error:
+                yield f"{ref.key}: {error}"
+    except DataError as error:  # pages of the index that are damaged behind a good footer
+        yield str(error)
     if num_unopened:
         raise MissingExtraError(f"not opened, only compared: {num_unopened:,} clips; {PYAV_REMEDY}")
+
+
+def _sha256(sample: Sample, data: bytes, is_unopened: bool) -> str:
+    """The checksum of an image or clip, after it was opened; MediaError for one that does not open."""
+    return hashlib.sha256(data).hexdigest() if is_unopened else open_media(sample.media.kind, data).sha256

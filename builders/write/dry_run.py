@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ib_data.builders.all import BUILDERS
+from ib_data.builders.all import builder_of
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.media_finder import find_media
 from ib_data.builders.source.official_files import at_hand
@@ -58,7 +58,7 @@ def _to_fetch(card: Card, file: SourceFile, build: Build) -> Origin:
 
 
 def _media(card: Card, build: Build, files: Files) -> Iterator[Step]:
-    images, drops = group(files, BUILDERS[card.name](files), card.splits[files.split])
+    images, drops = group(files, builder_of(card)(files), card.splits[files.split])
     refs = [planned.ref for planned in make_plan(files, images, drops).samples[: build.options.limit]]
     located = {found.file.name: found.path for found in files.located.values()}
     found = find_media(refs, card.name, build.folders, build.fetcher, True, located, is_dry=True)

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 
 from ib_data.builders.source.web.fetcher import sha256_of
 from ib_data.builders.write.build_options import Options
-from ib_data.builders.write.kinds import kind_of
 from ib_data.cards import load_card
+from ib_data.cards.kinds import kind_of
 from ib_data.console import note
 from ib_data.errors import DataError
 from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, Manifest, UnreadableError, read_manifest

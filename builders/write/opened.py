@@ -32,14 +32,15 @@ def opened_build(
     mirror: str | None = None,
     from_hub: bool = False,
     mini_size: int = MINI_SIZE,
+    datasets: Sequence[str] = (),
     report: Callable[[Manifest, bool], None] = lambda _manifest, _is_new: None,
 ) -> Iterator[Build]:
-    """A build for `build_dataset` and `steps`; with `options.miniature` the miniature is served while it is open.
+    """A build for `build_dataset` and `steps`; with `options.miniature` what `datasets` need of it is drawn and served.
 
     IbDataError for an address that no mirror has, and for a mirror that is the miniature of a home.
     """
     folders = SourceFolders(tuple(path.absolute() for path in sources), home)
-    with _fetcher(home, options.miniature, mirror, mini_size) as fetcher:
+    with _fetcher(home, options, mirror, mini_size, list(datasets)) as fetcher:
         yield Build(home=home, fetcher=fetcher, folders=folders, options=options, from_hub=from_hub, report=report)
 
 
@@ -76,11 +77,13 @@ def raise_failures(cards: Sequence[Card], failed: dict[str, IbDataError]) -> Non
         raise IbDataError(f"{len(failed)} of {len(cards)} datasets were not built: {', '.join(failed)}")
 
 
-def _fetcher(home: Home, mini: bool, mirror: str | None, mini_size: int) -> AbstractContextManager[Fetcher]:
-    if mini:
+def _fetcher(
+    home: Home, options: Options, mirror: str | None, mini_size: int, datasets: list[str]
+) -> AbstractContextManager[Fetcher]:
+    if options.miniature:
         from ib_data.builders.miniature.server import miniature_fetcher  # draws, which an official build never does
 
-        return miniature_fetcher(home, mini_size)
+        return miniature_fetcher(home, mini_size, datasets=datasets, with_media=options.media, tell=note)
     if fault := mirror_fault(mirror):
         raise IbDataError(fault)
     if mirror and urlsplit(mirror).scheme == "file":

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ib_data.builders.source.files import Files
-from ib_data.builders.source.local_media import Place
+from ib_data.builders.source.local_media import MediaPlace
 from ib_data.builders.source.origins import Origin
 from ib_data.builders.source.row import Drop, MediaRef, Row
 from ib_data.builders.source.row_counts import tell_count
@@ -36,7 +36,7 @@ class Planned:
 
     sample: Sample
     ref: MediaRef
-    place: Place | None = None
+    place: MediaPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from ib_data.builders.source.row import Drop
 from ib_data.builders.source.web.fetcher import sha256_of
 from ib_data.builders.write.plan import OTHER_SIZE, UNREADABLE, Planned
 from ib_data.builders.write.stated_size import OtherSizeError, check_size_stated
-from ib_data.media.opened_image import MediaError, Opened
+from ib_data.media.faults import MediaError
+from ib_data.media.opened_image import Opened
 from ib_data.sample import Sample
 from ib_data.stored.index import SCHEMA, Extent, index_rows, write_table
 from ib_data.stored.manifest import Shard

@@ -80,7 +80,7 @@ class Asked:
         """The split of the dataset. Raises what `open_split` raises."""
         card = find_card(self.name)
         split = open_split(store_of(self.home, self.shards, self.cache_bytes), card, self.split)
-        renderer = Renderer(Library(self.templates), self.seed)
+        renderer = Renderer(Library(self.templates), self.seed).of(card)
         return BridgeMember(name=self.name, card=card, split=split, renderer=renderer)
 
     def members(self) -> list[BridgeMember]:
@@ -91,9 +91,8 @@ class Asked:
         share, members = weights(mixture), []
         for name, source in found.items():
             assert source.card is not None
-            assert source.folder is not None
-            assert source.manifest is not None
-            split = BuiltSplit(store, source.folder, source.manifest)
-            member = BridgeMember(name=name, card=source.card, split=split, renderer=renderer, is_pass=False)
+            assert source.built is not None
+            of = renderer.of(source.card)
+            member = BridgeMember(name=name, card=source.card, split=source.built, renderer=of, is_pass=False)
             members.append(replace(member, weight=share[name]))
         return members

@@ -14,9 +14,9 @@ from ib_data.home import Home, HomeLike
 from ib_data.mixtures.bridges.members import Asked
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import open_stream
-from ib_data.mixtures.stream.stream_options import StreamOptions
 from ib_data.sample import Annotation
 from ib_data.stored.index import annotation_of
+from ib_data.stream_options import StreamOptions
 
 if TYPE_CHECKING:
     import datasets

@@ -17,6 +17,7 @@ from ib_data.keyed import keyed_below, keyed_unit
 from ib_data.mixtures.bridges.members import Asked, BridgeMember
 from ib_data.sample import Annotation, Sample
 from ib_data.stored.index import Extent
+from ib_data.stored.store import Place
 from ib_data.templates.render_errors import RenderError
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class _Opened:
             return os.fdopen(descriptor, "rb")
         # A cache without room for a whole shard: it is read as one range, and held while it is used.
         whole = Extent(offset=0, num_bytes=shard.num_bytes, json_offset=0, json_bytes=0)
-        return io.BytesIO(split.store.ranges([(split.folder, shard, whole)])[0])
+        return io.BytesIO(split.store.ranges([Place(split.folder, shard, whole)])[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from ib_data import __version__
+from ib_data.cards.roots import own_files
 from ib_data.console import note
 from ib_data.errors import DataError, os_error_line
 from ib_data.home import Home
@@ -23,7 +24,7 @@ from ib_data.mixtures.catalog.messages import in_short
 from ib_data.mixtures.catalog.relations import EVERY_RELATION
 from ib_data.mixtures.catalog.tables import TABLES, arrow_table, stats_files
 from ib_data.mixtures.catalog.views import DERIVED, VIEWS, literal, unreadable, view_files
-from ib_data.stored.manifest import MANIFEST
+from ib_data.stored.manifest import MANIFEST, built_folders
 
 # DuckDB 2 would write a format that no 1.x program opens.
 _STORAGE_VERSION = "v1.0.0"
@@ -166,8 +167,9 @@ def _content(connection: duckdb.DuckDBPyConnection, name: str, home: Home, held:
 
 def _stamp(home: Home) -> str:
     """A digest of everything the catalog is made from; files of the home by name, time and size: they can be large."""
-    manifests = sorted(home.root.glob(f"shards/*/*/{MANIFEST}"))
-    counted = (path for manifest in manifests for path in stats_files(manifest.parent))
+    folders = built_folders(home)
+    manifests = [folder / MANIFEST for folder in folders]
+    counted = (path for folder in folders for path in stats_files(folder))
     files = [_seen(path) for path in (*manifests, *counted, *view_files(home), home.quarantine)]
     made_as = [str((EVERY_RELATION, DERIVED, MACROS)), __version__, str(home.root)]
     digest = sha256(json.dumps([made_as, files]).encode())
@@ -175,6 +177,8 @@ def _stamp(home: Home) -> str:
         entries = (f for f in package_files(f"ib_data.{package}").iterdir() if f.name.endswith((".md", ".toml")))
         for entry in sorted(entries, key=lambda f: f.name):
             digest.update(entry.name.encode() + b"\0" + entry.read_bytes())
+    for path in own_files():
+        digest.update(str(path).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 

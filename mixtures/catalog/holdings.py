@@ -4,12 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from ib_data.errors import DataError
 from ib_data.home import Home
-from ib_data.stored.index import DROPS_SCHEMA, SCHEMA, another_owner
+from ib_data.stored.index_file import parquet_error, parquet_problem
 from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, Manifest, survey
 
 # The relations that read a file; a damaged manifest is missed by all of them.
@@ -63,27 +59,8 @@ def holdings(home: Home) -> Holdings:
 
 
 def _lost_files(folder: Path, manifest: Manifest) -> Iterator[Lost]:
-    for name, schema, num_rows in (
-        (INDEX, SCHEMA, manifest.num_annotations),
-        (DROPS, DROPS_SCHEMA, manifest.num_drops),
-    ):
-        if problem := _problem(folder / name, manifest, schema, num_rows):
-            remedy = f"build {manifest.dataset} again"
-            error = DataError(manifest.dataset, problem, file=str(folder / name), remedy=remedy)
+    """By their footers: of a damaged file DuckDB does not say which it is."""
+    for name in (INDEX, DROPS):
+        if problem := parquet_problem(folder / name, manifest):
+            error = parquet_error(folder / name, manifest, problem)
             yield Lost(manifest.dataset, manifest.split, name, str(error))
-
-
-def _problem(path: Path, manifest: Manifest, schema: pa.Schema, num_rows: int) -> str | None:
-    """What is wrong with a Parquet file by its footer: of one that is damaged DuckDB does not say which it is."""
-    try:
-        metadata = pq.read_metadata(path)
-        names = set(metadata.schema.to_arrow_schema().names)
-    except (pa.ArrowException, OSError, ValueError):  # also where it is missing or a folder
-        return "is no Parquet file" if path.is_file() else "is missing"
-    if other := another_owner(metadata, manifest.dataset, manifest.split):
-        return f"is of {other}, not of {manifest.dataset}/{manifest.split}"
-    if not names >= set(schema.names):
-        return "has not the columns of this version"
-    if metadata.num_rows != num_rows:
-        return f"expected {num_rows:,} rows as the manifest says, found {metadata.num_rows:,}"
-    return None

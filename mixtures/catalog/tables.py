@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from ib_data import __version__
-from ib_data.builders.write.kinds import kind_of
 from ib_data.cards import Card, card_names, load_card
+from ib_data.cards.kinds import kind_of
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.mixtures.catalog.holdings import Holdings
@@ -22,7 +22,7 @@ from ib_data.stored.conversations import num_conversations
 from ib_data.stored.manifest import INDEX, MANIFEST, Manifest
 from ib_data.strict import Table
 from ib_data.tasks import TASKS
-from ib_data.templates.library import PACKAGED
+from ib_data.templates.library import PACKAGED, Library
 from ib_data.templates.stats.stats_file import RenderLengths, outdated, read_stats
 
 _ARROW = {TEXT: pa.string(), WHOLE: pa.int64(), NUMBER: pa.float64(), FLAG: pa.bool_()}
@@ -128,6 +128,11 @@ def _damaged(_home: Home, held: Holdings) -> Iterator[Row]:
 def _templates(_home: Home, _held: Holdings) -> Iterator[Row]:
     for task in TASKS:
         yield from ((t.task, t.name, t.kind, t.text, t.sha256) for t in PACKAGED.load(task))
+    own = {(card.task, card.templates) for card in map(load_card, card_names()) if card.templates}
+    for task, folder in sorted(own):
+        packaged = PACKAGED.load(task)
+        found = (t for t in Library(folder).load(task) if t not in packaged)
+        yield from ((t.task, t.name, t.kind, t.text, t.sha256) for t in found)
 
 
 def _mixture_members(_home: Home, _held: Holdings) -> Iterator[Row]:

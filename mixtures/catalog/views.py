@@ -12,15 +12,14 @@ from ib_data.home import Home
 from ib_data.mixtures.catalog.holdings import Holdings, Lost
 from ib_data.mixtures.catalog.relations import COUNTED, EVERY_RELATION, RELATIONS, SKIPS
 from ib_data.mixtures.catalog.tables import built_of
-from ib_data.stored.manifest import DROPS, INDEX, MANIFEST
+from ib_data.stored.manifest import DROPS, INDEX, built_folders
 
 _KEYS = ("dataset", "split", "key")
 
 
 def view_files(home: Home) -> list[Path]:
     """The files that the views read, there or not: indices and drops of what is built, and kept draws."""
-    folders = [path.parent for path in sorted(home.root.glob(f"shards/*/*/{MANIFEST}"))]
-    return [*(folder / name for folder in folders for name in (INDEX, DROPS)), *_kept_draws(home)]
+    return [*(folder / name for folder in built_folders(home) for name in (INDEX, DROPS)), *_kept_draws(home)]
 
 
 def empty(name: str) -> str:

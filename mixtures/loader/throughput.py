@@ -98,7 +98,7 @@ def measured(
                 break
         else:
             if not meter.num_positions:
-                raise IbDataError(f"mixture {stream.mixture.name}: nothing to visit for rank {rank} of {world}")
+                raise IbDataError(f"mixture {stream.mixture.name}: nothing to read for rank {rank} of {world}")
     except KeyboardInterrupt:
         is_cut = True
     return Throughput(
@@ -117,9 +117,9 @@ def _here(
 ) -> Iterator[int]:
     share = batch_size // world
     position = start + rank * share
-    while not once or position < stream.num_visits:
+    while not once or position < stream.pass_size:
         began = time.perf_counter()
-        num_examples = len((stream.visit if once else stream.batch)(position, share))
+        num_examples = len((stream.read_pass if once else stream.batch)(position, share))
         meter.wait_s += time.perf_counter() - began
         meter.add(stream.meter.take())
         yield num_examples
@@ -137,7 +137,7 @@ def _by_workers(
     made = StreamLoader(
         stream, batch_size, _handed_over, world=world, rank=rank, start=start, workers=workers, once=once
     )
-    with made.naming_deaths():
+    with made.translate_worker_errors():
         for num_examples, _pictures in made:
             meter.add(made.meter.take())
             yield num_examples

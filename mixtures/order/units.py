@@ -24,7 +24,7 @@ class Units:
 
     @property
     def count(self) -> int:
-        """How many units an epoch visits."""
+        """How many units an epoch has."""
         if self.annotations_per_image > 1:
             return self.rows.num_samples
         return len(self.rows.last_turns) if self.is_chat else self.rows.count
@@ -35,7 +35,7 @@ class Units:
         All annotations of an image come before one comes again (within an epoch none comes twice).
         """
         if self.annotations_per_image == 1:
-            return (self._row(unit),)
+            return (int(self.rows.last_turns[unit]) if self.is_chat else unit,)
         first, end = int(self._firsts[unit]), int(self._firsts[unit + 1])
         num_rows = end - first
         if num_rows <= self.annotations_per_image:

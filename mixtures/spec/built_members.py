@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 from ib_data.annotation_fields import promised_fields
 from ib_data.cards import Card, card_names, load_card
@@ -11,7 +10,7 @@ from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import Home
 from ib_data.mixtures.spec.mixture import COUNTS, Member, Mixture
 from ib_data.mixtures.spec.weights import drawn_names
-from ib_data.stored.manifest import Manifest, read_manifest
+from ib_data.stored.built_split import BuiltSplit, NotBuiltError, open_built
 from ib_data.stored.store import LocalStore, Store
 from ib_data.tasks import TASKS
 from ib_data.templates.renderer import Renderer
@@ -19,20 +18,19 @@ from ib_data.templates.renderer import Renderer
 
 @dataclass(frozen=True)
 class Source:
-    """A member, its card, and the folder and manifest of the split that holds it; None where there is none.
+    """A member, its card, and the built split that holds it; None where there is none.
 
-    A view (such as `vqav2_qg`) stands on the shards of its base. The card's task is the one that the member asks for.
+    A view (such as `vqav2_qg`) reads the split of its base. The card's task is the one that the member asks for.
     """
 
     member: Member
     card: Card | None
-    folder: Path | None
-    manifest: Manifest | None
+    built: BuiltSplit | None
 
     @property
     def num_built(self) -> int | None:
         """How many annotations are built; None where the split is not built."""
-        return self.manifest.num_annotations if self.manifest else None
+        return None if self.built is None else len(self.built)
 
     @property
     def num_built_as_pinned(self) -> int | None:
@@ -49,11 +47,7 @@ class Source:
 
     @cached_property
     def _num_conversations(self) -> int | None:
-        from ib_data.stored.conversations import num_conversations  # reads Parquet, which few callers need
-
-        if not self.num_built or self.folder is None or self.manifest is None:
-            return self.num_built
-        return num_conversations(self.folder, self.manifest)
+        return self.built.num_conversations if self.built else self.num_built
 
 
 def sources(place: Home | Store, mixture: Mixture) -> dict[str, Source]:
@@ -62,7 +56,7 @@ def sources(place: Home | Store, mixture: Mixture) -> dict[str, Source]:
     return {member.name: _source(store, member) for member in mixture.members}
 
 
-def unlike_pinned(mixture: Mixture, found: Mapping[str, Source]) -> list[str]:
+def differing_sizes(mixture: Mixture, found: Mapping[str, Source]) -> list[str]:
     """A phrase for each member that some stage draws from and of which not exactly the pinned size is built.
 
     Both are counted in what the spec pins, annotations or conversations, however the mixture renders.
@@ -108,9 +102,11 @@ def _serves(fields: Sequence[str], task: str) -> bool:
 
 def _source(store: Store, member: Member) -> Source:
     if member.dataset not in card_names():
-        return Source(member, None, None, None)
+        return Source(member, None, None)
     card = load_card(member.dataset)
     if member.task:
         card = replace(card, task=member.task)
-    folder = store.folder(card.stored_as, member.split)
-    return Source(member, card, folder, read_manifest(folder, card.stored_as))
+    try:
+        return Source(member, card, open_built(store, card.stored_as, member.split))
+    except NotBuiltError:
+        return Source(member, card, None)

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Collection, Set
 from dataclasses import replace
 from functools import lru_cache
-from importlib.resources import files as package_files
 from pathlib import Path
 
+from ib_data.cards.roots import mixture_files, shown
 from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 from ib_data.home import SPLITS
 from ib_data.mixtures.order.schedule import BLOCK, MAX_POSITION
@@ -31,8 +31,8 @@ _MAX_EXPONENT = 10
 
 
 def mixture_names() -> tuple[str, ...]:
-    """The names of the packaged mixtures, sorted."""
-    return tuple(sorted(f.name[:-5] for f in package_files("ib_data.mixtures").iterdir() if f.name.endswith(".toml")))
+    """The names of the packaged mixtures and of those in folders of one's own, sorted."""
+    return tuple(mixture_files())
 
 
 def load_mixture(name_or_path: str | Path) -> Mixture:
@@ -47,8 +47,8 @@ def load_mixture(name_or_path: str | Path) -> Mixture:
 
 def _find(name: str, folder: Path) -> Table:
     """The spec of a packaged name, or that in a file whose path may be relative to `folder`."""
-    if name in mixture_names():
-        return _packaged(name, package_files("ib_data.mixtures").joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    if file := mixture_files().get(name):
+        return _packaged(name, file.read_text(encoding="utf-8"), shown(file, "mixtures"))
     path = folder / name
     if path.suffix != ".toml":
         remedy = f"{did_you_mean(name, mixture_names())} (or give a .toml file)"
@@ -60,9 +60,9 @@ def _find(name: str, folder: Path) -> Table:
 
 
 @lru_cache(maxsize=32)
-def _packaged(name: str, text: str) -> Table:
-    """The spec of a packaged mixture. One is often the base of others, and the catalog asks for each of them."""
-    return _table(name, text, f"mixtures/{name}.toml")
+def _packaged(name: str, text: str, file: str) -> Table:
+    """The spec of a mixture that has a name. One is often the base of others, and the catalog asks for each of them."""
+    return _table(name, text, file)
 
 
 def _table(name: str, text: str, file: str) -> Table:

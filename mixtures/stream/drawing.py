@@ -41,7 +41,7 @@ def drawn(
         refuse_unknown(mixture)
         found = sources(home, mixture)
     is_chat = mixture.render.turns == "chat"
-    rows = {name: _rows(home, found[name]) for name in mixture.names}
+    rows = {name: _rows(found[name]) for name in mixture.names}
     sizes = {name: found[name].epoch_size(mixture.render.turns) for name in mixture.names}
     draws = Schedule(stage_quotas(mixture), sizes, seed).slice(start, count)
     keys, ids = (np.full(count, None, dtype=object) for _ in range(2))
@@ -86,10 +86,8 @@ def keep(home: Home, mixture: Mixture, seed: int, table: pa.Table) -> Path:
     return path
 
 
-def _rows(home: Home, source: Source) -> Rows | None:
-    if source.folder and source.num_built and source.manifest:
-        return Rows(source.folder, source.manifest, home.cache)
-    return None
+def _rows(source: Source) -> Rows | None:
+    return source.built.rows if source.built else None
 
 
 def _spec_sha256(mixture: Mixture) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ib_data.sample import Annotation
-from ib_data.templates.render import Rendered
+from ib_data.templates.rendered import Rendered
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,22 +1,20 @@
 """The members of a mixture as a stream reads them: what is built, what is not, and each with its index."""
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
+from ib_data.cards import card_names
 from ib_data.console import note
 from ib_data.errors import IbDataError
-from ib_data.home import Home
 from ib_data.keyed import keyed_bits
 from ib_data.mixtures.order.units import Units
-from ib_data.mixtures.spec.built_members import Source, refuse_unknown, sources, unlike_pinned
+from ib_data.mixtures.spec.built_members import Source, differing_sizes, refuse_unknown, sources
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.weights import drawn_names
-from ib_data.mixtures.stream.example_reader import Part
-from ib_data.mixtures.stream.stream_options import StreamOptions
-from ib_data.mixtures.stream.template_choice import TemplateChoice
-from ib_data.stored.rows import Rows
+from ib_data.mixtures.stream.part import Part
+from ib_data.stored.built_split import BuiltSplit
 from ib_data.stored.store import LocalStore, Store
-from ib_data.templates.render import fixed_template
+from ib_data.templates.renderer import Renderer
 
 _BITS = 2**64 - 1
 
@@ -32,42 +30,35 @@ def find_built(store: Store, mixture: Mixture, *, available: bool) -> tuple[Mixt
     missing = [name for name, source in found.items() if not source.num_built]
     if missing:
         if len(missing) == len(found):
-            store.refuse_other_layout()
+            store.require_layout(card_names())
         _report_missing(spec, missing, available, isinstance(store, LocalStore))
         spec = spec.only(set(found) - set(missing))
     return spec, {name: source for name, source in found.items() if name not in missing}
 
 
-def parts_of(
-    built: Mapping[str, Source], mixture: Mixture, seed: int, options: StreamOptions, home: Home
-) -> dict[str, Part]:
+def parts_of(built: Mapping[str, Source], renderer: Renderer, annotations_per_image: int) -> dict[str, Part]:
     """The members in order; two members over the same shards (a dataset and its view) share one index."""
-    rows: dict[Any, Rows] = {}
+    splits: dict[Path, BuiltSplit] = {}
     parts = {}
     for name, source in built.items():
         assert source.card is not None
-        assert source.folder is not None
-        assert source.manifest is not None
-        shared = rows.setdefault(source.folder, Rows(source.folder, source.manifest, home.cache))
+        assert source.built is not None
+        split = splits.setdefault(source.built.folder, source.built)
         units = Units(
-            rows=shared,
-            annotations_per_image=options.annotations_per_image,
-            is_chat=mixture.render.turns == "chat",
-            key=keyed_bits(seed, f"mixture/turns/{name}") & _BITS,
+            rows=split.rows,
+            annotations_per_image=annotations_per_image,
+            is_chat=renderer.options.turns == "chat",
+            key=keyed_bits(renderer.seed, f"mixture/turns/{name}") & _BITS,
         )
-        choice = TemplateChoice(source.card, seed, mixture.render, options.templates)
-        template = fixed_template(source.card, options.templates)
-        parts[name] = Part(name, source.card, source.member.split, shared, units, choice, template)
+        parts[name] = Part(name, source.card, split, units, renderer.of(source.card))
     return parts
 
 
 def report_sizes(mixture: Mixture, parts: Mapping[str, Part], *, strict: bool) -> None:
     """A note that names the members of which more or less is built than the spec pins; with `strict` IbDataError."""
     members = {member.name: member for member in mixture.members}
-    found = {
-        name: Source(members[name], part.card, part.rows.folder, part.rows.manifest) for name, part in parts.items()
-    }
-    differing = unlike_pinned(mixture, found)
+    found = {name: Source(members[name], part.card, part.built) for name, part in parts.items()}
+    differing = differing_sizes(mixture, found)
     if not differing:
         return
     text = (

@@ -5,7 +5,7 @@ World size, rank and workers only slice the order, resuming is a seek, and nothi
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -13,22 +13,25 @@ from typing import Any
 import numpy as np
 
 from ib_data.home import Home, HomeLike
+from ib_data.mixtures.order.block_shuffle import Locality
 from ib_data.mixtures.order.schedule import BLOCK, MAX_POSITION, Draws, Schedule
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.spec_file import load_mixture
 from ib_data.mixtures.spec.weights import stage_quotas
 from ib_data.mixtures.stream.example import Example, ExampleIds
-from ib_data.mixtures.stream.example_reader import ExampleReader, Part, Wanted
+from ib_data.mixtures.stream.example_reader import ExampleReader
+from ib_data.mixtures.stream.part import Drawn, Part
 from ib_data.mixtures.stream.parts import find_built, parts_of, report_sizes
 from ib_data.mixtures.stream.quarantine import Quarantine
 from ib_data.mixtures.stream.state import Description, fingerprint, position_of, state_of
-from ib_data.mixtures.stream.stream_options import StreamOptions
 from ib_data.stored.meter import Meter
 from ib_data.stored.shard_reader import ShardReader
 from ib_data.stored.store import Store, store_of
-from ib_data.templates.render import templates_digest
+from ib_data.stream_options import StreamOptions
+from ib_data.templates.library import PACKAGED, Library
+from ib_data.templates.renderer import Renderer
 
-# Positions whose order is computed ahead in one go: 0.8 microseconds each at 8 blocks, 4 at one block.
+# Positions whose order is computed in one go.
 _POSITIONS_AT_ONCE = 8 * BLOCK
 # Positions whose samples are read in one go, in the order in which they lie on disk.
 _READ_AT_ONCE = 64
@@ -37,7 +40,7 @@ _READ_AT_ONCE = 64
 class Stream:
     """An endless order of examples; made by `open_stream`. Positions run from 0 to 2**62.
 
-    It may be pickled, for workers that are started anew. `meter` counts what this process read.
+    It may be pickled, for spawned workers. `meter` counts what this process read.
     """
 
     def __init__(
@@ -48,12 +51,12 @@ class Stream:
         self.options = options
         self._parts = dict(parts)
         self._reader = ExampleReader(
-            seed, options, mixture.render, ShardReader(store), Quarantine(home.quarantine, options.max_bad_share)
+            seed, options, ShardReader(store), Quarantine(home.quarantine, options.max_bad_share)
         )
         sizes = {name: part.units.count for name, part in parts.items()}
-        self._ahead: tuple[int, Draws] | None = None
-        self._last: int | None = None
-        self.schedule = Schedule(stage_quotas(mixture), sizes, seed, locality=options.locality)
+        self.schedule = Schedule(
+            stage_quotas(mixture), sizes, seed, locality=Locality() if options.local_order else None
+        )
 
     def __repr__(self) -> str:
         return f"<Stream {self.mixture.name}: {', '.join(self._parts)}; seed {self.seed}>"
@@ -71,7 +74,7 @@ class Stream:
     def at(self, position: int) -> Example:
         """The (first) example at a position; DataError where its shard or index is damaged."""
         draw = self.schedule.at(position)
-        return self._reader.read([Wanted(self._parts[draw.member], position, draw.index, draw.epoch)])[0]
+        return self._reader.read([self._parts[draw.member].drawn(position, draw.index, draw.epoch)])[0]
 
     def batch(self, start: int, count: int) -> list[Example]:
         """The examples of the positions start, start + 1, ... (`count` of them), read in the order of the shards.
@@ -80,7 +83,7 @@ class Stream:
         """
         if start < 0 or count < 0:
             raise ValueError(f"no batch of a stream: start {start}, count {count}")
-        return self._reader.read(self._wanted(self._drawn(start, count)))
+        return self._reader.read(self._drawn(self.schedule.batch(start, count)))
 
     def examples(
         self,
@@ -98,9 +101,9 @@ class Stream:
         same global order is given, each position once, whatever the world size.
         """
         for draws in self._slices(start, count, world, rank, share):
-            wanted = self._wanted(draws)
-            for first in range(0, len(wanted), _READ_AT_ONCE):
-                yield from self._reader.read(wanted[first : first + _READ_AT_ONCE], with_pixels=with_pixels)
+            for first in range(0, len(draws), _READ_AT_ONCE):
+                drawn = self._drawn(draws.take(slice(first, first + _READ_AT_ONCE)))
+                yield from self._reader.read(drawn, with_pixels=with_pixels)
 
     def ids(
         self, start: int = 0, count: int | None = None, world: int = 1, rank: int = 0, share: int = 1
@@ -108,18 +111,17 @@ class Stream:
         """The ids of what `examples` would give, from the index alone: no shard is read, nothing is rendered."""
         per_image = self.options.annotations_per_image
         for draws in self._slices(start, count, world, rank, share):
-            for want in self._wanted(draws):
-                part = want.part
-                for number, row in enumerate(part.units.rows_of(want.unit, want.epoch)):
-                    template = part.choice.at(want.position * per_image + number, part.rows.fields(row))
-                    yield ExampleIds(want.position, part.name, *part.rows.ids(row), template)
+            for part, position, unit, epoch in self._units(draws):
+                for number, row in enumerate(part.units.rows_of(unit, epoch)):
+                    template = part.template_at(position * per_image + number, row)
+                    yield ExampleIds(position, part.name, *part.rows.ids(row), template)
 
     @property
-    def num_visits(self) -> int:
-        """How many annotations (or conversations) `visit` goes through: all that is built of all members."""
-        return self._visit_ends[-1]
+    def pass_size(self) -> int:
+        """How many annotations (or conversations) `read_pass` goes through: all that is built of all members."""
+        return self._pass_ends[-1]
 
-    def visit(self, start: int = 0, count: int | None = None) -> list[Example]:
+    def read_pass(self, start: int = 0, count: int | None = None) -> list[Example]:
         """Every annotation of every member once, for validation: number start, start + 1, ... of a fixed order.
 
         At most `count` of them, fewer at the end. `position` is the number in that order. A held-out dataset is
@@ -128,12 +130,12 @@ class Stream:
         What cannot be used is left out, and stands in the quarantine.
         """
         if start < 0 or (count is not None and count < 0):
-            raise ValueError(f"nothing to visit: start {start}, count {count}")
-        end = self.num_visits if count is None else min(start + count, self.num_visits)
+            raise ValueError(f"no part of a pass: start {start}, count {count}")
+        end = self.pass_size if count is None else min(start + count, self.pass_size)
         found: list[Example] = []
         for first in range(start, end, _READ_AT_ONCE):
-            wanted = [self._visited(number) for number in range(first, min(first + _READ_AT_ONCE, end))]
-            found += self._reader.read(wanted, is_visit=True)
+            numbers = range(first, min(first + _READ_AT_ONCE, end))
+            found += self._reader.read([self._drawn_in_pass(number) for number in numbers])
         return found
 
     @property
@@ -159,13 +161,13 @@ class Stream:
                 "annotations": part.rows.count,
                 "index_sha256": part.rows.manifest.index_sha256,
                 "shards_sha256": part.rows.manifest.shards_sha256(),
-                "templates_sha256": templates_digest(part.card, self.options.templates),
+                "templates_sha256": part.renderer.digest(part.card),
             }
             for name, part in self._parts.items()
         }
         options = {
             "annotations_per_image": self.options.annotations_per_image,
-            "locality": asdict(self.options.locality) if self.options.locality else None,
+            "locality": asdict(self.schedule.locality) if self.schedule.locality else None,
             "images": asdict(self.options.images) if self.options.images else None,
             **asdict(self.mixture.render),
         }
@@ -197,41 +199,27 @@ class Stream:
             position += size * step
             left -= size
 
-    def _drawn(self, start: int, count: int) -> Draws:
-        """A slice of the schedule. Once batches follow one another it is cut from a longer one that is kept.
+    def _drawn(self, draws: Draws) -> list[Drawn]:
+        return [part.drawn(position, unit, epoch) for part, position, unit, epoch in self._units(draws)]
 
-        64 positions alone take as long as a block of 1,024, 0.3 ms; the first ones after a seek are worth no more.
-        """
-        if self._ahead is not None and self._ahead[0] <= start and start + count <= self._ahead[0] + _POSITIONS_AT_ONCE:
-            return self._ahead[1].part(start - self._ahead[0], count)
-        follows = self._last is not None and 0 < start - self._last < _POSITIONS_AT_ONCE
-        self._last = start
-        if not follows or count > _POSITIONS_AT_ONCE:
-            return self.schedule.slice(start, count)
-        self._ahead = start, self.schedule.slice(start, _POSITIONS_AT_ONCE)
-        return self._ahead[1].part(0, count)
-
-    def _wanted(self, draws: Draws) -> list[Wanted]:
+    def _units(self, draws: Draws) -> Iterator[tuple[Part, int, int, int]]:
+        """Part, position, unit and epoch of each draw."""
         parts = [self._parts[name] for name in self.schedule.names]
-        columns = (draws.position, draws.member, draws.index, draws.epoch)
-        return [
-            Wanted(parts[member], position, unit, epoch)
-            for position, member, unit, epoch in zip(*(column.tolist() for column in columns), strict=True)
-        ]
+        members = (parts[number] for number in draws.member.tolist())
+        return zip(members, draws.position.tolist(), draws.index.tolist(), draws.epoch.tolist(), strict=True)
 
     @cached_property
-    def _visited_parts(self) -> list[Part]:
-        """The members with an annotation a unit, whatever a position of the endless order gives of an image."""
-        return [replace(part, units=replace(part.units, annotations_per_image=1)) for part in self._parts.values()]
+    def _pass_parts(self) -> list[Part]:
+        return [part.in_a_pass() for part in self._parts.values()]
 
     @cached_property
-    def _visit_ends(self) -> list[int]:
-        return list(accumulate(part.units.count for part in self._visited_parts))
+    def _pass_ends(self) -> list[int]:
+        return list(accumulate(part.units.count for part in self._pass_parts))
 
-    def _visited(self, number: int) -> Wanted:
-        place = bisect_right(self._visit_ends, number)
-        first = self._visit_ends[place - 1] if place else 0
-        return Wanted(self._visited_parts[place], number, number - first, 0)
+    def _drawn_in_pass(self, number: int) -> Drawn:
+        place = bisect_right(self._pass_ends, number)
+        first = self._pass_ends[place - 1] if place else 0
+        return self._pass_parts[place].drawn(number, number - first, 0)
 
 
 def open_stream(
@@ -257,6 +245,8 @@ def open_stream(
     home = Home.find(home)  # absolute: a script may change its folder once the stream is open
     store = store_of(home, shards, cache_bytes)
     spec, built = find_built(store, spec, available=available)
-    parts = parts_of(built, spec, seed, chosen, home)
+    library = Library(chosen.templates) if chosen.templates else PACKAGED
+    renderer = Renderer(library, seed, spec.render)
+    parts = parts_of(built, renderer, chosen.annotations_per_image)
     report_sizes(spec, parts, strict=strict)
     return Stream(spec, parts, seed, chosen, store, home)

@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     from ib_data.face.query import QueryResult, query
     from ib_data.face.render import render
     from ib_data.home import Home
-    from ib_data.media.pixels import ImageOptions
     from ib_data.mixtures.bridges.to_datasets import to_datasets
     from ib_data.mixtures.bridges.to_webdataset import to_webdataset
     from ib_data.mixtures.loader.loader import StreamLoader
     from ib_data.mixtures.stream.stream import open_stream
-    from ib_data.mixtures.stream.stream_options import StreamOptions
+    from ib_data.stream_options import ImageOptions, StreamOptions
 
 __version__ = "0.1.0"
 
@@ -43,8 +42,8 @@ _MODULES = {
     "QueryResult": "ib_data.face.query",
     "open_stream": "ib_data.mixtures.stream.stream",
     "StreamLoader": "ib_data.mixtures.loader.loader",
-    "StreamOptions": "ib_data.mixtures.stream.stream_options",
-    "ImageOptions": "ib_data.media.pixels",
+    "StreamOptions": "ib_data.stream_options",
+    "ImageOptions": "ib_data.stream_options",
     "to_webdataset": "ib_data.mixtures.bridges.to_webdataset",
     "to_datasets": "ib_data.mixtures.bridges.to_datasets",
     "IbDataError": "ib_data.errors",

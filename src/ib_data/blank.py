@@ -1,7 +1,7 @@
 """What counts as blank where texts are rendered: the characters of which a text shows nothing."""
 
 # Unicode's control, format and separator characters (Cc, Cf, Zs, Zl, Zp; version 16), first and last of each run.
-# Ranges and not a look at each character: finding them anew takes 0.2 s, and Python's versions know different ones.
+# Ranges and not a look at each character: finding them takes 0.2 s, and Python's versions know different ones.
 _RUNS = (
     (0x0, 0x20), (0x7F, 0xA0), (0xAD, 0xAD), (0x600, 0x605), (0x61C, 0x61C), (0x6DD, 0x6DD), (0x70F, 0x70F),
     (0x890, 0x891), (0x8E2, 0x8E2), (0x1680, 0x1680), (0x180E, 0x180E), (0x2000, 0x200F), (0x2028, 0x202F),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from jinja2 import nodes
 
-from ib_data.templates.language import environment, rendered
+from ib_data.templates.language import environment, render_compiled
 
 Condition = nodes.If | nodes.CondExpr
 
@@ -29,7 +29,7 @@ def untaken(text: str, runs: Iterable[Mapping[str, str]]) -> list[tuple[int, str
         node.test = nodes.Filter(node.test, "noted", [nodes.Const(i)], [], None, None, lineno=node.lineno)
     template = overlay.from_string(tree)
     for values in runs:
-        rendered(template, values)
+        render_compiled(template, values)
     return [place for branch, place in written.items() if branch not in seen]
 
 

@@ -1,4 +1,4 @@
-"""What `ib-data templates lint` checks of one template. A rule yields messages; `lint.py` gives them their places."""
+"""What `ib-data templates lint` checks of one template. A rule yields messages; `report` gives them their places."""
 
 import re
 from collections import Counter
@@ -18,11 +18,11 @@ from ib_data.templates.template import Template
 from ib_data.templates.template_file import EMPTY_SLOTS, KNOWN_FIELDS
 from ib_data.templates.values import values_of
 
-MAX_LITERAL = 200  # characters a template says itself; the longest that comes along says 117
-# How much two templates may share (`lint.likeness`). The nearest two that come along share 0.59; one word of six
+MAX_LITERAL = 200  # characters a template says itself; the longest packaged one says 117
+# How much two templates may share (`report.likeness`). The nearest two packaged ones share 0.59; one word of six
 # changed gives 0.83, and "Answer briefly: {{ question }}" turned around 0.67.
 NEAR = 0.65
-# The same words in any order (`lint.overlap`): the nearest two that come along share 0.72, most of it label names.
+# The same words in any order (`report.overlap`): the nearest two packaged ones share 0.72, most of it label names.
 NEAR_IN_ANY_ORDER = 0.8
 _BLANKS = (
     (re.compile(r"[^\S\n ]"), "a tab or another blank that is no space"),
@@ -47,7 +47,7 @@ _MAY_HOLD_TARGET = ("options_text", "ocr_text", "history_text", "context")
 class Run:
     """An annotation that a template fits, the values it is filled with, and what comes out.
 
-    `in_words` is what comes out where the values are words and single blanks alone: what else stands there is the
+    `in_words` is what comes out where the values are words and single blanks alone: what else is there is the
     template's. In `in_stops` each of them ends in a full stop.
     """
 
@@ -178,7 +178,7 @@ def tokens(text: str) -> list[str]:
 
 
 def labels_named(text: str, labels: Collection[str]) -> set[str]:
-    """Those of `labels` that stand in `text` as words of their own: `hateful` does not stand in `not hateful`."""
+    """Those of `labels` that are in `text` as words of their own: `hateful` is not in `not hateful`."""
     named = set()
     text = text.lower()
     for label in sorted(labels, key=lambda label: (-len(label), label)):
@@ -203,7 +203,7 @@ def _as_words(text: str) -> re.Pattern[str]:
 
 
 def around(text: str, found: re.Match[str]) -> str:
-    """The place of a match with what stands beside it."""
+    """A match with the text around it."""
     return repr(text[max(0, found.start() - 20) : found.end() + 20])
 
 

@@ -22,7 +22,7 @@ _LAST_WORDS = 5
 
 
 def doubled_marks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
-    """A message for the first mark that stands beside the full stop that a value ends in.
+    """A message for the first mark right after the full stop that a value ends in.
 
     A zero-shot prompt is exempt: it is the paper's.
     """
@@ -68,5 +68,5 @@ def _capitals(template: Template, left_open: Iterable[Run]) -> Iterator[str]:
                 first.setdefault(name, f"{quoted(run.target)} ({place_of(run)})")
     for name, count in capital.items():
         if count > total[name] / 2:
-            what = f"leaves a sentence open, and {count} of {total[name]} targets of {name} begin anew"
+            what = f"leaves a sentence open, and {count} of {total[name]} targets of {name} begin a new sentence"
             yield f"{what}: {first[name]}; close it with a colon or a full stop"

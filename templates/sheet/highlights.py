@@ -16,6 +16,7 @@ from ib_data.templates.values import values_of
 # Private-use characters that stand around a substituted value in `marked`; `highlight` turns them into markup.
 MARK_START, MARK_END = "\ue000", "\ue001"
 _NO_MARKS = {ord(MARK_START): None, ord(MARK_END): None}
+_FOLDED = Markup('<details class="folded"><summary>{}</summary><mark><bdi>{}</bdi></mark></details>')
 _MARKED = re.compile(f"{MARK_START}(.*?){MARK_END}", re.DOTALL)
 
 
@@ -40,15 +41,25 @@ def marked(renderer: Renderer, card: Card, annotation: Annotation, rendered: Ren
     return text if balanced and text.translate(_NO_MARKS) == bare else bare
 
 
-def highlight(text: str) -> Markup:
+def highlight(text: str, history: str = "") -> Markup:
     """Escaped HTML of a marked instruction, with `<mark>` around the substituted parts.
 
-    Each part is isolated (`<bdi>` does so for its direction): a right-to-left question leaves its frame as it was.
+    Each part is isolated (`<bdi>` does so for its direction): a right-to-left question leaves its frame as it was. A
+    part that is the `history` of several rounds is folded.
     """
     pieces = _MARKED.split(clean(text))  # plain, marked, plain, marked, ..., plain
-    return Markup("").join(
-        Markup("<mark><bdi>{}</bdi></mark>").format(piece) if i % 2 else escape(piece) for i, piece in enumerate(pieces)
-    )
+    folded = clean(history.translate(_NO_MARKS)) if "\n" in history else None
+    found = Markup("")
+    for number, piece in enumerate(pieces):
+        if number % 2 == 0:
+            # A line break beside a folded history would leave an empty line: it is a block.
+            found += escape(piece.removeprefix("\n") if number and pieces[number - 1] == folded else piece)
+        elif piece == folded:
+            title = f"{piece.count(chr(10)) + 1} earlier rounds"
+            found += _FOLDED.format(title, piece)
+        else:
+            found += Markup("<mark><bdi>{}</bdi></mark>").format(piece)
+    return found
 
 
 def clean(text: str) -> str:

@@ -1,11 +1,10 @@
-"""A contact sheet: one HTML file with pictures, instructions and targets, which needs no server and no script.
+"""A contact sheet: one HTML file with images, instructions and targets, which needs no server and no script.
 
-Captions, questions and scene text come from strangers: everything is escaped, pictures are decoded and encoded anew,
-and the page forbids itself every load and script by its content security policy.
+Captions, questions and scene text are untrusted: all text is escaped, images are decoded and encoded again, and the
+content security policy of the page forbids every load and script.
 """
 
 import base64
-import io
 import json
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -15,54 +14,29 @@ from itertools import chain, groupby
 from typing import Any
 
 import jinja2
-from PIL import Image
 
-from ib_data.builders.write.kinds import kind_of
+from ib_data.cards.kinds import kind_of
 from ib_data.errors import IbDataError
-from ib_data.media.coded import read_image
-from ib_data.media.frames import frames, has_pyav
-from ib_data.media.jpeg import LARGEST_DIVISOR
+from ib_data.media.frames import has_pyav
+from ib_data.media.thumbnail import thumbnail
 from ib_data.sample import Media, Sample
 from ib_data.templates.sheet.highlights import clean, highlight
-from ib_data.templates.sheet.preview import HIDDEN, Entry
+from ib_data.templates.sheet.preview import HIDDEN, Entry, ShownAnnotation
+from ib_data.templates.values import history_text
 
-THUMBNAIL_PX = 256
+THUMBNAIL_PX = 512
 
 
 def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
     """A whole HTML page of the entries, in their order, under a heading for each dataset and split.
 
-    Each picture has the anchor KEY, in a view NAME:KEY. A picture that cannot be decoded is replaced by a note, and so
-    is a sample that cannot be read.
-    Of each entry the small picture is kept, never the whole one.
+    Each sample has the anchor KEY, in a view NAME:KEY. An image that cannot be decoded is replaced by a note, and so is
+    a sample that cannot be read. Of each entry the small image is kept, never the whole one.
     """
     groups = groupby(entries, key=lambda e: (e.card.name, e.manifest.split))
     page, style_hash = _page()
     datasets = [_dataset(group) for _, group in groups]
     return page.render(title=clean(title), style_hash=style_hash, hidden=HIDDEN, datasets=datasets)
-
-
-def thumbnail(data: bytes) -> str:
-    """A JPEG data URI of the image as the stream shows it, at most THUMBNAIL_PX on a side; raises MediaError."""
-    image = read_image(data)
-    divisor = LARGEST_DIVISOR
-    while divisor > 1 and max(image.width, image.height) < divisor * THUMBNAIL_PX:
-        divisor //= 2
-    values = image.decode(divisor)
-    return _small((values if isinstance(values, Image.Image) else Image.fromarray(values)).convert("RGB"))
-
-
-def middle_frame(data: bytes) -> str:
-    """A JPEG data URI, as `thumbnail`, of the frame in the middle of a clip; raises ClipError for a broken one."""
-    (frame,) = frames(data, 1)
-    return _small(Image.fromarray(frame))
-
-
-def _small(small: Image.Image) -> str:
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    out = io.BytesIO()
-    small.save(out, "JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
 
 
 @cache
@@ -92,47 +66,46 @@ def _sample(entry: Entry) -> dict[str, Any]:
     named = {"key": clean(entry.key), "anchor": clean(anchor)}
     if entry.sample is None:
         absence = clean(f"cannot be read: {entry.problem}")
-        return {**named, "picture": None, "absence": absence, "size": "", "examples": [], "num_more": 0, "record": ""}
+        return {**named, "image": None, "absence": absence, "size": "", "examples": [], "num_more": 0, "record": ""}
     return {**named, **_of_sample(entry, entry.sample)}
 
 
 def _of_sample(entry: Entry, sample: Sample) -> dict[str, Any]:
     media = sample.media
-    picture, absence = _picture(media, entry.media)
+    image, absence = _image(media, entry.media)
     size = f"{media.width} x {media.height}" if media.width and media.height else "size unknown"
     return {
-        "picture": picture,
+        "image": image,
         "absence": absence,
         "alt": f"{media.kind} {clean(media.source_name)}",
         "size": f"{media.kind}, {size}",
-        "examples": [
-            {
-                "id": clean(example.annotation.id),
-                "instruction": highlight(example.marked),
-                "rendered": example.rendered,
-                "kind": example.template.kind.replace("_", "-") if example.template else None,
-                "earlier": [
-                    (clean(turn.question), clean(turn.answer))
-                    for turn in (example.rendered.earlier if example.rendered else ())
-                ],
-                "target": clean(example.rendered.target) if example.rendered and example.rendered.target else None,
-                "problem": clean(example.problem or ""),
-            }
-            for example in entry.examples
-        ],
+        "examples": [_example(example) for example in entry.examples],
         "num_more": entry.num_more,
         "record": clean(json.dumps(json.loads(sample.to_json()), indent=1, ensure_ascii=False)),
     }
 
 
-def _picture(media: Media, data: bytes | None) -> tuple[str | None, str]:
-    """A data URI, or None and the reason why there is no picture."""
+def _example(example: ShownAnnotation) -> dict[str, Any]:
+    rendered = example.rendered
+    return {
+        "id": clean(example.annotation.id),
+        "instruction": highlight(example.marked, history_text(example.annotation.history)),
+        "rendered": rendered,
+        "kind": example.template.kind.replace("_", "-") if example.template else None,
+        "earlier": [(clean(turn.question), clean(turn.answer)) for turn in (rendered.earlier if rendered else ())],
+        "target": clean(rendered.target) if rendered and rendered.target else None,
+        "problem": clean(example.problem or ""),
+    }
+
+
+def _image(media: Media, data: bytes | None) -> tuple[str | None, str]:
+    """A data URI, or None and the reason why there is no image."""
     if data is None:
         return None, "built without media"
-    is_clip = media.kind != "image"
-    if is_clip and not has_pyav():
+    if media.kind != "image" and not has_pyav():
         return None, f"{media.kind} of {len(data):,} bytes"
     try:
-        return middle_frame(data) if is_clip else thumbnail(data), ""
+        small = thumbnail(data, media.kind, THUMBNAIL_PX)
     except IbDataError as error:
         return None, clean(f"cannot be decoded: {error}")
+    return "data:image/jpeg;base64," + base64.b64encode(small).decode(), ""

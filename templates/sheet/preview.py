@@ -5,22 +5,23 @@ from dataclasses import dataclass
 from itertools import count
 
 from ib_data.cards import Card
-from ib_data.errors import DataError
+from ib_data.cards.built import open_split
+from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Sample
 from ib_data.stored.manifest import Manifest
-from ib_data.templates.pick import built_split, first_rows, read_row
 from ib_data.templates.rendered import Rendered
 from ib_data.templates.renderer import Renderer
 from ib_data.templates.sheet.highlights import marked
+from ib_data.templates.sheet.selection import FIRST, Selection, selected
 from ib_data.templates.template import Template
 
-# What stands in the place of a target where the split hides its answers.
+# Shown in place of a target where the split hides its answers.
 HIDDEN = "(the answer is hidden)"
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class ShownAnnotation:
     """One annotation as rendered by `template`. `marked` is the instruction with its substituted parts between marks.
 
     Where nothing can be rendered there is neither, and `problem` says why.
@@ -46,7 +47,7 @@ class Entry:
     key: str
     sample: Sample | None
     media: bytes | None
-    examples: tuple[Example, ...]
+    examples: tuple[ShownAnnotation, ...]
     num_more: int
     problem: str | None = None
 
@@ -59,30 +60,38 @@ def preview(
     n: int,
     split: str | None = None,
     per_sample: int = 3,
+    selection: Selection = FIRST,
     max_annotations: int | None = None,
     all_templates: bool = False,
     media: bool = False,
 ) -> Iterator[Entry]:
-    """The first `n` samples of a built split, `per_sample` annotations of each rendered at positions 0, 1, 2, ...
+    """`n` samples of a built split, the first of the `selection`, `per_sample` annotations of each rendered in order.
 
-    No more than `max_annotations` are rendered in all; samples beyond that are left out. A held-out dataset is rendered
-    with its zero-shot prompt, any other with drawn training templates, and with `all_templates` through all that fit;
-    where the split hides its answers, without a target.
-    Samples are read one at a time, as they are asked for, their images and clips only with `media`.
-    Raises what `built_split` and `first_rows` raise; a sample that cannot be read is an entry with a problem.
+    Positions are 0, 1, 2, ...; no more than `max_annotations` are rendered in all, and samples beyond that are left
+    out. A held-out dataset is rendered with its zero-shot prompt, any other with drawn training templates, and with
+    `all_templates` by all that fit; where the split hides its answers, without a target.
+    Samples are read one at a time, as they are asked for, their images and clips only with `media`. Raises what
+    `open_split` raises, DataError for an index that cannot be used, and IbDataError for a split without a sample; a
+    sample that cannot be read is an entry with a problem.
     """
-    manifest = built_split(home, card, split)
+    built = open_split(home, card, split, verify=False)
+    manifest = built.manifest
+    if not built.num_samples:
+        remedy = 'see `ib-data sql "from drops"` for the reasons'
+        raise IbDataError(f"{card.name}: split {built.split!r} is built, but holds no sample; {remedy}")
+    renderer = renderer.of(card)
     renderer.templates(card.task)  # a faulty template file is one error, not a note under every annotation
     may_hide = renderer.hides_targets(card, manifest.split)
     one_by_one = _Examples(renderer, card, all_templates, may_hide)
     positions = iter(range(max_annotations)) if max_annotations is not None else count()
-    for row in first_rows(home, card, manifest, n):
+    for ref, ids in selected(built, card.name, selection, n, renderer.seed):
         try:
-            sample, data = read_row(home, card, manifest, row, media=media)
+            sample, data = built.read(ref, media=media)
         except DataError as error:
-            yield Entry(card, manifest, row["key"], None, None, (), 0, str(error))
+            yield Entry(card, manifest, ref.key, None, None, (), 0, str(error))
             continue
-        shown = list(zip(sample.annotations[:per_sample], positions, strict=False))
+        wanted = [annotation for annotation in sample.annotations if ids is None or annotation.id in ids]
+        shown = list(zip(wanted[:per_sample], positions, strict=False))
         if not shown:
             return
         examples = tuple(example for annotation, position in shown for example in one_by_one.at(annotation, position))
@@ -98,12 +107,12 @@ class _Examples:
     all_templates: bool
     may_hide: bool
 
-    def at(self, annotation: Annotation, position: int) -> Iterable[Example]:
+    def at(self, annotation: Annotation, position: int) -> Iterable[ShownAnnotation]:
         """One example, or one for each template; or one that says why there is none."""
         try:
             found = self._rendered(annotation, position)
         except DataError as error:
-            return (Example(annotation, problem=str(error)),)
+            return (ShownAnnotation(annotation, problem=str(error)),)
         return [self._example(annotation, rendered) for rendered in found]
 
     def _rendered(self, annotation: Annotation, position: int) -> list[Rendered]:
@@ -112,6 +121,6 @@ class _Examples:
         prompt = self.renderer.zero_shot(self.card)
         return [self.renderer.render(self.card, annotation, position, template=prompt, may_hide=self.may_hide)]
 
-    def _example(self, annotation: Annotation, rendered: Rendered) -> Example:
+    def _example(self, annotation: Annotation, rendered: Rendered) -> ShownAnnotation:
         shown = marked(self.renderer, self.card, annotation, rendered)
-        return Example(annotation, rendered, self.renderer.template_of(rendered), shown)
+        return ShownAnnotation(annotation, rendered, self.renderer.template_of(rendered), shown)

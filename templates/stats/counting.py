@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ib_data.cards import Card
-from ib_data.home import Home
-from ib_data.stored.manifest import Manifest
-from ib_data.templates.pick import annotations_at, spread_rows
+from ib_data.stored.built_split import ANNOTATION_FIELDS, BuiltSplit
 from ib_data.templates.render_errors import RenderError
 from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
 from ib_data.templates.rendered import Rendered
@@ -21,13 +19,14 @@ from ib_data.templates.stats.token_counts import TokenCounter
 
 # Texts that the tokenizer gets in one call.
 _TEXTS_AT_ONCE = 1000
+# What templates cannot show (`rationales`, `extra`) is not read: it is most of the text of some datasets.
+_RENDERED = tuple(name for name in ANNOTATION_FIELDS if name not in ("rationales", "extra"))
 _PERCENTILES = (5, 50, 95, 99, 100)
 
 
 def count_lengths(
-    home: Home,
     card: Card,
-    manifest: Manifest,
+    built: BuiltSplit,
     renderer: Renderer,
     *,
     max_rows: int = 10_000,
@@ -41,11 +40,12 @@ def count_lengths(
     template that is drawn there. What cannot be rendered is counted by its reason. Raises DataError where the index is
     damaged.
     """
-    rows = spread_rows(manifest.num_annotations, max_rows)
+    renderer = renderer.of(card)
+    rows = spread_rows(len(built), max_rows)
     failures: Counter[str] = Counter()
     # Characters and tokens of instruction and target, flat: 32 bytes a render, so that 14 million fit in memory.
     found: defaultdict[tuple[str, str], array[int]] = defaultdict(lambda: array("q"))
-    renders = _renders(home, card, manifest, renderer, rows, failures)
+    renders = _renders(card, built, renderer, rows, failures)
     while some := list(islice(renders, _TEXTS_AT_ONCE)):
         texts = [rendered.instruction for rendered in some], [rendered.target or "" for rendered in some]
         tokens = [counter.counts(part) if counter else [0] * len(some) for part in texts]
@@ -56,13 +56,13 @@ def count_lengths(
     limits = (max_instruction_tokens, max_target_tokens) if counter else (None, None)
     return Stats(
         dataset=card.name,
-        split=manifest.split,
-        index_sha256=manifest.index_sha256,
+        split=built.split,
+        index_sha256=built.manifest.index_sha256,
         seed=renderer.seed,
         render=renderer.options,
         templates_folder=str(folder.absolute()) if (folder := renderer.library.folder) else None,
         templates_sha256=renderer.digest(card),
-        num_annotations=manifest.num_annotations,
+        num_annotations=len(built),
         num_rows=len(rows),
         max_instruction_tokens=max_instruction_tokens,
         max_target_tokens=max_target_tokens,
@@ -76,11 +76,17 @@ def count_lengths(
     )
 
 
+def spread_rows(num_rows: int, limit: int) -> list[int]:
+    """Row numbers from 0, ascending: all `num_rows` of them, or `limit` evenly spread over them."""
+    num_taken = min(num_rows, limit)
+    return [place * num_rows // num_taken for place in range(num_taken)]
+
+
 def _renders(
-    home: Home, card: Card, manifest: Manifest, renderer: Renderer, rows: list[int], failures: Counter[str]
+    card: Card, built: BuiltSplit, renderer: Renderer, rows: list[int], failures: Counter[str]
 ) -> Iterator[Rendered]:
     prompt = renderer.zero_shot(card)
-    for row, annotation in annotations_at(home, card, manifest, rows):
+    for row, annotation in built.annotations_at(rows, _RENDERED):
         try:
             yield renderer.render(card, annotation, row, template=prompt)
         except RenderError as error:

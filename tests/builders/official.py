@@ -12,7 +12,7 @@ from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.builders.write.build import Build, build_dataset
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
-from ib_data.stored.sample_reader import extent_of, read_sample
+from ib_data.stored.built_split import open_built
 
 
 def photo(shade: int = 120, size: tuple[int, int] = (64, 48)) -> bytes:
@@ -65,9 +65,8 @@ def build(home, folder: Path, name: str = "vqav2", split: str | None = None, **o
 
 
 def samples(home, name: str, split: str) -> list:
-    folder = home.split(name, split)
-    rows = pq.read_table(folder / "index.parquet").to_pylist()
-    return [read_sample(folder / row["shard"], extent_of(row)) for row in rows if row["ordinal"] == 0]
+    built = open_built(home, name, split)
+    return [built.read(ref) for ref in built.refs()]
 
 
 def drops(home, name: str, split: str) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ import pytest
 
 from ib_data.cards import card_names, family, find_card, load_card, media_stores
 from ib_data.cards.card import parse_card
+from ib_data.cards.facts import METRICS
 from ib_data.errors import DataError, IbDataError
 from ib_data.mixtures import load_mixture
 from ib_data.sample import Annotation
@@ -54,6 +55,12 @@ def test_a_card_agrees_with_itself(card):
     assert card.caveats
     assert card.unknown
     assert set(card.media) <= set(media_stores())
+    assert card.metric in METRICS
+    assert (card.metric == "none") == (card.task in ("llava", "question_generation") or card.name == "web_capfilt")
+
+
+def test_every_metric_is_that_of_some_dataset():
+    assert {card.metric for card in CARDS} == set(METRICS)
 
 
 @pytest.mark.parametrize("card", STORED, ids=lambda card: card.name)
@@ -129,6 +136,8 @@ def test_an_unknown_dataset_names_the_nearest():
         ("metric: none", "metric: 3", "'metric': expected a text, found 3"),
         ("used_split: train", "used_split: test", "used_split or splits do not fit"),
         ("paper: none\n", "", "key 'paper' is missing"),
+        ("paper: none\nhomepage: none\n", "", "keys 'paper', 'homepage' are missing"),
+        ("metric: none", "metric: ciderr", "unknown value 'ciderr'; did you mean 'cider'"),
     ],
 )
 def test_a_faulty_card_says_what_is_wrong(old, new, message):

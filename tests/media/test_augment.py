@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ib_data.choices import AUGMENTS
 from ib_data.keyed import keyed_unit
 from ib_data.media.augment import AREA_SHARES, OPERATIONS, WIDEST, apply, draw_augmentation, draw_box
-from ib_data.media.pixels import ImageOptions, pixels
+from ib_data.media.pixels import pixels
+from ib_data.stream_options import AUGMENTS, ImageOptions
 
 GREY = (128, 128, 128)
 # Changing one of these changes what every run with an augmentation has seen.

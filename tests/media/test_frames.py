@@ -11,8 +11,9 @@ import pytest
 from toy_clips import clip, numbers, sequential, turned
 
 from ib_data.errors import IbDataError, MissingExtraError
-from ib_data.media import frames as module
-from ib_data.media.frames import ClipError, by_pyav, frames, inspect, middles
+from ib_data.media import faults
+from ib_data.media.faults import MediaError
+from ib_data.media.frames import by_pyav, frames, inspect, middles
 
 IRREGULAR_MS = [
     0,
@@ -76,8 +77,13 @@ def clips() -> dict[str, bytes]:
 
 
 @pytest.fixture
-def without_decord(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "decord", None)
+def by_decord(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IB_DATA_VIDEO", "decord")
+
+
+@pytest.fixture(autouse=True)
+def by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IB_DATA_VIDEO", raising=False)
 
 
 def test_the_middles_of_equal_segments() -> None:
@@ -91,7 +97,7 @@ def test_the_middles_of_equal_segments() -> None:
 
 @pytest.mark.parametrize("name", CLIPS)
 @pytest.mark.parametrize("count", [1, 4, 7])
-def test_pyav_gives_the_frames_that_decoding_from_the_start_gives(clips, without_decord, name: str, count: int) -> None:
+def test_pyav_gives_the_frames_that_decoding_from_the_start_gives(clips, name: str, count: int) -> None:
     every = sequential(clips[name])
     found = frames(clips[name], count)
     assert found.dtype == np.uint8
@@ -101,20 +107,20 @@ def test_pyav_gives_the_frames_that_decoding_from_the_start_gives(clips, without
 @needs_decord
 @pytest.mark.parametrize("name", CLIPS)
 @pytest.mark.parametrize("count", [1, 4, 7])
-def test_both_decoders_give_the_same_frames(clips, name: str, count: int) -> None:
+def test_both_decoders_give_the_same_frames(clips, by_decord, name: str, count: int) -> None:
     every = sequential(clips[name])
     assert np.array_equal(frames(clips[name], count), np.stack([every[i] for i in middles(len(every), count)]))
 
 
 @needs_decord
-def test_decord_decodes_what_most_clips_are(clips, monkeypatch) -> None:
-    monkeypatch.setattr(module, "by_pyav", None)
+def test_decord_decodes_what_most_clips_are(clips, by_decord, monkeypatch) -> None:
+    monkeypatch.setattr("ib_data.media.decord_frames.by_pyav", None)
     assert numbers(frames(clips["mp4"])) == [2, 7, 12, 17]
     assert numbers(frames(clips["webm"])) == [2, 7, 12, 17]
 
 
 @needs_decord
-def test_what_decord_cannot_read_pyav_does(clips, monkeypatch) -> None:
+def test_what_decord_cannot_read_pyav_does(clips, by_decord, monkeypatch) -> None:
     import decord
 
     def fails(*_args: object, **_options: object) -> None:
@@ -122,6 +128,19 @@ def test_what_decord_cannot_read_pyav_does(clips, monkeypatch) -> None:
 
     monkeypatch.setattr(decord, "VideoReader", fails)
     assert numbers(frames(clips["mp4"])) == [2, 7, 12, 17]
+
+
+def test_pyav_is_the_default_and_the_environment_names_the_decoder(clips, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "decord", None)
+    for name in ("", "pyav"):
+        monkeypatch.setenv("IB_DATA_VIDEO", name)
+        assert numbers(frames(clips["mp4"])) == [2, 7, 12, 17]
+    monkeypatch.setenv("IB_DATA_VIDEO", "decord")
+    with pytest.raises(MissingExtraError, match=r"IB_DATA_VIDEO=decord needs decord: pip install 'ib-data\[decord\]'"):
+        frames(clips["mp4"])
+    monkeypatch.setenv("IB_DATA_VIDEO", "opencv")
+    with pytest.raises(IbDataError, match=r"^IB_DATA_VIDEO: expected pyav or decord, found 'opencv'$"):
+        frames(clips["mp4"])
 
 
 def test_four_frames_by_default_in_order(clips) -> None:
@@ -189,7 +208,7 @@ def test_only_whole_groups_are_entered_in_their_middle(clips) -> None:
     ],
 )
 def test_a_broken_clip_is_one_line(clips, name: str, damage, message: str) -> None:
-    with pytest.raises(ClipError, match=message) as caught:
+    with pytest.raises(MediaError, match=message) as caught:
         frames(damage(clips[name]))
     assert "\n" not in str(caught.value)
 
@@ -202,13 +221,13 @@ def test_a_file_of_sound_alone_is_no_clip() -> None:
         tone = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
         tone.sample_rate = 8000
         file.mux([*stream.encode(tone), *stream.encode()])
-    with pytest.raises(ClipError, match=r"holds no video \(wav\)"):
+    with pytest.raises(MediaError, match=r"holds no video \(wav\)"):
         frames(out.getvalue())
 
 
 def test_a_clip_of_absurd_size_is_refused(clips, monkeypatch) -> None:
-    monkeypatch.setattr(module, "MAX_PIXELS", 96 * 72 - 1)
-    with pytest.raises(ClipError, match="96 x 72 pixels: refused as a size bomb"):
+    monkeypatch.setattr(faults, "MAX_PIXELS", 96 * 72 - 1)
+    with pytest.raises(MediaError, match="96 x 72 pixels: refused as a size bomb"):
         frames(clips["mp4"])
 
 

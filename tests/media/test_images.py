@@ -15,7 +15,8 @@ from toy_pictures import BICUBIC, JPEGS, OTHERS, drawn, png, saved, shown, turne
 
 from ib_data.errors import MissingExtraError
 from ib_data.media.frames import frames
-from ib_data.media.pixels import ImageOptions, pixels
+from ib_data.media.pixels import pixels
+from ib_data.stream_options import ImageOptions
 
 
 def by_pillow(data: bytes, image_px: int = 224) -> NDArray[np.uint8]:

@@ -14,13 +14,13 @@ from toy_pictures import JPEGS, OTHERS, drawn, saved, shown
 
 from ib_data.media.coded import read_image
 from ib_data.media.faults import MediaError
-from ib_data.media.opened_image import open_picture
+from ib_data.media.opened_image import open_image
 from ib_data.media.pillow import OWN_SWITCHES
 
 END = b"\xff\xd9"
 WAYS = {
-    "build": open_picture,
-    "smaller copy": lambda data: open_picture(data, 16),
+    "build": open_image,
+    "smaller copy": lambda data: open_image(data, 16),
     "stream": lambda data: shown(data, 16),
     "stream, fast": lambda data: shown(data, 16, decode="fast"),
 }
@@ -203,7 +203,7 @@ def test_a_png_with_a_long_text_is_whole(monkeypatch: pytest.MonkeyPatch, long: 
         monkeypatch.setattr(PngImagePlugin, "MAX_TEXT_CHUNK", limit)
         monkeypatch.setattr(PngImagePlugin, "MAX_TEXT_MEMORY", limit)
     assert accepted(data)
-    assert open_picture(data).data == data
+    assert open_image(data).data == data
     assert np.array_equal(shown(data), shown(OTHERS["PNG"]))
 
 

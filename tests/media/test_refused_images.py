@@ -7,9 +7,9 @@ import pytest
 from toy_pictures import JPEGS, OTHERS, drawn, png, saved, shown
 
 from ib_data.errors import IbDataError
-from ib_data.media.frames import ClipError
-from ib_data.media.opened_image import MAX_PIXELS, MediaError
-from ib_data.media.pixels import ImageOptions, pixels
+from ib_data.media.faults import MAX_PIXELS, MediaError
+from ib_data.media.pixels import pixels
+from ib_data.stream_options import ImageOptions
 
 
 @pytest.mark.parametrize("name", ["4:2:0", "progressive", "restarts", "gray", "CMYK", "PNG", "GIF", "WEBP"])
@@ -78,7 +78,7 @@ def test_a_header_that_promises_more_than_the_data_hold_is_refused() -> None:
 
 def test_a_broken_clip_is_refused() -> None:
     pytest.importorskip("av")
-    with pytest.raises(ClipError):
+    with pytest.raises(MediaError):
         pixels(b"no clip", "video", ImageOptions())
 
 

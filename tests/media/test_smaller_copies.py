@@ -8,7 +8,9 @@ from PIL import Image
 from toy_pictures import BICUBIC, JPEGS, drawn, png, saved, shown, turned_by_exif
 
 from ib_data.media.coded import read_image
-from ib_data.media.opened_image import MediaError, open_picture
+from ib_data.media.faults import MediaError
+from ib_data.media.opened_image import open_image
+from ib_data.media.thumbnail import thumbnail
 
 pytestmark = pytest.mark.usefixtures("no_catalog")
 
@@ -76,7 +78,7 @@ def expected(data: bytes, size: tuple[int, int]) -> np.ndarray:
 
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_what_is_stored_without_loss_stays_so(name: str) -> None:
-    copy = open_picture(LOSSLESS[name], MAX_SIDE)
+    copy = open_image(LOSSLESS[name], MAX_SIDE)
     assert (copy.extension, copy.width, copy.height) == ("png", *SIZE)
     with Image.open(io.BytesIO(copy.data)) as image:
         assert (image.format, image.size) == ("PNG", SIZE)
@@ -86,7 +88,7 @@ def test_what_is_stored_without_loss_stays_so(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOSSY)
 def test_what_is_stored_with_loss_is_near(name: str) -> None:
-    copy = open_picture(LOSSY[name], MAX_SIDE)
+    copy = open_image(LOSSY[name], MAX_SIDE)
     assert copy.extension == "jpg"
     assert max(copy.width, copy.height) == MAX_SIDE
     with Image.open(io.BytesIO(copy.data)) as image:
@@ -97,15 +99,15 @@ def test_what_is_stored_with_loss_is_near(name: str) -> None:
 
 
 def test_the_stream_shows_the_ground_of_a_transparent_image_and_the_lines_of_a_drawing() -> None:
-    assert shown(open_picture(LOSSLESS["transparent white"], MAX_SIDE).data, 16).min() == 255
+    assert shown(open_image(LOSSLESS["transparent white"], MAX_SIDE).data, 16).min() == 255
     for name in ("two colours", "palette of two colours"):
         original = shown(LOSSLESS[name], 16).astype(int)
-        assert np.abs(shown(open_picture(LOSSLESS[name], MAX_SIDE).data, 16) - original).max() <= 30
+        assert np.abs(shown(open_image(LOSSLESS[name], MAX_SIDE).data, 16) - original).max() <= 30
 
 
 def test_a_copy_carries_no_orientation_and_no_profile() -> None:
     for data in (turned_by_exif(), JPEGS["profile"]):
-        with Image.open(io.BytesIO(open_picture(data, MAX_SIDE).data)) as image:
+        with Image.open(io.BytesIO(open_image(data, MAX_SIDE).data)) as image:
             assert not image.getexif()
             assert "icc_profile" not in image.info
             assert image.size == SIZE
@@ -113,15 +115,22 @@ def test_a_copy_carries_no_orientation_and_no_profile() -> None:
 
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_an_image_that_is_small_enough_stays_as_it_is(name: str) -> None:
-    assert open_picture(LOSSLESS[name], 67).data == LOSSLESS[name]
+    assert open_image(LOSSLESS[name], 67).data == LOSSLESS[name]
 
 
 def test_half_an_image_becomes_no_smaller_one() -> None:
     data = JPEGS["large"]
     with pytest.raises(MediaError, match="is not a whole image"):
-        open_picture(data[: len(data) // 2] + b"\xff\xd9", MAX_SIDE)
+        open_image(data[: len(data) // 2] + b"\xff\xd9", MAX_SIDE)
 
 
 def test_of_a_thin_image_a_line_is_left() -> None:
-    copy = open_picture(saved(drawn((400, 2))), MAX_SIDE)
+    copy = open_image(saved(drawn((400, 2))), MAX_SIDE)
     assert (copy.width, copy.height) == (40, 1)
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_a_thumbnail_is_a_small_jpeg_of_what_the_stream_shows(name: str) -> None:
+    with Image.open(io.BytesIO(thumbnail(LOSSLESS[name], "image", 40))) as small:
+        assert (small.format, small.mode, max(small.size)) == ("JPEG", "RGB", 40)
+        assert thumbnail(LOSSLESS[name], "image", 10**6) != b""

@@ -3,7 +3,7 @@
 import pyarrow.parquet as pq
 import pytest
 
-from ib_data.stored.sample_reader import extent_of, read_sample
+from ib_data.stored.built_split import open_built
 
 
 @pytest.fixture
@@ -48,7 +48,6 @@ def media(home):
     """The bytes of the image or clip of an index row."""
 
     def read(name: str, split: str, row: dict) -> bytes:
-        _, data = read_sample(home.split(name, split) / row["shard"], extent_of(row))
-        return data
+        return open_built(home, name, split).media(row["key"])
 
     return read

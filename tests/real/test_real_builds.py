@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from ib_data.stored.sample_reader import extent_of, read_sample
+from ib_data.stored.built_split import open_built
 
 pytestmark = pytest.mark.real
 
@@ -91,7 +91,8 @@ def test_vqav2_train_with_its_photo(home, build, rows) -> None:
     assert [(a["text"], a["count"]) for a in row["answers"]] == [
         ("net", 6), ("netting", 1), ("mesh", 1), ("pitcher", 1), ("orange", 1),
     ]  # fmt: skip
-    sample, data = read_sample(home.split("vqav2", "train") / row["shard"], extent_of(row))
+    built = open_built(home, "vqav2", "train")
+    sample, data = built.read(built.ref_of(row["key"]))
     plain = json.loads(sample.to_json())
     assert "null" not in sample.to_json()
     assert plain["annotations"][0].keys() == {"id", "question", "answers"}
@@ -154,9 +155,7 @@ def test_the_greyscale_photo_is_kept_as_it_is(home, real, build, rows) -> None:
     lost = drops(home, "aokvqa", "validation")
     assert {row["reason"] for row in lost} == {"media missing"}
     assert len(found) + len(lost) == 1145
-    _, data = read_sample(
-        home.split("aokvqa", "validation") / (row := found["ZCGhDHZtMcwGAY36U6XwQL"])["shard"], extent_of(row)
-    )
+    data = open_built(home, "aokvqa", "validation").media(found["ZCGhDHZtMcwGAY36U6XwQL"]["key"])
     assert data == (real / "media" / "coco" / "val2017" / "000000431848.jpg").read_bytes()
 
 

@@ -1,19 +1,16 @@
-"""Requests for all that a store holds of a split."""
+"""Places of all that a store holds of a split."""
 
 from pathlib import Path
 
 from ib_data.stored.manifest import read_manifest
 from ib_data.stored.rows import Rows
-from ib_data.stored.shard_reader import Request
-from ib_data.stored.store import Store
+from ib_data.stored.store import Place, Store
 
 
-def requests_of(store: Store, cache: Path, dataset: str = "vqav2") -> list[Request]:
-    """One request for each row of a split, in their order."""
+def places_of(store: Store, cache: Path, dataset: str = "vqav2") -> list[Place]:
+    """The place of each row of a split, in their order."""
     folder = store.folder(dataset, "train")
     manifest = read_manifest(folder, dataset)
     assert manifest is not None
-    shards = {shard.name: shard for shard in manifest.shards}
     rows = Rows(folder, manifest, cache)
-    places = [rows.place(row) for row in range(rows.count)]
-    return [Request(folder, shards[place.shard], place.extent) for place in places]
+    return [rows.place(row) for row in range(rows.count)]

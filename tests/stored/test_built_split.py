@@ -240,6 +240,25 @@ def flip(data: bytes, place: bytes, by: bytes) -> bytes:
     return data.replace(place, by)
 
 
+def test_an_index_out_of_key_order_is_one_line(tiny_home: Home, tmp_path: Path) -> None:
+    of = open_built(tiny_home, "vqav2", TRAIN)
+    table = pq.read_table(of.folder / INDEX)
+    pq.write_table(pa.concat_tables([table[20:], table[:20]]), tmp_path / INDEX)
+    refs = BuiltSplit(of.store, tmp_path, of.manifest).refs()
+    assert [next(refs).key for _ in range(10)][-1] == "vqav2-train-000019"
+    says = r"its rows are not in key order: 'vqav2-train-000000' is after 'vqav2-train-000019'; build vqav2 again$"
+    with pytest.raises(DataError, match=says):
+        next(refs)
+
+
+def test_a_shard_that_the_manifest_does_not_name_is_one_line(tiny_home: Home) -> None:
+    of = open_built(tiny_home, "vqav2", TRAIN)
+    split = BuiltSplit(of.store, of.folder, replace(of.manifest, shards=of.manifest.shards[1:]))
+    says = r"index\.parquet: names the shard vqav2-train-000000\.tar, which the manifest does not; build vqav2 again$"
+    with pytest.raises(DataError, match=says):
+        next(split.samples())
+
+
 @pytest.mark.parametrize(
     ("harm", "problem", "remedy"),
     [

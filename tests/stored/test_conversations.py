@@ -72,7 +72,7 @@ def test_an_epoch_of_show_diff_and_draw_is_one_of_the_stream(
     path = spec(CONVERSATIONS, turns=turns)
     where = ("--home", dialogues.root, "--json")
     stream = open_stream(dialogues, path)
-    assert stream.num_visits == units
+    assert stream.pass_size == units
     (row,) = json.loads(cli("mixture", "show", path, "--samples", 3 * units, *where).out)["members"]
     assert row["epochs"] == 3
     drawn = json.loads(cli("mixture", "draw", path, "-n", 3 * units, *where).out)
@@ -130,15 +130,17 @@ def test_conversations_end_where_a_sample_or_a_history_does() -> None:
     assert conversation_ends(ordinals[:0], turns[:0]).tolist() == []
 
 
-@pytest.mark.parametrize("data", [b"no Parquet", None])
-def test_an_index_that_cannot_be_read_is_named(dialogues: Home, spec: Spec, data: bytes | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("data", "problem"), [(b"no Parquet", "is no Parquet file"), (None, "is missing")])
+def test_an_index_that_cannot_be_read_is_named(
+    dialogues: Home, spec: Spec, data: bytes | None, problem: str, tmp_path: Path
+) -> None:
     home = Home(shutil.copytree(dialogues.root, tmp_path / "copy"))
     index = home.split("llava_conversation", "train") / INDEX
     index.unlink()
     if data:
         index.write_bytes(data)
     (source,) = sources(home, load_mixture(spec(CONVERSATIONS))).values()
-    with pytest.raises(DataError, match="index cannot be read") as error:
+    with pytest.raises(DataError, match=problem) as error:
         _ = source.num_built_as_pinned
     assert str(index) in str(error.value)
     assert "build llava_conversation again" in str(error.value)

@@ -19,7 +19,7 @@ from ib_data.sample import Annotation, Media, Sample, Turn
 from ib_data.stored.index import SCHEMA, Extent, index_rows, write_table
 from ib_data.stored.manifest import INDEX, Manifest, Shard, read_manifest
 from ib_data.stored.rows import Rows
-from ib_data.stored.sample_reader import extent_of, read_sample
+from ib_data.stored.sample_reader import extent_of, parse_stored
 
 Build = Callable[..., Path]
 LONG = 140_000
@@ -74,12 +74,13 @@ def test_each_row_is_that_of_the_index(tiny_home: Home) -> None:
     assert rows.num_samples == 20
     for number, row in enumerate(table):
         place = rows.place(number)
-        assert (place.shard, place.ordinal) == (row["shard"], row["ordinal"])
+        assert (place.shard.name, rows.ordinal(number)) == (row["shard"], row["ordinal"])
         assert place.extent == replace(extent_of(row), media_extension=None)
         assert rows.ids(number) == (row["key"], row["id"])
         assert rows.media_sha256(number) == row["media_sha256"]
         assert rows.fields(number) == {"question", "answer"}
-        assert read_sample(folder / place.shard, place.extent)[0].annotations[place.ordinal].id == row["id"]
+        data = (folder / place.shard.name).read_bytes()[place.extent.offset :][: place.extent.num_bytes]
+        assert parse_stored(place.extent, data)[0].annotation(rows.ordinal(number)).id == row["id"]
     assert rows.samples.tolist() == list(range(0, 41, 2))
     assert rows.samples.dtype == np.int64
 
@@ -91,7 +92,7 @@ def test_rows_of_many_batches_are_found(long_rows: Rows) -> None:
         assert place.extent == Extent(
             offset=row // 2 * 2048, num_bytes=2048, json_offset=row // 2 * 2048 + 512, json_bytes=row % 1000
         )
-        assert place.ordinal == row % 2
+        assert long_rows.ordinal(row) == row % 2
         assert long_rows.fields(row) == ({"question"} if row % 3 else set())
         assert long_rows.media_sha256(row) is None
     assert long_rows.samples.tolist() == list(range(0, LONG + 1, 2))
@@ -209,11 +210,11 @@ def test_a_damaged_cache_file_is_made_anew(tmp_path: Path, build_split: Build, h
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
-        (lambda index: index.unlink(), "index is missing; build vqav2 again"),
-        (lambda index: index.write_bytes(b"PAR1?"), "index is damaged or of another build: .*; build vqav2 again"),
+        (lambda index: index.unlink(), "is missing; build vqav2 again"),
+        (lambda index: index.write_bytes(b"PAR1?"), "is damaged or of another build: .*; build vqav2 again"),
         (
             lambda index: index.write_bytes((index.parents[2] / "okvqa" / "train" / INDEX).read_bytes()),
-            r"vqav2: \S+index\.parquet: index is damaged or of another build: expected sha256 \w+, found \w+; build",
+            r"vqav2: \S+index\.parquet: is damaged or of another build: expected sha256 \w+, found \w+; build",
         ),
     ],
 )
@@ -231,8 +232,8 @@ def test_an_index_that_is_not_the_manifests_is_refused(
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda m: replace(m, num_annotations=39), "index has 40 rows where the manifest says 39"),
-        (lambda m: replace(m, shards=m.shards[1:]), "index names a shard that the manifest does not"),
+        (lambda m: replace(m, num_annotations=39), "has 40 rows where the manifest says 39"),
+        (lambda m: replace(m, shards=m.shards[1:]), "names a shard that the manifest does not"),
     ],
 )
 def test_a_manifest_that_contradicts_its_index_is_refused(
@@ -245,14 +246,14 @@ def test_a_manifest_that_contradicts_its_index_is_refused(
 
 def test_a_file_that_is_no_index_is_refused(tmp_path: Path) -> None:
     (tmp_path / INDEX).write_bytes(b"PAR1 and nothing else")
-    with pytest.raises(DataError, match=r"index\.parquet: index cannot be read: .*; build visdial again"):
+    with pytest.raises(DataError, match=r"index\.parquet: cannot be read: .*; build visdial again"):
         built_from(tmp_path, 1, 1).place(0)
 
 
 def test_an_index_without_a_column_is_refused(tmp_path: Path, tiny_home: Home) -> None:
     table = pq.read_table(tiny_home.split("vqav2", "train") / INDEX)
     pq.write_table(table.drop_columns(["ordinal"]), tmp_path / INDEX)
-    with pytest.raises(DataError, match=r"index cannot be read: .*ordinal.*; build visdial again"):
+    with pytest.raises(DataError, match=r"cannot be read: .*ordinal.*; build visdial again"):
         built_from(tmp_path, 20, 40).place(0)
 
 

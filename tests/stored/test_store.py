@@ -12,7 +12,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from far_shards import requests_of
+from far_shards import places_of
 
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
@@ -20,8 +20,8 @@ from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.spec.built_members import sources
 from ib_data.mixtures.stream.stream import open_stream
 from ib_data.stored.manifest import INDEX, MANIFEST, read_manifest
-from ib_data.stored.shard_reader import Request, ShardReader
-from ib_data.stored.store import LocalStore, Store, store_of
+from ib_data.stored.shard_reader import ShardReader
+from ib_data.stored.store import LocalStore, Place, Store, store_of
 
 Build = Callable[..., Path]
 MIXTURE = Mixture(name="tiny", rule="sqrt", members=(Member(dataset="vqav2", split="train", size=40),))
@@ -29,7 +29,7 @@ SHARD = "vqav2-train-000000.tar"
 
 
 def local_bytes(home: Home) -> list[bytes]:
-    return ShardReader(LocalStore(home)).read(requests_of(LocalStore(home), home.cache))
+    return ShardReader(LocalStore(home)).read(places_of(LocalStore(home), home.cache))
 
 
 def url_of(home: Home) -> str:
@@ -41,11 +41,11 @@ def test_a_bucket_gives_the_bytes_of_the_home(bucket: str, tiny_home: Home, near
     """Through the cache, and read by ranges where there is none."""
     store = store_of(near, bucket, cache_bytes)
     reader = ShardReader(store)
-    assert reader.read(requests_of(store, near.cache)) == local_bytes(tiny_home)
+    assert reader.read(places_of(store, near.cache)) == local_bytes(tiny_home)
     meter = reader.meter
     assert (meter.num_opened, meter.num_fetched) == ((3, 3) if cache_bytes is None else (0, 0))
     again = ShardReader(store_of(near, bucket + "/", cache_bytes))
-    assert again.read(requests_of(again.store, near.cache)) == local_bytes(tiny_home)
+    assert again.read(places_of(again.store, near.cache)) == local_bytes(tiny_home)
     assert (again.meter.num_fetched, again.meter.num_cache_hits) == ((0, 3) if cache_bytes is None else (0, 0))
     assert len([path for path in (near.cache / "remote").iterdir() if path.is_dir()]) == 1  # a slash more or less
 
@@ -54,7 +54,7 @@ def test_members_of_a_mixture_are_found_in_a_bucket(bucket: str, tiny_home: Home
     both = replace(MIXTURE, members=(*MIXTURE.members, Member(dataset="gqa", split="train", size=9)))
     found = sources(store_of(near, bucket), both)
     local = sources(tiny_home, both)
-    assert found["vqav2"].manifest == local["vqav2"].manifest
+    assert found["vqav2"].built.manifest == local["vqav2"].built.manifest
     assert (found["vqav2"].num_built, found["gqa"].num_built) == (40, None)
     assert sources(LocalStore(tiny_home), both) == local
 
@@ -72,18 +72,18 @@ def _wait_for_each_other(barrier: Barrier) -> None:
     _barrier = barrier
 
 
-def _read_all(store: Store, requests: list[Request]) -> tuple[list[bytes], int, int]:
+def _read_all(store: Store, places: list[Place]) -> tuple[list[bytes], int, int]:
     reader = ShardReader(store)
     _barrier.wait(300)
-    return reader.read(requests), reader.meter.num_fetched, os.getpid()
+    return reader.read(places), reader.meter.num_fetched, os.getpid()
 
 
 def test_two_processes_with_one_cache_fetch_each_shard_once(bucket: str, tiny_home: Home, near: Home) -> None:
     store = store_of(near, bucket)
-    requests = requests_of(store, near.cache)
+    places = places_of(store, near.cache)
     context = get_context("spawn")
     with context.Pool(2, _wait_for_each_other, (context.Barrier(2),)) as pool:
-        found = pool.starmap(_read_all, [(store, requests)] * 2, chunksize=1)
+        found = pool.starmap(_read_all, [(store, places)] * 2, chunksize=1)
     assert len({process for _, _, process in found}) == 2
     assert sum(fetched for _, fetched, _ in found) == 3
     assert all(data == local_bytes(tiny_home) for data, _, _ in found)
@@ -92,21 +92,21 @@ def test_two_processes_with_one_cache_fetch_each_shard_once(bucket: str, tiny_ho
 
 def test_a_forked_process_makes_a_connection_of_its_own(bucket: str, near: Home) -> None:
     store = store_of(near, bucket, 0)
-    requests = requests_of(store, near.cache)
+    places = places_of(store, near.cache)
     program = """if True:
         import os, pickle, sys
         from ib_data.stored.shard_reader import ShardReader
-        store, requests = pickle.load(sys.stdin.buffer)
-        expected = ShardReader(store).read(requests)
+        store, places = pickle.load(sys.stdin.buffer)
+        expected = ShardReader(store).read(places)
         child = os.fork()
         if child == 0:
-            os._exit(0 if ShardReader(store).read(requests) == expected else 1)
+            os._exit(0 if ShardReader(store).read(places) == expected else 1)
         sys.exit(os.waitpid(child, 0)[1] or len(expected) != 40)
     """
     paths = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
         [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", program],
-        input=pickle.dumps((store, requests)),
+        input=pickle.dumps((store, places)),
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         timeout=300,
@@ -123,19 +123,19 @@ NO_ROOM = (
 def test_a_cache_for_two_of_three_shards_serves_all(far: Home, near: Home) -> None:
     bound = 2 * 20_480 + 100
     store = store_of(near, url_of(far), bound)
-    requests = requests_of(store, near.cache)
+    places = places_of(store, near.cache)
 
     def kept() -> set[str]:
         return {path.name for path in (near.cache / "shards").glob("*.tar")}
 
     reader = ShardReader(store)
-    assert reader.read(requests) == local_bytes(far)
+    assert reader.read(places) == local_bytes(far)
     meter = reader.meter
     assert (meter.num_opened, meter.num_fetched, len(kept())) == (2, 2, 2)  # both are in use: no third one
     before = kept()
     reader.close()
     one_open = ShardReader(store_of(near, url_of(far), bound), max_open=1)
-    assert one_open.read(requests) == local_bytes(far)
+    assert one_open.read(places) == local_bytes(far)
     assert one_open.meter.num_opened == 3
     assert (len(kept()), len(kept() & before)) == (2, 1)
     one_open.close()
@@ -144,16 +144,16 @@ def test_a_cache_for_two_of_three_shards_serves_all(far: Home, near: Home) -> No
 def test_what_does_not_fit_is_said_once(far: Home, near: Home, capsys: pytest.CaptureFixture[str]) -> None:
     store = store_of(near, url_of(far), 1000)
     for _ in range(2):
-        assert ShardReader(store).read(requests_of(store, near.cache)) == local_bytes(far)
+        assert ShardReader(store).read(places_of(store, near.cache)) == local_bytes(far)
     assert capsys.readouterr().err == f"{url_of(far)}/vqav2/train/{SHARD}: {NO_ROOM.format(near, '1,000')}\n"
 
 
 def test_a_store_that_was_built_anew_is_fetched_anew(far: Home, near: Home, build_split: Build) -> None:
     store = store_of(near, url_of(far))
-    before = ShardReader(store).read(requests_of(store, near.cache))
+    before = ShardReader(store).read(places_of(store, near.cache))
     build_split(far, "vqav2", 24)
     again = store_of(near, url_of(far))
-    found = ShardReader(again).read(requests_of(again, near.cache))
+    found = ShardReader(again).read(places_of(again, near.cache))
     assert len(found) == 48
     assert found == local_bytes(far)
     assert found[:32] == before[:32]  # the first two shards hold what they held, and are not fetched again
@@ -182,22 +182,22 @@ def test_a_shard_that_is_not_the_manifests_is_named(
     far: Home, near: Home, cache_bytes: int | None, harm: Callable[[Path], object], says: str
 ) -> None:
     store = store_of(near, url_of(far), cache_bytes)
-    requests = requests_of(store, near.cache)
+    places = places_of(store, near.cache)
     harm(far.split("vqav2", "train") / SHARD)
     with pytest.raises(DataError, match=rf"vqav2: file:///\S+/vqav2/train/{SHARD}: .*{says}"):
-        ShardReader(store).read(requests)
+        ShardReader(store).read(places)
     assert not list(near.cache.glob("shards/*.tar")) + list(near.cache.glob("shards/*.part"))
 
 
 def test_a_replaced_shard_of_the_same_size_is_not_kept(far: Home, near: Home) -> None:
     store = store_of(near, url_of(far))
-    requests = requests_of(store, near.cache)
+    places = places_of(store, near.cache)
     shard = far.split("vqav2", "train") / SHARD
     shard.write_bytes(shard.read_bytes().replace(b"colour", b"number"))
     with pytest.raises(
         DataError, match=rf"{SHARD}: expected sha256 \w+ as the manifest says, found \w+; it is damaged"
     ):
-        ShardReader(store).read(requests)
+        ShardReader(store).read(places)
     assert not list(near.cache.glob("shards/*.tar")) + list(near.cache.glob("shards/*.part"))
 
 
@@ -238,19 +238,19 @@ def test_a_checksum_that_is_a_path_is_no_file_name(far: Home, near: Home) -> Non
     replace(manifest, shards=tuple(shards)).write(path.parent)
     store = store_of(near, url_of(far))
     with pytest.raises(DataError, match="expected a sha256 of 64 hex digits"):
-        ShardReader(store).read(requests_of(store, near.cache))
+        ShardReader(store).read(places_of(store, near.cache))
 
 
 def test_a_network_that_fails_gives_one_line(far: Home, near: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     store = store_of(near, url_of(far))
-    requests = requests_of(store, near.cache)
+    places = places_of(store, near.cache)
 
     def fail(*_arguments: object, **_options: object) -> None:
         raise ConnectionResetError(104, "Connection reset by peer")
 
     monkeypatch.setattr(type(fsspec.filesystem("file")), "cat_ranges", fail)
     with pytest.raises(DataError) as caught:
-        ShardReader(store).read(requests)
+        ShardReader(store).read(places)
     assert str(caught.value) == (
         f"vqav2: {url_of(far)}/vqav2/train/{SHARD}: cannot be read: ConnectionResetError: [Errno 104] Connection reset "
         "by peer; look at the address, the credentials and the network"

@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from far_shards import requests_of
+from far_shards import places_of
 
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
@@ -73,12 +73,12 @@ def test_a_member_that_is_not_there_may_be_left_out_where_nothing_is_listed(
 
 def test_a_server_that_fails_is_not_taken_for_a_missing_file(web: Web, near: Home) -> None:
     store = store_of(near, web.url)
-    requests = requests_of(store, near.cache)
+    places = places_of(store, near.cache)
     web.fails.append(SHARD)
     with pytest.raises(
         DataError, match=rf"vqav2: {web.url}/vqav2/train/{SHARD}: cannot be read: ClientResponseError: 500"
     ):
-        ShardReader(store).read(requests)
+        ShardReader(store).read(places)
     web.fails[:] = ["manifest.json"]
     with pytest.raises(DataError, match=r"manifest\.json: cannot be read: ClientResponseError: 500"):
         open_stream(near, MIXTURE, shards=web.url)
@@ -86,30 +86,30 @@ def test_a_server_that_fails_is_not_taken_for_a_missing_file(web: Web, near: Hom
 
 def test_a_server_that_is_gone_is_not_taken_for_a_missing_file(far: Home, web: Web, near: Home) -> None:
     store = store_of(near, web.url)
-    requests = requests_of(store, near.cache)
+    places = places_of(store, near.cache)
     store.url = "http://127.0.0.1:1/shards"  # type: ignore[attr-defined]
     store._connection = None  # type: ignore[attr-defined]
     with pytest.raises(DataError, match=f"{SHARD}: cannot be read: ClientConnectorError.*the network"):
-        ShardReader(store).read(requests)
+        ShardReader(store).read(places)
 
 
 def test_a_missing_shard_is_said_to_be_missing(far: Home, web: Web, near: Home) -> None:
     store = store_of(near, web.url)
-    requests = requests_of(store, near.cache)
+    places = places_of(store, near.cache)
     (far.split("vqav2", "train") / SHARD).unlink()
     with pytest.raises(DataError, match=f"{SHARD}: is missing in the object store; upload the split again"):
-        ShardReader(store).read(requests)
+        ShardReader(store).read(places)
 
 
 def test_a_server_without_ranges_serves_whole_shards_only(web: Web, near: Home) -> None:
     whole = store_of(near, web.url)
-    assert len(ShardReader(whole).read(requests_of(whole, near.cache))) == 40
+    assert len(ShardReader(whole).read(places_of(whole, near.cache))) == 40
     parts = store_of(near, web.url, 0)
     says = (
         rf"vqav2: {web.url}/vqav2/train/{SHARD}: asked for a range of [\d,]+ bytes, and was given 20,480; .*no ranges"
     )
     with pytest.raises(DataError, match=says):
-        ShardReader(parts).read(requests_of(parts, near.cache))
+        ShardReader(parts).read(places_of(parts, near.cache))
 
 
 def test_other_bytes_read_by_range_are_said_with_their_address(far: Home, near: Home) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from ib_data.addresses import without_secrets
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
@@ -14,9 +15,8 @@ from ib_data.mixtures.spec.built_members import sources
 from ib_data.mixtures.stream.stream import open_stream
 from ib_data.stored.index import Extent
 from ib_data.stored.manifest import read_manifest
-from ib_data.stored.shard_reader import Request, ShardReader
-from ib_data.stored.store import store_of
-from ib_data.stored.urls import without_secrets
+from ib_data.stored.shard_reader import ShardReader
+from ib_data.stored.store import Place, store_of
 
 Build = Callable[..., Path]
 MIXTURE = Mixture(name="tiny", rule="sqrt", members=(Member(dataset="vqav2", split="train", size=40),))
@@ -69,13 +69,13 @@ def test_a_plain_path_is_shown_as_it_was_given(tiny_home: Home, near: Home) -> N
     nowhere = Extent(offset=10**9, num_bytes=1, json_offset=0, json_bytes=1)
     other = replace(manifest.shards[0], num_bytes=7, sha256="0" * 64)
     with pytest.raises(DataError, match=rf"vqav2: {path}/vqav2/train/\S+tar: expected 7 bytes as the manifest says"):
-        store.ranges([(folder, other, nowhere)])
-    (data,) = store.ranges([(folder, manifest.shards[0], nowhere)])
+        store.ranges([Place(folder, other, nowhere)])
+    (data,) = store.ranges([Place(folder, manifest.shards[0], nowhere)])
     assert data == b""
     with pytest.raises(
         DataError, match=rf"vqav2: {path}/vqav2/train/\S+tar: byte 1000000000: expected 1 bytes, the sh"
     ):
-        ShardReader(store).read([Request(folder, manifest.shards[0], nowhere)])
+        ShardReader(store).read([Place(folder, manifest.shards[0], nowhere)])
 
 
 def test_a_store_that_refuses_connections_is_one_line_without_its_password(near: Home) -> None:

@@ -91,7 +91,7 @@ def vqa(number: int, question: str = "What colour is the ball?") -> Annotation:
 
 @pytest.fixture
 def build(tmp_path: Path) -> BuildHome:
-    """build(dataset, split, [(annotations, media bytes or None), ...]) -> Home; keys in descending order on disk."""
+    """build(dataset, split, [(annotations, media bytes or None), ...]) -> Home; in key order, as a build writes it."""
     home = Home(tmp_path / "home")
 
     def add(dataset: str, split: str, rows: list[tuple[tuple[Annotation, ...], bytes | None]], **options: str) -> Home:
@@ -99,7 +99,7 @@ def build(tmp_path: Path) -> BuildHome:
             (make_sample(dataset, split, i, annotations, **options), media)
             for i, (annotations, media) in enumerate(rows)
         ]
-        write_split(home, dataset, split, reversed(samples))
+        write_split(home, dataset, split, samples)
         return home
 
     return add

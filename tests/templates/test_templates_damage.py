@@ -7,12 +7,13 @@ import zlib
 import pytest
 
 from ib_data.cards import load_card
+from ib_data.cards.built import open_split
 from ib_data.errors import IbDataError
+from ib_data.media.thumbnail import thumbnail
 from ib_data.sample import Annotation, Answer
 from ib_data.stored.manifest import INDEX, MANIFEST
-from ib_data.templates.pick import built_split
 from ib_data.templates.renderer import Renderer
-from ib_data.templates.sheet.page import contact_sheet, thumbnail
+from ib_data.templates.sheet.page import contact_sheet
 from ib_data.templates.sheet.preview import preview
 
 CAPTION = (Annotation(id="1", caption="A cup."),)
@@ -95,7 +96,7 @@ def test_several_damaged_splits_are_named_together(home, cli):
     result = cli("show", "all", "--home", home.root)
     *notes, last = result.err.splitlines()
     assert last == "ib-data: 3 datasets could not be rendered: aokvqa, aokvqa_qg, coco_caption"
-    assert sum("index cannot be read" in line for line in notes) == 3
+    assert sum("index.parquet: is no Parquet file" in line for line in notes) == 3
 
 
 def test_a_page_of_nothing_is_not_written(home, cli, tmp_path):
@@ -131,14 +132,14 @@ def test_counts_go_on_past_a_damaged_split(home, cli):
 def test_a_damaged_manifest_of_another_split_changes_nothing(home, build):
     build("coco_caption", "validation", [(CAPTION, None)])
     damage_manifest(home.split("coco_caption", "validation"))
-    assert built_split(home, load_card("coco_caption")).split == "train"
+    assert open_split(home, load_card("coco_caption")).split == "train"
     with pytest.raises(IbDataError, match="cannot be read"):
-        built_split(home, load_card("coco_caption"), "validation")
+        open_split(home, load_card("coco_caption"), "validation")
 
 
 def test_a_size_bomb_is_refused_before_it_is_decoded(build):
     with pytest.raises(IbDataError, match=r"60000 x 60000 pixels: refused as a size bomb"):
-        thumbnail(bomb(60_000))
+        thumbnail(bomb(60_000), "image", 512)
     home = build("vqav2", "train", [(ASKED, bomb(60_000)), (ASKED, None)])
     page = contact_sheet("A look", preview(home, load_card("vqav2"), Renderer(), n=2, media=True))
     assert "cannot be decoded: 60000 x 60000 pixels: refused as a size bomb" in page

@@ -1,15 +1,17 @@
 """What a user's own templates, hidden answers, long lists of options and invisible texts lead to."""
 
 import json
+from functools import partialmethod
 
 import pytest
 
 from ib_data.cards import load_card
+from ib_data.cards.built import open_split
 from ib_data.errors import DataError, IbDataError
 from ib_data.sample import Annotation, Answer, Turn
+from ib_data.stored.built_split import BuiltSplit
 from ib_data.stored.manifest import INDEX
 from ib_data.templates.library import Library
-from ib_data.templates.pick import built_split, first_samples
 from ib_data.templates.render_options import RenderOptions
 from ib_data.templates.renderer import Renderer
 from ib_data.templates.sheet.highlights import marked
@@ -115,33 +117,34 @@ def test_format_characters_beside_a_text_stay():
 def test_samples_are_read_one_by_one_and_pictures_only_when_asked_for(vqa_home):
     card = load_card("vqav2")
     shard = next(vqa_home.split("vqav2", "train").glob("*.tar"))
-    whole = list(first_samples(vqa_home, card, "train", 3))
+    built = open_split(vqa_home, card, "train")
+    whole = [built.read(ref) for ref in built.refs()]
     assert all(media for _, media in whole)
-    texts = first_samples(vqa_home, card, "train", 3, media=False)
-    assert list(texts) == [(sample, None) for sample, _ in whole]
+    assert list(built.samples()) == [sample for sample, _ in whole]
     assert [entry.media for entry in preview(vqa_home, card, Renderer(), n=3)] == [None] * 3
     with_media = preview(vqa_home, card, Renderer(), n=3, media=True)
     assert [entry.media for entry in with_media] == [media for _, media in whole]
-    samples = first_samples(vqa_home, card, "train", 3)
-    assert next(samples) == whole[0]
+    samples = built.samples()
+    assert next(samples) == whole[0][0]
+    built.close()
     shard.rename(shard.with_suffix(".gone"))
     with pytest.raises(DataError, match="shard is missing"):
         next(samples)
 
 
 def test_the_first_samples_are_found_over_pieces_of_the_index(build, monkeypatch):
-    monkeypatch.setattr("ib_data.templates.pick._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(BuiltSplit, "batches", partialmethod(BuiltSplit.batches, num_rows=3))
     rows = [tuple(Annotation(id=f"{i}-{j}", question="What?") for j in range(1 + i % 3)) for i in range(20)]
     home = build("vqav2", "train", [(row, None) for row in rows])
     for n in (1, 4, 20, 99):
-        found = [sample.key for sample, _ in first_samples(home, load_card("vqav2"), "train", n)]
+        found = [sample.key for sample in open_split(home, "vqav2").samples(n)]
         assert found == [f"vqav2-train-{i:012d}" for i in range(min(n, 20))]
 
 
 def test_an_index_of_another_build_is_told(vqa_home):
     (vqa_home.split("vqav2", "train") / INDEX).unlink()
-    with pytest.raises(DataError, match="index is missing; build vqav2 again"):
-        next(first_samples(vqa_home, load_card("vqav2"), "train", 1))
+    with pytest.raises(DataError, match=r"index\.parquet: is missing; build vqav2 again"):
+        next(open_split(vqa_home, "vqav2").refs())
 
 
 def test_show_takes_groups_as_render_does(vqa_home, cli):
@@ -182,8 +185,9 @@ def test_counts_say_with_which_templates_and_options_they_were_made(build, mine,
 def test_counts_of_other_templates_are_not_current(build, mine, tmp_path, cli):
     home = build("coco_caption", "train", [((Annotation(id="1", caption="A cup."),), None)])
     card = load_card("coco_caption")
-    manifest = built_split(home, card)
-    stats = count_lengths(home, card, manifest, Renderer(Library(mine)))
+    built = open_split(home, card)
+    manifest = built.manifest
+    stats = count_lengths(card, built, Renderer(Library(mine)))
     assert outdated(stats, card, manifest) is None
     for place, text in enumerate((CAPTIONING.replace("Mine", "Ours"), CAPTIONING.replace("{{", "A {{"), None)):
         other = tmp_path / f"other{place}"

@@ -162,6 +162,6 @@ def test_training_refuses_a_hidden_split_and_a_pass_over_it_gives_the_instructio
     line = str(caught.value)
     assert line.startswith(f"{name}: split 'test' hides its answers: nothing can be learnt from it")
     assert "\n" not in line
-    (example,) = stream.visit()
+    (example,) = stream.read_pass()
     assert (example.rendered.target, example.rendered.hidden) == (None, True)
     assert "is it red" in example.rendered.instruction

@@ -5,11 +5,12 @@ import torch
 from toy_training import draw, example, toy_example, toy_tokens
 
 from ib_data.errors import DataError
-from ib_data.media.opened_image import MediaError
+from ib_data.media.faults import MediaError
+from ib_data.media.pixels import pixels
 from ib_data.mixtures.stream.example import Example
 from ib_data.sample import Turn
+from ib_data.stream_options import ImageOptions
 from ib_data.training.collator import IGNORED, Collator, right_padded
-from ib_data.training.pixel_values import pixels
 from ib_data.training.tokens import BOS, EOS, IMAGE, PAD, build_tokens, encode
 
 RED = draw("red", "circle")
@@ -92,7 +93,7 @@ def test_a_picture_that_examples_share_is_kept_once() -> None:
 
 
 def test_pixels_are_squashed_and_normalised() -> None:
-    values = pixels(draw("white", "square", (90, 30)), 32)
+    values = collator()([asked("Caption:", "red", draw("white", "square", (90, 30)))]).pixel_values[0]
     assert values.shape == (3, 32, 32)
     white = torch.tensor([(1 - 0.48145466) / 0.26862954, (1 - 0.4578275) / 0.26130258, (1 - 0.40821073) / 0.27577711])
     assert torch.allclose(values, white.view(3, 1, 1).expand(3, 32, 32), atol=1e-6)
@@ -121,7 +122,7 @@ def test_a_hidden_answer_is_refused() -> None:
 @pytest.mark.parametrize("data", [b"", b"no picture", RED[:60], RED[:-40]], ids=["empty", "text", "header", "cut"])
 def test_a_broken_picture_is_refused(data: bytes) -> None:
     with pytest.raises(MediaError):
-        pixels(data, 32)
+        pixels(data, "image", ImageOptions(image_px=32))
 
 
 def test_a_chat_learns_every_answer_and_no_question() -> None:

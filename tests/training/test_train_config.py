@@ -1,7 +1,11 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from ib_data.errors import IbDataError
-from ib_data.training.config import TrainConfig, config_names, load_config, parse_config
+from ib_data.stream_options import ImageOptions, StreamOptions
+from ib_data.training.config import KEYS, TrainConfig, config_from, config_names, load_config, parse_config
 
 SMALL = 'mixture = "demo"\n'
 
@@ -75,3 +79,31 @@ def test_configuration_cannot_be_changed_by_accident() -> None:
     config = TrainConfig(mixture="demo")
     with pytest.raises(AttributeError):
         config.steps = 3  # type: ignore[misc]
+
+
+def test_the_options_of_the_stream_are_keys_like_all_others() -> None:
+    text = SMALL + 'image_px = 64\nlocal_order = true\ntemplates = "mine"\n'
+    config = parse_config(text, "x", "x.toml", ["augment=blip", "max_bad_share=0.5"])
+    assert config.images == ImageOptions(image_px=64, augment="blip")
+    assert config.stream == StreamOptions(
+        images=config.images, local_order=True, templates=Path("mine"), max_bad_share=0.5
+    )
+    assert parse_config(SMALL, "x", "x.toml").images.augment == "mild"
+    assert config_from(config.values()) == config
+    assert set(config.values()) == set(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("annotations_per_image = 0", "annotations_per_image: expected an integer from 1 to 1,024, found 0"),
+        ("max_bad_share = 2.0", "max_bad_share: expected a number from 0 to 1, found 2.0"),
+        ("max_bad_share = nan", "max_bad_share: expected a number from 0 to 1, found nan"),
+        ('augment = "mid"', "augment: unknown value 'mid'; did you mean 'mild'?"),
+        ("image_px = 8", "'image_px': expected at least one patch of 16, found 8"),
+        ("image_pix = 8", "unknown key 'image_pix'; did you mean 'image_px'?"),
+    ],
+)
+def test_faults_of_the_streams_options_name_the_file(text: str, said: str) -> None:
+    with pytest.raises(IbDataError, match=re.escape(f"mine: mine.toml: {said}")):
+        parse_config(SMALL + text, "mine", "mine.toml")

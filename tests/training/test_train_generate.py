@@ -64,7 +64,7 @@ def test_a_checkpoint_folder_and_its_run_give_the_same_model(run, trained: Train
 
 
 def test_what_is_no_picture_is_an_error(trained: Trained) -> None:
-    with pytest.raises(IbDataError, match="not a picture"):
+    with pytest.raises(IbDataError, match="not an image"):
         answer(trained, b"no picture", QUESTION)
 
 

@@ -228,3 +228,11 @@ def test_cuda_without_a_device_is_refused(tmp_path, monkeypatch) -> None:
 
 def test_toy_examples_cover_every_question() -> None:
     assert len({(e.rendered, e.media) for e in map(toy_example, range(24))}) == 24
+
+
+def test_several_processes_are_refused_before_the_first_step(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(IbDataError, match=r"training runs in one process, found 2 .*without torchrun"):
+        train_on(toy_config(), ToyStream(), tmp_path / "run", silent)
+    assert not (tmp_path / "run").exists()

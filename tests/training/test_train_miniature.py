@@ -93,9 +93,9 @@ def test_the_answer_is_words(miniature: Home, tmp_path: Path, cli) -> None:
 
 
 def first_photo(home: Home) -> bytes:
-    from ib_data.cards import load_card
-    from ib_data.templates.pick import first_samples
+    from ib_data.stored.built_split import open_built
 
-    ((_, data),) = first_samples(home, load_card("vqav2"), "train", 1)
+    built = open_built(home, "vqav2", "train")
+    _, data = built.read(next(built.refs()))
     assert data is not None
     return data

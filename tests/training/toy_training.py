@@ -10,12 +10,13 @@ from PIL import Image, ImageDraw
 from transformers import InstructBlipForConditionalGeneration
 
 from ib_data.errors import DataError
-from ib_data.media.pixels import ImageOptions, pixels
+from ib_data.media.pixels import pixels
 from ib_data.mixtures.stream.example import Example
 from ib_data.sample import Annotation
 from ib_data.stored.meter import Meter
+from ib_data.stream_options import ImageOptions
 from ib_data.templates.rendered import Rendered
-from ib_data.training.config import TrainConfig
+from ib_data.training.config import TrainConfig, config_from
 from ib_data.training.model import TinyShape, freeze, tiny_model
 from ib_data.training.tokens import Tokens, build_tokens
 
@@ -121,7 +122,7 @@ def toy_config(**changes: Any) -> TrainConfig:
         "save_every": 3,
         "device": "cpu",
     }
-    return TrainConfig(**{**values, **changes})
+    return config_from({**values, **changes})
 
 
 def toy_tokens() -> Tokens:

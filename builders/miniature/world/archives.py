@@ -1,6 +1,6 @@
 """Zip and tar.gz files and JSON texts with the same bytes on any machine.
 
-Members are stored, not compressed: the bytes of a deflate stream depend on the version of zlib, and the photos are
+Members are stored, not compressed: the bytes of a deflate stream depend on the version of zlib, and the images are
 compressed already.
 """
 

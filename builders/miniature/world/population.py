@@ -1,6 +1,6 @@
-"""Which photos the miniature has, and in which official archives each of them lies.
+"""Which images the miniature has, and in which official archives each of them lies.
 
-As in COCO: the archives of 2014 and 2017 hold the same photos under the same ids; val2017 is a part of val2014;
+As in COCO: the archives of 2014 and 2017 hold the same images under the same ids; val2017 is a part of val2014;
 train2017 is train2014 and the rest of val2014; test2017 is a part of test2015.
 """
 
@@ -16,7 +16,7 @@ FIRST_ID, LAST_ID = 100_000, 581_929  # six digits, as most of COCO's ids; the l
 
 @dataclass(frozen=True)
 class Population:
-    """The photos of a miniature with `num_images` photos in train2014 and fewer, in proportion, elsewhere."""
+    """The images of a miniature with `num_images` images in train2014 and fewer, in proportion, elsewhere."""
 
     seed: int
     num_images: int
@@ -42,7 +42,7 @@ class Population:
 
     @cached_property
     def ordinals(self) -> dict[int, int]:
-        """The number of every photo among all photos in the order of their ids, by image id."""
+        """The number of every image among all images in the order of their ids, by image id."""
         every = {i for ids in self.stores.values() for i in ids}
         return {image_id: number for number, image_id in enumerate(sorted(every))}
 
@@ -51,8 +51,12 @@ class Population:
         return sorted(self.stores[store], key=lambda i: keyed_bits(self.seed, f"miniature.shuffle.{stream}", i))
 
     def scene(self, image_id: int) -> Scene:
-        """What a photo shows."""
+        """What an image shows."""
         return scene_of(self.seed, image_id)
+
+    def numbers(self, least: int) -> range:
+        """The numbers of a dataset's own images: as many as train2014 has, and at least `least`."""
+        return range(max(least, self.num_images))
 
     def below(self, bound: int, stream: str, *counters: int) -> int:
         """An integer in [0, bound) of this miniature's own stream of numbers."""
@@ -75,7 +79,7 @@ class Population:
         return [ids[i] for i in order]
 
 
-def photo_link(store: MediaStore, image_id: int) -> str:
-    """The address of one photo, which stands beside the folder of the archives."""
+def image_link_of(store: MediaStore, image_id: int) -> str:
+    """The address of one image, which stands beside the folder of the archives."""
     assert store.file is not None
     return f"{store.file.url.rsplit('/', 2)[0]}/{store.member(image_id)}"

@@ -1,4 +1,4 @@
-"""Words in pictures, in the font that Pillow brings along: no font of this machine is ever used."""
+"""Words in images, in the font that Pillow brings along: no font of this machine is ever used."""
 
 from functools import cache
 

@@ -23,7 +23,7 @@ COLOURS: dict[str, Colour] = {
     "pink": (245, 140, 190),
     "brown": (115, 70, 30),
 }
-# A greyscale photo shows no other colours, so its facts may name no others.
+# A greyscale image shows no other colours, so its facts may name no others.
 GREYS: dict[str, Colour] = {"white": (250, 250, 250), "gray": (128, 128, 128), "black": (15, 15, 15)}
 BACKGROUNDS: dict[str, Colour] = {**GREYS, "beige": (235, 220, 190)}
 ALL_COLOURS: dict[str, Colour] = {**COLOURS, **BACKGROUNDS}
@@ -33,7 +33,7 @@ _ROWS = ("top", "middle", "bottom")
 _COLUMNS = ("left", "center", "right")
 _PAGE_SIZES_PX = ((320, 240), (304, 228), (336, 252), (320, 213), (288, 240))
 _PORTRAIT_PX = (240, 320)
-# Of 20 neighbouring image ids one is a greyscale photo and one a portrait, so that every miniature has some of both.
+# Of 20 neighbouring image ids one is a greyscale image and one a portrait, so that every miniature has some of both.
 TRAIT_CYCLE = 20
 _GREYSCALE, _PORTRAIT = 4, 8
 
@@ -63,7 +63,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What one picture shows. Sizes in pixels; `shapes` from left to right, then from top to bottom."""
+    """What one image shows. Sizes in pixels; `shapes` from left to right, then from top to bottom."""
 
     image_id: int
     width: int

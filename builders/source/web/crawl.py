@@ -36,7 +36,8 @@ from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.builders.source.web.get import CUT, NO_ADDRESS, TOO_SLOW, Unsettled
 from ib_data.cards import place_of
 from ib_data.errors import IbDataError, one_line
-from ib_data.media.opened_image import MediaError, open_picture
+from ib_data.media.faults import MediaError
+from ib_data.media.opened_image import open_image
 
 THREADS = 32  # and so at most 640 MB of images in memory
 PER_HOST = 4  # requests at a time to one host
@@ -248,7 +249,7 @@ def _problem(data: bytes, kind: str) -> str | None:
     if kind != "image":
         return None
     try:
-        opened = open_picture(data)
+        opened = open_image(data)
     except MediaError:
         return NOT_AN_IMAGE
     return TOO_SMALL if min(opened.width, opened.height) < MIN_SIDE_PX else None

@@ -70,6 +70,7 @@ def build(
         mirror=mirror,
         from_hub=from_hub,
         mini_size=mini_size,
+        datasets=[card.name for card in cards],
         report=report,
     ) as opened:
         manifests, failed = with_each(cards, lambda card: build_dataset(card, opened, split))

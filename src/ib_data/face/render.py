@@ -41,7 +41,7 @@ def render(
     """
     card = find_card(dataset)
     found = annotation if isinstance(annotation, Annotation) else _annotation(annotation)
-    renderer = _renderer(None if templates is None else Path(templates).expanduser().absolute(), seed, options)
+    renderer = _renderer(None if templates is None else Path(templates).expanduser().absolute(), seed, options).of(card)
     chosen = renderer.zero_shot(card) if template is None else _template(renderer.library, card.task, template)
     return renderer.render(card, found, position, template=chosen, may_hide=True)
 

@@ -1,11 +1,11 @@
-"""What an image or clip that is not whole raises, and the largest size of an image."""
+"""What an image or clip that is not whole raises, and the one limit on the size of an image or a frame."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ib_data.errors import IbDataError
 
-MAX_PIXELS = 80_000_000
+MAX_PIXELS = 80_000_000  # a frame of 8K video has 33 million
 
 
 class MediaError(IbDataError):
@@ -21,7 +21,7 @@ def check_size(width: int, height: int) -> None:
 
 
 @contextmanager
-def naming_faults() -> Iterator[None]:
+def translate_decoder_errors() -> Iterator[None]:
     """Makes a MediaError of whatever a decoder raises for damaged data inside."""
     try:
         yield

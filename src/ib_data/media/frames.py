@@ -3,22 +3,21 @@
 A clip is cut into equal segments and the middle frame of each is taken, counted in frames and not in seconds, so that
 a variable frame rate changes nothing. What the frames are is defined by FFmpeg decoding the clip from its start.
 
-decord decodes where it is installed and knows the kind of clip, PyAV elsewhere. decord 0.6.0 gives other frames, or
-none, of AVI, HEVC, AV1, more than 8 bits, quarter turns and edit lists, and now and then after a seek; so it is asked
-for the rest only, and reads from the start. That makes it the slower one: 0.37 s for 4 of 828 frames of 480 x 360,
-where PyAV, whose seeks are exact, takes 0.16 s and, from the start, 0.31 s (two cores of an AMD EPYC).
+PyAV decodes, or decord where IB_DATA_VIDEO asks for it, see `decord_frames`.
 """
 
 import bisect
 import io
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ib_data.errors import IbDataError, MissingExtraError
+from ib_data.errors import IbDataError, MissingExtraError, quoted
+from ib_data.media.faults import MediaError, check_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,19 +25,14 @@ if TYPE_CHECKING:
 
 PYAV_REMEDY = "clips need PyAV: pip install 'ib-data[video]'"
 NUM_FRAMES = 4  # a clip, in the paper (arXiv 2305.06500)
-MAX_PIXELS = 40_000_000  # a frame; 8K is 33 million
+# What decodes clips, chosen in the environment; the first is the default.
+VARIABLE = "IB_DATA_VIDEO"
+DECODERS = ("pyav", "decord")
 # A clip that holds less than this part of the time it announces is cut short.
 _WHOLE = Fraction(9, 10)
 # Containers whose packets all have a time, by which a frame is found again after a seek.
 _MATROSKA = "matroska,webm"
-_TIMED_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", _MATROSKA)
-# Where, in a timed container, decord 0.6.0 and PyAV give the same frames.
-_DECORD_CODECS = ("h264", "vp8", "vp9")
-_DECORD_FORMATS = ("yuv420p", "yuvj420p")
-
-
-class ClipError(IbDataError):
-    """A clip that does not open, or is not whole; the message says why."""
+TIMED_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", _MATROSKA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,38 +72,41 @@ def need_pyav() -> Any:
 def frames(data: bytes, count: int = NUM_FRAMES) -> "NDArray[np.uint8]":
     """`count` frames of the clip in `data`, in their order: uint8 (count, height, width, 3), RGB, turned as shown.
 
-    A clip of fewer frames gives some of them several times. Raises ClipError for a clip that is broken, ValueError for
-    a count below 1, and MissingExtraError without PyAV.
+    A clip of fewer frames gives some of them several times. Raises MediaError for a clip that is broken, ValueError for
+    a count below 1, MissingExtraError without PyAV, or without decord where IB_DATA_VIDEO asks for it, and IbDataError
+    where that names no decoder.
     """
     if count < 1:
         raise ValueError(f"count: expected at least 1, found {count}")
-    clip = inspect(data)
-    return _by_decord(data, clip, count) if _decord_agrees(clip) else by_pyav(data, clip, count)
+    if _decoder() == "decord":
+        from ib_data.media.decord_frames import by_decord
+
+        return by_decord(data, inspect(data), count)
+    return by_pyav(data, inspect(data), count)
 
 
 def inspect(data: bytes) -> Clip:
-    """What the clip in `data` is, after reading every packet and decoding its first frame; ClipError if it is broken.
+    """What the clip in `data` is, after reading every packet and decoding its first frame; MediaError if it is broken.
 
-    Sound, pictures of a cover and further video tracks are passed over.
+    Sound, images of a cover and further video tracks are passed over.
     """
     av = need_pyav()
     if not data:
-        raise ClipError("the file is empty")
+        raise MediaError("the file is empty")
     try:
         with av.open(io.BytesIO(data)) as container:
             stream = _stream(container)
             first = next(_decoded(container, stream), None)
             if first is None:
-                raise ClipError("is not a whole clip (no frame can be decoded)")
-            if first.width * first.height > MAX_PIXELS:
-                raise ClipError(f"{first.width} x {first.height} pixels: refused as a size bomb")
+                raise MediaError("is not a whole clip (no frame can be decoded)")
+            check_size(first.width, first.height)
             name, codec = container.format.name, stream.codec_context.name
         turns = round(first.rotation / 90) % 4
         size = (first.width, first.height) if turns % 2 == 0 else (first.height, first.width)
         with av.open(io.BytesIO(data)) as container:
             num_frames, times, key_frames = _read_packets(container)
     except av.error.FFmpegError as error:
-        raise ClipError(f"is not a whole clip ({error.strerror or error})") from error
+        raise MediaError(f"is not a whole clip ({error.strerror or error})") from error
     return Clip(
         container=name,
         codec=codec,
@@ -142,48 +139,23 @@ def by_pyav(data: bytes, clip: Clip, count: int) -> "NDArray[np.uint8]":
     return np.stack([np.rot90(taken[i], clip.quarter_turns) for i in wanted])
 
 
-def _by_decord(data: bytes, clip: Clip, count: int) -> "NDArray[np.uint8]":
-    """The frames by decord; by PyAV where the two count differently, or decord fails or gives no RGB."""
-    import decord
-    import numpy as np
-
-    decord.logging.set_level(decord.logging.QUIET)
-    wanted = middles(clip.num_frames, count)
-    try:
-        reader = decord.VideoReader(io.BytesIO(data), num_threads=1)
-        if len(reader) == clip.num_frames:
-            taken = {}
-            for number in range(wanted[-1] + 1):
-                frame = reader.next()
-                if number in wanted:
-                    taken[number] = frame.asnumpy()
-            # Of some widths, as 72, it gives four channels, and they hold no picture.
-            if all(frame.shape == (clip.height, clip.width, 3) for frame in taken.values()):
-                return np.stack([taken[i] for i in wanted])
-    except (RuntimeError, StopIteration, decord.DECORDError):
-        # PyAV decodes what decord cannot, or says better why it cannot.
-        return by_pyav(data, clip, count)
-    return by_pyav(data, clip, count)
-
-
-def _decord_agrees(clip: Clip) -> bool:
-    """Whether decord is here, and is known to give the same frames of such a clip."""
-    try:
-        import decord  # noqa: F401
-    except (ImportError, OSError):  # OSError: a wheel of another platform
-        return False
-    return (
-        clip.container in _TIMED_CONTAINERS
-        and clip.codec in _DECORD_CODECS
-        and clip.pixel_format in _DECORD_FORMATS
-        and clip.quarter_turns == 0
-    )
+def _decoder() -> str:
+    """The decoder that the environment asks for."""
+    name = os.environ.get(VARIABLE) or DECODERS[0]
+    if name not in DECODERS:
+        raise IbDataError(f"{VARIABLE}: expected {' or '.join(DECODERS)}, found {quoted(name)}")
+    if name == "decord":
+        try:
+            import decord  # noqa: F401
+        except (ImportError, OSError) as error:  # OSError: a wheel of another platform
+            raise MissingExtraError(f"{VARIABLE}=decord needs decord: pip install 'ib-data[decord]'") from error
+    return name
 
 
 def _stream(container: Any) -> Any:
     stream = container.streams.best("video")
     if stream is None:
-        raise ClipError(f"holds no video ({container.format.name})")
+        raise MediaError(f"holds no video ({container.format.name})")
     return stream
 
 
@@ -201,7 +173,7 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
 def _read_packets(container: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
     """The number of packets of a picture, their times, and the numbers of the key frames, as `Clip` has them.
 
-    ClipError where the packets end long before the time that the clip announces.
+    MediaError where the packets end long before the time that the clip announces.
     """
     stream = _stream(container)
     is_matroska = container.format.name == _MATROSKA
@@ -219,7 +191,7 @@ def _read_packets(container: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]
     elif stream.duration and times:
         start, end = _span(packets, stream.duration * stream.time_base)
         _check_held(end - start, stream.duration * stream.time_base)
-    if container.format.name not in _TIMED_CONTAINERS or len(set(times)) < len(packets):
+    if container.format.name not in TIMED_CONTAINERS or len(set(times)) < len(packets):
         return len(packets), (), ()
     # A picture that follows a key frame and is shown before it leans on the pictures before that key frame.
     keys: list[int | None] = []
@@ -243,7 +215,7 @@ def _span(packets: Sequence[Any], announced: Fraction) -> tuple[Fraction, Fracti
 
 def _check_held(held: Fraction, announced: Fraction) -> None:
     if held < _WHOLE * announced:
-        raise ClipError(f"is cut short: it holds {float(held / announced):.0%} of the time it announces")
+        raise MediaError(f"is cut short: it holds {float(held / announced):.0%} of the time it announces")
 
 
 def _seek(data: bytes, clip: Clip, wanted: Sequence[int]) -> "dict[int, NDArray[np.uint8]] | None":
@@ -282,7 +254,7 @@ def _take(data: bytes, clip: Clip, wanted: Sequence[int]) -> "tuple[int, dict[in
                 if number in wanted:
                     taken[number] = _pixels(frame, clip)
     except av.error.FFmpegError as error:
-        raise ClipError(f"is not a whole clip ({error.strerror or error})") from error
+        raise MediaError(f"is not a whole clip ({error.strerror or error})") from error
     return number + 1, taken
 
 

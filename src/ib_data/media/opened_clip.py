@@ -3,7 +3,7 @@
 import hashlib
 
 from ib_data.media.faults import MediaError
-from ib_data.media.frames import ClipError, inspect
+from ib_data.media.frames import inspect
 from ib_data.media.opened_image import Opened
 
 # FFmpeg's names of containers -> the extension a shard member gets.
@@ -16,10 +16,7 @@ def open_clip(data: bytes) -> Opened:
     Raises MediaError for a file that is empty, no clip of a known kind, cut short, or without a frame that decodes, and
     MissingExtraError where PyAV is missing.
     """
-    try:
-        clip = inspect(data)
-    except ClipError as error:
-        raise MediaError(str(error)) from error
+    clip = inspect(data)
     if clip.container not in EXTENSIONS:
         raise MediaError(f"is no clip of a known kind ({clip.container})")
     size, digest = (clip.width, clip.height), hashlib.sha256(data).hexdigest()

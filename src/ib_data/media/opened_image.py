@@ -16,9 +16,6 @@ from dataclasses import dataclass
 from PIL import Image
 
 from ib_data.media.coded import CodedImage, read_image
-from ib_data.media.faults import MAX_PIXELS, MediaError
-
-__all__ = ["EXTENSIONS", "MAX_PIXELS", "MediaError", "Opened", "open_picture"]
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "GIF": "gif", "WEBP": "webp"}
 JPEG_QUALITY = 95
@@ -41,7 +38,7 @@ class Opened:
     source_px: tuple[int, int]
 
 
-def open_picture(data: bytes, max_side: int | None = None) -> Opened:
+def open_image(data: bytes, max_side: int | None = None) -> Opened:
     """The image in `data`, after decoding all of it once; a copy only where `max_side` (pixels) asks for a smaller one.
 
     Raises MediaError for an empty file, something that is no image, one cut short, and one of absurd size.

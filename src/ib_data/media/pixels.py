@@ -4,57 +4,29 @@ The whole image is decoded as `media/coded.py` says, and squashed to a square by
 LAVIS evaluates with: the pixels are those of Pillow.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ib_data.choices import AUGMENTS, DECODES, MAX_IMAGE_PX
-from ib_data.errors import IbDataError, MissingExtraError, did_you_mean, quoted
+from ib_data.errors import IbDataError, MissingExtraError, did_you_mean
 from ib_data.media.augment import Augmentation, apply, draw_augmentation
 from ib_data.media.coded import Values, read_image
 from ib_data.media.frames import frames
 from ib_data.media.jpeg import LARGEST_DIVISOR
 from ib_data.sample import MEDIA_KINDS
+from ib_data.stream_options import ImageOptions
 
 # The share of the wanted size that must be left by a JPEG decoder that shrinks. With 0.9, which halves the photos of
 # 640 x 480, 40 dB were left of 73, for a tenth of the time.
 _ENOUGH = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageOptions:
-    """How pictures become pixels: squares of `image_px` pixels, one of DECODES, and one of AUGMENTS.
-
-    `fast` is not exact, and not for evaluation. torch resizes, whose SIMD code rounds its weights more coarsely, and
-    looks at nothing beyond a crop; a JPEG of at least four times the wanted size is halved, quartered or eighthed by
-    its decoder first. Of 131 real photos of about 640 x 480 it changes 0.3% of the values at 224 pixels (median; 21% at
-    most), by 1 of 255 nearly always: 73 dB (55 at least), with the crop of `mild` 65, in 60% of the time. Photos of
-    1280 x 960 (four in one) are halved: 50 dB, with `mild` 39, in 35% of the time. Values may differ by 1 between kinds
-    of processors. Needs torch.
-    IbDataError for a size that is no integer from 1 to MAX_IMAGE_PX, and for an unknown name.
-    """
-
-    image_px: int = 224
-    decode: str = DECODES[0]
-    augment: str = AUGMENTS[0]
-
-    def __post_init__(self) -> None:
-        if type(self.image_px) is not int or not 1 <= self.image_px <= MAX_IMAGE_PX:
-            expected = f"an integer from 1 to {MAX_IMAGE_PX:,}"
-            raise IbDataError(f"image_px: expected {expected}, found {quoted(self.image_px)}")
-        for name, value, known in (("decode", self.decode, DECODES), ("augment", self.augment, AUGMENTS)):
-            if value not in known:
-                raise IbDataError(f"{name}: unknown value {value!r}; {did_you_mean(value, known)}")
-
-
 def pixels(media: bytes, kind: str, options: ImageOptions, *, seed: int = 0, position: int = 0) -> NDArray[np.uint8]:
     """RGB values: uint8 (image_px, image_px, 3) of an image, (4, image_px, image_px, 3) of a clip (kind "video").
 
     Of a clip the middle frames of equal segments are shown, all under the same augmentation. `seed` and `position`
-    decide the augmentation and nothing else. Raises MediaError and ClipError for what cannot be decoded whole or is of
-    absurd size, MissingExtraError for a clip without PyAV and for `fast` without torch, and IbDataError for an unknown
+    decide the augmentation and nothing else. Raises MediaError for what cannot be decoded whole or is of absurd
+    size, MissingExtraError for a clip without PyAV and for `fast` without torch, and IbDataError for an unknown
     kind.
     """
     if kind not in MEDIA_KINDS:

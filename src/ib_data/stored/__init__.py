@@ -7,7 +7,8 @@ index_file      both files opened, and what is wrong with them
 rows, rows_file the index as a memory-mapped file
 conversations   which annotations end a conversation
 visible_fields  which fields templates see of an annotation
-sample_reader   one sample from a shard by its byte range
+sample_ref      where a sample is
+sample_reader   a sample in the bytes of its range
 shard_reader    many extents at once from shards that are kept open
 store           shards in a home; remote, shard_cache, urls: in an object store
 verified        whether a shard changed since it was built

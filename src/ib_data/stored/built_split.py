@@ -1,11 +1,10 @@
 """A split that is built, in a home or in an object store: the one way in which it is read."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,18 +12,19 @@ import pyarrow as pa
 from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.home import SPLITS, Home
 from ib_data.sample import Annotation, Sample, SampleError, StoredSample
+from ib_data.stored.conversations import num_conversations
 from ib_data.stored.index import SCHEMA, Extent, annotation_of
-from ib_data.stored.index_file import opened
+from ib_data.stored.index_file import opened, parquet_error
 from ib_data.stored.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
 from ib_data.stored.rows import Rows
-from ib_data.stored.sample_reader import DAMAGED, OtherContentError, extent_of, json_extent, parse_stored
-from ib_data.stored.shard_reader import Request, ShardReader
-from ib_data.stored.store import LocalStore, Store
+from ib_data.stored.sample_reader import DAMAGED, OtherContentError, json_extent, parse_stored, shard_unreadable
+from ib_data.stored.sample_ref import REF_COLUMNS, SampleRef, ref_in, require_indexed
+from ib_data.stored.shard_reader import ShardReader
+from ib_data.stored.store import LocalStore, Place, Store
 
 ANNOTATION_FIELDS = tuple(Annotation.__dataclass_fields__)
 # What a batch holds in memory: some MB of the longest texts.
 _BATCH_ROWS = 8192
-_REF_COLUMNS = ("key", "shard", "ordinal", "media_sha256", *Extent.__dataclass_fields__)
 _OTHER_INDEX = "the index is of another build"
 
 
@@ -32,21 +32,7 @@ class NotBuiltError(IbDataError):
     """A dataset, or a split of it, that is not built in this place; the message says what to run."""
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRef:
-    """Where a sample is: its key, the row of its first annotation, and its extent in a shard.
-
-    `media_sha256` is the checksum of the image or clip in hex, None in a build without media.
-    """
-
-    key: str
-    row: int
-    shard: str
-    extent: Extent
-    media_sha256: str | None
-
-
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, repr=False)
 class BuiltSplit:
     """One built split: its annotations by row, its samples by key, both in the order of the index, which is key order.
 
@@ -59,9 +45,9 @@ class BuiltSplit:
     is not the one of the index. A pickled split opens its files again; use one split a thread.
     """
 
-    store: Store
+    store: Store = field(compare=False)
     folder: Path  # with the manifest and the index: local, a copy where the split is in an object store
-    manifest: Manifest
+    manifest: Manifest = field(hash=False)
 
     def __reduce__(self) -> tuple[type["BuiltSplit"], tuple[Store, Path, Manifest]]:
         return BuiltSplit, (self.store, self.folder, self.manifest)
@@ -90,6 +76,11 @@ class BuiltSplit:
         """How many samples there are."""
         return self.manifest.num_samples
 
+    @cached_property
+    def num_conversations(self) -> int:
+        """How many conversations there are; an annotation without a history is one of its own."""
+        return num_conversations(self.folder, self.manifest)
+
     @property
     def fingerprint(self) -> str:
         """A SHA-256 in hex over the names of dataset and split and the checksums of the index and of all shards.
@@ -107,26 +98,37 @@ class BuiltSplit:
 
     def batches(self, columns: Sequence[str] | None = None, num_rows: int = _BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """All rows of the index in record batches of up to `num_rows`, with these columns of `index.SCHEMA` or all."""
-        file, remedy = self.store.address(self.folder, INDEX), self.store.remedy(self.dataset)
         wanted = list(columns if columns is not None else SCHEMA.names)
         for name in wanted:
             if name not in SCHEMA.names:
                 raise ValueError(f"the index has no column {name!r}; {did_you_mean(name, SCHEMA.names)}")
-        with opened(self.folder / INDEX, self.manifest, file=file, remedy=remedy) as index:
+        with opened(self.folder / INDEX, self.manifest, **self._named) as index:
             yield from index.iter_batches(batch_size=num_rows, columns=wanted)
 
     def annotation(self, row: int) -> Annotation:
         """The annotation in a row of the index, counted from 0, read from its shard. IndexError beyond the last."""
         ref = self.ref_at(row)
-        ordinal, (_, annotation_id) = row - ref.row, self.rows.ids(row)
         stored, _ = self._stored(ref, media=False)
         try:
-            found = stored.annotation(ordinal) if ordinal < stored.num_annotations else None
+            return self.annotation_in(stored, row)
+        except OtherContentError as error:
+            raise self._damage(ref, str(error), _OTHER_INDEX) from error
         except SampleError as error:
             raise self._damage(ref, str(error)) from error
+
+    def annotation_in(self, sample: StoredSample, row: int) -> Annotation:
+        """The annotation of a row in a sample that was read for it.
+
+        Raises OtherContentError where the sample, its image or the annotation is not the one that the index says,
+        SampleError where the annotation is faulty.
+        """
+        key, annotation_id = self.rows.ids(row)
+        ordinal = self.rows.ordinal(row)
+        require_indexed(sample, key, self.rows.media_sha256(row))
+        found = sample.annotation(ordinal) if ordinal < sample.num_annotations else None
         if found is None or found.id != annotation_id:
-            problem = f"expected annotation {annotation_id!r} of sample {ref.key!r}, found {found and found.id!r}"
-            raise self._damage(ref, problem, _OTHER_INDEX)
+            held = "none" if found is None else repr(found.id)
+            raise OtherContentError(f"expected annotation {annotation_id!r} of sample {key!r}, found {held}")
         return found
 
     def annotations(self) -> Iterator[Annotation]:
@@ -146,11 +148,15 @@ class BuiltSplit:
 
     def refs(self, limit: int | None = None) -> Iterator[SampleRef]:
         """Where each sample is, in key order; the first `limit` where it is given."""
-        left, start = self.num_samples if limit is None else limit, 0
-        for batch in self.batches(_REF_COLUMNS) if left > 0 else ():
+        left, start, last = self.num_samples if limit is None else limit, 0, ""
+        for batch in self.batches(REF_COLUMNS) if left > 0 else ():
             firsts = np.flatnonzero(batch.column("ordinal").to_numpy() == 0)[:left]
             for row, values in zip((firsts + start).tolist(), batch.take(pa.array(firsts)).to_pylist(), strict=True):
-                yield _ref(row, values)
+                if values["key"] <= last:
+                    problem = f"its rows are not in key order: {values['key']!r} is after {last!r}"
+                    raise self._index_error(problem)
+                last = values["key"]
+                yield ref_in(row, values)
             left, start = left - len(firsts), start + batch.num_rows
             if left <= 0:
                 return
@@ -161,18 +167,19 @@ class BuiltSplit:
         Rows of one sample give it once.
         """
         last = None
-        for numbers, batch in self._taken(rows, list(_REF_COLUMNS)):
+        for numbers, batch in self._taken(rows, list(REF_COLUMNS)):
             for row, values in zip(numbers, batch.to_pylist(), strict=True):
                 if values["key"] != last:
                     last = values["key"]
-                    yield _ref(row - values["ordinal"], values)
+                    yield ref_in(row - values["ordinal"], values)
 
     def ref_at(self, row: int) -> SampleRef:
         """Where the sample of a row is; IndexError for a row below 0 or beyond the last."""
         if not 0 <= row < len(self):
             raise IndexError(f"there is no row {row} in {self.dataset}/{self.split}: expected 0 to {len(self) - 1}")
         place, (key, _) = self.rows.place(row), self.rows.ids(row)
-        return SampleRef(key, row - place.ordinal, place.shard, place.extent, self.rows.media_sha256(row))
+        first = row - self.rows.ordinal(row)
+        return SampleRef(key, first, place.shard.name, place.extent, self.rows.media_sha256(row))
 
     def ref_of(self, key: str) -> SampleRef:
         """Where the sample of a key is; KeyError for a key that is not in the split."""
@@ -228,20 +235,34 @@ class BuiltSplit:
 
     def _stored(self, ref: SampleRef, *, media: bool) -> tuple[StoredSample, bytes | None]:
         extent = ref.extent if media else json_extent(ref.extent)
-        (data,) = self._reader.read([Request(self.folder, self._shards[ref.shard], extent)])
         try:
+            (data,) = self._reader.read([self._place(ref, extent)])
             stored, found = parse_stored(extent, data)
         except (OtherContentError, SampleError) as error:
             raise self._damage(ref, str(error)) from error
-        if stored.key != ref.key:
-            raise self._damage(ref, f"expected sample {ref.key!r}, found sample {stored.key!r}", _OTHER_INDEX)
-        if stored.media.sha256 != ref.media_sha256:
-            problem = f"sample {ref.key!r} holds another image or clip than when the index was made"
-            raise self._damage(ref, problem, _OTHER_INDEX)
+        except OSError as error:
+            raise shard_unreadable(self.folder / ref.shard, error) from error
+        try:
+            require_indexed(stored, ref.key, ref.media_sha256)
+        except OtherContentError as error:
+            raise self._damage(ref, str(error), _OTHER_INDEX) from error
         return stored, found
 
+    def _place(self, ref: SampleRef, extent: Extent) -> Place:
+        if ref.shard not in self._shards:
+            raise self._index_error(f"names the shard {ref.shard}, which the manifest does not")
+        return Place(self.folder, self._shards[ref.shard], extent)
+
+    def _index_error(self, problem: str) -> DataError:
+        return parquet_error(self.folder / INDEX, self.manifest, problem, **self._named)
+
+    @property
+    def _named(self) -> dict[str, str]:
+        """What an error of the index says: its place, and what mends it there."""
+        return {"file": self.store.address(self.folder, INDEX), "remedy": self.store.remedy(self.dataset)}
+
     def _damage(self, ref: SampleRef, problem: str, why: str = DAMAGED) -> DataError:
-        return self._reader.damage(self.folder, ref.shard, ref.extent, problem, why)
+        return self._reader.damage(self._place(ref, ref.extent), problem, why)
 
     @cached_property
     def _reader(self) -> ShardReader:
@@ -250,10 +271,6 @@ class BuiltSplit:
     @cached_property
     def _shards(self) -> dict[str, Shard]:
         return {shard.name: shard for shard in self.manifest.shards}
-
-
-def _ref(row: int, values: dict[str, Any]) -> SampleRef:
-    return SampleRef(values["key"], row, values["shard"], extent_of(values), values["media_sha256"])
 
 
 def open_built(place: Home | Store, dataset: str, split: str, *, verify: bool = True) -> BuiltSplit:

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ib_data.errors import DataError
-from ib_data.stored.index import another_owner
-from ib_data.stored.manifest import INDEX, Manifest, other_index
+from ib_data.stored.index_file import opened
+from ib_data.stored.manifest import INDEX, Manifest
 from ib_data.stored.visible_fields import list_lengths
 
 # Of each earlier turn the question alone: one leaf is enough to count turns, and answers are long.
@@ -30,24 +28,14 @@ def num_conversations(folder: Path, manifest: Manifest) -> int:
     """How many conversations the split built in `folder` holds; an annotation without a history is one of its own.
 
     Where the index says that it holds no history, that is every annotation. Else from two of its columns, and 0.1 s for
-    the 283,000 turns of 57,000 made-up conversations: with the answers of their histories it would be 1.9 s. DataError
-    for an index that is missing, damaged or another's.
+    the 283,000 turns of 57,000 made-up conversations: with the answers of their histories it would be 1.9 s.
+    Raises DataError as `index_file.opened`.
     """
-    index = folder / INDEX
-    try:
-        with pq.ParquetFile(index) as file:
-            if file.metadata.num_rows != manifest.num_annotations:
-                raise other_index(index, manifest, file.metadata.num_rows)
-            if other := another_owner(file.metadata, manifest.dataset, manifest.split):
-                remedy = f"build {manifest.dataset} again"
-                raise DataError(manifest.dataset, f"index is of {other}", file=str(index), remedy=remedy)
-            if not _has_histories(file.metadata):
-                return manifest.num_annotations
-            table = file.read(columns=["ordinal", _QUESTION])
+    with opened(folder / INDEX, manifest) as index:
+        if not _has_histories(index.metadata):
+            return manifest.num_annotations
+        table = index.read(columns=["ordinal", _QUESTION])
         ordinals, histories = table.column("ordinal").to_numpy(), table.column("history")
-    except (OSError, pa.ArrowException, KeyError) as error:
-        problem, remedy = f"index cannot be read: {error}", f"build {manifest.dataset} again"
-        raise DataError(manifest.dataset, problem, file=str(index), remedy=remedy) from error
     return len(conversation_ends(ordinals, list_lengths(histories)))
 
 

@@ -51,7 +51,7 @@ def parquet_error(
 def _footer_problem(name: str, metadata: pq.FileMetaData, manifest: Manifest) -> str | None:
     if other := another_owner(metadata, manifest.dataset, manifest.split):
         return f"is of {other}, not of {manifest.dataset}/{manifest.split}"
-    if not set(metadata.schema.to_arrow_schema().names) >= set(_SCHEMAS[name].names):
+    if metadata.schema.to_arrow_schema() != _SCHEMAS[name]:
         return "has not the columns of this version of ib_data"
     expected = manifest.num_annotations if name == INDEX else manifest.num_drops
     if metadata.num_rows != expected:

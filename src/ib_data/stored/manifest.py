@@ -1,7 +1,7 @@
 """`manifest.json` of a built split: counts, checksums, and the recipe that made it. Without it nothing is built."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -130,38 +130,27 @@ def _shard(table: Table) -> Shard:
     return Shard(name=table.get("name", str), sha256=table.get("sha256", str), **numbers)
 
 
-def read_splits(home: Home, dataset: str, splits: Iterable[str]) -> dict[str, Manifest | DataError]:
-    """The manifest of each split that is built, or what is wrong with it; in the order of `splits`."""
-    found: dict[str, Manifest | DataError] = {}
-    for split in splits:
-        try:
-            if manifest := read_manifest(home.split(dataset, split), dataset):
-                found[split] = manifest
-        except DataError as error:
-            found[split] = error
-    return found
+def survey(home: Home, dataset: str | None = None) -> tuple[list[Manifest], list[Damage]]:
+    """What is built in `home`, or of one dataset there, and what of it is damaged.
 
-
-def survey(home: Home) -> tuple[list[Manifest], list[Damage]]:
-    """What is built in `home`, and what is damaged there; each by dataset, then train, validation, test."""
+    Each by dataset, then train, validation, test.
+    """
     manifests, damaged = [], []
-    paths = home.root.glob(f"shards/*/*/{MANIFEST}")
-    for folder in sorted((path.parent for path in paths), key=_rank):
-        dataset = folder.parent.name
+    for folder in built_folders(home, dataset):
         try:
-            manifest = read_manifest(folder, dataset)
+            manifest = read_manifest(folder, folder.parent.name)
         except DataError as error:
-            damaged.append(Damage(dataset=dataset, split=folder.name, error=error))
+            damaged.append(Damage(dataset=folder.parent.name, split=folder.name, error=error))
         else:
             manifests += [manifest] if manifest else []
     return manifests, damaged
 
 
+def built_folders(home: Home, dataset: str | None = None) -> list[Path]:
+    """The folders of the splits that are built in `home`, or of one dataset there, damaged or not; in their order."""
+    paths = (home.root / "shards").glob(f"{dataset or '*'}/*/{MANIFEST}")
+    return sorted((path.parent for path in paths), key=_rank)
+
+
 def _rank(folder: Path) -> tuple[str, int, str]:
     return folder.parent.name, (*SPLITS, folder.name).index(folder.name), folder.name
-
-
-def other_index(path: Path, manifest: Manifest, num_rows: int) -> DataError:
-    """The error where an index is not the one of its manifest."""
-    problem = f"expected {manifest.num_annotations} rows as the manifest says, found {num_rows}"
-    return DataError(manifest.dataset, problem, file=str(path), remedy=f"build {manifest.dataset} again")

@@ -4,21 +4,21 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from ib_data.cards import card_names
+from ib_data.addresses import without_secrets
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError, one_line, os_error_line
 from ib_data.home import Home
-from ib_data.stored.index import Extent
 from ib_data.stored.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
 from ib_data.stored.shard_cache import ShardCache, is_full
-from ib_data.stored.urls import refuse_unreadable, without_secrets
+from ib_data.stored.store import Place
+from ib_data.stored.urls import require_readable
 
 # A shard is fetched in pieces, some at a time: one connection alone seldom fills a line.
 _PIECE_BYTES = 8 * 2**20
@@ -45,7 +45,7 @@ class RemoteStore:
     """
 
     def __init__(self, url: str, home: Home, cache_bytes: int) -> None:
-        refuse_unreadable(url)
+        require_readable(url)
         self.url = url
         self.cache = home.cache
         self.num_fetched = 0
@@ -82,7 +82,7 @@ class RemoteStore:
 
         Raises DataError for a shard that is missing, or not of its size and checksum.
         """
-        self._refuse_other_digest(folder, shard)
+        self._require_digest(folder, shard)
         try:
             descriptor = self._cached(folder, shard)
         except OSError as error:
@@ -95,11 +95,12 @@ class RemoteStore:
             self._note_no_room(folder, shard)
         return descriptor
 
-    def ranges(self, places: Sequence[tuple[Path, Shard, Extent]]) -> list[bytes]:
-        """The bytes of extents (folder, shard, extent), read from the store and kept nowhere."""
-        for folder, shard, _ in places:
-            self._refuse_other_size(folder, shard)
-        return self._read([(folder, shard.name, e.offset, e.offset + e.num_bytes) for folder, shard, e in places])
+    def ranges(self, places: Sequence[Place]) -> list[bytes]:
+        """The bytes at these places, read from the store and kept nowhere."""
+        for place in places:
+            self._require_size(place.folder, place.shard)
+        extents = ((place, place.extent.offset) for place in places)
+        return self._read([(at.folder, at.shard.name, start, start + at.extent.num_bytes) for at, start in extents])
 
     def address(self, folder: Path, name: str) -> str:
         """The URL, without its secrets; no connection is needed for it."""
@@ -109,8 +110,8 @@ class RemoteStore:
         """An upload."""
         return "upload the split again, manifest.json last"
 
-    def refuse_other_layout(self) -> None:
-        """Raise IbDataError where no dataset's folder is under the URL: it is a wrong one.
+    def require_layout(self, datasets: Collection[str]) -> None:
+        """Raise IbDataError where no folder of one of `datasets` is under the URL: it is a wrong one.
 
         A store that lists nothing (many web servers) is not judged.
         """
@@ -120,7 +121,7 @@ class RemoteStore:
             names = set()
         except Exception:
             return
-        if names.isdisjoint(card_names()):
+        if names.isdisjoint(datasets):
             found = f"found {', '.join(sorted(names)[:_NAMES_SHOWN])}" if names else "there is nothing"
             expected = f"expected {self._shown}/DATASET/SPLIT/{MANIFEST}, as in a home's folder shards"
             raise IbDataError(one_line(f"{self._shown}: {found}; {expected}"))
@@ -208,7 +209,7 @@ class RemoteStore:
 
     def _checked_pieces(self, folder: Path, shard: Shard) -> Iterator[bytes]:
         """The bytes of a shard; DataError at the end where they are not what the manifest says."""
-        self._refuse_other_size(folder, shard)
+        self._require_size(folder, shard)
         digest = hashlib.sha256()
         for piece in self._pieces(folder, shard.name, shard.num_bytes):
             digest.update(piece)
@@ -222,7 +223,7 @@ class RemoteStore:
             some = starts[first : first + _PIECES_AT_ONCE]
             yield from self._read([(folder, name, start, min(start + _PIECE_BYTES, num_bytes)) for start in some])
 
-    def _refuse_other_size(self, folder: Path, shard: Shard) -> None:
+    def _require_size(self, folder: Path, shard: Shard) -> None:
         """Raise DataError where the store's file is not of the manifest's size; it is asked once."""
         path = self._path(folder, shard.name)
         if path in self._of_their_size:
@@ -238,7 +239,7 @@ class RemoteStore:
         remedy = "it is damaged or of another build: upload the split again, manifest.json last"
         return DataError(folder.parent.name, problem, file=self.address(folder, name), remedy=remedy)
 
-    def _refuse_other_digest(self, folder: Path, shard: Shard) -> None:
+    def _require_digest(self, folder: Path, shard: Shard) -> None:
         """Raise DataError for a checksum that is none: it will be a file's name here."""
         if not _DIGEST.fullmatch(shard.sha256):
             raise self._replaced(folder, shard.name, "a sha256 of 64 hex digits", repr(shard.sha256))
@@ -276,7 +277,7 @@ class RemoteStore:
         return self._connected()[2]
 
     def _connected(self) -> tuple[int, Any, str]:
-        """Process, file system and root path; made anew in each process, since its threads do not survive a fork."""
+        """Process, file system and root path; made again in each process, since its threads do not survive a fork."""
         if self._connection is None or self._connection[0] != os.getpid():
             from fsspec.core import url_to_fs
 

@@ -19,20 +19,10 @@ from ib_data.stored.conversations import conversation_ends
 from ib_data.stored.index import Extent
 from ib_data.stored.manifest import Manifest
 from ib_data.stored.rows_file import BATCH_ROWS, RECORD, RECORD_STRUCT, open_rows_file
+from ib_data.stored.store import Place
 from ib_data.stored.visible_fields import ABSENT, FIELDS
 
-__all__ = ["FIELDS", "Place", "Rows"]
-
 _Int64s = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The shard's name, the sample's extent in it, and the annotation's place among the sample's annotations."""
-
-    shard: str
-    extent: Extent
-    ordinal: int
 
 
 @dataclass(frozen=True)
@@ -74,7 +64,7 @@ class Rows:
 
     def place(self, row: int) -> Place:
         """Where the sample of a row lies; IndexError for a row beyond the last."""
-        offset, num_bytes, json_start, json_bytes, media_start, media_bytes, shard, ordinal, *_ = self._record(row)
+        offset, num_bytes, json_start, json_bytes, media_start, media_bytes, shard, *_ = self._record(row)
         has_media = media_start != ABSENT
         extent = Extent(
             offset=offset,
@@ -84,7 +74,11 @@ class Rows:
             media_offset=offset + media_start if has_media else None,
             media_bytes=media_bytes if has_media else None,
         )
-        return Place(self._shards[shard], extent, ordinal)
+        return Place(self.folder, self.manifest.shards[shard], extent)
+
+    def ordinal(self, row: int) -> int:
+        """Which of its sample's annotations a row is, from 0."""
+        return self._record(row)[7]
 
     def fields(self, row: int) -> frozenset[str]:
         """Which of FIELDS templates see of the annotation in a row."""
@@ -143,10 +137,6 @@ class Rows:
     def _columns(self) -> list[tuple[pa.Array, pa.Array, pa.Array]]:
         columns = (self._table.column(name).chunks for name in ("key", "id", "media_sha256"))
         return list(zip(*columns, strict=True))
-
-    @cached_property
-    def _shards(self) -> list[str]:
-        return [shard.name for shard in self.manifest.shards]
 
     @cached_property
     def _field_sets(self) -> list[frozenset[str]]:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from ib_data.errors import DataError
+from ib_data.stored.index_file import parquet_error
 from ib_data.stored.manifest import INDEX, Manifest
 from ib_data.stored.visible_fields import ABSENT, FIELD_COLUMNS, field_masks, list_lengths
 
@@ -69,7 +70,7 @@ def open_rows_file(folder: Path, manifest: Manifest, cache: Path) -> pa.Table:
         table = _mapped(path, manifest)
         if table is not None:
             return table
-        _refuse_another_index(folder / INDEX, manifest)
+        _require_index(folder / INDEX, manifest)
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
             table = _mapped(path, manifest)  # another process may have made it meanwhile
@@ -78,7 +79,7 @@ def open_rows_file(folder: Path, manifest: Manifest, cache: Path) -> pa.Table:
                 table = _mapped(path, manifest)
                 _remove_older(path, of_folder)
     except (pa.ArrowInvalid, pa.ArrowTypeError, KeyError) as error:
-        raise _unusable(folder / INDEX, manifest, f"cannot be read: {error}") from error
+        raise parquet_error(folder / INDEX, manifest, f"cannot be read: {error}") from error
     except OSError as error:
         remedy = "make room there, or choose another --home"
         raise DataError(
@@ -129,22 +130,17 @@ def _checksum(file: BinaryIO, num_bytes: int) -> bytes:
     return found.to_bytes(_CHECKSUM_BYTES, "little")
 
 
-def _refuse_another_index(index: Path, manifest: Manifest) -> None:
+def _require_index(index: Path, manifest: Manifest) -> None:
     try:
         with index.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
-        raise _unusable(index, manifest, "is missing") from error
+        raise parquet_error(index, manifest, "is missing") from error
     except OSError as error:
-        raise _unusable(index, manifest, f"cannot be read: {error}") from error
+        raise parquet_error(index, manifest, f"cannot be read: {error}") from error
     if found != manifest.index_sha256:
         problem = f"is damaged or of another build: expected sha256 {manifest.index_sha256}, found {found}"
-        raise _unusable(index, manifest, problem)
-
-
-def _unusable(index: Path, manifest: Manifest, problem: str) -> DataError:
-    remedy = f"build {manifest.dataset} again"
-    return DataError(manifest.dataset, f"index {problem}", file=str(index), remedy=remedy)
+        raise parquet_error(index, manifest, problem)
 
 
 def _convert(index: Path, manifest: Manifest, path: Path) -> None:
@@ -156,7 +152,7 @@ def _convert(index: Path, manifest: Manifest, path: Path) -> None:
             num_rows += table.num_rows
     if num_rows != manifest.num_annotations:
         problem = f"has {num_rows:,} rows where the manifest says {manifest.num_annotations:,}"
-        raise _unusable(index, manifest, problem)
+        raise parquet_error(index, manifest, problem)
     with temporary.open("r+b") as file:
         file.write(_checksum(file, os.fstat(file.fileno()).st_size))
         file.flush()
@@ -175,11 +171,11 @@ def _tables(index: Path) -> Iterator[pa.Table]:
 def _batch(table: pa.Table, index: Path, manifest: Manifest) -> pa.RecordBatch:
     numbers = {name: pc.fill_null(table.column(name), ABSENT).to_numpy() for name in _NUMBERS}
     if numbers["num_bytes"].max() > _MOST_BYTES:
-        raise _unusable(index, manifest, f"names a sample of more than {_MOST_BYTES:,} bytes")
+        raise parquet_error(index, manifest, f"names a sample of more than {_MOST_BYTES:,} bytes")
     names = pa.array([shard.name for shard in manifest.shards], pa.string())
     shards = pc.index_in(table.column("shard"), value_set=names)
     if shards.null_count:
-        raise _unusable(index, manifest, "names a shard that the manifest does not")
+        raise parquet_error(index, manifest, "names a shard that the manifest does not")
     records = np.zeros(table.num_rows, dtype=RECORD)
     for name in ("offset", "num_bytes", "json_bytes", "media_bytes", "ordinal"):
         records[name] = numbers[name]

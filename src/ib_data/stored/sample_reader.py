@@ -1,12 +1,13 @@
-"""Reading one sample from a shard by its byte range."""
+"""A sample in the bytes of its range in a shard."""
 
 import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ib_data.errors import DataError
-from ib_data.sample import Sample, SampleError, StoredSample
+from ib_data.sample import StoredSample
 from ib_data.stored.index import Extent
 
 # Where a USTAR header keeps the name of its member and, in octal digits, the size.
@@ -21,21 +22,6 @@ class OtherContentError(Exception):
     """What stands at a place of a shard instead of the member that the index names."""
 
 
-def read_sample(shard: Path, extent: Extent) -> tuple[Sample, bytes | None]:
-    """The sample at `extent` and the bytes of its image or clip (None in a build without media), in one read.
-
-    Raises DataError for a shard that is missing, too short, or that holds something else at that place.
-    """
-    descriptor = open_shard(shard)
-    try:
-        data = os.pread(descriptor, extent.num_bytes, extent.offset)
-    except OSError as error:
-        raise _unreadable(shard, error) from error
-    finally:
-        os.close(descriptor)
-    return parse_sample(shard.parent.parent.name, shard, extent, data)
-
-
 def open_shard(path: Path) -> int:
     """A descriptor of a shard, which the caller closes; DataError where there is none, or nothing that opens."""
     try:
@@ -44,10 +30,11 @@ def open_shard(path: Path) -> int:
         dataset = path.parent.parent.name
         raise DataError(dataset, "shard is missing", file=str(path), remedy=f"build {dataset} again") from error
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise shard_unreadable(path, error) from error
 
 
-def _unreadable(shard: Path, error: OSError) -> DataError:
+def shard_unreadable(shard: Path, error: OSError) -> DataError:
+    """The error of a shard that the system does not open or read."""
     dataset = shard.parent.parent.name
     remedy = f"look at what stands there and at the disk, or build {dataset} again"
     if error.errno in (errno.EMFILE, errno.ENFILE):
@@ -55,26 +42,13 @@ def _unreadable(shard: Path, error: OSError) -> DataError:
     return DataError(dataset, f"shard cannot be read: {error.strerror}", file=str(shard), remedy=remedy)
 
 
-def parse_sample(dataset: str, shard: Path | str, extent: Extent, data: bytes) -> tuple[Sample, bytes | None]:
-    """The sample in `data`, the bytes of `extent`, and those of its image or clip (None in a build without media).
-
-    Raises DataError where the bytes end too early, where the tar headers name members of another size, where the names
-    of the two members and the key in the JSON differ, and where the JSON is not that of a sample.
-    """
-    try:
-        stored, media = parse_stored(extent, data)
-        return stored.whole(), media
-    except (OtherContentError, SampleError) as error:
-        remedy = f"{DAMAGED}: build {dataset} again"
-        raise DataError(dataset, str(error), file=str(shard), row=f"byte {extent.offset}", remedy=remedy) from error
-
-
 def parse_stored(extent: Extent, data: bytes) -> tuple[StoredSample, bytes | None]:
-    """The sample in `data`, its annotations yet to be read, and the bytes of its image or clip, as `parse_sample`.
+    """The sample in `data`, its annotations yet to be read, and the bytes of its image or clip: None without media.
 
-    Raises OtherContentError or SampleError for what `parse_sample` refuses, except in annotations:
-    `StoredSample.annotation` raises for the one that is asked for. So a stream sees no fault of an annotation that it
-    does not draw; `ib-data check --decode` reads all of them, `check` alone none.
+    Raises OtherContentError where the bytes end too early, where the tar headers name members of another size, and
+    where the names of the two members and the key in the JSON differ; SampleError where the JSON is not that of a
+    sample. What annotations hold is not looked at: `StoredSample.annotation` raises for the one that is asked for. So a
+    stream sees no fault of an annotation that it does not draw; `ib-data check --decode` reads all, `check` none.
     """
     name, text = _member(data, extent.json_offset - extent.offset, extent.json_bytes)
     sample = StoredSample.from_json(text)
@@ -86,7 +60,7 @@ def parse_stored(extent: Extent, data: bytes) -> tuple[StoredSample, bytes | Non
     return sample, media
 
 
-def extent_of(row: dict[str, Any]) -> Extent:
+def extent_of(row: Mapping[str, Any]) -> Extent:
     """The extent in a row of the index (a mapping with the columns of `index.SCHEMA`)."""
     return Extent(**{name: row[name] for name in Extent.__dataclass_fields__})
 

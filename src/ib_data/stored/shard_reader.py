@@ -9,25 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ib_data.errors import DataError
-from ib_data.stored.index import Extent
-from ib_data.stored.manifest import Shard
 from ib_data.stored.meter import Meter
-from ib_data.stored.store import Store
+from ib_data.stored.sample_reader import DAMAGED
+from ib_data.stored.store import Place, Store
 
 # A descriptor keeps its shard in the cache; after so many calls without a read it is given up, so that the window of a
 # run may move on. A shard of 1,000 samples among 26 datasets is read again long before.
 _IDLE_CALLS = 1024
 
 _Key = tuple[Path, str, int, int]  # folder, shard, offset, number of bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An extent to read of a shard as its manifest describes it."""
-
-    folder: Path
-    shard: Shard
-    extent: Extent
 
 
 @dataclass(slots=True)
@@ -55,8 +45,8 @@ class ShardReader:
     def __reduce__(self) -> tuple[type["ShardReader"], tuple[Store, int]]:
         return ShardReader, (self.store, self.max_open)
 
-    def each(self, requests: Sequence[Request]) -> Iterator[tuple[int, bytes]]:
-        """The number of each request and the bytes of its extent, in the order in which they lie in the shards.
+    def each(self, places: Sequence[Place]) -> Iterator[tuple[int, bytes]]:
+        """The number of each place and its bytes, in the order in which they lie in the shards.
 
         What is asked twice is read once. One at a time, so that its bytes are used while the processor still has them:
         of 64 extents of 100 kB read in one go the first are gone from its cache when they are looked at. Raises
@@ -64,47 +54,57 @@ class ShardReader:
         """
         self._calls += 1
         wanted: dict[_Key, list[int]] = {}
-        for number, request in enumerate(requests):
-            extent = request.extent
-            wanted.setdefault((request.folder, request.shard.name, extent.offset, extent.num_bytes), []).append(number)
-        far: list[_Key] = []
+        for number, place in enumerate(places):
+            extent = place.extent
+            wanted.setdefault((place.folder, place.shard.name, extent.offset, extent.num_bytes), []).append(number)
+        remote: list[_Key] = []
         for key in sorted(wanted):
-            request = requests[wanted[key][0]]
+            place = places[wanted[key][0]]
             began = time.perf_counter()
-            data = self._local(request)
+            data = self._local(place)
             if data is None:
-                far.append(key)
+                remote.append(key)
                 continue
-            self._refuse_other_length(request, data)
+            if len(data) != place.extent.num_bytes:
+                raise self._other_length(place, data)
             self.meter.read_s += time.perf_counter() - began
-            yield from ((number, data) for number in wanted[key])
-        if not far:
+            for number in wanted[key]:
+                yield number, data
+        if not remote:
             return
-        asked = [requests[wanted[key][0]] for key in far]
+        asked = [places[wanted[key][0]] for key in remote]
         began = time.perf_counter()
-        found = self.store.ranges([(request.folder, request.shard, request.extent) for request in asked])
+        found = self.store.ranges(asked)
         self.meter.read_s += time.perf_counter() - began
         self._count_shards()
-        for key, request, data in zip(far, asked, found, strict=True):
-            self._refuse_other_length(request, data)
-            yield from ((number, data) for number in wanted[key])
+        for key, place, data in zip(remote, asked, found, strict=True):
+            if len(data) != place.extent.num_bytes:
+                raise self._other_length(place, data)
+            for number in wanted[key]:
+                yield number, data
 
-    def read(self, requests: Sequence[Request]) -> list[bytes]:
-        """The bytes of each extent, in the order of the requests; see `each`."""
-        found = dict(self.each(requests))
-        return [found[number] for number in range(len(requests))]
+    def read(self, places: Sequence[Place]) -> list[bytes]:
+        """The bytes of each place, in the order of `places`; see `each`."""
+        found = dict(self.each(places))
+        return [found[number] for number in range(len(places))]
+
+    def damage(self, place: Place, problem: str, why: str = DAMAGED) -> DataError:
+        """The error of a sample that is not what the index says, with the shard's address and the remedy."""
+        dataset = place.folder.parent.name
+        file, remedy = self.store.address(place.folder, place.shard.name), f"{why}: {self.store.remedy(dataset)}"
+        return DataError(dataset, problem, file=file, row=f"byte {place.extent.offset}", remedy=remedy)
 
     def close(self) -> None:
         """Close all descriptors; a later read opens them again."""
         _close(self._open)
 
-    def _local(self, request: Request) -> bytes | None:
-        """The bytes of an extent through a descriptor; None where the shard has none."""
-        name = (request.folder, request.shard.name)
+    def _local(self, place: Place) -> bytes | None:
+        """The bytes of a place through a descriptor; None where the shard has none."""
+        name = (place.folder, place.shard.name)
         shard = self._open.get(name)
         if shard is None:
             self._make_room()
-            descriptor = self.store.open(request.folder, request.shard)
+            descriptor = self.store.open(place.folder, place.shard)
             self._count_shards()
             if descriptor is None:
                 return None
@@ -112,24 +112,17 @@ class ShardReader:
             shard = self._open[name] = _OpenShard(descriptor, self._calls)
         shard.used_in_call = self._calls
         self._open.move_to_end(name)
-        return os.pread(shard.descriptor, request.extent.num_bytes, request.extent.offset)
+        return os.pread(shard.descriptor, place.extent.num_bytes, place.extent.offset)
 
-    def _refuse_other_length(self, request: Request, data: bytes) -> None:
-        extent = request.extent
-        if len(data) < extent.num_bytes:
-            problem = f"expected {extent.num_bytes:,} bytes, the shard gave {len(data):,}"
-            raise self.damage(request.folder, request.shard.name, extent, problem, "the shard is cut short")
-        if len(data) > extent.num_bytes:
-            problem = f"asked for a range of {extent.num_bytes:,} bytes, and was given {len(data):,}"
-            remedy = "it gives no ranges: use a server that does, or a cache with room for whole shards"
-            file = self.store.address(request.folder, request.shard.name)
-            raise DataError(request.folder.parent.name, problem, file=file, remedy=remedy)
-
-    def damage(self, folder: Path, shard: str, extent: Extent, problem: str, why: str) -> DataError:
-        """The error of an extent that is not what the index says, with the shard's place and remedy."""
-        dataset = folder.parent.name
-        file, remedy = self.store.address(folder, shard), f"{why}: {self.store.remedy(dataset)}"
-        return DataError(dataset, problem, file=file, row=f"byte {extent.offset}", remedy=remedy)
+    def _other_length(self, place: Place, data: bytes) -> DataError:
+        num_bytes = place.extent.num_bytes
+        if len(data) < num_bytes:
+            problem = f"expected {num_bytes:,} bytes, the shard gave {len(data):,}"
+            return self.damage(place, problem, "the shard is cut short")
+        problem = f"asked for a range of {num_bytes:,} bytes, and was given {len(data):,}"
+        remedy = "it gives no ranges: use a server that does, or a cache with room for whole shards"
+        file = self.store.address(place.folder, place.shard.name)
+        return DataError(place.folder.parent.name, problem, file=file, remedy=remedy)
 
     def _make_room(self) -> None:
         while self._open:

@@ -2,17 +2,27 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ib_data.choices import DEFAULT_CACHE_BYTES
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
 from ib_data.stored.index import Extent
 from ib_data.stored.manifest import Shard
 from ib_data.stored.sample_reader import open_shard
+from ib_data.stored.urls import DEFAULT_CACHE_BYTES
 from ib_data.stored.verified import Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sample is: its extent in a shard, as the manifest of the split in `folder` describes the shard."""
+
+    folder: Path
+    shard: Shard
+    extent: Extent
 
 
 class Store(Protocol):
@@ -34,8 +44,8 @@ class Store(Protocol):
         Raises DataError for a shard that is missing, or known to be another than `shard` describes.
         """
 
-    def ranges(self, places: Sequence[tuple[Path, Shard, Extent]]) -> list[bytes]:
-        """The bytes of extents (folder, shard, extent), read from afar."""
+    def ranges(self, places: Sequence[Place]) -> list[bytes]:
+        """The bytes at these places, read over the network."""
 
     def address(self, folder: Path, name: str) -> str:
         """Where a file of a split is, for a message."""
@@ -43,8 +53,8 @@ class Store(Protocol):
     def remedy(self, dataset: str) -> str:
         """What mends a split that is damaged there, for a message."""
 
-    def refuse_other_layout(self) -> None:
-        """Raise IbDataError where the place holds no dataset at all, but something else or nothing."""
+    def require_layout(self, datasets: Collection[str]) -> None:
+        """Raise IbDataError where the place holds none of all known `datasets`, but something else or nothing."""
 
 
 class LocalStore:
@@ -79,13 +89,13 @@ class LocalStore:
                 what = f"{found.st_size:,}" if stat.S_ISREG(found.st_mode) else "no plain file"
                 problem = f"expected {shard.num_bytes:,} bytes as the manifest says, found {what}"
                 raise DataError(dataset, problem, file=str(path), remedy=f"build {dataset} again")
-            self._verified.refuse_altered(path, descriptor, found, shard.sha256)
+            self._verified.require_unaltered(path, descriptor, found, shard.sha256)
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
 
-    def ranges(self, places: Sequence[tuple[Path, Shard, Extent]]) -> list[bytes]:
+    def ranges(self, places: Sequence[Place]) -> list[bytes]:
         """Nothing here is read by ranges: every shard can be opened."""
         raise AssertionError(f"{len(places)} ranges asked of local shards")
 
@@ -97,7 +107,7 @@ class LocalStore:
         """A build."""
         return f"build {dataset} again"
 
-    def refuse_other_layout(self) -> None:
+    def require_layout(self, datasets: Collection[str]) -> None:
         """A home may hold anything: what is not built there is said by itself."""
 
 

@@ -1,12 +1,13 @@
-"""URLs of object stores: whether anything here reads them, and how they are shown."""
+"""URLs of object stores: whether anything here reads them, and how much of one is kept on the local disk."""
 
 from ib_data.addresses import without_secrets
 from ib_data.errors import IbDataError, MissingExtraError
 
-__all__ = ["refuse_unreadable", "without_secrets"]
+# What is kept of an object store's shards on the local disk, where nothing else is said.
+DEFAULT_CACHE_BYTES = 64 * 10**9
 
 
-def refuse_unreadable(url: str) -> None:
+def require_readable(url: str) -> None:
     """Raise MissingExtraError or IbDataError where no installed package reads such a URL, or it names no place."""
     shown = without_secrets(url)
     try:

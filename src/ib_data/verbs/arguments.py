@@ -9,6 +9,7 @@ import click
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
+from ib_data.verbs.own_datasets import datasets_option
 
 if TYPE_CHECKING:
     from ib_data.cards import Card
@@ -19,14 +20,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def home_option(function: F) -> F:
-    """Adds `--home DIR`; the verb receives `home: Home`."""
+    """Adds `--home DIR` and `--datasets DIR`; the verb receives `home: Home`."""
     return click.option(
         "--home",
         type=click.Path(path_type=Path),
         metavar="DIRECTORY",
         callback=_home,
         help="Folder of everything ib-data makes. [default: IB_DATA_HOME, else ~/ib_data]",
-    )(function)
+    )(datasets_option(function))
 
 
 def _home(_context: click.Context, _option: click.Parameter, value: Path | None) -> Home:
@@ -80,14 +81,15 @@ def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> "
     from ib_data.cards.named import named_cards
 
     cards = named_cards(names)  # first of all: an unknown name needs no pyarrow
-    from ib_data.templates.pick import NoSplitError, NotBuiltError, built_split
+    from ib_data.cards.built import NoSplitError, open_split
+    from ib_data.stored.built_split import NotBuiltError
 
     found: list[Card] = []
     missing: list[str] = []
     lacking: list[str] = []
     for card in cards:
         try:
-            built_split(home, card, split)
+            open_split(home, card, split)
             found.append(card)
         except NotBuiltError as error:
             if card.name in names:

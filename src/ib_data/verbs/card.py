@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ib_data.builders.write.kinds import kind_of
 from ib_data.cards import Card, find_card
-from ib_data.cards.page import BuiltSplit, Counted, card_markdown, card_values
+from ib_data.cards.kinds import kind_of
+from ib_data.cards.page import BuiltCounts, Counted, card_markdown, card_values
 from ib_data.errors import DataError
-from ib_data.home import SPLITS, Home
-from ib_data.stored.manifest import Manifest, read_splits
+from ib_data.home import Home
+from ib_data.stored.manifest import Manifest, survey
 from ib_data.verbs.arguments import home_option
 from ib_data.verbs.failures import refuse
 
@@ -34,13 +34,9 @@ def command(name: str, output: str, home: Home) -> None:
       ib-data card okvqa --format json | jq .files
     """
     card = find_card(name)
-    built = read_splits(home, card.stored_as, filter(card.splits.__contains__, SPLITS))
-    damaged = {split: str(found) for split, found in built.items() if isinstance(found, DataError)}
-    counts = {
-        split: _with_templates(_counts(found, card), home, card, found)
-        for split, found in built.items()
-        if not isinstance(found, DataError)
-    }
+    manifests, damages = survey(home, card.stored_as)
+    damaged = {damage.split: str(damage.error) for damage in damages if damage.split in card.splits}
+    counts = {m.split: _with_templates(_counts(m, card), home, card, m) for m in manifests if m.split in card.splits}
     if output == "json":
         click.echo(json.dumps(card_values(card, counts, damaged), indent=1, ensure_ascii=False))
     else:
@@ -50,8 +46,8 @@ def command(name: str, output: str, home: Home) -> None:
     refuse([*damaged.values(), *lost.values()], f"damaged of {card.stored_as}: {places}")
 
 
-def _counts(manifest: Manifest, card: Card) -> BuiltSplit:
-    return BuiltSplit(
+def _counts(manifest: Manifest, card: Card) -> BuiltCounts:
+    return BuiltCounts(
         kind=kind_of(manifest, card),
         num_samples=manifest.num_samples,
         num_annotations=manifest.num_annotations,
@@ -61,7 +57,7 @@ def _counts(manifest: Manifest, card: Card) -> BuiltSplit:
     )
 
 
-def _with_templates(counts: BuiltSplit, home: Home, card: Card, manifest: Manifest) -> BuiltSplit:
+def _with_templates(counts: BuiltCounts, home: Home, card: Card, manifest: Manifest) -> BuiltCounts:
     try:
         return replace(counts, templates=_templates(home, card, manifest))
     except DataError as error:

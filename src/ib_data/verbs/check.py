@@ -11,7 +11,6 @@ from ib_data.verbs.arguments import home_option, json_option, nothing_built
 
 if TYPE_CHECKING:
     from ib_data.cards import Card
-    from ib_data.stored.manifest import Manifest
 
 
 @click.command(name="check")
@@ -32,20 +31,20 @@ def command(names: tuple[str, ...], decode: bool, home: Home, as_json: bool) -> 
     built = _built(home, names)  # all of them before the first is hashed
     from ib_data.builders.write.check import problems
     from ib_data.media.frames import PYAV_REMEDY
+    from ib_data.stored.built_split import open_built
 
     found: dict[str, list[str]] = {}
     unopened: dict[str, str] = {}
-    for base, splits in built:
-        for split, manifest in splits.items():
-            folder = home.split(base.name, split)
-            if isinstance(manifest, DataError):
-                found[f"{base.name}/{split}"] = [str(manifest)]
-            else:
-                found[f"{base.name}/{split}"] = []
-                try:
-                    found[f"{base.name}/{split}"].extend(problems(base, manifest, folder, decode))
-                except MissingExtraError as error:
-                    unopened[f"{base.name}/{split}"] = str(error)
+    for card, splits in built:
+        for split in splits:
+            place = f"{card.name}/{split}"
+            found[place] = []
+            try:
+                found[place].extend(problems(card, open_built(home, card.name, split, verify=False), decode))
+            except MissingExtraError as error:
+                unopened[place] = str(error)
+            except DataError as error:  # the manifest
+                found[place].append(str(error))
     if as_json:
         click.echo(json.dumps(found, indent=1))
     for place, lines in found.items():
@@ -64,15 +63,18 @@ def _counted(lines: list[str]) -> str:
     return f"{len(lines)} problem{'s' if len(lines) > 1 else ''}" if lines else "ok"
 
 
-def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, dict[str, Manifest | DataError]]]":
-    """Each dataset behind NAMES with its built splits: their manifests, or what is wrong with them.
+def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, list[str]]]":
+    """Each dataset behind NAMES with those of its splits that are built, damaged or not.
 
     Raises IbDataError where nothing is built of a dataset that is itself among NAMES, and where nothing is at all.
     """
     from ib_data.cards.named import GROUPS, stored_cards
-    from ib_data.stored.manifest import read_splits
+    from ib_data.stored.manifest import built_folders
 
-    found = [(card, read_splits(home, card.name, card.splits)) for card in stored_cards(names)]
+    found = [
+        (card, [folder.name for folder in built_folders(home, card.name) if folder.name in card.splits])
+        for card in stored_cards(names)
+    ]
     named = stored_cards(name for name in names if name not in GROUPS)
     for card, splits in found:
         if card in named and not splits:

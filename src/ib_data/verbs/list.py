@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from ib_data.builders.write.kinds import kind_of
 from ib_data.cards import Card, card_names, gate_of, load_card
+from ib_data.cards.kinds import kind_of
 from ib_data.console import note, table
 from ib_data.home import Home
 from ib_data.stored.manifest import Damage, Manifest, survey

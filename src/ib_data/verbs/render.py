@@ -10,7 +10,9 @@ import click
 from ib_data.console import printable
 from ib_data.home import Home
 from ib_data.verbs.arguments import built_cards, home_option, json_option
-from ib_data.verbs.rendering import Previews, Rendering, rendering_options, target_line, write_page
+from ib_data.verbs.html_page import page_title, write_page
+from ib_data.verbs.previews import Chosen, Previews, choosing_options, target_line
+from ib_data.verbs.rendering import Rendering, rendering_options
 
 if TYPE_CHECKING:
     from ib_data.templates.sheet.preview import Entry
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, required=True)
 @click.option("-n", "number", type=click.IntRange(min=1), default=5, show_default=True, help="Annotations of each.")
 @click.option("--all-templates", is_flag=True, help="Each annotation through every template it has the fields for.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the pictures instead.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the images instead.")
+@choosing_options
 @rendering_options
 @json_option
 @home_option
@@ -29,6 +32,7 @@ def command(
     number: int,
     all_templates: bool,
     html: Path | None,
+    chosen: Chosen,
     rendering: Rendering,
     as_json: bool,
     home: Home,
@@ -36,8 +40,8 @@ def command(
     """Instruction and target as a trainer would see them.
 
     NAMES are datasets, or held-in, held-out, all: of these the ones that are built. The first annotations of a split,
-    at positions 0, 1, 2, ... A held-out dataset gets its zero-shot prompt, any other one of the training templates,
-    drawn by (seed, position).
+    or those of --random, --key and --where, as in `ib-data show`, at positions 0, 1, 2, ... A held-out dataset gets its
+    zero-shot prompt, any other one of the training templates, drawn by (seed, position).
 
     \b
     ib-data render vqav2 -n 3 --seed 7
@@ -46,20 +50,23 @@ def command(
     """
     if as_json and html:
         raise click.UsageError("--json and --html exclude each other")
+    cards = built_cards(home, names, rendering.split)
     entries = Previews(
         home,
-        built_cards(home, names, rendering.split),
+        cards,
         rendering,
-        n=number,
+        chosen,
+        number,
         per_sample=number,
         max_annotations=number,
         all_templates=all_templates,
         media=html is not None,
     )
     if html:
-        num_examples = write_page(html, f"{', '.join(names)}: as rendered", entries, lambda entry: len(entry.examples))
+        title = page_title(cards, "as rendered")
+        num_examples = write_page(html, title, entries, lambda entry: len(entry.examples))
         click.echo(f"{num_examples} examples in {html.absolute()}")
-        entries.refuse_problems()
+        entries.raise_problems()
         return  # the page says of each example why it could not be rendered
     found = list(entries)
     rows = list(_rows(found))
@@ -68,7 +75,7 @@ def command(
     for row in rows if not as_json else ():
         click.echo(_lines(row))
     _add_problems(entries.problems, found)
-    entries.refuse_problems()
+    entries.raise_problems()
 
 
 def _rows(entries: "list[Entry]") -> Iterator[dict[str, Any]]:

@@ -8,7 +8,9 @@ import click
 from ib_data.console import printable
 from ib_data.home import Home
 from ib_data.verbs.arguments import built_cards, home_option
-from ib_data.verbs.rendering import Previews, Rendering, rendering_options, target_line, write_page
+from ib_data.verbs.html_page import page_title, write_page
+from ib_data.verbs.previews import Chosen, Previews, choosing_options, target_line
+from ib_data.verbs.rendering import Rendering, rendering_options
 
 if TYPE_CHECKING:
     from ib_data.templates.sheet.preview import Entry
@@ -16,30 +18,38 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("names", nargs=-1, required=True)
-@click.option("-n", "number", type=click.IntRange(min=1), default=3, show_default=True, help="Samples of each to show.")
+@click.option(
+    "-n", "number", type=click.IntRange(min=1), show_default="3, or all of --key", help="Samples of each to show."
+)
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet to this file.")
+@choosing_options
 @rendering_options
 @home_option
 def command(
     names: tuple[str, ...],
-    number: int,
+    number: int | None,
     html: Path | None,
+    chosen: Chosen,
     rendering: Rendering,
     home: Home,
 ) -> None:
     """Samples with their instructions, in the terminal or as HTML.
 
-    NAMES are datasets, or held-in, held-out, all: of these the ones that are built. What cannot be read is said in its
-    place, stops nothing else and makes the exit code 1.
-    The HTML file holds its pictures and needs no network and no script.
+    NAMES are datasets, or held-in, held-out, all: of these the ones that are built. The first samples of the split are
+    shown, or those of --random, --key and --where, which combine. SQL is a condition over the columns of `annotations`
+    in `ib-data sql`, and only the annotations for which it holds are shown. What cannot be read is said in its place,
+    stops nothing else and makes the exit code 1. The HTML file holds its images and needs no network and no script.
 
     \b
     ib-data show vqav2 -n 2
+    ib-data show vqav2 --random --seed 7 --where "question LIKE '%red%'"
     ib-data show vqav2 vqav2_qg vsr -n 24 --html sheet.html
     """
     cards = built_cards(home, names, rendering.split)
     per_sample = 5 if html else 3
-    entries = Previews(home, cards, rendering, n=number, per_sample=per_sample, media=html is not None)
+    entries = Previews(
+        home, cards, rendering, chosen, number or len(chosen.keys) or 3, per_sample=per_sample, media=html is not None
+    )
     if html is None:
         head = ""
         for place, entry in enumerate(entries):
@@ -47,15 +57,14 @@ def command(
             lines = [head] if head and head != before else []
             click.echo("\n".join([*([""] if place else []), *lines, _lines(entry)]))
     else:
-        title = f"{', '.join(card.title for card in cards)}: first samples"
-        num_samples = write_page(html, title, entries, lambda _: 1)
+        num_samples = write_page(html, page_title(cards, "samples"), entries, lambda _: 1)
         click.echo(f"{num_samples} samples in {html.absolute()}")
-    entries.refuse_problems()
+    entries.raise_problems()
 
 
 def _head(entry: "Entry") -> str:
     """What tells the build from all of the official data, above its first sample; empty where nothing does."""
-    from ib_data.builders.write.kinds import kind_of
+    from ib_data.cards.kinds import kind_of
 
     kind = ", ".join(kind_of(entry.manifest, entry.card))
     return f"{entry.card.name}/{entry.manifest.split}: {kind}" if kind else ""

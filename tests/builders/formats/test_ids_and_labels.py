@@ -126,7 +126,7 @@ def test_vizwiz_test_has_answers_only_where_the_published_file_lies_beside_it(ho
     build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
     assert {a.label for a in annotations(home, "vizwiz", "test").values()} == {"answerable"}
     lay(tmp_path / "s", "VQA_test.json", [vizwiz_row(7, "test")])
-    with pytest.raises(DataError, match=r"no photo of test\.json stands here"):
+    with pytest.raises(DataError, match=r"no image of test\.json stands here"):
         build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
     lay(tmp_path / "s", "VQA_test.json", [rows[0], rows[0]])
     with pytest.raises(DataError, match=r"row\[1\]: image 'VizWiz_test_00000001\.jpg' stands twice"):
@@ -143,14 +143,14 @@ def test_a_test_question_of_vizwiz_without_published_answers_is_a_drop(home, tmp
         (f"VizWiz_test_0000000{number}", "no published answers") for number in (2, 3)
     ]  # fmt: skip
     lay(tmp_path / "s", "VQA_test.json", [])
-    with pytest.raises(DataError, match=r"no photo of test\.json stands here"):
+    with pytest.raises(DataError, match=r"no image of test\.json stands here"):
         build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
 
 
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"image": "VizWiz_test_00000016.jpg"}, "'VizWiz_test_00000016.jpg' is no photo of split validation"),
+        ({"image": "VizWiz_test_00000016.jpg"}, "'VizWiz_test_00000016.jpg' is no image of split validation"),
         ({"image": "16.jpg"}, "'image': expected VizWiz_SPLIT_NUMBER.jpg"),
         ({"answerable": 2}, "'answerable': expected 0 or 1, found 2"),
         ({"answerable": "1"}, "'answerable': expected an integer"),

@@ -115,7 +115,7 @@ def test_faulty_turns_are_drops_together_with_those_after_them(home, tmp_path) -
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"image": "ocr_vqa/images/0312.jpg"}, r"row\[1\]: 'image': expected the name of a COCO photo"),
+        ({"image": "ocr_vqa/images/0312.jpg"}, r"row\[1\]: 'image': expected the name of a COCO image"),
         ({"image": 9}, r"row\[1\]: 'image': expected a text, found 9"),
         ({"id": None}, r"row\[1\]: 'id': expected a text, found None"),
         ({"conversations": {}}, r"row\[1\]: 'conversations': expected a list"),

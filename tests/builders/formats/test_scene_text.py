@@ -14,7 +14,8 @@ from mini_mirror import WORLD
 from official import build, drops, lay, photo, samples
 from PIL import Image
 
-from ib_data.builders.miniature import signs
+from ib_data.builders.miniature import textcaps, textvqa
+from ib_data.builders.miniature.world import signs
 from ib_data.cards import load_card, media_stores
 from ib_data.errors import DataError
 
@@ -113,7 +114,7 @@ def test_tokens_of_another_split_or_of_one_photo_twice_are_errors(home, tmp_path
     lay_textvqa(tmp_path / "s", [question(1)])
     lay_tokens(tmp_path / "s", {TWO: ["TEA"]})
     with pytest.raises(
-        DataError, match=r"OCR_v0\.2_val\.json: no photo of TextVQA_0\.5\.1_val\.json stands here; is this"
+        DataError, match=r"OCR_v0\.2_val\.json: no image of TextVQA_0\.5\.1_val\.json stands here; is this"
     ):
         build(home, tmp_path / "s", "textvqa", media=False)
     rows = [{"image_id": ONE, "ocr_tokens": [text]} for text in ("TEA", "HOUSE")]
@@ -145,11 +146,11 @@ def test_a_faulty_row_is_named(home, tmp_path, name: str, rows: list, head: dict
 def test_what_the_miniature_asks_about_signs_is_true_and_can_be_read() -> None:
     """The words are printed: two signs that differ in a word alone differ in pixels of the upper board alone."""
     for one in signs.signs(WORLD, "train"):
-        texts = signs.captions(one)
+        texts = textcaps.captions(one)
         assert len(texts) == 5
         assert all(one.word in text.upper() or str(one.price) in text for text in texts)
         assert one.upper != one.lower
-    pictures = dict(signs.PHOTOS["textvqa_train_val"](WORLD))
+    pictures = dict(signs.MEDIA["textvqa_train_val"](WORLD))
     assert set(pictures) == {
         media_stores()["textvqa_train_val"].member(one.image_id)
         for split in ("train", "validation")
@@ -166,14 +167,14 @@ def test_what_the_miniature_asks_about_signs_is_true_and_can_be_read() -> None:
 def test_the_odd_cases_of_the_miniature_are_there() -> None:
     card = load_card("textvqa")
     files = {(file.split, file.role): file for file in card.files}
-    (text,) = signs.textvqa_members(WORLD, card, files["train", "annotations"]).values()
+    (text,) = textvqa.members(WORLD, card, files["train", "annotations"]).values()
     answers = [row["answers"] for row in json.loads(text)["data"]]
     assert all(len(given) == 10 for given in answers)
     assert any(MARKER in given and len(set(given)) == 10 for given in answers)
     assert any(text.endswith(", ") for given in answers for text in given)
-    (text,) = signs.textvqa_members(WORLD, card, files["train", "ocr"]).values()
+    (text,) = textvqa.members(WORLD, card, files["train", "ocr"]).values()
     tokens = {row["image_id"]: row["ocr_tokens"] for row in json.loads(text)["data"]}
     assert [] in tokens.values()
     assert {one.image_id for one in signs.signs(WORLD, "train")} - set(tokens)
-    (text,) = signs.textvqa_members(WORLD, card, files["test", "annotations"]).values()
+    (text,) = textvqa.members(WORLD, card, files["test", "annotations"]).values()
     assert not any("answers" in row for row in json.loads(text)["data"])

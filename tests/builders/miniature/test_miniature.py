@@ -17,13 +17,6 @@ from ib_data.builders.miniature.world.scene import ALL_COLOURS, GRID
 from ib_data.cards import load_card, media_stores
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("miniature") / "mirror"
-    write_mirror(path)
-    return path
-
-
 def test_every_official_file_is_there_with_the_returned_checksum(folder):
     checksums = write_mirror(folder)
     wanted = {file.url for file in official_files()}

@@ -10,21 +10,14 @@ import numpy as np
 import pytest
 from mini_mirror import WORLD, content
 
-from ib_data.builders.miniature import clips, write_mirror
-from ib_data.builders.miniature.world.films import encode
+from ib_data.builders.miniature.world import clips
+from ib_data.builders.miniature.world.encoding import encode
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import ALL_COLOURS
 from ib_data.cards import media_stores
 from ib_data.media.frames import frames, inspect
 
 DATASETS = ("msvd_qa", "msrvtt_qa", "ivqa")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("miniature") / "mirror"
-    write_mirror(path)
-    return path
 
 
 def colour_at(frame: np.ndarray, shape) -> str:
@@ -39,7 +32,7 @@ def colour_at(frame: np.ndarray, shape) -> str:
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_a_film_shows_its_shape_where_and_as_the_facts_say(dataset: str, container: str) -> None:
     for number in range(20):
-        scenes = clips.film(WORLD, dataset, number)
+        scenes = clips.scenes(WORLD, dataset, number)
         data = encode(scenes, container)
         found = inspect(data)
         assert found.num_frames == len(scenes)
@@ -53,7 +46,7 @@ def test_a_film_shows_its_shape_where_and_as_the_facts_say(dataset: str, contain
 def test_questions_are_answered_by_the_film(dataset: str) -> None:
     seen = Counter()
     for number in range(40):
-        scenes = clips.film(WORLD, dataset, number)
+        scenes = clips.scenes(WORLD, dataset, number)
         first, last = scenes[0].shapes[0], scenes[-1].shapes[0]
         for text, answers in clips.questions(WORLD, dataset, number):
             if text.startswith("what is moving"):
@@ -72,14 +65,14 @@ def test_questions_are_answered_by_the_film(dataset: str) -> None:
 
 def test_films_have_the_odd_shapes_of_real_ones() -> None:
     for dataset in DATASETS:
-        films = [clips.film(WORLD, dataset, number) for number in range(40)]
+        films = [clips.scenes(WORLD, dataset, number) for number in range(40)]
         assert {len(film) for film in films} >= {1}
         assert all(len(film) in (1, *range(8, 17)) for film in films)
         assert {film[0].width < film[0].height for film in films} == {True, False}
 
 
 def test_the_same_films_have_the_same_bytes() -> None:
-    scenes = clips.film(WORLD, "msvd_qa", 5)
+    scenes = clips.scenes(WORLD, "msvd_qa", 5)
     for container in ("avi", "mp4"):
         assert encode(scenes, container) == encode(scenes, container)
 
@@ -116,6 +109,6 @@ def csv_rows(data: bytes) -> list[dict[str, str]]:
 def test_small_and_large_miniatures_number_their_films_alike() -> None:
     for size in (1, 16, 100):
         population = Population(seed=3, num_images=size)
-        parts = [clips._numbers(population, split) for split in ("train", "validation", "test")]
+        parts = [clips.numbers_of(population, split) for split in ("train", "validation", "test")]
         assert [number for part in parts for number in part] == list(range(max(16, size)))
         assert all(len(part) >= 4 for part in parts)

@@ -13,16 +13,8 @@ from ib_data.builders.miniature import gqa as graphs
 from ib_data.builders.miniature import hateful_memes as memes
 from ib_data.builders.miniature import visdial as dialogs
 from ib_data.builders.miniature import vizwiz as snapshots
-from ib_data.builders.miniature import write_mirror
 from ib_data.builders.miniature.world.scene import KINDS
 from ib_data.cards import load_card, media_stores
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("miniature") / "mirror"
-    write_mirror(path)
-    return path
 
 
 def read(folder, name, split=None, role="annotations") -> str:
@@ -91,12 +83,12 @@ def test_visdial_has_the_official_form_and_is_true(folder, split):
 
 
 def test_visdial_photos_are_no_photos_of_coco():
-    stored = {int(name[-16:-4]) for split in dialogs.STORES for name, _ in dialogs.photos(split, WORLD)}
+    stored = {int(name[-16:-4]) for split in dialogs.STORES for name, _ in dialogs.images(split, WORLD)}
     assert not stored & WORLD.ordinals.keys()
 
 
 def test_gqa_has_ids_with_zeros_two_right_answers_and_nulls(folder):
-    photos = {name for name, _ in graphs.photos(WORLD)}
+    photos = {name for name, _ in graphs.images(WORLD)}
     seen = set()
     for split in ("train", "validation", "test"):
         rows = json.loads(read(folder, "gqa", split))
@@ -125,7 +117,7 @@ def test_vizwiz_has_both_orders_of_keys_talk_and_unanswerable_questions(folder):
     bare = json.loads(read(folder, "vizwiz", "test"))
     full = json.loads(read(folder, "vizwiz", "test", "published_answers"))
     assert bare == [{"image": row["image"], "question": row["question"]} for row in full]
-    assert [f"test/{row['image']}" for row in bare] == [name for name, _ in snapshots.photos("test", WORLD)]
+    assert [f"test/{row['image']}" for row in bare] == [name for name, _ in snapshots.images("test", WORLD)]
 
 
 def test_a_meme_is_hateful_only_where_its_words_are_about_its_picture(folder):
@@ -142,7 +134,7 @@ def test_a_meme_is_hateful_only_where_its_words_are_about_its_picture(folder):
 
 
 def test_a_meme_is_a_png_with_its_words_in_ink():
-    for name, data in memes.pictures(WORLD):
+    for name, data in memes.images(WORLD):
         image = Image.open(io.BytesIO(data))
         assert (image.format, image.mode) == ("PNG", "RGB")
         assert name.startswith(media_stores()["hateful_memes_images"].layout.split("{")[0])

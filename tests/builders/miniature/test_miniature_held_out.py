@@ -10,7 +10,7 @@ import pytest
 from mini_mirror import PLACES, WORLD, shape_meant
 from PIL import Image
 
-from ib_data.builders.miniature import described, school
+from ib_data.builders.miniature import flickr30k, iconqa, nocaps, scienceqa
 from ib_data.cards import load_card
 
 
@@ -20,30 +20,30 @@ def official(members, dataset: str, number: int = 0) -> dict[str, bytes]:
 
 
 def test_nocaps_has_ten_captions_of_each_photo_and_all_three_domains() -> None:
-    (data,) = official(described.nocaps_members, "nocaps").values()
+    (data,) = official(nocaps.members, "nocaps").values()
     value = json.loads(data)
     assert (len(value["images"]), len(value["annotations"])) == (40, 400)
     assert {image["domain"] for image in value["images"]} == {"in-domain", "near-domain", "out-domain"}
     assert set(Counter(row["image_id"] for row in value["annotations"]).values()) == {10}
-    assert [data] == list(official(described.nocaps_members, "nocaps", 1).values())
+    assert [data] == list(official(nocaps.members, "nocaps", 1).values())
 
 
 def test_flickr30k_has_five_captions_of_each_photo_in_three_splits() -> None:
-    (data,) = official(described.flickr30k_members, "flickr30k").values()
+    (data,) = official(flickr30k.members, "flickr30k").values()
     images = json.loads(data)["images"]
     assert Counter(image["split"] for image in images) == {"test": 20, "train": 10, "val": 10}
     assert {len(image["sentences"]) for image in images} == {5}
-    photos = {name.rpartition("/")[2] for name, _ in described.flickr30k_photos(WORLD)}
+    photos = {name.rpartition("/")[2] for name, _ in flickr30k.images(WORLD)}
     assert {image["filename"] for image in images} == photos
 
 
 def test_iconqa_has_all_three_subtasks_and_its_picture_files_are_png() -> None:
-    members = official(school.iconqa_members, "iconqa")
+    members = official(iconqa.members, "iconqa")
     problems = [json.loads(data) for name, data in members.items() if name.endswith("data.json")]
     counts = Counter(problem["ques_type"] for problem in problems)
     assert counts == {"choose_txt": 40, "choose_img": 15, "fill_in_blank": 15}
     assert len(json.loads(members["iconqa_data/problems.json"])) == len(problems)
-    pictures = {name: data for pictures in school.ICONQA_PICTURES.values() for name, data in pictures(WORLD)}
+    pictures = {name: data for pictures in iconqa.MEDIA.values() for name, data in pictures(WORLD)}
     assert {name.replace("data.json", "image.png") for name in members if name.endswith("data.json")} <= set(pictures)
     assert {Image.open(io.BytesIO(data)).format for data in pictures.values()} == {"PNG"}
 
@@ -59,20 +59,20 @@ def right(scene, question: str) -> str:
 
 
 def test_the_right_choice_of_iconqa_is_what_the_diagram_shows() -> None:
-    for _, subtask, number, scene in school._icon_problems(WORLD):
-        problem = school._icon_problem(WORLD, scene, subtask)
+    for _, subtask, number, scene in iconqa._problems(WORLD):
+        problem = iconqa._problem(WORLD, scene, subtask)
         if subtask == "choose_txt":
             assert 2 <= len(problem["choices"]) == len(set(problem["choices"])) <= 5, number
             assert problem["choices"][problem["answer"]] == right(scene, problem["question"]), number
 
 
 def test_the_right_choice_of_scienceqa_is_what_the_image_shows() -> None:
-    (data,) = official(school.scienceqa_members, "scienceqa").values()
+    (data,) = official(scienceqa.members, "scienceqa").values()
     problems = json.loads(data)
     for pid, problem in problems.items():
         if problem["image"]:
             chosen = problem["choices"][problem["answer"]]
-            assert chosen == right(school._science_scene(WORLD, int(pid)), problem["question"]), pid
+            assert chosen == right(scienceqa._scene(WORLD, int(pid)), problem["question"]), pid
 
 
 @pytest.mark.parametrize(
@@ -87,15 +87,15 @@ def test_the_right_choice_of_scienceqa_is_what_the_image_shows() -> None:
     ids=["no image", "choices that are pictures", "no hint", "a hole", "several lines"],
 )
 def test_the_odd_cases_of_scienceqa_are_in_the_miniature(is_there) -> None:
-    (data,) = official(school.scienceqa_members, "scienceqa").values()
-    pictures = [name for pictures in school.SCIENCEQA_PICTURES.values() for name, _ in pictures(WORLD)]
+    (data,) = official(scienceqa.members, "scienceqa").values()
+    pictures = [name for pictures in scienceqa.MEDIA.values() for name, _ in pictures(WORLD)]
     of_pid = {pid: [n for n in pictures if f"/{pid}/" in n] for pid in json.loads(data)}
     assert any(is_there(problem, of_pid[pid]) for pid, problem in json.loads(data).items())
 
 
 def test_every_problem_of_scienceqa_is_in_one_split() -> None:
-    (problems,) = official(school.scienceqa_members, "scienceqa").values()
-    (lists,) = official(school.scienceqa_members, "scienceqa", 1).values()
+    (problems,) = official(scienceqa.members, "scienceqa").values()
+    (lists,) = official(scienceqa.members, "scienceqa", 1).values()
     splits = json.loads(lists)
     listed = [*splits["train"], *splits["val"], *splits["test"]]
     assert sorted(listed) == sorted(json.loads(problems))

@@ -16,13 +16,6 @@ from ib_data.builders.miniature.world.words import CORNERS, THINGS
 from ib_data.cards import load_card
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("miniature") / "mirror"
-    write_mirror(path)
-    return path
-
-
 @pytest.mark.parametrize("seed", [0, 5])
 def test_captions_are_true(tmp_path, seed):
     write_mirror(tmp_path / "m", seed=seed)

@@ -25,8 +25,8 @@ from ib_data.builders.write.build import Build, build_dataset
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card, media_stores
 from ib_data.errors import DataError
+from ib_data.media.faults import MediaError
 from ib_data.media.opened_clip import open_clip
-from ib_data.media.opened_image import MediaError
 
 NAMES = {1451: "a1B2c3D4e5F_12_27", 1452: "-_B2c3D4e5F_0_9"}
 MAPPING = "".join(f"{name} vid{number}\n" for number, name in NAMES.items())

@@ -16,7 +16,7 @@ from PIL import Image
 from ib_data.builders.miniature import ocrvqa as covers
 from ib_data.builders.miniature import web_capfilt as links
 from ib_data.builders.miniature.server import miniature_fetcher
-from ib_data.builders.miniature.world.photos import paint
+from ib_data.builders.miniature.world.images import paint
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.crawl import crawl
 from ib_data.builders.source.web.fetcher import Fetcher
@@ -170,7 +170,7 @@ def test_covers_and_links_of_the_miniature_are_as_their_rows_say() -> None:
     card = load_card("ocrvqa")
     (text,) = covers.members(WORLD, card, card.files[0]).values()
     books = json.loads(text)
-    answered = dict(covers.pictures(WORLD))
+    answered = dict(covers.images(WORLD))
     assert {1, 2, 3} == {row["split"] for row in books.values()}
     assert Counter(row["imageURL"] for row in books.values()).most_common(1)[0][1] == 2
     formats = Counter(

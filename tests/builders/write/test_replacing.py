@@ -13,8 +13,8 @@ from official import lay, lay_vqav2, vqa_answer
 from ib_data.builders.write import build as build_module
 from ib_data.builders.write.build_options import Options
 from ib_data.builders.write.existing import require_replace
-from ib_data.builders.write.kinds import drops_in_words, kind_of
 from ib_data.cards import load_card
+from ib_data.cards.kinds import drops_in_words, kind_of
 from ib_data.errors import DataError
 from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, read_manifest
 
@@ -181,9 +181,12 @@ def test_files_of_another_split_are_noticed_and_mended(cli, home, built, tmp_pat
     assert result.code == 0, result.err
     shutil.copy(home.split("vqav2", "test") / INDEX, folder / INDEX)
     checked = cli("check", "vqav2", "--home", home.root)
-    assert "index.parquet: its rows are of vqav2/test" in checked.out
+    assert "index.parquet: is of vqav2/test" in checked.out
     shown = cli("show", "vqav2", "--split", "train", "--home", home.root)
-    assert (shown.code, "index is of vqav2/test; build vqav2 again" in shown.err) == (1, True)
+    assert (shown.code, "index.parquet: is of vqav2/test, not of vqav2/train; build vqav2" in shown.err) == (
+        1,
+        True,
+    )
     assert built().code == 0
     assert state(home) == before
 

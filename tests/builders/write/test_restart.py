@@ -20,7 +20,9 @@ from ib_data.builders.write.check import problems
 from ib_data.cards import load_card
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.stored.manifest import read_manifest
+from ib_data.stored.built_split import open_built
+from ib_data.stored.index import DROPS_SCHEMA, write_table
+from ib_data.stored.manifest import DROPS, read_manifest
 
 # A build that kills itself, without any clean-up, at the n-th call of a step.
 KILLED = """
@@ -117,10 +119,9 @@ def test_a_killed_build_goes_on_and_ends_in_the_same_bytes(home, source, expecte
 def test_a_killed_rebuild_leaves_the_earlier_build_readable(home, source, tmp_path) -> None:
     build(home, lay_vqav2(tmp_path / "small", num_images=1), workers=1)
     build_killed("replace", 8, home, source)
-    card, folder = load_card("vqav2"), home.split("vqav2", "train")
-    manifest = read_manifest(folder, "vqav2")
-    assert manifest.num_samples == 1
-    assert list(problems(card, manifest, folder, decode=True)) == []
+    built = open_built(home, "vqav2", "train", verify=False)
+    assert built.num_samples == 1
+    assert list(problems(load_card("vqav2"), built, decode=True)) == []
 
 
 def test_finished_shards_are_not_written_again(home, source, monkeypatch) -> None:
@@ -213,10 +214,11 @@ def test_check_finds_what_was_changed_afterwards(cli, home, source) -> None:
 def test_check_counts_annotations_and_not_what_was_left_out_by_design(home, source) -> None:
     """ScienceQA's card counts problems with an image; the others of the split are drops, and no fault."""
     build(home, source, workers=1)
-    folder, card = home.split("vqav2", "train"), load_card("vqav2")
-    manifest = read_manifest(folder, "vqav2")
-    many = replace(manifest, num_drops=10**9)
-    assert list(problems(card, many, folder)) == []
-    official = replace(card.splits["train"], num_annotations=manifest.num_annotations - 1)
-    small = replace(card, splits={**card.splits, "train": official})
-    assert list(problems(small, manifest, folder)) == ["holds 10 annotations, the card says 9"]
+    built, card = open_built(home, "vqav2", "train", verify=False), load_card("vqav2")
+    dropped = {"dataset": "vqav2", "split": "train", "source_id": "x", "reason": "no image"}
+    write_table([dropped] * 1000, DROPS_SCHEMA, built.folder / DROPS)
+    digest = hashlib.sha256((built.folder / DROPS).read_bytes()).hexdigest()
+    many = replace(built, manifest=replace(built.manifest, num_drops=1000, drops_sha256=digest))
+    for official, expected in ((10, []), (9, ["holds 10 annotations, the card says 9"])):
+        split = replace(card.splits["train"], num_annotations=official)
+        assert list(problems(replace(card, splits={**card.splits, "train": split}), many)) == expected

@@ -7,14 +7,13 @@ import json
 from pathlib import Path
 
 import datasets
-import pyarrow.parquet as pq
 import pytest
 import webdataset
 from datasets import Features, Image, Json, Value
 from official import build, lay, photo
 
 from ib_data.home import Home
-from ib_data.stored.sample_reader import extent_of, read_sample
+from ib_data.stored.built_split import open_built
 
 # Both libraries leave the files they read to the garbage collector.
 pytestmark = [
@@ -53,8 +52,8 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def ours(folder: Path) -> list[tuple[str, dict, bytes | None]]:
     """Every sample as our own reader gets it by its byte range."""
-    rows = [row for row in pq.read_table(folder / "index.parquet").to_pylist() if row["ordinal"] == 0]
-    read = [read_sample(folder / row["shard"], extent_of(row)) for row in rows]
+    built = open_built(Home(folder.parents[2]), "llava_conversation", "train")
+    read = [built.read(ref) for ref in built.refs()]
     assert any(
         "history" in annotation for sample, _ in read for annotation in json.loads(sample.to_json())["annotations"]
     )

@@ -6,10 +6,9 @@ import pytest
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.media.pixels import ImageOptions
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.stream.stream import open_stream
-from ib_data.mixtures.stream.stream_options import StreamOptions
+from ib_data.stream_options import ImageOptions, StreamOptions
 from ib_data.templates.render_options import RenderOptions
 
 TWO = Mixture(
@@ -54,7 +53,7 @@ def test_all_annotations_of_an_image_come_before_one_comes_again(tmp_path: Path,
     spec = Mixture(name="c", rule="sqrt", members=(Member(dataset="coco_caption", split="train", size=9),))
     stream = open_stream(Home(tmp_path), spec, options=StreamOptions(annotations_per_image=2))
     seen: dict[str, list[str]] = {}
-    for row in stream.ids(count=40 * stream.num_visits):
+    for row in stream.ids(count=40 * stream.pass_size):
         seen.setdefault(row.key, []).append(row.annotation_id)
     five = [ids for ids in seen.values() if len(set(ids)) == 5]
     assert five
@@ -70,14 +69,14 @@ def test_a_conversation_is_one_chat(tmp_path: Path, cli) -> None:
     each = Mixture(name="c", rule="sqrt", members=(member,))
     chat = Mixture(name="c", rule="sqrt", members=(member,), render=RenderOptions(turns="chat"))
     turns, chats = (open_stream(Home(tmp_path), spec) for spec in (each, chat))
-    assert chats.num_visits < turns.num_visits
-    told = [example.rendered for example in chats.visit()]
-    assert sum(len(rendered.earlier) + 1 for rendered in told) == turns.num_visits
+    assert chats.pass_size < turns.pass_size
+    told = [example.rendered for example in chats.read_pass()]
+    assert sum(len(rendered.earlier) + 1 for rendered in told) == turns.pass_size
     said = {(rendered.instruction, rendered.target) for rendered in told}
     said |= {(turn.question, turn.answer) for rendered in told for turn in rendered.earlier}
-    assert {(e.annotation.question, e.annotation.answers[0].text) for e in turns.visit()} == said
+    assert {(e.annotation.question, e.annotation.answers[0].text) for e in turns.read_pass()} == said
     two = open_stream(Home(tmp_path), chat, options=StreamOptions(annotations_per_image=4))
-    assert len(two.visit()) == chats.num_visits
+    assert len(two.read_pass()) == chats.pass_size
 
 
 def test_a_view_by_task_is_the_dataset_with_other_templates(tiny_home: Home) -> None:

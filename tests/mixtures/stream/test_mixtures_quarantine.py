@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-import ib_data.mixtures.stream.example_reader as reading
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
-from ib_data.media.pixels import ImageOptions
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.stream.quarantine import BadSample, Quarantine
 from ib_data.mixtures.stream.stream import Stream, open_stream
-from ib_data.mixtures.stream.stream_options import StreamOptions
+from ib_data.stream_options import ImageOptions, StreamOptions
+from ib_data.templates.renderer import Renderer
 
 BROKEN = 5  # the vqav2 sample whose bytes are no picture
 SPEC = Mixture(
@@ -98,14 +97,14 @@ def test_the_share_counts_positions_and_not_attempts(tmp_path: Path, build_split
 
 
 def test_one_annotation_that_cannot_be_rendered_leaves_the_others_of_its_image(tiny_home: Home, monkeypatch) -> None:
-    real = reading.render
+    real = Renderer.render
 
-    def picky(card, annotation, **options):
+    def picky(self, card, annotation, position, **options):
         if annotation.id.endswith("-0"):
             raise DataError(card.name, "no answer to render from")
-        return real(card, annotation, **options)
+        return real(self, card, annotation, position, **options)
 
-    monkeypatch.setattr(reading, "render", picky)
+    monkeypatch.setattr(Renderer, "render", picky)
     options = StreamOptions(annotations_per_image=2)
     try:
         read = open_stream(tiny_home, SPEC.only(["vqav2"]), options=options).batch(0, 20)
@@ -116,10 +115,10 @@ def test_one_annotation_that_cannot_be_rendered_leaves_the_others_of_its_image(t
     assert [(example.position, example.annotation_id) for example in read] == kept
 
 
-def test_a_visit_leaves_a_bad_sample_out(home_with_a_broken_picture: Home) -> None:
+def test_a_pass_leaves_a_bad_sample_out(home_with_a_broken_picture: Home) -> None:
     stream = opened(home_with_a_broken_picture)
-    seen = stream.visit()
-    assert len(seen) == stream.num_visits - 2
+    seen = stream.read_pass()
+    assert len(seen) == stream.pass_size - 2
     assert not any(is_broken(example.key) for example in seen)
 
 
@@ -133,14 +132,14 @@ def test_where_all_are_bad_the_run_stops(tmp_path: Path, build_split) -> None:
 
 
 def test_an_annotation_that_cannot_be_rendered_is_replaced(tiny_home: Home, monkeypatch) -> None:
-    real = reading.render
+    real = Renderer.render
 
-    def picky(card, annotation, **options):
+    def picky(self, card, annotation, position, **options):
         if annotation.id.startswith("5-"):
             raise DataError(card.name, "no answer to render from")
-        return real(card, annotation, **options)
+        return real(self, card, annotation, position, **options)
 
-    monkeypatch.setattr(reading, "render", picky)
+    monkeypatch.setattr(Renderer, "render", picky)
     stream = open_stream(tiny_home, SPEC.only(["vqav2"]), options=StreamOptions(max_bad_share=1.0))
     try:
         read = stream.batch(0, 40)

@@ -13,11 +13,10 @@ import pytest
 import torch
 
 from ib_data.home import Home
-from ib_data.media.pixels import ImageOptions
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.loader.loader import StreamLoader
 from ib_data.mixtures.stream.stream import open_stream
-from ib_data.mixtures.stream.stream_options import StreamOptions
+from ib_data.stream_options import ImageOptions, StreamOptions
 
 SPEC = Mixture(
     name="two",

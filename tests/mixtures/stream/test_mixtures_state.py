@@ -9,12 +9,10 @@ import pytest
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.media.pixels import ImageOptions
 from ib_data.mixtures import Member, Mixture
-from ib_data.mixtures.order.block_shuffle import Locality
 from ib_data.mixtures.spec.mixture import StageSpec
 from ib_data.mixtures.stream.stream import open_stream
-from ib_data.mixtures.stream.stream_options import StreamOptions
+from ib_data.stream_options import ImageOptions, StreamOptions
 from ib_data.templates.render_options import RenderOptions
 
 Build = Callable[..., Path]
@@ -88,7 +86,7 @@ def test_a_state_under_other_options_is_refused(tiny_home: Home) -> None:
     state = open_stream(tiny_home, BUILT).state(5)
     for options, says in (
         (StreamOptions(annotations_per_image=2), "annotations_per_image was 1, is 2"),
-        (StreamOptions(locality=Locality(2, 2)), "locality was None, is"),
+        (StreamOptions(local_order=True), "locality was None, is"),
         (StreamOptions(images=ImageOptions(augment="mild")), "images was None, is .*mild"),
     ):
         with pytest.raises(IbDataError, match=says):

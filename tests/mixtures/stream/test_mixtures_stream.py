@@ -13,13 +13,13 @@ import pytest
 import ib_data.mixtures.stream.example_reader as reading_module
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.media.pixels import ImageOptions
 from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.order.block_shuffle import Locality
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import Stream, open_stream
-from ib_data.mixtures.stream.stream_options import StreamOptions
 from ib_data.stored.manifest import INDEX, MANIFEST
+from ib_data.stream_options import ImageOptions, StreamOptions
+from ib_data.templates.renderer import Renderer
 
 Build = Callable[..., Path]
 
@@ -66,7 +66,7 @@ def test_at_is_examples_and_ids_agree_without_reading_a_shard(tiny_home: Home, m
         raise AssertionError("ids read nothing but the index")
 
     monkeypatch.setattr(reading_module, "parse_stored", forbidden)
-    monkeypatch.setattr(reading_module, "render", forbidden)
+    monkeypatch.setattr(Renderer, "render", forbidden)
     listed = [(i.position, i.dataset, i.key, i.annotation_id, i.template) for i in stream.ids(start=77, count=300)]
     assert listed == ids(examples)
 
@@ -85,12 +85,12 @@ def test_what_lies_outside_of_a_stream_is_refused(tiny_home: Home) -> None:
     for call in (
         lambda: stream.batch(0, -1),
         lambda: stream.batch(-1, 1),
-        lambda: stream.visit(-5, 3),
+        lambda: stream.read_pass(-5, 3),
         lambda: stream.state(-1),
         lambda: list(stream.ids(0, 4, world=2, rank=2)),
         lambda: list(stream.examples(0, 4, share=0)),
     ):
-        with pytest.raises(ValueError, match=r"stream|visit|position"):
+        with pytest.raises(ValueError, match=r"stream|pass|position"):
             call()
 
 
@@ -127,23 +127,23 @@ def test_a_stream_goes_to_another_process(tiny_home: Home) -> None:
     assert list(twin.examples(count=9)) == list(stream.examples(count=9))
 
 
-def test_a_visit_shows_each_annotation_once_in_one_order(tiny_home: Home) -> None:
+def test_a_pass_shows_each_annotation_once_in_one_order(tiny_home: Home) -> None:
     stream = open_stream(tiny_home, BUILT)
-    whole = stream.visit()
-    assert len(whole) == stream.num_visits == 104
+    whole = stream.read_pass()
+    assert len(whole) == stream.pass_size == 104
     assert len({(e.dataset, e.annotation_id) for e in whole}) == 104
     assert [e.position for e in whole] == list(range(104))
-    assert [e.key for e in stream.visit(100, 50)] == [e.key for e in whole[100:]]
+    assert [e.key for e in stream.read_pass(100, 50)] == [e.key for e in whole[100:]]
     several = open_stream(tiny_home, BUILT, options=StreamOptions(annotations_per_image=3))
-    assert [(e.dataset, e.annotation_id) for e in several.visit()] == [(e.dataset, e.annotation_id) for e in whole]
+    assert [(e.dataset, e.annotation_id) for e in several.read_pass()] == [(e.dataset, e.annotation_id) for e in whole]
 
 
-def test_a_visit_is_not_augmented(picture_home: Home) -> None:
+def test_a_pass_is_not_augmented(picture_home: Home) -> None:
     plain, cropped = (
         open_stream(picture_home, BUILT, options=StreamOptions(images=ImageOptions(image_px=16, augment=augment)))
         for augment in ("none", "blip")
     )
-    for one, other in zip(plain.visit(0, 20), cropped.visit(0, 20), strict=True):
+    for one, other in zip(plain.read_pass(0, 20), cropped.read_pass(0, 20), strict=True):
         assert np.array_equal(one.pixels, other.pixels)
 
 
@@ -160,8 +160,9 @@ def test_the_first_batch_after_a_seek_computes_no_more_than_it_needs(tiny_home: 
     assert asked[-1] == 8
 
 
-def test_a_local_order_visits_the_same_things(tiny_home: Home) -> None:
-    far = open_stream(tiny_home, mixture(("vqav2", 40)), options=StreamOptions(locality=Locality(4, 2)))
+def test_a_local_order_gives_the_same_things_block_by_block(tiny_home: Home, monkeypatch) -> None:
+    monkeypatch.setattr("ib_data.mixtures.stream.stream.Locality", lambda: Locality(4, 2))
+    far = open_stream(tiny_home, mixture(("vqav2", 40)), options=StreamOptions(local_order=True))
     near = [row.annotation_id for row in far.ids(count=40)]
     assert len(set(near)) == 40
     assert near != [row.annotation_id for row in open_stream(tiny_home, mixture(("vqav2", 40))).ids(count=40)]
@@ -236,7 +237,7 @@ def test_a_shard_of_another_build_is_noticed(damaged: Path) -> None:
     os.utime(shard, ns=(before, before))  # as old as the one that it stands for
     with pytest.raises(
         IbDataError,
-        match=r"expected sample 'vqav2-train-00000[0-7]' .*found sample 'vqav2-train-00009[0-7]'.*build vqav2 again",
+        match=r"expected sample 'vqav2-train-00000[0-7]'.*found sample 'vqav2-train-00009[0-7]'.*build vqav2 again",
     ):
         read_all(damaged)
 
@@ -260,14 +261,14 @@ def test_a_faulty_annotation_stops_the_draws_of_it_alone(damaged: Path) -> None:
 
 def test_an_index_of_another_build_is_noticed(damaged: Path) -> None:
     shutil.copy(damaged.parents[1] / "okvqa" / "train" / INDEX, damaged / INDEX)
-    with pytest.raises(IbDataError, match=r"index\.parquet: index is damaged or of another build: .*build vqav2 again"):
+    with pytest.raises(IbDataError, match=r"index\.parquet: is damaged or of another build: .*build vqav2 again"):
         read_all(damaged)
 
 
 @pytest.mark.parametrize("harm", [lambda p: p.unlink(), lambda p: p.write_bytes(b"PAR1?")])
 def test_a_missing_or_damaged_index_is_named(damaged: Path, harm: Callable[[Path], object]) -> None:
     harm(damaged / INDEX)
-    with pytest.raises(IbDataError, match=r"index\.parquet: index (is missing|is damaged)"):
+    with pytest.raises(IbDataError, match=r"index\.parquet: (is missing|is damaged)"):
         read_all(damaged)
 
 

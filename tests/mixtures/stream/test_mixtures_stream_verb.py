@@ -94,7 +94,7 @@ def test_shards_at_a_url_are_fetched_and_found_again(cli, tmp_path, picture_home
         (("--world", 3, "--batch-size", 16), 2, "--batch-size 16 cannot be shared by --world 3"),
         (("--ids", "--once"), 2, "leave out one of them"),
         (("--cache-gb", "nan"), 2, "'nan' is not a valid integer"),
-        (("--max-bad-share", "nan"), 1, "expected a share from 0 to 1, found nan"),
+        (("--max-bad-share", "nan"), 1, "expected a number from 0 to 1, found nan"),
         (("--augment", "hard"), 2, "'hard' is not one of"),
         (("--shards", "gopher://x/y"), 1, "gopher"),
         (("--shards", "file:///not/there"), 1, "file:///not/there"),

@@ -10,8 +10,8 @@ from ib_data.sample import Annotation, Answer, Turn
 from ib_data.templates.library import Library
 from ib_data.templates.lint.branches import untaken
 from ib_data.templates.lint.examples import Examples, in_words
+from ib_data.templates.lint.report import RULES, sorted_findings
 from ib_data.templates.lint.rules import labels_named, leaks, literal, runs_of
-from ib_data.templates.lint.run import RULES, sorted_findings
 
 RED = (Answer("red", 1),)
 ASKED = Annotation(id="q1", question="What  colour , {{ x }}?", answers=RED)

@@ -12,12 +12,13 @@ from ib_data.cli import VERBS, group
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.sample import Annotation, Answer
+from ib_data.stored.manifest import INDEX, MANIFEST
 from ib_data.tasks import TASKS
 from ib_data.templates.library import PACKAGED, Library
 from ib_data.templates.lint import examples as lint_examples
 from ib_data.templates.lint.examples import examples
+from ib_data.templates.lint.report import Report, likeness, lint, overlap, sorted_findings
 from ib_data.templates.lint.rules import NEAR, NEAR_IN_ANY_ORDER, tokens
-from ib_data.templates.lint.run import Report, likeness, lint, overlap, sorted_findings
 from ib_data.verbs.templates import SUBCOMMANDS
 
 ASKED = Annotation(id="q1", question="What  colour , {{ x }}?", answers=(Answer("red", 1),))
@@ -89,6 +90,16 @@ def test_what_is_built_is_linted_too(build):
     assert (found.rule, found.message.partition(",")[0]) == ("unused-field", "okvqa has label")
     (given,) = [e for e in examples(["knowledge_question_answering"], home) if e.card.name == "okvqa"]
     assert hidden in given.annotations
+
+
+@pytest.mark.parametrize("damaged", [MANIFEST, INDEX, "okvqa-train-000000.tar"])
+def test_a_damaged_split_is_said_and_the_rest_is_linted(build, capsys, damaged):
+    home = build("okvqa", "train", [((replace(ASKED, label="odd"),), None)])
+    build("aokvqa", "train", [((replace(ASKED, statement="odd"),), None)])
+    (home.split("okvqa", "train") / damaged).write_bytes(b"{")
+    (found,) = lint(["knowledge_question_answering"], home, PACKAGED).findings
+    assert (found.rule, found.message.partition(",")[0]) == ("unused-field", "aokvqa has statement")
+    assert "okvqa is linted without the rest of okvqa/train: okvqa: " in capsys.readouterr().err
 
 
 def test_a_dataset_without_a_miniature_is_linted_with_what_is_built(build, monkeypatch, capsys):

@@ -14,7 +14,7 @@ from ib_data.cards import card_names, load_card
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.templates.library import PACKAGED
 from ib_data.templates.lint.examples import in_words
-from ib_data.templates.lint.run import lint
+from ib_data.templates.lint.report import lint
 from ib_data.templates.renderer import Renderer
 
 DOUBLED = re.compile(r"[.?!][.?!:;]")
@@ -82,8 +82,8 @@ def test_the_lint_finds_a_caption_that_begins_anew(tmp_path, text):
     (finding,) = found(text)
     assert finding[:3] == (3, "completion", "a")
     assert finding[3] == (
-        "leaves a sentence open, and 1 of 1 targets of coco_caption begin anew: 'A cup.' (coco_caption, annotation 1); "
-        "close it with a colon or a full stop"
+        "leaves a sentence open, and 1 of 1 targets of coco_caption begin a new sentence: 'A cup.' "
+        "(coco_caption, annotation 1); close it with a colon or a full stop"
     )
     assert found(f"{text} this:") == found(f"{text} what? Say it.") == found(text, "{{ caption|lower }}") == []
 

@@ -12,12 +12,13 @@ from PIL import Image
 from toy_clips import STEP, clip
 
 from ib_data.cards import load_card
+from ib_data.cards.built import NoSplitError, open_split
 from ib_data.errors import DataError, IbDataError
-from ib_data.sample import Annotation, Answer
+from ib_data.media.thumbnail import thumbnail
+from ib_data.sample import Annotation, Answer, Turn
 from ib_data.templates.library import Library
-from ib_data.templates.pick import NoSplitError, built_split, first_samples
 from ib_data.templates.renderer import Renderer
-from ib_data.templates.sheet.page import clean, contact_sheet, highlight, thumbnail
+from ib_data.templates.sheet.page import clean, contact_sheet, highlight
 from ib_data.templates.sheet.preview import preview
 
 
@@ -58,36 +59,36 @@ def sheet_of(home, *names, seed=0, **options):
 
 
 def test_first_samples_come_in_key_order(vqa_home):
-    card = load_card("vqav2")
-    found = list(first_samples(vqa_home, card, "train", 2))
+    built = open_split(vqa_home, "vqav2", "train")
+    found = [built.read(ref) for ref in built.refs(2)]
     assert [sample.key for sample, _ in found] == ["vqav2-train-000000000000", "vqav2-train-000000000001"]
     assert Image.open(io.BytesIO(found[1][1])).size == (200, 500)
-    assert len(list(first_samples(vqa_home, card, "train", 99))) == 3
-    view = list(first_samples(vqa_home, load_card("vqav2_qg"), "train", 2))
-    assert view == found
+    assert len(list(built.refs(99))) == 3
+    view = open_split(vqa_home, "vqav2_qg", "train")
+    assert [view.read(ref) for ref in view.refs(2)] == found
 
 
 def test_a_split_that_is_not_built_says_what_to_run(vqa_home):
     with pytest.raises(IbDataError, match="okvqa is not built here; run `ib-data build okvqa`"):
-        next(first_samples(vqa_home, load_card("okvqa"), "train", 1))
+        open_split(vqa_home, load_card("okvqa"), "train")
     with pytest.raises(IbDataError, match=r"built: train\); run `ib-data build vqav2 --split validation`"):
-        built_split(vqa_home, load_card("vqav2"), "validation")
+        open_split(vqa_home, load_card("vqav2"), "validation")
 
 
 @pytest.mark.parametrize("name", ["vqav2", "nocaps"])  # built, and not
 def test_a_split_that_a_dataset_lacks_is_told_from_one_that_is_not_built(vqa_home, name):
     card = load_card(name)
     with pytest.raises(NoSplitError) as caught:
-        built_split(vqa_home, card, "tset")
+        open_split(vqa_home, card, "tset")
     assert str(caught.value) == f"{name} has no split 'tset'; it has {', '.join(card.splits)}"
 
 
 def test_the_default_split_is_the_papers_then_any_other(build):
     answer = Annotation(id="1", question="What?", answers=(Answer("it", 1),))
     home = build("vqav2", "validation", [((answer,), None)])
-    assert built_split(home, load_card("vqav2")).split == "validation"
+    assert open_split(home, load_card("vqav2")).split == "validation"
     build("vqav2", "train", [((answer,), None)])
-    assert built_split(home, load_card("vqav2")).split == "train"
+    assert open_split(home, load_card("vqav2")).split == "train"
 
 
 def test_a_sheet_of_several_datasets(vqa_home):
@@ -137,7 +138,7 @@ def test_strangers_text_is_text(build, hostile):
     safe = tuple(a for a in annotations if not re.search("[\ud800-\udfff]", a.question))
     text = sheet_of(build("vqav2", "train", [(safe, None)]), "vqav2", per_sample=99)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", text)
-    assert not re.search("[\ue000\ue001]", "".join(re.findall(r'<p class="instruction">(.*?)</p>', text)))
+    assert not re.search("[\ue000\ue001]", "".join(re.findall(r'<div class="instruction">(.*?)</div>', text)))
     page = Page(text)
     assert {tag for tag, _ in page.elements} & {"script", "b", "iframe", "object"} == set()
     assert [tag for tag, _ in page.elements].count("style") == 1
@@ -184,6 +185,26 @@ def test_absent_and_broken_pictures_and_clips_leave_a_note(build):
     assert "cannot be decoded: is not a whole clip" in sheet_of(home, "vqav2", split="validation")
 
 
+def test_a_sample_without_an_image_has_no_empty_pane(build):
+    answer = (Annotation(id="1", question="What?", answers=(Answer("it", 1),)),)
+    home = build("vqav2", "train", [(answer, None), (answer, clip(9))], kind="video")
+    page = Page(sheet_of(home, "vqav2"))
+    assert [tag for tag, _ in page.elements].count("figure") == 1
+
+
+def test_a_history_of_several_rounds_is_folded(build):
+    rounds = tuple(Turn(f"Is it {i}?", "no") for i in range(3))
+    asked = [
+        Annotation(id=str(n), question="Is it?", answers=(Answer("it", 1),), history=rounds[:n]) for n in (0, 1, 3)
+    ]
+    home = build("visdial", "validation", [(tuple(asked), None)])
+    text = sheet_of(home, "visdial")
+    assert text.count('<details class="folded">') == 1
+    assert "<summary>3 earlier rounds</summary><mark><bdi>Question: Is it 0? Answer: no\n" in text
+    assert "<mark><bdi>Question: Is it 0? Answer: no</bdi></mark>" in text
+    assert 'class="up" href="#top"' in text
+
+
 def test_a_clip_is_shown_by_its_middle_frame(build):
     answer = (Annotation(id="1", question="What?", answers=(Answer("it", 1),)),)
     home = build("vqav2", "validation", [(answer, clip(9))], kind="video")
@@ -227,14 +248,14 @@ def test_a_faulty_template_file_is_one_error(vqa_home, tmp_path):
 def test_thumbnails_of_every_mode_are_small_jpegs(mode):
     out = io.BytesIO()
     Image.new(mode, (900, 300)).save(out, "JPEG" if mode == "CMYK" else "PNG")
-    small = Image.open(io.BytesIO(base64.b64decode(thumbnail(out.getvalue()).partition(",")[2])))
-    assert (small.format, small.mode, small.size) == ("JPEG", "RGB", (256, 85))
+    small = Image.open(io.BytesIO(thumbnail(out.getvalue(), "image", 512)))
+    assert (small.format, small.mode, small.size) == ("JPEG", "RGB", (512, 171))
 
 
 def test_a_thumbnail_shows_a_transparent_image_as_the_stream_does():
     out = io.BytesIO()
     Image.new("RGBA", (300, 300), (200, 30, 30, 0)).save(out, "PNG")
-    small = Image.open(io.BytesIO(base64.b64decode(thumbnail(out.getvalue()).partition(",")[2])))
+    small = Image.open(io.BytesIO(thumbnail(out.getvalue(), "image", 512)))
     red, green, blue = small.getpixel((100, 100))
     assert red > 190
     assert max(green, blue) < 40

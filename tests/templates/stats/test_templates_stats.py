@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from ib_data.cards import load_card
+from ib_data.cards.built import open_split
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.sample import Annotation, Answer, Turn
 from ib_data.stored.index import annotation_of
 from ib_data.stored.manifest import INDEX, read_manifest
 from ib_data.templates.library import PACKAGED
-from ib_data.templates.pick import annotations_at, built_split, spread_rows
 from ib_data.templates.renderer import Renderer
-from ib_data.templates.stats.counting import count_lengths
+from ib_data.templates.stats.counting import count_lengths, spread_rows
 from ib_data.templates.stats.stats_file import read_stats, stats_file, write_stats
 from ib_data.templates.stats.token_counts import load_token_counter
 
@@ -53,9 +53,7 @@ def tokenizer_file(folder):
 def many(build):
     """Sixty VQAv2 questions of different lengths; rows 0, 10, ... hide their answers."""
     rows = [
-        Annotation(
-            id=str(i), question=f"What is {'very ' * i}big?", answers=(Answer("a cup", 1),) if i % 10 != 9 else ()
-        )
+        Annotation(id=str(i), question=f"What is {'very ' * i}big?", answers=(Answer("a cup", 1),) if i % 10 else ())
         for i in range(60)
     ]
     return build("vqav2", "train", [((row,), None) for row in rows])
@@ -63,16 +61,15 @@ def many(build):
 
 def stats_of(home, name="vqav2", seed=0, **options):
     card = load_card(name)
-    return count_lengths(home, card, built_split(home, card), Renderer(seed=seed), **options)
+    return count_lengths(card, open_split(home, card), Renderer(seed=seed), **options)
 
 
 def test_an_annotation_comes_back_from_its_row_as_it_was(build):
     home = build("vqav2", "train", [((WHOLE, Annotation(id="2")), None)])
     rows = pq.read_table(home.split("vqav2", "train") / INDEX).to_pylist()
     assert [annotation_of(row) for row in rows] == [WHOLE, Annotation(id="2")]
-    card = load_card("vqav2")
-    (found, _) = annotations_at(home, card, built_split(home, card), [0, 1])
-    assert found == (0, replace(WHOLE, rationales=(), extra={}))
+    (found, _) = open_split(home, "vqav2").annotations_at([0, 1])
+    assert found == (0, WHOLE)
 
 
 def test_rows_are_spread_evenly():
@@ -84,8 +81,7 @@ def test_rows_are_spread_evenly():
 
 def test_row_i_is_rendered_at_position_i(many):
     card = load_card("vqav2")
-    manifest = built_split(many, card)
-    found = list(annotations_at(many, card, manifest, list(range(60))))
+    found = list(open_split(many, card).annotations_at(range(60)))
     renders = [Renderer(seed=5).render(card, a, i) for i, a in found if a.answers]
     stats = stats_of(many, seed=5)
     for row in stats.templates:
@@ -122,11 +118,7 @@ def test_tokens_and_what_a_training_run_would_cut(many, tmp_path):
     stats = stats_of(many, counter=counter, max_instruction_tokens=40, max_target_tokens=3)
     assert stats.tokenizer_sha256 == counter.sha256
     card = load_card("vqav2")
-    rendered = [
-        Renderer().render(card, a, i)
-        for i, a in annotations_at(many, card, built_split(many, card), list(range(60)))
-        if a.answers
-    ]
+    rendered = [Renderer().render(card, a, i) for i, a in open_split(many, card).annotations_at(range(60)) if a.answers]
     assert stats.total.instruction.num_cut == sum(len(r.instruction.split()) + 1 > 40 for r in rendered) > 0
     assert stats.total.target.num_cut == 0
     assert stats.total.target.tokens.max == 3
@@ -264,10 +256,10 @@ def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
 def test_a_damaged_index_is_one_clear_error(many):
     path = many.split("vqav2", "train") / INDEX
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(DataError, match=r"vqav2: .*index cannot be read.*; build vqav2 again"):
+    with pytest.raises(DataError, match=r"vqav2: .*index\.parquet: is no Parquet file; build vqav2 again"):
         stats_of(many)
     path.unlink()
-    with pytest.raises(IbDataError, match="index is missing; build vqav2 again"):
+    with pytest.raises(IbDataError, match=r"index\.parquet: is missing; build vqav2 again"):
         stats_of(many)
 
 

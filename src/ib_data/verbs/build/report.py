@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ib_data.builders.write.kinds import drops_in_words, kind_of, official_share
 from ib_data.cards import load_card, media_stores
+from ib_data.cards.kinds import drops_in_words, kind_of, official_share
 from ib_data.console import printable, table
 from ib_data.home import Home
 from ib_data.stored.manifest import DROPS, Manifest

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.choices import AUGMENTS, DECODES, DEFAULT_CACHE_BYTES, MAX_IMAGE_PX
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
-from ib_data.verbs.arguments import home_option, json_option, templates_option
-from ib_data.verbs.stream.given import stream_options
+from ib_data.stored.urls import DEFAULT_CACHE_BYTES
+from ib_data.stream_options import ImageOptions, StreamOptions
+from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.stream.derived import options_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,15 +30,10 @@ _POSITION = click.IntRange(0, 2**60)
 @click.option("--batch-size", type=click.IntRange(1, 2**20), help="Positions of a step over all processes.")
 @click.option("--workers", type=click.IntRange(0, 256), default=0, show_default=True, help="Loading processes (torch).")
 @click.option("--ids", is_flag=True, help="List the positions from the index alone; no shard is read.")
-@click.option("--once", is_flag=True, help="Everything that is built once, as validation visits it.")
-@click.option("--decode", type=click.Choice([*DECODES, "none"]), default="exact", show_default=True)
-@click.option(
-    "--augment", type=click.Choice(AUGMENTS), default="none", show_default=True, help="How training crops pictures."
-)
-@click.option("--image-px", type=click.IntRange(16, MAX_IMAGE_PX), default=224, show_default=True)
-@click.option("--annotations-per-image", type=click.IntRange(1, 1024), default=1, show_default=True)
-@click.option("--local-order", is_flag=True, help="Visit shards block by block, for those that lie far away.")
-@click.option("--shards", metavar="URL", help="Where the shards lie, such as s3://bucket/shards, if not in the home.")
+@click.option("--once", is_flag=True, help="A pass over everything that is built, as validation reads it.")
+@options_of(ImageOptions, {"decode": ("none",)})
+@options_of(StreamOptions)
+@click.option("--shards", metavar="URL", help="Where the shards are, such as s3://bucket/shards, if not in the home.")
 @click.option(
     "--cache-gb",
     type=click.IntRange(0, 10**6),
@@ -45,16 +41,8 @@ _POSITION = click.IntRange(0, 2**60)
     show_default=True,
     help="Gigabytes of a URL's shards to keep.",
 )
-@click.option(
-    "--max-bad-share",
-    type=click.FloatRange(0, 1),
-    default=0.01,
-    show_default=True,
-    help="Share of positions whose sample may be unusable.",
-)
 @click.option("--available", is_flag=True, help="Go without the members that are not built.")
-@click.option("--strict", is_flag=True, help="Refuse members of which more or less than the pinned size is built.")
-@templates_option
+@click.option("--strict", is_flag=True, help="Fail where more or less than the pinned size of a member is built.")
 @json_option
 @home_option
 def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, workers: int, **given: Any) -> None:
@@ -82,17 +70,18 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
     from ib_data.mixtures.loader.throughput import measured
     from ib_data.mixtures.stream.stream import open_stream
 
+    images = None if given["decode"] == "none" else ImageOptions(**values_of(ImageOptions, given))
     opened = open_stream(
         home,
         spec,
         seed=given["seed"],
         available=given["available"],
         strict=given["strict"],
-        options=stream_options(given),
+        options=StreamOptions(images=images, **values_of(StreamOptions, given)),
         shards=given["shards"],
         cache_bytes=given["cache_gb"] * 10**9,
     )
-    count = count or (opened.num_visits if given["once"] else 1000)
+    count = count or (opened.pass_size if given["once"] else 1000)
     with Interrupts() as interrupts:
         if ids:
             _list_ids(opened.ids(start, count, world, rank, batch_size // world), count, interrupts)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 # subcommand -> its first help line; the module is `ib_data.verbs.templates.NAME`.
 SUBCOMMANDS = {
-    "lint": "Prove the templates: each finding with its file and line.",
+    "lint": "Check templates: each finding with its file and line.",
     "stats": "Lengths of instructions and targets by template.",
 }
 
 
 class ListOrSubcommand(click.Group):
-    """A group that lists templates where no subcommand is named, so that a task can stand in its place.
+    """A group that lists templates where no subcommand is named, so that a task can be named instead.
 
     The listing is the subcommand `list`, which need not be written.
     """

@@ -1,4 +1,4 @@
-"""`ib-data templates lint`: prove the templates."""
+"""`ib-data templates lint`: check the templates."""
 
 import json
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from ib_data.verbs.arguments import home_option, json_option, templates_option
 @json_option
 @home_option
 def command(tasks: tuple[str, ...], folder: Path | None, as_json: bool, home: Home) -> None:
-    """Prove the templates: each finding with its file and line.
+    """Check templates: each finding with its file and line.
 
     All templates of each TASK (of all tasks where none is named) are read, and rendered over the annotations of the
     bundled miniature and the first ones of what is built in --home. A finding is a line FILE:LINE: RULE: TEMPLATE:
@@ -29,7 +29,7 @@ def command(tasks: tuple[str, ...], folder: Path | None, as_json: bool, home: Ho
     ib-data templates lint --templates my_templates/ --json
     """
     from ib_data.templates.library import Library
-    from ib_data.templates.lint.run import lint
+    from ib_data.templates.lint.report import lint
 
     report = lint(tasks, home, Library(folder))
     if as_json:

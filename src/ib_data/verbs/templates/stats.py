@@ -63,7 +63,7 @@ def command(
     ib-data templates stats held-in --tokenizer vicuna-7b/tokenizer.json --json
     """
     cards = built_cards(home, names or ("all",), rendering.split)  # first of all: an unknown name needs no pyarrow
-    from ib_data.templates.pick import built_split
+    from ib_data.cards.built import open_split
     from ib_data.templates.stats.counting import count_lengths
     from ib_data.templates.stats.stats_file import write_stats
     from ib_data.templates.stats.token_counts import load_token_counter
@@ -76,11 +76,10 @@ def command(
     problems: dict[str, str] = {}
     for card in cards:
         try:
-            manifest = built_split(home, card, rendering.split)
+            built = open_split(home, card, rendering.split)
             stats = count_lengths(
-                home,
                 card,
-                manifest,
+                built,
                 renderer,
                 max_rows=max_rows,
                 counter=counter,
@@ -90,7 +89,7 @@ def command(
         except IbDataError as error:
             problems[card.name] = str(error)
             continue
-        write_stats(home.split(card.stored_as, manifest.split), stats)
+        write_stats(built.folder, stats)
         found.append(stats)
     if as_json:
         click.echo(json.dumps([stats.to_plain() for stats in found], indent=1, ensure_ascii=False))

@@ -41,7 +41,7 @@ def draw_png(scene: Scene, *, has_alpha: bool = False) -> bytes:
 
 
 def paint(scene: Scene) -> Image.Image:
-    """The picture of a scene: RGB, or one channel for a greyscale scene."""
+    """The image of a scene: RGB, or one channel for a greyscale scene."""
     background = ALL_COLOURS[scene.background]
     image = Image.new("RGB", (scene.width, scene.height), background)
     pen = ImageDraw.Draw(image)

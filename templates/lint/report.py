@@ -1,7 +1,7 @@
-"""Proving template files: all that is refused when they are read, and what only shows when they are rendered.
+"""The report of linted template files: all that makes a file unusable, and what only shows in rendered texts.
 
-Every template is rendered over annotations of every dataset of its task (see `lint_examples`). A finding has a file, a
-line, a rule, a template and what to do.
+Every template is rendered over annotations of every dataset of its task (see `examples`). A finding has a file, a line,
+a rule, a template and what to do.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ from ib_data.templates.template import Template
 from ib_data.templates.template_file import TemplateFile, TemplateFileError
 
 RULES = {
-    "unusable": "refused when the file is read",
+    "unusable": "an error when the file is read",
     "render": "cannot be rendered",
     "unreached": "no annotation fits it, or takes one of its branches",
     "unused-field": "a field that annotations have and no training template shows",
@@ -81,7 +81,7 @@ class Report:
 def lint(tasks: Sequence[str], home: Home, library: Library) -> Report:
     """The report of the templates of `tasks` (all where none is named).
 
-    Raises IbDataError for an unknown task, DataError for damaged shards in `home`.
+    Raises IbDataError for an unknown task. A damaged split of `home` is named in a note, and the rest is linted.
     """
     names = list(dict.fromkeys(tasks)) or list(TASKS)
     files = [library.file(task) for task in names]

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 
-from ib_data.builders.miniature.world.photos import paint
+from ib_data.builders.miniature.world.images import paint
 from ib_data.builders.miniature.world.scene import Scene
 from ib_data.media.frames import need_pyav
 

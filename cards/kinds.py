@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ib_data.cards import Card
+from ib_data.cards.card import Card
 from ib_data.stored.manifest import Manifest
 
 

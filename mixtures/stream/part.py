@@ -1,0 +1,80 @@
+"""A member of a mixture as the stream reads it, and one draw of it."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ib_data.cards import Card
+from ib_data.mixtures.order.units import Units
+from ib_data.sample import Annotation
+from ib_data.stored.built_split import BuiltSplit
+from ib_data.stored.rows import Rows
+from ib_data.stored.store import Place
+from ib_data.templates.rendered import Rendered
+from ib_data.templates.renderer import Renderer
+from ib_data.templates.template import Template
+
+
+@dataclass(frozen=True)
+class Part:
+    """A member: its card, the split that holds it, its sampling units, and what renders it.
+
+    In a pass over everything (`is_pass`) a unit is one annotation, or one conversation, and a held-out dataset is
+    rendered with its zero-shot prompt.
+    """
+
+    name: str
+    card: Card
+    built: BuiltSplit
+    units: Units
+    renderer: Renderer
+    is_pass: bool = False
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The index of the split."""
+        return self.units.rows
+
+    @cached_property
+    def split(self) -> str:
+        """train, validation or test."""
+        return self.built.split
+
+    def in_a_pass(self) -> "Part":
+        """This member as a pass over everything reads it."""
+        return replace(self, units=replace(self.units, annotations_per_image=1), is_pass=True)
+
+    def drawn(self, position: int, unit: int, epoch: int) -> "Drawn":
+        """The draw of a unit; DataError where the index is damaged."""
+        rows = self.units.rows_of(unit, epoch)
+        return Drawn(self, position, epoch, rows, self.rows.place(rows[0]))
+
+    def render(self, annotation: Annotation, position: int) -> Rendered:
+        """The annotation at a position; in a pass without a target where the split hides it. As `Renderer.render`."""
+        if not self.is_pass:
+            return self.renderer.render(self.card, annotation, position)
+        return self.renderer.render(self.card, annotation, position, template=self._prompt, may_hide=self.hides_targets)
+
+    def template_at(self, position: int, row: int) -> str | None:
+        """The name of the template that a position draws for a row, from the index alone; None where none fits."""
+        template = self.renderer.drawn(self.card.task, self.rows.fields(row), position)
+        return template.name if template else None
+
+    @cached_property
+    def hides_targets(self) -> bool:
+        """Whether annotations of the split need not have a target: a pass gives their instruction alone."""
+        return self.renderer.hides_targets(self.card, self.split)
+
+    @cached_property
+    def _prompt(self) -> Template | None:
+        return self.renderer.zero_shot(self.card)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a position draws: the rows of one sample of `part`, and where that sample is."""
+
+    part: Part
+    position: int
+    epoch: int
+    rows: tuple[int, ...]
+    place: Place

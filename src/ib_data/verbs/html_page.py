@@ -1,0 +1,60 @@
+"""`--html FILE` of `show` and `render`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ib_data.errors import IbDataError
+from ib_data.verbs.previews import Previews
+
+if TYPE_CHECKING:
+    from ib_data.cards import Card
+    from ib_data.templates.sheet.preview import Entry
+
+
+def page_title(cards: "list[Card]", what: str) -> str:
+    """A title of one line: the dataset's, or how many there are."""
+    return f"{cards[0].title if len(cards) == 1 else f'{len(cards)} datasets'}: {what}"
+
+
+def write_page(path: Path, title: str, entries: Previews, size: "Callable[[Entry], int]") -> int:
+    """Write the entries as a contact sheet, and sum up their sizes as they pass: with images they are not kept.
+
+    Raises IbDataError where no such file can be written, before anything is rendered, and where nothing can be read.
+    """
+    if path.is_dir():
+        raise IbDataError(f"--html {path}: is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise IbDataError(f"--html {path}: there is no folder {path.parent}; make it, or name another file")
+    is_new = not path.exists()
+    with _writing(path):
+        path.open("a").close()  # an earlier page stays until the new one is made
+    from ib_data.templates.sheet.page import contact_sheet
+
+    sizes: list[int] = []
+
+    def passing() -> "Iterator[Entry]":
+        for entry in entries:
+            sizes.append(size(entry))
+            yield entry
+
+    try:
+        page = contact_sheet(title, passing())
+        if not sizes:
+            entries.raise_problems()
+    except BaseException:
+        if is_new:
+            path.unlink()
+        raise
+    with _writing(path):
+        path.write_text(page, encoding="utf-8")
+    return sum(sizes)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise IbDataError(f"--html {path}: cannot be written ({error.strerror}); name another file") from error

@@ -1,0 +1,47 @@
+"""Command-line options made from the settings of a dataclass."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ib_data.settings import Setting, defaults_of, settings_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def options_of(cls: type, more_choices: Mapping[str, tuple[str, ...]] | None = None) -> Callable[[F], F]:
+    """Adds an option for each setting of `cls`, which the verb receives under its name.
+
+    `more_choices` are values that the command line has beside those of a setting.
+    """
+
+    def decorate(function: F) -> F:
+        for name, found in reversed(settings_of(cls).items()):
+            default = defaults_of(cls)[name]
+            given: dict[str, Any] = {"is_flag": True}
+            if found.kind is not bool:
+                given = {"type": _click_type(found, (more_choices or {}).get(name, ())), "default": default}
+            shows_default = found.kind is not bool and default is not None
+            option = f"--{name.replace('_', '-')}"
+            function = click.option(option, name, **given, show_default=shows_default, help=found.help)(function)
+        return function
+
+    return decorate
+
+
+def values_of(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values given to a verb that are settings of `cls`."""
+    return {name: given[name] for name in settings_of(cls)}
+
+
+def _click_type(found: Setting, more: tuple[str, ...]) -> "click.ParamType[Any]":
+    if found.choices:
+        return click.Choice([*found.choices, *more])
+    if found.kind is int:
+        return click.IntRange(found.least, found.most)  # type: ignore[arg-type]
+    if found.kind is float:
+        return click.FloatRange(found.least, found.most)
+    assert found.kind is Path
+    return click.Path(exists=True, file_okay=False, path_type=Path)
