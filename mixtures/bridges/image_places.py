@@ -12,8 +12,8 @@ from urllib.parse import quote, unquote
 
 import fsspec
 
+from ib_data.addresses import without_secrets
 from ib_data.errors import IbDataError
-from ib_data.stored.urls import without_secrets
 
 PROTOCOL = "ibshard"
 _PLACE = re.compile(r"(?:ibshard://)?(\d+)\+(\d+)@(.+)", re.DOTALL)

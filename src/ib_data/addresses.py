@@ -1,6 +1,7 @@
 """How addresses are shown: never with a user or a password."""
 
 import re
+from urllib.parse import urlsplit
 
 # What is before a host: USER@ or USER:PASSWORD@. A password may hold a bare / ? or #, although it should not: then what
 # follows the colon is no port, and all up to the last @ of the word is hidden. Without a scheme, only USER:PASSWORD@.
@@ -9,6 +10,7 @@ _USER = re.compile(
     r"|(?<![^\s'\"(])[^\s/@:'\"]+:[^\s/@:]+@(?=[\w\[])"
 )
 # What follows a question mark: often a signature or a token.
+_MIRRORS = ("file", "http", "https")
 _QUERY = re.compile(r"(?<=\?)[^\s'\"]+")
 
 
@@ -20,3 +22,14 @@ def without_user(text: str) -> str:
 def without_secrets(text: str) -> str:
     """As `without_user`, and without queries: for addresses that nobody published."""
     return _QUERY.sub("...", without_user(text))
+
+
+def mirror_fault(mirror: str | None) -> str | None:
+    """What is wrong with the address of a mirror, or None."""
+    try:
+        is_known = mirror is None or urlsplit(mirror).scheme in _MIRRORS
+    except ValueError:
+        is_known = False
+    if is_known:
+        return None
+    return f"--mirror {without_user(str(mirror))}: expected an address that begins with file:, http: or https:"
