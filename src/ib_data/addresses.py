@@ -10,8 +10,8 @@ _USER = re.compile(
     r"|(?<![^\s'\"(])[^\s/@:'\"]+:[^\s/@:]+@(?=[\w\[])"
 )
 # What follows a question mark: often a signature or a token.
-_MIRRORS = ("file", "http", "https")
 _QUERY = re.compile(r"(?<=\?)[^\s'\"]+")
+_MIRRORS = ("file", "http", "https")
 
 
 def without_user(text: str) -> str:
