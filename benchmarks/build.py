@@ -18,7 +18,8 @@ from ib_data.builders.miniature import write_mirror
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.official_files import resolve
 from ib_data.builders.source.web.fetcher import Fetcher
-from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build import build_dataset
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.builders.write.placing import with_media
 from ib_data.builders.write.plan import Plan, Planned, group, make_plan

@@ -2,14 +2,15 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from ib_data.errors import DataError, IbDataError
-from ib_data.strict import Table, parse_toml, read_text
+from ib_data.strict import Count, Table, parse_toml, read_text
 
 
 def test_a_whole_number_is_taken_where_a_number_is_asked_for() -> None:
@@ -68,6 +69,89 @@ def test_the_problem_of_an_error_is_one_line_too() -> None:
     error = DataError("vsr", "found\n\x1b[2J " + "x" * 5000, file="a\nb", remedy="build again")
     assert error.problem.startswith("vsr: a b: found [2J xxx")
     assert len(error.problem) == 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    name: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whole:
+    title: str
+    seed: int
+    rule: Literal["sqrt", "uniform"]
+    parts: tuple[Part, ...]
+    size: Count
+    is_open: bool = False
+    names: tuple[str, ...] = ()
+    limit: Count | None = None
+    first: Part | None = None
+    counts: Mapping[str, Count] = field(default_factory=dict)
+    by_name: Mapping[str, Part] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    note: Any = None
+
+
+LEAST = {"title": "t", "seed": -1, "rule": "sqrt", "parts": [{"name": "a"}, {"name": "b", "share": 2}], "size": 0}
+
+
+def test_a_table_becomes_a_dataclass_by_its_type_hints() -> None:
+    read = Table.of(LEAST, "m", "m.json").into(Whole)
+    assert read == Whole(title="t", seed=-1, rule="sqrt", parts=(Part(name="a"), Part(name="b", share=2.0)), size=0)
+    more = {
+        "is_open": True,
+        "names": ["x", ""],
+        "limit": 3,
+        "first": {"name": "c"},
+        "counts": {"x": 1},
+        "by_name": {"d": {"name": "d"}},
+        "recipe": {"media": False, "deep": {"a": [None]}},
+        "note": True,
+    }
+    read = Table.of({**LEAST, **more}, "m", "m.json").into(Whole)
+    assert read.names == ("x", "")
+    assert (read.limit, read.first, read.counts) == (3, Part(name="c"), {"x": 1})
+    assert (read.by_name, read.recipe, read.note) == ({"d": Part(name="d")}, more["recipe"], True)
+
+
+def test_a_field_that_the_caller_read_is_taken_as_given() -> None:
+    values = {**LEAST, "first": "an old form"}
+    assert Table.of(values, "m", "m.json").into(Whole, first=Part(name="z")).first == Part(name="z")
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"sead": 1}, "m: m.json: unknown key 'sead'; did you mean 'seed'?"),
+        ({"title": ...}, "m: m.json: key 'title' is missing (expected a text)"),
+        ({"size": ...}, "m: m.json: key 'size' is missing (expected an integer)"),
+        ({"parts": ...}, "m: m.json: key 'parts' is missing (expected a list)"),
+        ({"title": None}, "m: m.json: 'title': expected a text, found None"),
+        ({"limit": None}, "m: m.json: 'limit': expected an integer, found None"),
+        ({"first": None}, "m: m.json: 'first': expected a table, found None"),
+        ({"seed": True}, "m: m.json: 'seed': expected an integer, found True"),
+        ({"seed": 1.0}, "m: m.json: 'seed': expected an integer, found 1.0"),
+        ({"is_open": 1}, "m: m.json: 'is_open': expected true or false, found 1"),
+        ({"size": -1}, "m: m.json: 'size': expected an integer from 0, found -1"),
+        ({"rule": "sqr"}, "m: m.json: 'rule': unknown value 'sqr'; did you mean 'sqrt'?"),
+        ({"names": ["x", 1]}, "m: m.json: 'names[1]': expected a text, found 1"),
+        ({"names": "x"}, "m: m.json: 'names': expected a list, found 'x'"),
+        ({"parts": [{"name": "a"}, 7]}, "m: m.json: 'parts[1]': expected a table, found 7"),
+        ({"parts": [{"name": "a"}, {"nam": "b"}]}, "m: m.json: parts[1]: unknown key 'nam'; did you mean 'name'?"),
+        ({"parts": [{}]}, "m: m.json: parts[0]: key 'name' is missing (expected a text)"),
+        ({"first": {"name": "c", "share": "x"}}, "m: m.json: first: 'share': expected a number, found 'x'"),
+        ({"counts": {"x": -1}}, "m: m.json: counts: 'x': expected an integer from 0, found -1"),
+        ({"by_name": {"d": {}}}, "m: m.json: by_name.d: key 'name' is missing (expected a text)"),
+        ({"recipe": []}, "m: m.json: 'recipe': expected a table, found []"),
+    ],
+)
+def test_what_is_no_such_dataclass_is_named_by_its_place(change: dict[str, Any], fault: str) -> None:
+    values = {key: value for key, value in {**LEAST, **change}.items() if value is not ...}
+    with pytest.raises(DataError) as caught:
+        Table.of(values, "m", "m.json").into(Whole)
+    assert str(caught.value) == fault
 
 
 @pytest.mark.parametrize(

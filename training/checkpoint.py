@@ -6,10 +6,8 @@ language model that has read texts (`text_steps`) is: no seed gives it again. A 
 """
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 
 from ib_data.addresses import without_secrets
 from ib_data.errors import IbDataError, one_line
+from ib_data.replacing import new_folder
 from ib_data.strict import Table
 from ib_data.training.config import TrainConfig, config_of
 from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_model, trained_parameters
@@ -46,30 +45,34 @@ class Checkpoint:
     fingerprint: str
 
 
-def save(
-    run: Path,
-    step: int,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    tokens: Tokens,
-    language: Mapping[str, Tensor],
-    state: Mapping[str, Any],
-    log: bytes = b"",
-) -> Path:
-    """Write `run/step-NNNNNN` with the lines of its log and return it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that is saved of a run after `step` steps.
+
+    `language` are the values of a language model that has read texts (empty otherwise), `state` is what `state_of`
+    gives, `log` the lines of the log so far.
+    """
+
+    step: int
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    tokens: Tokens
+    language: Mapping[str, Tensor]
+    state: Mapping[str, Any]
+    log: bytes
+
+
+def save(run: Path, snapshot: Snapshot) -> Path:
+    """Write `run/step-NNNNNN` and return it.
 
     It appears by one rename, so that half a checkpoint is never seen. IbDataError where it cannot be written; what was
     saved before stays as it is.
     """
-    folder = run / f"step-{step:06d}"
-    partial = run / f".partial-{folder.name}"
-    shutil.rmtree(partial, ignore_errors=True)
+    folder = run / f"step-{snapshot.step:06d}"
     try:
-        partial.mkdir(parents=True)
-        _write(partial, step, model, optimizer, tokens, language, state, log)
-        partial.rename(folder)
+        with new_folder(folder) as part:
+            _write(part, snapshot)
     except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
-        shutil.rmtree(partial, ignore_errors=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         before = newest(run)
         kept = f"{before.name} is kept" if before else "none was saved before"
@@ -78,34 +81,24 @@ def save(
     return folder
 
 
-def _write(
-    partial: Path,
-    step: int,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    tokens: Tokens,
-    language: Mapping[str, Tensor],
-    state: Mapping[str, Any],
-    log: bytes,
-) -> None:
-    """All files of a checkpoint into the empty folder `partial`, and onto the disk."""
-    trained = trained_parameters(model)
-    save_file({name: _plain(p) for name, p in trained.items()}, partial / WEIGHTS)
-    moments = {
-        f"{name}:{key}": _plain(value) for name, p in trained.items() for key, value in optimizer.state[p].items()
-    }
-    save_file(moments, partial / OPTIMIZER)
-    if language:
-        save_file(dict(language), partial / LANGUAGE)
-    tokens.save(partial)
-    (partial / STATE).write_text(json.dumps({"format": FORMAT, "step": step, **state}, indent=1), encoding="utf-8")
-    (partial / LOG).write_bytes(log)
-    mode = (partial / LOG).stat().st_mode  # safetensors would keep others from reading the weights
-    write_record(partial, step)
-    for file in partial.iterdir():
+def _write(folder: Path, snapshot: Snapshot) -> None:
+    """All files of a checkpoint into an empty folder."""
+    trained, moments = trained_parameters(snapshot.model), snapshot.optimizer.state
+    save_file({name: _plain(p) for name, p in trained.items()}, folder / WEIGHTS)
+    save_file(
+        {f"{name}:{key}": _plain(value) for name, p in trained.items() for key, value in moments[p].items()},
+        folder / OPTIMIZER,
+    )
+    if snapshot.language:
+        save_file(dict(snapshot.language), folder / LANGUAGE)
+    snapshot.tokens.save(folder)
+    state = {"format": FORMAT, "step": snapshot.step, **snapshot.state}
+    (folder / STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
+    (folder / LOG).write_bytes(snapshot.log)
+    mode = (folder / LOG).stat().st_mode  # safetensors would keep others from reading the weights
+    write_record(folder, snapshot.step)
+    for file in folder.iterdir():
         file.chmod(mode)
-        with file.open("rb") as written:
-            os.fsync(written.fileno())
 
 
 def read(folder: Path, *, look_beside: bool = True) -> Checkpoint:
@@ -203,7 +196,7 @@ def _copy_into(model: nn.Module, path: Path) -> None:
 
 
 def _check_words(checkpoint: Checkpoint, tokens: Tokens) -> None:
-    """Refuse tokenizers with ids that the model has no row for; on a GPU that would end the process."""
+    """IbDataError for tokenizers with ids that the model has no row for; on a GPU that would end the process."""
     words = {"language": checkpoint.shape.language_words, "qformer": checkpoint.shape.qformer_words}
     for name, count in words.items():
         ids = set(getattr(tokens, name).get_vocab().values())
@@ -214,9 +207,9 @@ def _check_words(checkpoint: Checkpoint, tokens: Tokens) -> None:
 
 
 def _shape(table: Table) -> TinyShape:
-    names = [f.name for f in fields(TinyShape)]
-    table.only(names)
-    return TinyShape(**{name: table.get(name, int) for name in names})
+    for name in TinyShape.__dataclass_fields__:  # also those with a default: a checkpoint has them all
+        table.get(name, int)
+    return table.into(TinyShape)
 
 
 def _plain(value: Tensor) -> Tensor:

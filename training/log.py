@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.errors import IbDataError, quoted
+from ib_data.replacing import replacing
 
 _REMEDY = "the log is taken from the checkpoint again"
 
@@ -15,9 +16,8 @@ class TrainLog:
     """The open log of a run; as a context manager it is closed at the end."""
 
     def __init__(self, path: Path, kept: bytes) -> None:
-        partial = path.with_name(f".partial-{path.name}")
-        partial.write_bytes(kept)
-        partial.replace(path)
+        with replacing(path, is_locked=True) as part:
+            part.write_bytes(kept)
         self.path = path
         self._file = path.open("a+b")
 

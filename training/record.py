@@ -36,11 +36,16 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """The files of a checkpoint by their names; `saved` is when it was written, ISO 8601 in UTC."""
+    """The files of a checkpoint by their names.
 
+    `saved` is when it was written, ISO 8601 in UTC; `sha256` is over all other values.
+    """
+
+    format: int
     step: int
     saved: str
     files: Mapping[str, StoredFile]
+    sha256: str
 
 
 def write_record(folder: Path, step: int) -> None:
@@ -56,7 +61,7 @@ def read_record(folder: Path) -> Record:
     path = folder / RECORD
     try:
         value = json.loads(path.read_bytes())
-        table = Table.of(value, "checkpoint", str(path)).only(("format", "step", "saved", "files", "sha256"))
+        table = Table.of(value, "checkpoint", str(path)).only(Record.__dataclass_fields__)
         expected = table.get("sha256", str)
         found = _digest({key: item for key, item in value.items() if key != "sha256"})
         if found != expected:
@@ -65,10 +70,7 @@ def read_record(folder: Path) -> Record:
             )
         if table.get("format", int) != FORMAT:
             raise _FaultError(path, f"expected format {FORMAT}, found {table.get('format', int)}")
-        files = table.table("files").named(
-            lambda row: StoredFile(bytes=row.get("bytes", int), sha256=row.get("sha256", str))
-        )
-        return Record(step=table.get("step", int), saved=table.get("saved", str), files=files)
+        return table.into(Record)
     except FileNotFoundError:
         why = "it is half a copy, or of a version of ib-data that wrote no checksums"
         raise _FaultError(path, f"expected the checksums of the checkpoint, found no such file: {why}") from None

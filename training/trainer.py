@@ -243,7 +243,14 @@ class _Steps:
         run, position = self.run, self.done * self.config.batch_size
         self.is_torn = True  # where saving fails, it is not tried again
         state = checkpoints.state_of(position, self.stream.state(position), self.config, run.shape, run.fingerprint)
-        checkpoints.save(
-            self.out, self.done, run.model, run.optimizer, run.tokens, run.language, state, self.log.text()
+        snapshot = checkpoints.Snapshot(
+            step=self.done,
+            model=run.model,
+            optimizer=run.optimizer,
+            tokens=run.tokens,
+            language=run.language,
+            state=state,
+            log=self.log.text(),
         )
+        checkpoints.save(self.out, snapshot)
         self.saved, self.is_torn = self.done, False

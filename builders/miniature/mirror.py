@@ -4,7 +4,6 @@ Only what is asked for is drawn: the files of some datasets, and the archives an
 that they refer to. Later calls add what is missing. A file counts once it is in the record, which is written last.
 """
 
-import hashlib
 import json
 import shutil
 import zipfile
@@ -44,6 +43,7 @@ from ib_data.builders.miniature.world.images import draw
 from ib_data.builders.miniature.world.population import Population
 from ib_data.cards import Card, MediaStore, SourceFile, load_card, media_stores, place_of
 from ib_data.errors import IbDataError
+from ib_data.file_state import sha256_of
 from ib_data.media.frames import has_pyav
 
 # Raised by every change to the miniature's bytes, so that a mirror of an older version is drawn again.
@@ -196,9 +196,7 @@ def _is_whole(folder: Path, entry: dict[str, Any]) -> bool:
 
 def _entry(folder: Path, place: str) -> dict[str, Any]:
     path = folder / place
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"place": place, "sha256": sha256, "num_bytes": path.stat().st_size}
+    return {"place": place, "sha256": sha256_of(path), "num_bytes": path.stat().st_size}
 
 
 def _draw(folder: Path, population: Population, files: dict[str, SourceFile], singles: list[MediaStore]) -> None:

@@ -1,7 +1,8 @@
 """Official bytes to rows: where the files are, and how they are read.
 
 official_files  which files a split needs, and where each comes from
-folders         the files under `--source`; near_misses: names that almost fit
+folders         the files under `--source`
+folder_search   an official file among them; near_misses: names that almost fit
 located, files  an official file, and the files of a split read row by row
 json_text       strict JSON
 row             what a builder yields: a row or a drop

@@ -24,7 +24,7 @@ class Files:
     split: str
     form: str | None
     located: Mapping[str, Located]
-    doubted: set[str] = field(default_factory=set, compare=False)  # roles of which a doubt was told
+    doubted: set[str] = field(default_factory=set, compare=False)  # roles with a doubt that was printed
 
     def name(self, role: str) -> str:
         """How the file of a role is called in messages."""
@@ -42,8 +42,8 @@ class Files:
     def json(self, role: str) -> Any:
         """The whole JSON value in the file of `role`.
 
-        DataError where it is not JSON (cut short, or an HTML page), where a key stands twice in an object, and where
-        the card says of the file what is not so: then it is that of another split, version or dataset.
+        DataError where it is not JSON (cut short, or an HTML page), where a key occurs twice in an object, and where
+        the file contradicts its card: then it is the file of another split, version or dataset.
         """
         return self._value(role, self._bytes(role))
 
@@ -54,8 +54,8 @@ class Files:
     def rows(self, role: str, key: str | None = None, **header: str) -> list[Table]:
         """The JSON list in the file of `role`, at its top or under `key`, a table a row.
 
-        `header` are values that must stand beside the list, where the file has such a key. JSON Lines in the place of
-        a list at the top are read, and that is said. DataError for a file of another form: most likely it belongs to
+        `header` are values that the keys beside the list must have, where the file has them. JSON Lines in place of a
+        list at the top are read, with a note. DataError for a file of another form: most likely it belongs to
         another dataset.
         """
         data = self._bytes(role)
@@ -74,7 +74,7 @@ class Files:
     def lines(self, role: str) -> Iterator[Table]:
         """The rows of a JSONL file, a table a line; blank lines are skipped.
 
-        One JSON list in its place is read, and that is said.
+        One JSON list in its place is read, with a note.
         """
         data = self._bytes(role)
         if starts_with(data, b"["):
@@ -95,7 +95,7 @@ class Files:
         names = None if has_header else list(columns)
         # newline="": the module is to see line breaks inside quotes as they are.
         text = io.StringIO(self._text(role), newline="")
-        # A module-wide limit, 131,072 characters where nobody raises it; what a cell may hold is for others to say.
+        # The module's limit is 131,072 characters; how long a cell may be is not for this reader to say.
         csv.field_size_limit(sys.maxsize)
         read = self._reader(role)
         reader = csv.reader(text, delimiter=delimiter, strict=True)
@@ -127,7 +127,7 @@ class Files:
             yield PurePosixPath(path), read(self._loads(role, path, data), path)
 
     def keyed(self, role: str) -> Iterator[tuple[str, Table]]:
-        """(key, its table) of a file whose rows stand in one JSON object by their ids."""
+        """(key, its table) of a file with one JSON object that maps ids to rows."""
         value = self._loads(role, None, self._bytes(role))
         if not isinstance(value, dict):
             raise self.wrong_file(role, f"expected an object of rows by their ids, found {_kind(value)}")
@@ -136,7 +136,7 @@ class Files:
             yield key, read(row, key)
 
     def wrong_file(self, role: str, problem: str) -> DataError:
-        """The error for a file that reads well and is not what this dataset publishes."""
+        """The error for a file that can be read but is not what this dataset publishes."""
         return DataError(self.dataset, problem, file=self.name(role), remedy=self.ask(role))
 
     def ask(self, role: str) -> str:
@@ -160,7 +160,7 @@ class Files:
             raise self._unreadable(role, row, error) from error
 
     def _value(self, role: str, data: bytes) -> Any:
-        """The JSON value in the whole file, after a look at all that the card says of it."""
+        """The JSON value in the whole file, checked against the card."""
         value = self._loads(role, None, data)
         for name, marks in self.located[role].file.marks.items():
             if name == "top" and isinstance(value, dict):
@@ -222,7 +222,7 @@ class Files:
                     self.doubt(role, str(error))
 
     def doubt(self, role: str, line: str) -> None:
-        """Say, once a file, what speaks against its being the official one."""
+        """Note, once a file, a sign that it is not the official one."""
         if role not in self.doubted:
             self.doubted.add(role)
             note(line)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ib_data.cards import SourceFile
 from ib_data.errors import IbDataError
+from ib_data.file_state import state_text
 from ib_data.home import HOME_FOLDERS, Home, is_home
 
 
@@ -65,7 +66,7 @@ class SourceFolders:
         """A checksum over the path, size and time of every file; taken once, at the first call."""
         digest = hashlib.sha256()
         for path in self.files():
-            digest.update(f"{path}\t{version_of(path)}\n".encode("utf-8", "surrogateescape"))
+            digest.update(f"{path}\t{state_text(path)}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
     def named(self, *names: str) -> list[Path]:
@@ -114,15 +115,6 @@ class SourceFolders:
         if home is not None:
             remedy = "name the folder of the official files, or build the miniature with --mini"
             raise IbDataError(f"--source {root}: {home} is a home of ib-data, never a source; {remedy}")
-
-
-def version_of(path: Path) -> str:
-    """Size and time of a file, "" where there is none: what changes with its bytes, as a rule."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return ""
-    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def _names_in(folder: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""Reading JSON so that nothing of a file is lost without a word: Python's reader, made strict."""
+"""Python's JSON reader, made strict: nothing in a file is lost silently."""
 
 import json
 import re
@@ -9,7 +9,7 @@ _FIRST_BYTE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(\S)")
 
 
 class KeyTwiceError(ValueError):
-    """A key that stands twice in one object. `place` is that of the object, such as `annotations[3]`; "" is the top."""
+    """A key that occurs twice in one object. `place` is that of the object, such as `annotations[3]`; "" is the top."""
 
     def __init__(self, key: str, place: str) -> None:
         super().__init__(f"the key {key!r} stands twice in {place or 'the outermost object'}")
@@ -17,7 +17,7 @@ class KeyTwiceError(ValueError):
 
 
 class _TwiceError(ValueError):
-    """A key that stands twice, before anybody knows where."""
+    """A key that occurs twice, before its place is known."""
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -27,8 +27,8 @@ class _Pairs(list[tuple[str, Any]]):
 def loads(data: bytes) -> Any:
     """The JSON value in `data`. Half a surrogate pair, which no file can hold, becomes U+FFFD.
 
-    Raises KeyTwiceError for a key that stands twice in an object, of which Python's reader would keep the last without
-    a word; ValueError for what is not JSON, RecursionError for what is nested too deep.
+    Raises KeyTwiceError for a key that occurs twice in an object, of which Python's reader silently keeps the
+    last; ValueError for what is not JSON, RecursionError for what is nested too deep.
     """
     text = data.decode(json.detect_encoding(data), "surrogatepass")
     try:
@@ -45,7 +45,7 @@ def starts_with(data: bytes, character: bytes) -> bool:
 
 
 def is_lines(data: bytes) -> bool:
-    """Whether this is JSON Lines: an object a line, of which the first is whole and another follows."""
+    """Whether this is JSON Lines: a whole object on the first line, and another after it."""
     first = _FIRST_BYTE.match(data)
     if first is None or first[1] != b"{" or (end := data.find(b"\n", first.end())) < 0:
         return False

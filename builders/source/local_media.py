@@ -20,7 +20,7 @@ _REMEDY = "name the right one alone with --source"
 
 @dataclass(frozen=True, slots=True)
 class MediaPlace:
-    """Where the bytes of an image or clip lie: a member of an archive, or a loose file (`member` None).
+    """Where the bytes of an image or clip are: a member of an archive, or a loose file (`member` None).
 
     `is_fixed` is true of a file that nothing but its crawl ever wrote.
     """
@@ -74,8 +74,8 @@ class InSource:
     def find(self, store: MediaStore, refs: Iterable[MediaRef], are_empty: bool = False) -> dict[MediaRef, MediaPlace]:
         """The place of each image or clip that is here; with `are_empty` of those that are empty files.
 
-        An archive of the official size goes before all else. What lies in another archive and loose as well, or twice
-        under one name, must be the same bytes: DataError names both.
+        An archive of the official size comes first. What is in another archive and loose as well, or twice under one
+        name, must be the same bytes: DataError names both.
         """
         left = list(refs)
         if not left or not self.folders.roots:
@@ -118,7 +118,7 @@ class InSource:
         return places
 
     def _opened(self, store: MediaStore) -> list[Path]:
-        """The archives of the store that open; what is wrong with another is told where an image stays missing."""
+        """The archives of the store that open; the faults of the others matter only where an image stays missing."""
         sound = []
         for path in self.places.archives_of(store):
             try:
@@ -129,7 +129,7 @@ class InSource:
         return sound
 
     def holds_any(self, store: MediaStore) -> bool:
-        """Whether an archive of the store lies here, or any loose file in its official folder."""
+        """Whether an archive of the store is here, or any loose file in its official folder."""
         return bool(self.places.archives_of(store)) or any(self._is_of(path, store) for path in self._files())
 
     def lies_elsewhere(self, store: MediaStore, ref: MediaRef) -> list[Path]:
@@ -169,7 +169,7 @@ class InSource:
         return found
 
     def _learn_prefixes(self, store: MediaStore, archives: list[Path], refs: list[MediaRef]) -> None:
-        """What stands before the ids in each archive: the official folders, one more, or none (packed anew)."""
+        """The prefix of the ids in each archive: the official folders, one more, or none (repacked)."""
         for path in archives:
             if self._prefixes.get((path, store.name)) is not None:
                 continue
@@ -178,9 +178,9 @@ class InSource:
             if any(official + tail in members for ref in refs for tail in store.tails(ref.image_id)):
                 self._prefixes[path, store.name] = official
             else:
-                self._prefixes[path, store.name] = self._prefix_anew(store, path, members, refs)
+                self._prefixes[path, store.name] = self._prefix_repacked(store, path, members, refs)
 
-    def _prefix_anew(
+    def _prefix_repacked(
         self, store: MediaStore, path: Path, members: Mapping[str, int], refs: list[MediaRef]
     ) -> str | None:
         tails = {tail for ref in refs for tail in store.tails(ref.image_id)}

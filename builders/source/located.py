@@ -13,7 +13,7 @@ from ib_data.errors import DataError
 class Located:
     """An official file at hand: `member` is to be read from the archive at `path`; None reads the file itself.
 
-    Where `member` stands for many files, `path` may also be the unpacked folder of them.
+    Where `member` is a pattern for many files, `path` may also be their unpacked folder.
     """
 
     file: SourceFile
@@ -41,7 +41,7 @@ class Located:
 
 
 def unpacked(folder: Path, file: SourceFile) -> dict[str, Path]:
-    """The loose files that the tree of `file` stands for, below its folder: by their paths from there on, sorted."""
+    """The loose files of the tree of `file` below its folder, by their paths inside it, sorted."""
     assert file.tree is not None
     _, name = file.tree
     found = (path for path in walk(str(folder)) if path.name == name and path.is_file())

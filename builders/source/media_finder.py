@@ -9,7 +9,7 @@ from ib_data.builders.source.archives.archive import open_archive
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.local_media import InSource, MediaPlace
 from ib_data.builders.source.media_folders import OfficialPlaces
-from ib_data.builders.source.official_files import gate_error, what_is_fetched
+from ib_data.builders.source.official_files import gate_error, is_closed, what_is_fetched
 from ib_data.builders.source.origins import Origin, origins_of_media
 from ib_data.builders.source.row import MediaRef
 from ib_data.builders.source.web.crawl import crawl
@@ -26,7 +26,7 @@ _MOST_SHOWN = 2
 class Found:
     """The places of all media that are at hand, and why crawled ones are lost: those are drops, never an error.
 
-    `near` says what lies near the first one that is nowhere, "" where there is nothing.
+    `near` names a near miss of the first one that was not found, "" if there is none.
     """
 
     places: dict[MediaRef, MediaPlace]
@@ -99,7 +99,7 @@ class _Search:
         for store in family(name):
             if store.file is not None and (path := self.fetcher.place(store.file)).exists():
                 self._add(store, path, self.left(wanted))
-        for store in family(name):  # an empty file says something only where nobody has a better one
+        for store in family(name):  # an empty file counts only where there is no better one
             self.places |= self.source.find(store, self.left(wanted), are_empty=True)
 
     def crawled(self, name: str, wanted: list[MediaRef]) -> None:
@@ -130,14 +130,14 @@ class _Search:
         return any(store.name in taken or self.source.holds_any(store) for store in stores)
 
     def _is_elsewhere(self, missing: list[MediaRef]) -> bool:
-        """Whether `--source` has files under the names of these, in folders that do not count; they are named then."""
+        """Whether `--source` has files under the names of these, in folders that do not count; a note names them."""
         near = self.near(missing[0]) if self.source.folders.roots else ""
         if near:
             note(f"{self.dataset}: {len(missing):,} images or clips are not fetched, the first is {near}")
         return bool(near)
 
     def near(self, ref: MediaRef) -> str:
-        """What lies near an image that is nowhere: its name in a folder that does not count, or in another part."""
+        """A near miss of an image that was not found: its name in a folder that does not count, or in another part."""
         for part in other_parts(ref.store):
             if InSource(self.dataset, self.source.places).find(part, [ref]):
                 return f"it is in {part.name}, another split's: is the annotation file of another split?"
@@ -151,11 +151,11 @@ class _Search:
             what = what_is_fetched(archive, self.fetcher) if archive else "fetching them one by one"
             note(f"{self.dataset}: {len(missing):,} {store.kind}s are not in --source {self.source.folders}; {what}")
         if store.each is not None:
-            if store.gate and self.fetcher.mirror is None:
+            if store.gate and is_closed(store.gate, None, self.fetcher):
                 raise gate_error(self.dataset, store.gate, None, self.fetcher)
             self._crawl(store, missing)
         elif store.file is not None:
-            if store.gate and not self.fetcher.reaches(store.file):
+            if store.gate and is_closed(store.gate, store.file, self.fetcher):
                 raise gate_error(self.dataset, store.gate, store.file, self.fetcher)
             self._add(store, self.fetcher.fetch(store.file, self.dataset), missing)
 

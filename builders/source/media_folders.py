@@ -1,6 +1,6 @@
 """Whether a folder under `--source` is the official place of a store's images or clips.
 
-A bare number such as `2006588.jpg` is the name of a GQA image and of an OCR-VQA cover, and both lie in a folder
+A bare number such as `2006588.jpg` is the name of a GQA image and of an OCR-VQA cover, and both are in a folder
 `images`. So a loose file counts only in the official folder, or where the folder given with `--source` is that folder.
 Where the official folder has a name that any dataset uses, the folders above it must speak for this dataset, or at
 least for no other.

@@ -1,4 +1,4 @@
-"""What lies near a file that is not there: other spellings of its name, and places where it does not count."""
+"""Near misses of a file that was not found: other spellings of its name, and places where it does not count."""
 
 import difflib
 import re

@@ -1,184 +1,27 @@
-"""Where the official files of a split come from: out of `--source` folders, or fetched.
+"""Where the official files of a split come from: out of `--source` folders (see `folder_search`), or fetched."""
 
-A file may lie in a `--source` folder under its official name, as the archive or as the bare member of it, and either of
-them gzipped. Files there are used as they are: one whose checksum is not the official one is named once, and its own
-checksum stands in the manifest. An archive goes before a bare member, a file with the official checksum before any
-other, and one in its official folder before one elsewhere; where two are left that differ, a person must decide.
-"""
-
-import filecmp
-import hashlib
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from ib_data.builders.source.files import Files
-from ib_data.builders.source.folders import Candidate, SourceFolders
-from ib_data.builders.source.located import Located, unpacked, unzipped
-from ib_data.builders.source.media_folders import speaks_for
+from ib_data.builders.source.folder_search import find_in_folders, located_at
+from ib_data.builders.source.folders import SourceFolders
+from ib_data.builders.source.located import Located
 from ib_data.builders.source.near_misses import near_names
-from ib_data.builders.source.web.fetcher import Fetcher, sha256_of
+from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.cards import Card, Gate, SourceFile
 from ib_data.console import note
 from ib_data.errors import DataError
-
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-
-
-def find_in_folders(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
-    """The file under its own name, or the bare member; None where there is neither. Looked for once a build.
-
-    DataError where two candidates differ and nothing tells which is the official one.
-    """
-    key = (card.name, file)
-    if key not in folders.decided:
-        folders.decided[key] = _find(card, file, folders)
-    return folders.decided[key]
-
-
-def _find(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
-    archive = _archive(card, file, folders)
-    if file.tree:
-        if archive:
-            return archive
-        tree = _tree(card, file, folders)
-        return Candidate(tree, file.member, "the unpacked folder") if tree else None
-    bare = _bare(card, file, folders) if file.member else None
-    if archive and bare and not _is_known(archive.path, file):
-        # The name may be anybody's (`val.json`); beside the archive, or in a folder of the dataset, it is the member.
-        is_ours = speaks_for(bare.path.parent, card.name, folders.roots)
-        if is_ours or bare.path.parent == archive.path.parent:
-            _require_equal(card, file, archive, bare)
-    return archive or bare
-
-
-def _archive(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
-    """The file under its own name; an archive that lacks the member is none."""
-    url_path = PurePosixPath(file.url.split("?")[0])
-    name = PurePosixPath(file.name).name
-    paths = folders.named(name) if name.endswith(_ARCHIVES) else folders.named(name, f"{name}.gz")
-    found: dict[Path, str | None] = {}
-    damaged: list[DataError] = []
-    for path in _usable(paths):
-        try:
-            found[path] = _member_in(path, card, file)
-        except DataError as error:  # it may be another dataset's, which publishes a file of this name
-            damaged.append(error)
-    paths = [path for path, member in found.items() if member is not None or file.member is None]
-    if damaged and not found:
-        raise damaged[0]
-    best = _best(paths, str(url_path.with_name(name)), card, file, folders)
-    return Candidate(best, found[best], "under its official name") if best else None
-
-
-def _bare(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
-    assert file.member is not None
-    name = PurePosixPath(file.member).name
-    path = _best(_usable(folders.named(name, f"{name}.gz")), file.member, card, None, folders)
-    return Candidate(path, None, f"the bare member of {file.name}") if path else None
-
-
-def _usable(paths: list[Path]) -> list[Path]:
-    """The paths that are files, without empty ones where there are others."""
-    files = [path for path in paths if path.is_file()]
-    return [path for path in files if path.stat().st_size] or files
-
-
-def _member_in(path: Path, card: Card, file: SourceFile) -> str | None:
-    """The name under which an archive holds the wanted member: its own, or one folder more or less."""
-    if file.member is None:
-        return None
-    from ib_data.builders.source.archives.archive import open_archive
-
-    members = open_archive(path, card.name).members
-    if file.tree:
-        folder, name = file.tree
-        return file.member if any(m.startswith(f"{folder}/") and m.endswith(f"/{name}") for m in members) else None
-    if file.member in members:
-        return file.member
-    name = PurePosixPath(file.member).name
-    others = [member for member in members if member == name or member.endswith((f"/{file.member}", f"/{name}"))]
-    if len(others) > 1:
-        problem = f"holds no member {file.member!r}, but {others[0]!r} and {others[1]!r}"
-        raise DataError(card.name, problem, file=str(path), remedy="unpack the right one and name it with --source")
-    return others[0] if others else None
-
-
-def _best(paths: list[Path], official: str, card: Card, file: SourceFile | None, folders: SourceFolders) -> Path | None:
-    """The one with the official checksum, else the one whose folders are most like the official ones."""
-    if len(paths) < 2:
-        return paths[0] if paths else None
-    if file and (known := next((path for path in paths if _is_known(path, file)), None)):
-        return known
-    parts = PurePosixPath(official).parts
-    ranks = {path: _rank(path, parts, card, folders) for path in paths}
-    first, *others = (path for path in paths if ranks[path] == min(ranks.values()))
-    for other in others:
-        if not _same(first, other):
-            problem = f"two different files of this name: {first} and {other}"
-            raise DataError(card.name, problem, file=parts[-1], remedy="name the right folder or file with --source")
-    return first
-
-
-def _is_known(path: Path, file: SourceFile) -> bool:
-    """Whether a file has the official checksum; one of another size is not read for that."""
-    if file.sha256 is None or file.num_bytes not in (None, path.stat().st_size):
-        return False
-    return sha256_of(path) == file.sha256
-
-
-def _rank(path: Path, parts: tuple[str, ...], card: Card, folders: SourceFolders) -> tuple[int, int]:
-    same = 0
-    own_parts = (*path.parts[:-1], path.name.removesuffix(".gz"))
-    for own, official in zip(reversed(own_parts), reversed(parts), strict=False):
-        if own != official:
-            break
-        same += 1
-    return -same, {True: 0, None: 1, False: 2}[speaks_for(path.parent, card.name, folders.roots)]
-
-
-def _same(one: Path, other: Path) -> bool:
-    """Whether two paths hold the same bytes, gzipped or not; compared in pieces, since they may be archives."""
-    if one.suffix != other.suffix:
-        return _plain(one) == _plain(other)
-    return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
-
-
-def _plain(path: Path) -> bytes:
-    return unzipped(path, path.name) if path.suffix == ".gz" else path.read_bytes()
-
-
-def _require_equal(card: Card, file: SourceFile, archive: Candidate, bare: Candidate) -> None:
-    if _located(file, bare).read(card.name) != _located(file, archive).read(card.name):
-        problem = f"differs from the member {archive.member!r} of {archive.path}, which is not the official archive"
-        remedy = "name the right one alone with --source"
-        raise DataError(card.name, problem, file=str(bare.path), remedy=remedy)
-
-
-def _tree(card: Card, file: SourceFile, folders: SourceFolders) -> Path | None:
-    """The unpacked folder that holds the loose files of the tree of `file`."""
-    assert file.tree is not None
-    official = PurePosixPath(file.tree[0])
-    found = {
-        next(folder for folder in path.parents if folder.name == official.name)
-        for path in folders.named(file.tree[1])
-        if official.name in path.parent.parts
-    }
-    ranks = {folder: _rank(folder, official.parts, card, folders) for folder in found}
-    best = [folder for folder in sorted(found) if ranks[folder] == min(ranks.values())]
-    if len(best) > 1 and len({_sha256_of_tree(unpacked(folder, file)) for folder in best}) > 1:
-        problem = f"two different folders {official.name!r}: {best[0]} and {best[1]}"
-        raise DataError(card.name, problem, file=file.name, remedy="name the right one with --source")
-    return best[0] if best else None
 
 
 def locate(card: Card, file: SourceFile, folders: SourceFolders, fetcher: Fetcher) -> Located:
     """The file in a `--source` folder, else fetched; DataError where a person must fetch it first."""
     found = find_in_folders(card, file, folders)
     if found is None:
-        if card.gate and not fetcher.reaches(file):
+        if card.gate and is_closed(card.gate, file, fetcher):
             raise gate_error(card.name, card.gate, file, fetcher)
         path = fetcher.fetch(file, card.name)
         return Located(file=file, path=path, member=file.member, sha256=fetcher.sha256(file), why="fetched")
-    located = _located(file, found)
+    located = located_at(file, found)
     is_whole = found.path.is_file() and (found.member is not None or file.member is None)
     if is_whole and file.sha256 not in (None, located.sha256):
         what = f"(sha256 {located.sha256}, official {file.sha256})"
@@ -186,21 +29,18 @@ def locate(card: Card, file: SourceFile, folders: SourceFolders, fetcher: Fetche
     return located
 
 
-def _located(file: SourceFile, found: Candidate) -> Located:
-    path = found.path
-    digest = sha256_of(path) if path.is_file() else _sha256_of_tree(unpacked(path, file))
-    return Located(file=file, path=path, member=found.member, sha256=digest, why=found.why)
+def is_closed(gate: Gate | None, file: SourceFile | None, fetcher: Fetcher) -> bool:
+    """Whether a person must fetch what is behind a gate: it is not here, and no mirror serves it.
 
-
-def _sha256_of_tree(files: dict[str, Path]) -> str:
-    lines = (f"{sha256_of(path)}  {name}\n" for name, path in files.items())
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    `file` is None for media that are single files.
+    """
+    return gate is not None and (fetcher.mirror is None if file is None else not fetcher.reaches(file))
 
 
 def gate_error(dataset: str, gate: Gate, file: SourceFile | None, fetcher: Fetcher) -> DataError:
-    """What to ask for, where, and where to lay it down; `file` is None for media that are single files."""
+    """What to ask for, where, and where to put it; `file` is None for media that are single files."""
     problem = f"must be fetched by hand ({gate.kind}): {gate.where}"
-    remedy = f"lay {gate.lay_down} into a folder and name it with --source"
+    remedy = f"put {gate.lay_down} into a folder and name it with --source"
     if file is None:
         return DataError(dataset, problem, remedy=f"{remedy} (or build with --no-media)")
     return DataError(dataset, problem, file=file.name, remedy=f"{remedy}, or put this file at {fetcher.place(file)}")
@@ -214,7 +54,7 @@ def files_of(card: Card, split: str, form: str | None) -> list[SourceFile]:
 def resolve(card: Card, split: str, form: str | None, folders: SourceFolders, fetcher: Fetcher) -> Files:
     """All files of one split, located; fetches what is not at hand, after a line that says so.
 
-    An optional file that the `--source` lacks is not fetched where the source holds the others: it is named once.
+    An optional file that the `--source` lacks is not fetched where the source holds the others; a note says so.
     """
     files = files_of(card, split, form)
     found = {file: find_in_folders(card, file, folders) is not None for file in files}
@@ -234,23 +74,30 @@ def at_hand(
     card: Card, split: str, form: str | None, folders: SourceFolders, fetcher: Fetcher
 ) -> tuple[Files, list[SourceFile]]:
     """The files of a split that `resolve` would not fetch, and those that it would. Nothing is fetched or written."""
-    files = files_of(card, split, form)
-    found = {file: find_in_folders(card, file, folders) for file in files}
-    from_source = any(candidate for file, candidate in found.items() if not file.optional)
-    located, lacking = {}, []
-    for file, candidate in found.items():
-        place = fetcher.place(file)
-        if candidate:
-            located[file.role] = _located(file, candidate)
-        elif place.is_file() and place.stat().st_size:
-            located[file.role] = Located(file=file, path=place, member=file.member, sha256="", why="fetched")
-        elif not (file.optional and from_source):
-            lacking.append(file)
+    lacking = not_at_hand(card, split, form, folders, fetcher)
+    located = {}
+    for file in files_of(card, split, form):
+        if candidate := find_in_folders(card, file, folders):
+            located[file.role] = located_at(file, candidate)
+        elif fetcher.has(file):
+            path = fetcher.place(file)
+            located[file.role] = Located(file=file, path=path, member=file.member, sha256="", why="fetched")
     return Files(dataset=card.name, split=split, form=form, located=located), lacking
 
 
+def not_at_hand(card: Card, split: str, form: str | None, folders: SourceFolders, fetcher: Fetcher) -> list[SourceFile]:
+    """The files of a split that `resolve` would fetch; no file is read."""
+    found = {file: find_in_folders(card, file, folders) for file in files_of(card, split, form)}
+    from_source = any(candidate for file, candidate in found.items() if not file.optional)
+    return [
+        file
+        for file, candidate in found.items()
+        if not candidate and not fetcher.has(file) and not (file.optional and from_source)
+    ]
+
+
 def lacks(card: Card, files: list[SourceFile], folders: SourceFolders) -> str:
-    """That `--source` lacks some files: the names that were looked for, where, and what lies near them."""
+    """That `--source` lacks some files: the names that were looked for, where, and near misses."""
     wanted = dict.fromkeys(_in_words(file) for file in files)
     official = {name for file in card.files for name in _names(file)}
     names = [name for name in folders.names() if name not in official]
@@ -271,7 +118,7 @@ def _names(file: SourceFile) -> list[str]:
 
 
 def _without_member(card: Card, file: SourceFile, folders: SourceFolders) -> list[str]:
-    """The archives of the file's name that are there and hold no such member, with one that they hold."""
+    """The archives of the file's name that lack the member, each with a member that it holds."""
     if file.member is None:
         return []
     from ib_data.builders.source.archives.archive import open_archive

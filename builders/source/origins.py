@@ -13,9 +13,9 @@ from ib_data.builders.source.folders import SourceFolders
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Where one kind of input comes from: the file of a role, or `num_files` images or clips of a media store
-    (0: nobody knows yet).
+    (0: not known yet).
 
-    `place` is below `--source` or the downloads, and no path of this machine; `why` says why it was taken.
+    `place` is relative to `--source` or the downloads, never a path of this machine; `why` says why it was taken.
     """
 
     what: str

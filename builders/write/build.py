@@ -1,12 +1,11 @@
 """Building a dataset: locate its files, plan its samples, write shards, and put the whole in place by one rename.
 
 Everything is written into `HOME/staging/DATASET/SPLIT` and moves to `HOME/shards` when its manifest is written, so that
-what stands there is always whole, and an earlier build stays readable until then.
+what is there is always whole, and an earlier build stays readable until then.
 """
 
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,9 @@ from filelock import FileLock, Timeout
 from ib_data import __version__
 from ib_data.builders.all import builder_of
 from ib_data.builders.source.files import Files
-from ib_data.builders.source.folders import SourceFolders
-from ib_data.builders.source.local_media import InSource
-from ib_data.builders.source.media_folders import OfficialPlaces
-from ib_data.builders.source.official_files import files_of, find_in_folders, lacks, resolve
+from ib_data.builders.source.official_files import files_of
 from ib_data.builders.source.origins import origins_of_files
-from ib_data.builders.source.web.fetcher import Fetcher
-from ib_data.builders.source.web.hub import hub_files
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.builders.write.existing import (
     earlier_build,
@@ -36,46 +31,21 @@ from ib_data.builders.write.existing import (
 )
 from ib_data.builders.write.placing import MISSING, with_media, without_repeated
 from ib_data.builders.write.plan import OTHER_SIZE, UNREADABLE, EmptySplitError, Plan, group, let_in, make_plan
+from ib_data.builders.write.split_choice import chosen_splits, warn_of_mixed_forms
 from ib_data.builders.write.staging import WHOLE, finish, prepare, recover, swap, write_all
 from ib_data.builders.write.unchanged import fingerprint, is_unchanged, remember
-from ib_data.cards import Card, MediaStore, family
+from ib_data.cards import Card
 from ib_data.cards.kinds import drops_in_words
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError
-from ib_data.home import Home
 from ib_data.stored.index import drop_counts
-from ib_data.stored.manifest import DROPS, MANIFEST, Manifest, survey
+from ib_data.stored.manifest import DROPS, MANIFEST, Manifest
 
-FORMAT = 1  # of shards and index; raised when a change alters their bytes, and then everything is built anew
+FORMAT = 1  # of shards and index; raised when a change alters their bytes: then everything is built again
 
 
 class NothingKeptError(DataError):
     """A source of whose rows none can be used. Nothing is built of it, and an earlier build stays."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Build:
-    """One run of the builder: where to, from where, and how.
-
-    `report` is called with each split that is there, and whether it is new; False where it was built already.
-    """
-
-    home: Home
-    fetcher: Fetcher
-    folders: SourceFolders
-    options: Options
-    from_hub: bool = False
-    report: Callable[[Manifest, bool], None] = lambda _manifest, _is_new: None
-
-    def files(self, card: Card, split: str, form: str | None) -> Files:
-        """The official files of one split, or the rows of its hub mirror."""
-        if self.from_hub:
-            return hub_files(card, split, self.fetcher)
-        return resolve(card, split, form, self.folders, self.fetcher)
-
-    def source_holds(self, card: Card, store: MediaStore) -> bool:
-        """Whether any image or clip of a store is in `--source`."""
-        return InSource(card.name, OfficialPlaces(self.folders, card.name)).holds_any(store)
 
 
 def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Manifest]:
@@ -98,65 +68,8 @@ def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Ma
         note(f"left out: {each}")
     if last:
         raise last
-    _warn_of_mixed_forms(card, form, build.home)
+    warn_of_mixed_forms(card, form, build.home)
     return manifests
-
-
-def chosen_splits(card: Card, build: Build, split: str | None) -> tuple[str | None, list[str]]:
-    """The form of the source, and the splits, that a build of `split` (None: the default ones) takes.
-
-    IbDataError for a split that the dataset lacks, and where `--source` holds nothing of it.
-    """
-    if split is not None and split not in card.splits:
-        raise IbDataError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
-    if build.folders.roots:
-        _require_something(card, build)
-    form = _form(card, build.folders)
-    return form, [split] if split else _default_splits(card, form, build.folders)
-
-
-def _warn_of_mixed_forms(card: Card, form: str | None, home: Home) -> None:
-    """Say so where another split was built from another form: their splits may share images (COCO's 2014 and 2017)."""
-    manifests, _ = survey(home, card.name)
-    for other in manifests:
-        if other.recipe.get("form") != (form or ""):
-            note(
-                f"{card.name}: {other.split} here is of the {other.recipe.get('form')} form, not {form}: build it again"
-            )
-
-
-def _form(card: Card, folders: SourceFolders) -> str | None:
-    """The first form of the source with a file in the `--source` folders, else the card's preferred one."""
-    for form in card.forms:
-        if any(find_in_folders(card, file, folders) for file in card.files if file.form == form):
-            return form
-    return card.forms[0] if card.forms else None
-
-
-def _default_splits(card: Card, form: str | None, folders: SourceFolders) -> list[str]:
-    defaults = [split.name for split in card.splits.values() if split.default and files_of(card, split.name, form)]
-    there = [name for name in card.splits if _is_there(card, name, form, folders)]
-    chosen = [name for name in defaults if name in there] or there or defaults
-    for name in defaults:
-        if name not in chosen:
-            files = [file for file in files_of(card, name, form) if not find_in_folders(card, file, folders)]
-            note(f"{card.name}/{name} is left out: {lacks(card, files, folders).partition(': ')[2]}")
-    return chosen
-
-
-def _is_there(card: Card, split: str, form: str | None, folders: SourceFolders) -> bool:
-    needed = [file for file in files_of(card, split, form) if not file.optional]
-    return bool(needed) and all(find_in_folders(card, file, folders) for file in needed)
-
-
-def _require_something(card: Card, build: Build) -> None:
-    """DataError where `--source` holds nothing of the dataset, neither a file of it nor an image: a mistaken folder."""
-    if build.from_hub or any(find_in_folders(card, file, build.folders) for file in card.files):
-        return
-    if any(build.source_holds(card, store) for name in card.media for store in family(name)):
-        return
-    problem = f"nothing of it: {lacks(card, list(card.files), build.folders).partition(': ')[2]}"
-    raise DataError(card.name, problem, remedy="name the right folder, or fetch the files by leaving --source out")
 
 
 def build_split(card: Card, split: str, form: str | None, build: Build) -> Manifest:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from ib_data.builders.source.media_finder import open_media
-from ib_data.builders.source.web.fetcher import sha256_of
 from ib_data.cards import Card
 from ib_data.errors import DataError, IbDataError, MissingExtraError
+from ib_data.file_state import sha256_of
 from ib_data.media.frames import PYAV_REMEDY, has_pyav
 from ib_data.sample import Sample
 from ib_data.stored.built_split import BuiltSplit

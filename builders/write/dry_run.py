@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from ib_data.builders.all import builder_of
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.media_finder import find_media
-from ib_data.builders.source.official_files import at_hand
+from ib_data.builders.source.official_files import at_hand, is_closed
 from ib_data.builders.source.origins import Origin, origins_of_files
-from ib_data.builders.write.build import Build, chosen_splits
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.plan import group, make_plan
+from ib_data.builders.write.split_choice import chosen_splits
 from ib_data.cards import Card, MediaStore, SourceFile, media_stores
 
 
@@ -25,7 +26,7 @@ class Step:
 def steps(card: Card, build: Build, split: str | None = None) -> list[Step]:
     """Every input of the splits that would be built: files first, then images and clips.
 
-    Images are counted where all annotation files are at hand; elsewhere nobody knows yet which are wanted.
+    Images are counted where all annotation files are at hand; elsewhere it is not known yet which are wanted.
     """
     form, names = chosen_splits(card, build, split)
     return [step for name in names for step in _steps(card, build, name, form)]
@@ -52,8 +53,9 @@ def _steps(card: Card, build: Build, split: str, form: str | None) -> Iterator[S
 
 
 def _to_fetch(card: Card, file: SourceFile, build: Build) -> Origin:
-    by_hand = card.gate and not build.fetcher.reaches(file)
-    why = f"must be fetched by hand: {card.gate.where}" if by_hand and card.gate else "to be fetched"
+    why = "to be fetched"
+    if card.gate and is_closed(card.gate, file, build.fetcher):
+        why = f"must be fetched by hand: {card.gate.where}"
     return Origin(what=file.role, place=file.url, why=why)
 
 
@@ -75,7 +77,7 @@ def _media(card: Card, build: Build, files: Files) -> Iterator[Step]:
 
 def _missing(card: Card, store: MediaStore, number: int, build: Build, split: str, near: str) -> Step:
     why, num_bytes = "to be fetched", store.file.num_bytes if store.file and not store.each else None
-    if store.gate and not (store.file and build.fetcher.reaches(store.file)):
+    if store.gate and is_closed(store.gate, None if store.each else store.file, build.fetcher):
         why, num_bytes = f"must be fetched by hand: {store.gate.where}", 0
     elif build.folders.roots and build.source_holds(card, store):
         why, num_bytes = f"missing in --source{f' ({near})' if near else ''}", 0

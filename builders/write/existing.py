@@ -1,4 +1,4 @@
-"""What stands where a build would go: whether it is this build already, and whether this build may take its place."""
+"""An earlier build at the place of a new one: whether it is the same, and whether the new one may replace it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ib_data.builders.source.web.fetcher import sha256_of
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
 from ib_data.cards.kinds import kind_of
 from ib_data.console import note
 from ib_data.errors import DataError
+from ib_data.file_state import sha256_of
 from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, Manifest, UnreadableError, read_manifest
 
 # What decides no byte of the shards: the versions of the code, and where files with these checksums were found.
@@ -19,9 +19,9 @@ _OF_THE_MACHINE = ("versions", "origins")
 
 
 def earlier_build(target: Path, dataset: str, options: Options) -> Manifest | None:
-    """The manifest of an earlier build; one that is damaged is as none, but for the miniature.
+    """The manifest of an earlier build; None for one that is damaged or has no sample.
 
-    What that would replace may be official data. One without a sample is as none, too.
+    The miniature never replaces a damaged build, which may be official data: DataError.
     """
     try:
         earlier = read_manifest(target, dataset)
@@ -36,12 +36,12 @@ def earlier_build(target: Path, dataset: str, options: Options) -> Manifest | No
 
 
 def is_done(earlier: Manifest, folder: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether an earlier build is this one, and whole; one of which a file was lost or altered is built again."""
+    """Whether an earlier build is this one, with every file as it was written."""
     return _identity(earlier.recipe) == _identity(recipe) and is_whole(earlier, folder)
 
 
 def is_whole(earlier: Manifest, folder: Path) -> bool:
-    """Whether every file of an earlier build is as it was left; one that is not is named."""
+    """Whether every file of an earlier build is as it was left; a note names one that is not."""
     lost = earlier.missing(folder) or next(_altered(earlier, folder), None)
     if lost:
         note(f"{earlier.dataset}/{earlier.split}: {lost} is missing or damaged; building again")

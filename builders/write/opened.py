@@ -10,7 +10,7 @@ from urllib.request import url2pathname
 from ib_data.addresses import mirror_fault
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.fetcher import Fetcher
-from ib_data.builders.write.build import Build
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import Card
 from ib_data.console import note
@@ -31,15 +31,16 @@ def opened_build(
     mirror: str | None = None,
     from_hub: bool = False,
     mini_size: int = MINI_SIZE,
-    datasets: Sequence[str] = (),
+    datasets: Sequence[str] | None = None,
     report: Callable[[Manifest, bool], None] = lambda _manifest, _is_new: None,
 ) -> Iterator[Build]:
-    """A build for `build_dataset` and `steps`; with `options.miniature` what `datasets` need of it is drawn and served.
+    """A build for `build_dataset` and `steps`; with `options.miniature` the miniature is served while it is open.
 
+    Of the miniature only what `datasets` need is drawn (None: all of it).
     IbDataError for an address that no mirror has, and for a mirror that is the miniature of a home.
     """
     folders = SourceFolders(tuple(path.absolute() for path in sources), home)
-    with _fetcher(home, options, mirror, mini_size, list(datasets)) as fetcher:
+    with _fetcher(home, options, mirror, mini_size, datasets) as fetcher:
         yield Build(home=home, fetcher=fetcher, folders=folders, options=options, from_hub=from_hub, report=report)
 
 
@@ -66,7 +67,7 @@ def raise_failures(cards: Sequence[Card], failed: dict[str, IbDataError]) -> Non
 
 
 def _fetcher(
-    home: Home, options: Options, mirror: str | None, mini_size: int, datasets: list[str]
+    home: Home, options: Options, mirror: str | None, mini_size: int, datasets: Sequence[str] | None
 ) -> AbstractContextManager[Fetcher]:
     if options.miniature:
         from ib_data.builders.miniature.server import miniature_fetcher  # draws, which an official build never does

@@ -1,4 +1,4 @@
-"""The places of a plan's images and clips: those that are nowhere are an error, or drops that are counted."""
+"""The places of a plan's images and clips: those that are not found are an error, or drops that are counted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from ib_data.media.faults import MediaError
 from ib_data.media.frames import need_pyav
 
 MISSING = "media missing"
-MOST_OPENED = 5000  # of the media at hand, before missing ones are told: some 10 s of one core
+MOST_OPENED = 5000  # of the media at hand, when others are missing: some 10 s of one core
 LOOKUP = 32  # a handful of links alone could all be dead; the crawl would take it for a network that is down
 
 
@@ -31,7 +31,7 @@ def with_media(
 ) -> Plan:
     """The plan with the place of every image and clip, of the first `options.limit` samples that have one.
 
-    Samples whose media are nowhere become drops, or a DataError; those whose link is dead are always drops. With a
+    Samples whose media are not found become drops, or a DataError; those whose link is dead are always drops. With a
     limit the samples are looked up that many at a time (or LOOKUP), so that little more is fetched than is needed.
     MissingExtraError, before anything is fetched, where there are clips and nothing that opens them.
     """
@@ -68,7 +68,7 @@ def with_media(
 def without_repeated(plan: Plan, options: Options) -> Plan:
     """The plan with images of which `options.drop_repeated` URLs or more gave the same bytes as drops.
 
-    Where nobody asks for that, such images are named.
+    Without that option they are only named.
     """
     repeated = _repeated(plan.samples, options.drop_repeated)
     gone = [drop for planned in plan.samples if planned.ref.url in repeated for drop in _drops(planned, REPEATED)]
@@ -81,7 +81,7 @@ def _drops(planned: Planned, reason: str) -> list[Drop]:
 
 
 def _repeated(here: Sequence[Planned], least: int | None) -> set[str]:
-    """The URLs whose bytes `least` or more URLs share; where nobody asks, they are named and none are given."""
+    """The URLs whose bytes `least` or more URLs share; without `least` they are only named, and the result is empty."""
     crawled = {p.ref.url: p.place.path for p in here if p.place and p.place.is_fixed and p.ref.url}
     repeated = find_repeated(crawled, least or LEAST_URLS) if crawled else []
     if least is None and repeated:

@@ -77,7 +77,7 @@ def group(
 ) -> tuple[dict[MediaRef, list[Annotation]], list[Drop]]:
     """The annotations of every image, in the source's order, and the drops.
 
-    An annotation without a field that the card declares is dropped with that reason. DataError for an id that stands
+    An annotation without a field that the card declares is dropped with that reason. DataError for an id that occurs
     twice and for a source that has no row of this split.
     """
     images: dict[MediaRef, list[Annotation]] = {}

@@ -8,7 +8,6 @@ with `datasets`.
 import hashlib
 import io
 import json
-import os
 import tarfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,11 +16,12 @@ from typing import Any
 
 from ib_data.builders.source.media_finder import open_media
 from ib_data.builders.source.row import Drop
-from ib_data.builders.source.web.fetcher import sha256_of
 from ib_data.builders.write.plan import OTHER_SIZE, UNREADABLE, Planned
 from ib_data.builders.write.stated_size import OtherSizeError, check_size_stated
+from ib_data.file_state import sha256_of
 from ib_data.media.faults import MediaError
 from ib_data.media.opened_image import Opened
+from ib_data.replacing import replacing
 from ib_data.sample import Sample
 from ib_data.stored.index import SCHEMA, Extent, index_rows, write_table
 from ib_data.stored.manifest import Shard
@@ -79,24 +79,20 @@ class _Hashed(io.RawIOBase):
         return self.file.tell()
 
     def close(self) -> None:
-        if not self.file.closed:
-            self.file.flush()
-            os.fsync(self.file.fileno())
-            self.file.close()
+        self.file.close()
         super().close()
 
 
 def write_shard(job: ShardJob) -> ShardResult:
     """Write the tar, then its index rows, then its result, each by one rename: the result's file says it is whole.
 
-    All media are opened, also after one that does not open, so that the user is told of all of them at once.
+    All media are opened, also after one that does not open, so that the user sees all faults at once.
     """
-    temporary = job.folder / f"{job.name}.{os.getpid()}.part"
     rows: list[dict[str, Any]] = []
     drops: list[Drop] = []
     unreadable: list[Unreadable] = []
-    try:
-        with _Hashed(temporary) as out, tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with replacing(job.folder / job.name) as part:
+        with _Hashed(part) as out, tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for planned in job.planned:
                 media = _open(planned, job, drops, unreadable)
                 if not unreadable and (media is not None or planned.place is None):
@@ -105,26 +101,25 @@ def write_shard(job: ShardJob) -> ShardResult:
             name=job.name,
             num_samples=len({row["key"] for row in rows}),
             num_annotations=len(rows),
-            num_bytes=temporary.stat().st_size,
+            num_bytes=part.stat().st_size,
             sha256=out.sha256.hexdigest(),
         )
-        if not unreadable:
-            _keep(job, shard, rows, drops, temporary)
-    finally:
-        temporary.unlink(missing_ok=True)
+        if unreadable:
+            part.unlink()
+    if not unreadable:
+        _keep(job, shard, rows, drops)
     return ShardResult(shard, tuple(drops), tuple(unreadable))
 
 
-def _keep(job: ShardJob, shard: Shard, rows: list[dict[str, Any]], drops: list[Drop], temporary: Path) -> None:
-    """Put the tar in its place, then its rows, then its result with the checksums of both and of itself."""
-    temporary.replace(job.folder / job.name)
-    write_table(rows, SCHEMA, temporary)
-    rows_sha256 = sha256_of(temporary)
-    temporary.replace(rows_file(job.parts, job.name))
+def _keep(job: ShardJob, shard: Shard, rows: list[dict[str, Any]], drops: list[Drop]) -> None:
+    """Write the index rows of a tar that is in its place, then its result, with the checksums of both and of itself."""
+    with replacing(rows_file(job.parts, job.name), sync=False) as part:
+        write_table(rows, SCHEMA, part)
+        rows_sha256 = sha256_of(part)
     values = [job.plan_sha256, asdict(shard), [[drop.source_id, drop.reason] for drop in drops], rows_sha256]
     text = json.dumps(values)
-    temporary.write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", encoding="utf-8")
-    temporary.replace(result_file(job.parts, job.name))
+    with replacing(result_file(job.parts, job.name), sync=False) as part:  # `finished` compares the checksums
+        part.write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", encoding="utf-8")
 
 
 def finished(job: ShardJob) -> ShardResult | None:

@@ -1,7 +1,7 @@
 """The folder of a build in progress: shards as they are finished, then the whole, put in place by one rename.
 
 What will stay is written into `whole`, what only the build needs into `parts`. A run that is killed, or ends in an
-error, leaves finished shards there, and the same command goes on with those of which the plan still says the same.
+error, leaves finished shards there, and the same command continues with those whose plan has not changed.
 """
 
 import json
@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.row import Drop
-from ib_data.builders.source.web.fetcher import sha256_of
 from ib_data.builders.write.build_options import Options
 from ib_data.builders.write.plan import Plan, Planned
 from ib_data.builders.write.shard_writer import ShardJob, ShardResult, Unreadable, finished, rows_file, write_shard
 from ib_data.errors import DataError, IbDataError
+from ib_data.file_state import sha256_of
 from ib_data.stored.index import DROPS_SCHEMA, SCHEMA, write_table
 from ib_data.stored.manifest import DROPS, INDEX, Manifest
 

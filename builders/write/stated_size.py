@@ -11,7 +11,7 @@ class OtherSizeError(MediaError):
 def check_size_stated(opened: Opened, stated: tuple[int, int] | None, max_side: int | None) -> None:
     """Raises OtherSizeError where an image is not of the width and height, in pixels, that its source states.
 
-    An image that was turned meanwhile counts. So does a smaller copy that is as large as `max_side` asks for.
+    An image that was rotated counts. So does a smaller copy that is as large as `max_side` asks for.
     """
     if stated is None or sorted(stated) == sorted(opened.source_px):
         return

@@ -1,7 +1,7 @@
-"""Whether anything has changed since a split was built, told in a second: without reading rows, or any image.
+"""Whether anything has changed since a split was built, found in a second without reading rows or images.
 
-After a build a file in the home's cache holds a checksum over the size and time of every file that could have a part in
-it, the options, and the code. What was crawled is not among them: its hosts are asked again.
+After a build, a file in the home's cache holds a checksum over the size and time of every input file, the options and
+the code. Crawled images are not part of it: their hosts are asked again.
 """
 
 import hashlib
@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import PIL
 import pyarrow
@@ -17,20 +16,19 @@ import simplejpeg
 
 import ib_data
 from ib_data import __version__, cards
-from ib_data.builders.source.folders import version_of
 from ib_data.builders.source.official_files import files_of
+from ib_data.builders.write.build_context import Build
 from ib_data.cards import Card, family
+from ib_data.file_state import state_text
 from ib_data.home import Home
+from ib_data.replacing import replacing
 from ib_data.stored.manifest import MANIFEST, Manifest
-
-if TYPE_CHECKING:
-    from ib_data.builders.write.build import Build
 
 _PACKAGE = Path(ib_data.__file__).parent
 _CODE = _PACKAGE, _PACKAGE / "media", Path(__file__).parent, Path(cards.__file__).parent
 
 
-def fingerprint(card: Card, split: str, form: str | None, build: "Build") -> str | None:
+def fingerprint(card: Card, split: str, form: str | None, build: Build) -> str | None:
     """A checksum over all that decides a build, None where only the hosts know."""
     stores = [store for name in card.media for store in family(name)]
     if build.from_hub or (build.options.media and any(store.each for store in stores)):
@@ -42,17 +40,17 @@ def fingerprint(card: Card, split: str, form: str | None, build: "Build") -> str
     digest = hashlib.sha256(f"{card.name} {split} {form} {options} {versions}".encode())
     digest.update(build.folders.versions.encode())
     for path in paths:
-        digest.update(f"{path}\t{version_of(path)}\n".encode("utf-8", "surrogateescape"))
+        digest.update(f"{path}\t{state_text(path)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
 def is_unchanged(home: Home, manifest: Manifest, found: str | None) -> bool:
-    """Whether the split that `manifest` describes was built under this fingerprint, and stands as it was left."""
+    """Whether the split that `manifest` describes was built under this fingerprint, and is as it was left."""
     try:
         known = json.loads(_record(home, manifest).read_bytes())
     except (OSError, ValueError):
         return False
-    return found is not None and known == [found, version_of(home.split(manifest.dataset, manifest.split) / MANIFEST)]
+    return found is not None and known == [found, state_text(home.split(manifest.dataset, manifest.split) / MANIFEST)]
 
 
 def remember(home: Home, manifest: Manifest, found: str | None) -> None:
@@ -61,7 +59,9 @@ def remember(home: Home, manifest: Manifest, found: str | None) -> None:
         return
     path = _record(home, manifest)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([found, version_of(home.split(manifest.dataset, manifest.split) / MANIFEST)]))
+    built = state_text(home.split(manifest.dataset, manifest.split) / MANIFEST)
+    with replacing(path) as part:
+        part.write_text(json.dumps([found, built]), encoding="utf-8")
 
 
 def _record(home: Home, manifest: Manifest) -> Path:

@@ -92,7 +92,7 @@ class Asked:
         for name, source in found.items():
             assert source.card is not None
             assert source.built is not None
-            of = renderer.of(source.card)
-            member = BridgeMember(name=name, card=source.card, split=source.built, renderer=of, is_pass=False)
+            own = renderer.of(source.card)
+            member = BridgeMember(name=name, card=source.card, split=source.built, renderer=own, is_pass=False)
             members.append(replace(member, weight=share[name]))
         return members

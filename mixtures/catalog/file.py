@@ -16,6 +16,7 @@ from ib_data import __version__
 from ib_data.cards.roots import own_files
 from ib_data.console import note
 from ib_data.errors import DataError, os_error_line
+from ib_data.file_state import state_text
 from ib_data.home import Home
 from ib_data.mixtures.catalog.holdings import Holdings, holdings
 from ib_data.mixtures.catalog.install import drop_ours, install, reading, write_to
@@ -170,7 +171,7 @@ def _stamp(home: Home) -> str:
     folders = built_folders(home)
     manifests = [folder / MANIFEST for folder in folders]
     counted = (path for folder in folders for path in stats_files(folder))
-    files = [_seen(path) for path in (*manifests, *counted, *view_files(home), home.quarantine)]
+    files = [(str(path), state_text(path)) for path in (*manifests, *counted, *view_files(home), home.quarantine)]
     made_as = [str((EVERY_RELATION, DERIVED, MACROS)), __version__, str(home.root)]
     digest = sha256(json.dumps([made_as, files]).encode())
     for package in ("cards", "mixtures", "templates"):
@@ -180,12 +181,3 @@ def _stamp(home: Home) -> str:
     for path in own_files():
         digest.update(str(path).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
-
-
-def _seen(path: Path) -> tuple[str, int, int]:
-    """A file by name, time and size; 0 and -1 where there is none."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return str(path), 0, -1
-    return str(path), found.st_mtime_ns, found.st_size

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 
@@ -19,8 +18,9 @@ from ib_data.mixtures.catalog.macros import MACROS
 from ib_data.mixtures.catalog.messages import in_short
 from ib_data.mixtures.catalog.relations import EVERY_RELATION
 from ib_data.mixtures.catalog.views import literal
+from ib_data.replacing import SUFFIX, replacing
 
-# Far longer than a rebuild takes (0.11 s for the miniature), so that none at work loses its folder.
+# Far longer than a rebuild takes (0.11 s for the miniature), so that none at work loses its file.
 _LEFT_BEHIND_S = 3600
 # By another process (a lock), or by another connection of this one.
 _HELD = ("set lock on file", "already attached", "different configuration")
@@ -148,12 +148,12 @@ def _theirs(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def _replace(path: Path, home: Home) -> None:
     """Put a copy of `path` in place of the catalog by one rename, and remove what killed processes left there."""
-    for leftover in home.root.glob(".catalog-*"):
-        with suppress(FileNotFoundError):  # another process removed it
+    for leftover in home.root.glob(f"{home.catalog.name}.*{SUFFIX}"):
+        with suppress(OSError):  # another process removed it, or it is another user's
             if leftover.stat().st_mtime < time.time() - _LEFT_BEHIND_S:
-                shutil.rmtree(leftover, ignore_errors=True)  # it may be another user's
-    with TemporaryDirectory(dir=home.root, prefix=".catalog-") as folder:
-        Path(shutil.copyfile(path, Path(folder) / home.catalog.name)).replace(home.catalog)
+                leftover.unlink()
+    with replacing(home.catalog, sync=False) as part:  # it can be made again at any time
+        shutil.copyfile(path, part)
 
 
 def _set_aside(path: Path) -> None:

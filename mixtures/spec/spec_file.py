@@ -1,6 +1,6 @@
 """Reads the file of a mixture spec: keys, values and what they must have to do with each other.
 
-A spec may stand on a `base`: it takes the base's members, rule, render options and stages, and writes what differs.
+A spec may have a `base`: it takes the base's members, rule, render options and stages, and writes what differs.
 """
 
 import math
@@ -78,7 +78,7 @@ def _table(name: str, text: str, file: str) -> Table:
 
 
 def _base(table: Table, folder: Path) -> Mixture:
-    """The mixture that `table` stands on, over the members that it keeps and with the scales that it gives."""
+    """The base of `table`, with the members that it keeps and the scales that it gives."""
     wanted = table.get("base", str)
     try:
         found = _find(wanted, folder)
@@ -91,9 +91,9 @@ def _base(table: Table, folder: Path) -> Mixture:
         raise table.error(f"'base': {wanted!r} {whose}", "name a mixture that writes out its members")
     base = _mixture(found, None)
     if "without" in table.values and "only" in table.values:
-        raise table.error("'without' and 'only' both stand there", "keep one of them")
+        raise table.error("'without' and 'only' are both given", "keep one of them")
     without, only = (_names(table, key, base) for key in ("without", "only"))
-    # `only` also says in which order members stand, as a spec that writes them out does.
+    # `only` also sets the order of the members, as a spec that writes them out does.
     kept = only if "only" in table.values else tuple(name for name in base.names if name not in without)
     scales = _scales(table, kept)
     members = {m.name: replace(m, scale=scales.get(m.name, m.scale)) for m in base.members}
@@ -197,12 +197,12 @@ def _start(row: Table, before: int) -> int:
         raise row.error(f"'start' expected a position of at most 2**62, found {start}", "no run comes that far")
     if start <= 0:
         problem = f"a stage that starts in the past: 'start' expected a position above 0, found {start}"
-        raise row.error(problem, "what holds from position 0 on stands at the head of the spec")
+        raise row.error(problem, "top-level keys apply from position 0")
     if start % BLOCK:
         problem = f"'start' expected a multiple of {BLOCK}, found {start}"
         raise row.error(problem, f"the next one is {-(-start // BLOCK) * BLOCK}")
     if start <= before:
-        raise row.error(f"'start' {start} does not lie after {before}, where the stage before it starts")
+        raise row.error(f"'start' {start} is not after {before}, where the stage before it starts")
     return start
 
 
@@ -216,7 +216,7 @@ def _scales(table: Table, names: Collection[str]) -> dict[str, float]:
 
 
 def _check_stages(mixture: Mixture, table: Table) -> None:
-    """Refuse stages that name unknown members, leave nothing to draw, or lack the weights of the rule `fixed`."""
+    """DataError for stages with unknown members, with nothing to draw, or without the weights of the rule `fixed`."""
     own = table.tables("stages")
     for row in own:
         _scales(row, mixture.names)

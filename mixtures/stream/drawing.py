@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +18,7 @@ from ib_data.mixtures.spec.built_members import Source, refuse_unknown, sources
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.weights import stage_quotas
 from ib_data.mixtures.stream.parts import find_built
+from ib_data.replacing import replacing
 from ib_data.stored.rows import Rows
 from ib_data.stored.store import LocalStore
 
@@ -79,10 +79,8 @@ def keep(home: Home, mixture: Mixture, seed: int, table: pa.Table) -> Path:
     spec = table.column("spec_sha256")[0].as_py()[:_NAME_DIGITS]
     path = home.draws / f"{mixture.name}-{spec}-seed{seed}-{first}-{len(table)}.parquet"
     home.draws.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=home.draws, prefix=".") as folder:
-        whole = Path(folder) / path.name
-        pq.write_table(table, whole, compression="zstd")
-        whole.replace(path)
+    with replacing(path) as part:
+        pq.write_table(table, part, compression="zstd")
     return path
 
 

@@ -1,4 +1,4 @@
-"""The state of a stream as plain JSON, and what makes one unfit to go on from.
+"""The state of a stream as plain JSON, and what keeps a stream from resuming at one.
 
 A state holds all that decided the positions before it: seed, members, stages that had begun, options. What a spec says
 about positions still to come may change.
@@ -14,7 +14,28 @@ from ib_data.errors import IbDataError
 from ib_data.mixtures.order.schedule import ALGORITHM, BLOCK, MAX_POSITION, Stage
 from ib_data.strict import Table
 
-_REMEDY = "go on with the mixture, seed, options and shards it was saved with, or start a new run"
+_REMEDY = "use the mixture, seed, options and shards it was saved with, or start a new run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """A stage that had begun when the state was saved."""
+
+    start: int
+    quotas: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """The keys of a state."""
+
+    algorithm: int
+    seed: int
+    position: int
+    fingerprint: str
+    members: Mapping[str, Mapping[str, Any]]
+    stages: tuple[_Stage, ...]
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,34 +70,32 @@ def fingerprint(described: Mapping[str, Any]) -> str:
 def state_of(description: Description, seed: int, position: int) -> dict[str, Any]:
     """What resuming at `position` needs: the next one that the consumer has not received, 0 to 2**62."""
     if not 0 <= position <= MAX_POSITION:
-        raise ValueError(f"position {position} lies outside 0 to 2**62")
+        raise ValueError(f"position {position} is not in 0 to 2**62")
     described = description.before(position)
     head = {"algorithm": ALGORITHM, "seed": seed, "position": position, "fingerprint": fingerprint(described)}
     return {**head, **described}
 
 
 def position_of(state: Mapping[str, Any], description: Description, seed: int) -> int:
-    """The position to go on from; IbDataError naming what changed where the state is of another stream."""
+    """The position to resume at; IbDataError naming what changed where the state is of another stream."""
     table = Table.of(state, "stream", "state")
-    table.only(("algorithm", "seed", "position", "fingerprint", "members", "stages", "options"))
-    position = table.get("position", int)
-    if not 0 <= position <= MAX_POSITION:
-        raise table.error(f"position {position} lies outside 0 to 2**62")
+    then = table.into(_State)
+    if not 0 <= then.position <= MAX_POSITION:
+        raise table.error(f"position {then.position} is not in 0 to 2**62")
     changes = [
-        f"{name} was {table.get(name, int)}, is {now}"
-        for name, now in (("algorithm", ALGORITHM), ("seed", seed))
-        if table.get(name, int) != now
+        f"{name} was {was}, is {now}"
+        for name, was, now in (("algorithm", then.algorithm, ALGORITHM), ("seed", then.seed, seed))
+        if was != now
     ]
-    now = description.before(position)
-    if table.get("fingerprint", str) != fingerprint(now):
-        members = table.table("members").named(lambda row: row.values)
-        changes += _changes({"members": members, "options": table.table("options").values}, now)
-        stages = {row.get("start", int): row.table("quotas").values for row in table.tables("stages")}
-        changes += _stage_changes(stages, now["stages"], members.keys() & now["members"])
+    now = description.before(then.position)
+    if then.fingerprint != fingerprint(now):
+        changes += _changes({"members": then.members, "options": then.options}, now)
+        stages = {stage.start: stage.quotas for stage in then.stages}
+        changes += _stage_changes(stages, now["stages"], then.members.keys() & now["members"])
         changes = changes or ["the fingerprint"]
     if changes:
         raise IbDataError(f"this state is of another stream: {'; '.join(changes)}; {_REMEDY}")
-    return position
+    return then.position
 
 
 def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ def without_user(text: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """As `without_user`, and without queries: for addresses that nobody published."""
+    """As `without_user`, and without queries: for addresses that are not public."""
     return _QUERY.sub("...", without_user(text))
 
 

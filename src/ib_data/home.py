@@ -73,7 +73,7 @@ class Home:
 
     @property
     def cache(self) -> Path:
-        """What is made anew when it is gone: mapped indices, and shards fetched from an object store."""
+        """What can be deleted at any time and is made again: mapped indices, shards fetched from an object store."""
         return self.root / "cache"
 
     @property

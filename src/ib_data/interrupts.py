@@ -59,9 +59,9 @@ class Interrupts:
 
     @contextmanager
     def step(self, wish: str) -> Iterator[None]:
-        """What must not be cut: a signal prints `wish` and raises KeyboardInterrupt only when the block is done.
+        """A block that must not be cut: a signal prints `wish` and raises KeyboardInterrupt when the block is done.
 
-        SIGCHLD waits too: by it torch raises the death of a loading worker during whatever is going on.
+        SIGCHLD waits too: its handler in torch raises the death of a loading worker in the middle of any code.
         """
         self._step = wish
         try:

@@ -1,7 +1,7 @@
 """A sample: one image or clip with all of its annotations, and the strict reading and writing of its JSON.
 
-The JSON names are fixed (they stand in every shard). Absent means absent: a field that the source does not give is
-`None` or `()` here and has no key in the JSON; nulls and empty texts are refused when it is read, and never built.
+The JSON names are fixed: every shard has them. Absent means absent: a field that the source does not give is `None` or
+`()` here and has no key in the JSON. Reading rejects nulls and empty texts, and nothing writes them.
 """
 
 import json
@@ -99,9 +99,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSample:
-    """A sample whose annotations are read when they are asked for: a draw needs one of the dozens an image may have.
+    """A sample whose annotations are read on demand: a draw needs one of the dozens an image may have.
 
-    What an annotation that nobody asks for holds is never seen. `raw_annotations` are values of JSON, as decoded.
+    Annotations that are not read are not checked either. `raw_annotations` are decoded JSON values.
     """
 
     key: str

@@ -2,10 +2,13 @@
 
 import re
 import tomllib
+import types
+import typing
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 
@@ -21,6 +24,8 @@ _TOML_PARTS = re.compile(
     r"""|(?P<open>[\[{])|(?P<close>[\]}])|(?P<dot>\.)|(?P<other>[=,\n])""",
     re.DOTALL,
 )
+# A type hint of a field that `Table.into` reads: an integer from 0.
+Count: TypeAlias = Annotated[int, "from 0"]
 _WORDS = {str: "a text", int: "an integer", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
 
 
@@ -28,9 +33,8 @@ _WORDS = {str: "a text", int: "an integer", float: "a number", bool: "true or fa
 class Table:
     """A mapping read from `file` of `owner` (a dataset, a mixture), with typed access that names its place in errors.
 
-    `path` is the place of this table inside the file, such as `files[2]`; `remedy` is what mends any fault of a file
-    that no one writes by hand, and stands in place of a nearest known name; `ask` is said of a key that is missing or
-    of another type.
+    `path` is the place of this table inside the file, such as `files[2]`. `remedy` mends any fault of a file that no
+    one writes by hand, and replaces the nearest known name; `ask` is added where a key is missing or of another type.
     """
 
     values: Mapping[str, Any]
@@ -51,14 +55,14 @@ class Table:
         return cls(value, owner, file, path, remedy, ask)
 
     def only(self, known: Collection[str]) -> "Table":
-        """This table, after refusing every key that is not in `known`."""
+        """This table; DataError for a key that is not in `known`."""
         for key in self.values:
             if key not in known:
                 raise self.error(f"unknown key {quoted(key)}", did_you_mean(key, known))
         return self
 
     def error(self, problem: str, remedy: str | None = None) -> DataError:
-        """A DataError that says where this table stands."""
+        """A DataError that names the place of this table."""
         return DataError(self.owner, problem, file=self.file, row=self.path or None, remedy=self.remedy or remedy)
 
     def get(self, key: str, kind: type[T], default: Any = _MISSING) -> T:
@@ -68,18 +72,11 @@ class Table:
             if default is _MISSING:
                 raise self.error(f"key {key!r} is missing (expected {_WORDS.get(kind, kind.__name__)})", self.ask)
             return default  # type: ignore[no-any-return]
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = self._float(key, value)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.error(f"{key!r}: expected {_WORDS.get(kind, kind.__name__)}, found {quoted(value)}", self.ask)
-        return value
+        return self._checked(key, value, kind)
 
     def one_of(self, key: str, allowed: Collection[str]) -> str:
         """The text at `key`, which must be one of `allowed`."""
-        value = self.get(key, str)
-        if value not in allowed:
-            raise self.error(f"{key!r}: unknown value {quoted(value)}", did_you_mean(value, allowed))
-        return value
+        return self._one_of(key, self.get(key, str), allowed)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The list of texts at `key`; empty where absent."""
@@ -101,6 +98,45 @@ class Table:
         """Every value of this table, itself a table, through `read`, by its key."""
         return {key: read(self._inner(value, key)) for key, value in self.values.items()}
 
+    def into(self, cls: type[T], **given: Any) -> T:
+        """This table as a `cls`, a dataclass: each field by its type hint, `given` fields by the values of the caller.
+
+        Hints are str, int, float, bool, Count, Literal of texts, dataclasses, Any, and tuple[X, ...], Mapping[str, X]
+        and X | None of these; a field with a default may be absent. DataError for an unknown or missing key, a null,
+        and a value of another type, at its path: `templates[3].lengths.num_renders`.
+        """
+        readers, needed = _readers_of(cls)  # type: ignore[arg-type]  # a class is hashable, whatever mypy says
+        found = dict(given)
+        for key, value in self.values.items():
+            if key not in readers:
+                self.only(readers)
+            if key not in given:
+                found[key] = readers[key](self, key, value)
+        for key, kind in needed.items():
+            if key not in found:
+                self.get(key, kind)
+        return cls(**found)
+
+    def _checked(self, key: str, value: object, kind: type[T]) -> T:
+        """`value`, found at `key`, which must be a non-null `kind`."""
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = self._float(key, value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.error(f"{key!r}: expected {_WORDS.get(kind, kind.__name__)}, found {quoted(value)}", self.ask)
+        return value
+
+    def _one_of(self, key: str, value: object, allowed: Collection[str]) -> str:
+        text = self._checked(key, value, str)
+        if text not in allowed:
+            raise self.error(f"{key!r}: unknown value {quoted(text)}", did_you_mean(text, allowed))
+        return text
+
+    def _count(self, key: str, value: object) -> int:
+        number = self._checked(key, value, int)
+        if number < 0:
+            raise self.error(f"{key!r}: expected an integer from 0, found {quoted(number)}", self.ask)
+        return number
+
     def _float(self, key: str, value: int) -> float:
         try:
             return float(value)
@@ -110,6 +146,56 @@ class Table:
     def _inner(self, value: object, place: str) -> "Table":
         path = f"{self.path}.{place}" if self.path else place
         return Table.of(value, self.owner, self.file, path, self.remedy, self.ask)
+
+
+# (table, key, value) -> the value as a type hint says.
+_Reader: TypeAlias = Callable[[Table, str, Any], Any]
+
+
+@cache
+def _readers_of(cls: type) -> tuple[dict[str, _Reader], dict[str, type]]:
+    """A reader for every field of a dataclass, and what is expected at those without a default."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    known = fields(cls)
+    readers = {field.name: _reader_of(hints[field.name]) for field in known}
+    needed = [field.name for field in known if field.default is field.default_factory is MISSING]
+    return {name: read for name, (_, read) in readers.items()}, {name: readers[name][0] for name in needed}
+
+
+def _reader_of(hint: Any) -> tuple[type, _Reader]:
+    """The type in JSON of what a type hint asks for, and its reader."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return object, lambda _table, _key, value: value
+    if hint == Count:
+        return int, Table._count
+    if origin is Literal:
+        return str, lambda table, key, value: table._one_of(key, value, args)
+    if origin in (types.UnionType, typing.Union):  # X | None
+        return _reader_of(args[0])
+    if origin is tuple:
+        return list, _reader_of_items(_reader_of(args[0])[1])
+    if origin in (Mapping, dict):
+        return dict, _reader_of_values(_reader_of(args[1])[1])
+    if isinstance(hint, type) and is_dataclass(hint):
+        return dict, lambda table, key, value: table._inner(table._checked(key, value, dict), key).into(hint)
+    return hint, lambda table, key, value: value if type(value) is hint else table._checked(key, value, hint)
+
+
+def _reader_of_items(read: _Reader) -> _Reader:
+    def read_items(table: Table, key: str, value: Any) -> tuple[Any, ...]:
+        items: list[Any] = table._checked(key, value, list)
+        return tuple([read(table, f"{key}[{i}]", item) for i, item in enumerate(items)])
+
+    return read_items
+
+
+def _reader_of_values(read: _Reader) -> _Reader:
+    def read_values(table: Table, key: str, value: Any) -> dict[str, Any]:
+        inner = table._inner(table._checked(key, value, dict), key)
+        return {name: read(inner, name, item) for name, item in inner.values.items()}
+
+    return read_values
 
 
 def read_text(path: Path, most_bytes: int | None = None) -> str:

@@ -1,7 +1,6 @@
 """How long instructions and targets of a built split come out, kept beside its shards as `templates-DATASET.json`."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any
 
 from ib_data.cards import Card
 from ib_data.errors import DataError, IbDataError
+from ib_data.replacing import replacing
 from ib_data.stored.manifest import Manifest
-from ib_data.strict import Table
+from ib_data.strict import Count, Table
 from ib_data.templates.library import PACKAGED, Library
 from ib_data.templates.render_options import DEFAULT_OPTIONS, RenderOptions
 from ib_data.templates.renderer import Renderer
@@ -20,11 +20,11 @@ from ib_data.templates.renderer import Renderer
 class Quantiles:
     """Lengths that this share of the texts does not exceed, in percent."""
 
-    p5: int
-    p50: int
-    p95: int
-    p99: int
-    max: int
+    p5: Count
+    p50: Count
+    p95: Count
+    p99: Count
+    max: Count
 
     def text(self) -> str:
         """The five numbers, from the least."""
@@ -40,14 +40,14 @@ class TextLengths:
 
     characters: Quantiles
     tokens: Quantiles | None = None
-    num_cut: int | None = None
+    num_cut: Count | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderLengths:
     """The lengths of both parts of some renders, at least one."""
 
-    num_renders: int
+    num_renders: Count
     instruction: TextLengths
     target: TextLengths
 
@@ -65,7 +65,7 @@ class TemplateStats:
 class Stats:
     """What was counted over `num_rows` of the `num_annotations` of a built split.
 
-    `index_sha256` is that of the index that was read: where the manifest says another, the split was built anew since.
+    `index_sha256` is that of the index that was read: where the manifest says another, the split was built again since.
     `render` are the options, `templates_folder` the user's folder of templates as an absolute path (None for those that
     come along), `templates_sha256` their `Renderer.digest` (None in files that older versions wrote).
     `total` is None where nothing could be rendered; `failures` counts the reasons. Limits are in tokens.
@@ -75,22 +75,17 @@ class Stats:
     split: str
     index_sha256: str
     seed: int
-    num_annotations: int
-    num_rows: int
-    max_instruction_tokens: int
-    max_target_tokens: int
-    total: RenderLengths | None
+    num_annotations: Count
+    num_rows: Count
+    max_instruction_tokens: Count
+    max_target_tokens: Count
+    total: RenderLengths | None = None
     templates: tuple[TemplateStats, ...]
-    failures: Mapping[str, int]
+    failures: Mapping[str, Count]
     tokenizer_sha256: str | None = None
     render: RenderOptions = DEFAULT_OPTIONS
     templates_folder: str | None = None
     templates_sha256: str | None = None
-
-    @property
-    def num_failures(self) -> int:
-        """How many rows could not be rendered."""
-        return sum(self.failures.values())
 
     def to_plain(self) -> dict[str, Any]:
         """The JSON values: what is not known has no key."""
@@ -139,19 +134,15 @@ def _cells(lengths: TextLengths, has_tokens: bool) -> tuple[object, ...]:
 
 
 def stats_file(folder: Path, dataset: str) -> Path:
-    """Where the counts of a dataset (which may be a view) stand in the folder of a built split."""
+    """Where the counts of a dataset (which may be a view) are in the folder of a built split."""
     return folder / f"templates-{dataset}.json"
 
 
 def write_stats(folder: Path, stats: Stats) -> Path:
     """Write the counts beside the shards, by one rename; the manifest does not know of them."""
     path = stats_file(folder, stats.dataset)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(json.dumps(stats.to_plain(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as part:
+        part.write_text(json.dumps(stats.to_plain(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 
@@ -167,68 +158,14 @@ def read_stats(folder: Path, dataset: str) -> Stats | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        look = f"look at what stands there and at the disk, or {remedy}"
+        look = f"check what is there and the disk, or {remedy}"
         raise DataError(dataset, f"cannot be read: {error.strerror}", file=str(path), remedy=look) from error
     except (ValueError, RecursionError) as error:
         raise DataError(dataset, f"cannot be read: {error}", file=str(path), remedy=remedy) from error
     table = Table.of(value, dataset, str(path), remedy=remedy).only(Stats.__dataclass_fields__)
     if (table.get("dataset", str), table.get("split", str)) != (dataset, folder.name):
         raise table.error(f"holds no counts of {dataset}/{folder.name}")
-    failures = table.table("failures")
-    return Stats(
-        dataset=dataset,
-        split=folder.name,
-        index_sha256=table.get("index_sha256", str),
-        seed=table.get("seed", int),
-        num_annotations=_count(table, "num_annotations"),
-        num_rows=_count(table, "num_rows"),
-        max_instruction_tokens=_count(table, "max_instruction_tokens"),
-        max_target_tokens=_count(table, "max_target_tokens"),
-        total=_render_lengths(table.table("total")) if "total" in table.values else None,
-        templates=tuple(_template(row) for row in table.tables("templates")),
-        failures={reason: _count(failures, reason) for reason in failures.values},
-        tokenizer_sha256=_text(table, "tokenizer_sha256"),
-        render=RenderOptions.of(table.table("render")),
-        templates_folder=_text(table, "templates_folder"),
-        templates_sha256=_text(table, "templates_sha256"),
-    )
-
-
-def _template(table: Table) -> TemplateStats:
-    table.only(TemplateStats.__dataclass_fields__)
-    lengths = _render_lengths(table.table("lengths"))
-    return TemplateStats(template=table.get("template", str), sha256=table.get("sha256", str), lengths=lengths)
-
-
-def _render_lengths(table: Table) -> RenderLengths:
-    table.only(RenderLengths.__dataclass_fields__)
-    instruction, target = (_text_lengths(table.table(part)) for part in ("instruction", "target"))
-    return RenderLengths(num_renders=_count(table, "num_renders"), instruction=instruction, target=target)
-
-
-def _text_lengths(table: Table) -> TextLengths:
-    table.only(TextLengths.__dataclass_fields__)
-    return TextLengths(
-        characters=_quantiles(table.table("characters")),
-        tokens=_quantiles(table.table("tokens")) if "tokens" in table.values else None,
-        num_cut=_count(table, "num_cut") if "num_cut" in table.values else None,
-    )
-
-
-def _quantiles(table: Table) -> Quantiles:
-    table.only(Quantiles.__dataclass_fields__)
-    return Quantiles(**{name: _count(table, name) for name in Quantiles.__dataclass_fields__})
-
-
-def _text(table: Table, key: str) -> str | None:
-    return table.get(key, str) if key in table.values else None
-
-
-def _count(table: Table, key: str) -> int:
-    number = table.get(key, int)
-    if number < 0:
-        raise table.error(f"{key!r}: expected an integer from 0, found {number}")
-    return number
+    return table.into(Stats, render=RenderOptions.of(table.table("render")))
 
 
 def _known(value: Any) -> Any:

@@ -9,7 +9,8 @@ from PIL import Image
 
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.fetcher import Fetcher
-from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build import build_dataset
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
 from ib_data.stored.built_split import open_built

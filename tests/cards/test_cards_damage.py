@@ -17,7 +17,7 @@ FORMS = {
     "bytes": (b"\xff\xfe\x00", "cannot be read: "),
     "list": (b"[]", "expected a table, found []"),
     "keys": (b'{"shard": []}', f"unknown key 'shard'; {OTHER_VERSION}, or delete"),
-    "lacking": (b"{}", f"key 'shards' is missing (expected a list); {OTHER_VERSION}, or delete"),
+    "lacking": (b"{}", f"key 'dataset' is missing (expected a text); {OTHER_VERSION}, or delete"),
     "folder": (None, "cannot be read: Is a directory"),
 }
 

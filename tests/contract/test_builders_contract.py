@@ -14,7 +14,8 @@ from PIL import Image
 from ib_data.builders.all import BUILDERS
 from ib_data.builders.miniature.server import miniature_fetcher
 from ib_data.builders.source.folders import SourceFolders
-from ib_data.builders.write.build import Build, build_split
+from ib_data.builders.write.build import build_split
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import card_names, load_card
 from ib_data.home import Home

@@ -163,7 +163,7 @@ def test_checkpoints_of_all_runs_are_found_by_when_they_were_saved(made: Path, t
         # As long as the record itself is whole it says when, not the folder's times.
         saved = json.loads((made / "step-000003" / "checkpoint.json").read_text())
         assert saved["saved"] < json.loads((folder / "checkpoint.json").read_text())["saved"]
-    (runs / "zebra" / ".partial-step-000009").mkdir()
+    (runs / "zebra" / "step-000009.part").mkdir()
     (runs / "zebra" / "step-9").mkdir()
     shutil.copytree(made / "step-000003", runs / "older" / "step-000009")
     found = saved_last(runs)

@@ -140,8 +140,8 @@ def test_a_log_that_was_thrown_away_is_said_and_taken_from_the_checkpoint(tmp_pa
 
 def test_half_a_checkpoint_is_not_taken_for_whole(tmp_path) -> None:
     train_on(toy_config(steps=3), ToyStream(), tmp_path, silent)
-    (tmp_path / "step-000003").rename(tmp_path / ".partial-step-000003")
-    (tmp_path / ".partial-step-000003" / "state.json").unlink()
+    (tmp_path / "step-000003").rename(tmp_path / "step-000003.part")
+    (tmp_path / "step-000003.part" / "state.json").unlink()
     assert checkpoints.newest(tmp_path) is None
     outcome = train_on(toy_config(steps=3), ToyStream(), tmp_path, silent)
     assert outcome.num_new_steps == 3

@@ -36,7 +36,8 @@ trainer.train(config, Home(Path(sys.argv[1])), Path(sys.argv[2]), lambda line: N
 def miniature(tmp_path_factory: pytest.TempPathFactory) -> Home:
     from ib_data.builders.miniature.server import miniature_fetcher
     from ib_data.builders.source.folders import SourceFolders
-    from ib_data.builders.write.build import Build, build_dataset
+    from ib_data.builders.write.build import build_dataset
+    from ib_data.builders.write.build_context import Build
     from ib_data.builders.write.build_options import Options
     from ib_data.cards import load_card
 

@@ -1,4 +1,4 @@
-"""The members of a tar: where their bytes lie, of archives that several programs wrote and some damaged.
+"""The members of a tar and where their bytes are, also of archives from odd programs and of damaged ones.
 
 `tarfile` parses the headers. Beyond what it does: a header that is damaged or cut off is an error, where `tarfile`
 takes it for the end of the archive; what was joined by `cat a.tar b.tar` is read beyond the first end mark; and no
@@ -21,7 +21,7 @@ _PIECE_BYTES = 1024**2
 
 @dataclass(slots=True)
 class TarMember:
-    """One member: its name as written, and where its bytes lie. `crc32` is None where nobody has computed it yet."""
+    """One member: its name as written, and where its bytes are. `crc32` is None until it is computed."""
 
     name: str
     is_file: bool

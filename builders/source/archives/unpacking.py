@@ -48,7 +48,7 @@ def open_unpacked(path: Path) -> tuple[IO[bytes], bool]:
 
 
 def _unpacked(path: Path, opener: Callable[[Path], Any]) -> IO[bytes]:
-    """An unnamed copy, on disk where it is large: neither bzip2 nor xz can go on from a position in the middle.
+    """An unnamed copy, on disk where it is large: neither bzip2 nor xz can continue from a position in the middle.
 
     Raises OSError where the disk of temporary files has no room for it.
     """
@@ -74,7 +74,7 @@ class GzipReader(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb", buffering=0)
         self._positions: list[int] = [0]
-        self._states: list[tuple[int, Any]] = [(0, _engine())]  # where in the file to go on, and with what
+        self._states: list[tuple[int, Any]] = [(0, _engine())]  # where in the file to continue, and with what
         self._spacing = _SPACING_BYTES
         self._position = 0
         self._is_at_end = False

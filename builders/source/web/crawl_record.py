@@ -2,7 +2,6 @@
 
 import datetime
 import hashlib
-import os
 import re
 import stat
 from collections import Counter, deque
@@ -13,6 +12,7 @@ from ib_data.addresses import without_user
 from ib_data.builders.source.web.get import CUT, DEAD, NO_ADDRESS, REFUSED, TOO_LARGE, TOO_SLOW, Unsettled, server_of
 from ib_data.console import note
 from ib_data.errors import IbDataError, one_line
+from ib_data.replacing import replacing
 
 NOT_AN_IMAGE, TOO_SMALL = "not an image", "too small"
 REASONS = (DEAD, NOT_AN_IMAGE, TOO_SMALL, TOO_LARGE, TOO_SLOW, REFUSED, CUT)
@@ -51,7 +51,7 @@ class Record:
         self.days: dict[str, set[bytes]] = {}
         for line in _lines(self.log):
             digest, reason, day = (*line.split("\t"), "", "")[:3]
-            if _DIGEST.fullmatch(digest) and reason in REASONS:  # a line cut short by a kill is none
+            if _DIGEST.fullmatch(digest) and reason in REASONS:  # a line that a kill cut short does not count
                 self._load(bytes.fromhex(digest), REASONS[REASONS.index(reason)], day)
 
     def _load(self, digest: bytes, reason: str, day: str) -> None:
@@ -62,7 +62,7 @@ class Record:
         self.failed[digest] = reason
 
     def path(self, digest: str) -> Path:
-        """Where the bytes of a URL lie: 4,096 folders, of some 3,000 files each for 14 million URLs."""
+        """Where the bytes of a URL are: 4,096 folders, of some 3,000 files each for 14 million URLs."""
         return self.folder / digest[:3] / digest[3:]
 
     def known(self, url: str) -> Path | str | None:
@@ -87,9 +87,8 @@ class Record:
         """Write the bytes of a URL; one rename makes them its file."""
         path = self.path(digest_of(url))
         path.parent.mkdir(exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(data)
-        part.replace(path)
+        with replacing(path, sync=False) as part:  # millions of files; an empty one counts as none
+            part.write_bytes(data)
         return path
 
 
@@ -218,7 +217,7 @@ class Verdicts:
         count = f"{num} URL{' is' if num == 1 else 's are'} to be asked again later, last {without_user(waiting[-1])}"
         why = "the network is down, or hosts want fewer requests"
         remedy = (
-            "run the same command again then, it goes on from what is there; or go without them, counted, with "
+            "run the same command again later, it continues from what is there; or leave them out, counted, with "
             "--allow-missing, or build fewer with --limit"
         )
         return IbDataError(one_line(f"{count}: {why}; {remedy}"))

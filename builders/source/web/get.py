@@ -1,4 +1,4 @@
-"""One file from the web: a GET with ceilings on size and time, that asks a host politely and obeys its refusal."""
+"""One file from the web: a GET with ceilings on size and time, that asks a host politely and respects its opt-out."""
 
 import time
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ MAX_REDIRECTS = 5
 CHUNK_BYTES = 64 * 1024
 DEAD, TOO_LARGE, TOO_SLOW, REFUSED = "dead link", "too large", "too slow", "refused by its host"
 CUT = "cut off"
-NO_ADDRESS = "no address"  # a dead link that nobody was asked for
+NO_ADDRESS = "no address"  # a dead link for which no host was asked
 # Not of the file: a proxy that asks who it is, a request that took too long, "not here", "too early", "too many".
 _LATER = (407, 408, 421, 425, 429)
 # What a host may say in `X-Robots-Tag` of a file that data sets shall not take (the four that img2dataset obeys).
@@ -124,7 +124,7 @@ def _try(session: requests.Session, url: str, deadline: float) -> bytes | str | 
                 pause = seconds_of(response.headers.get("Retry-After", ""))
                 return Unsettled(server_of(response.url), is_silent=False, wait_s=pause)
             if response.status_code != 200:
-                return DEAD if response.status_code >= 300 else CUT  # a part that nobody asked for, "not yet"
+                return DEAD if response.status_code >= 300 else CUT  # a part that was not asked for, "not yet"
             if _is_refused(response.headers.get("X-Robots-Tag", "")):
                 return REFUSED
             return _body(response, deadline)

@@ -1,7 +1,6 @@
-"""What is kept beside the first bytes of a file (`NAME.part`), so that a later attempt can go on with them."""
+"""What is kept beside the first bytes of a file (`NAME.part`), so that a later attempt can continue with them."""
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import requests
 
 from ib_data.addresses import without_user
+from ib_data.replacing import replacing
 
 _TAG = re.compile(r"[!-~]([ -~]*[!-~])?")
 
@@ -48,7 +48,8 @@ class Version:
         """Write it for a later attempt."""
         if self.tag:
             text = f"{self.tag}\n{'' if self.total is None else self.total}\n{self.origin}\n"
-            write_whole(validator_of(part), text)
+            with replacing(validator_of(part), is_locked=True) as new:
+                new.write_text(text, encoding="utf-8")
         else:
             validator_of(part).unlink(missing_ok=True)
 
@@ -57,16 +58,6 @@ class Version:
         header = "Last-Modified" if self.tag.endswith(" GMT") else "ETag"
         found = response.headers.get(header)
         return f"its {header} is {found}, and was {self.tag}" if found and found != self.tag else None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that it is there whole or not at all, after a power loss too."""
-    new = path.with_name(f"{path.name}.new")
-    with new.open("w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    new.replace(path)
 
 
 def validator_of(part: Path) -> Path:

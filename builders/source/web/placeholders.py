@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ib_data.addresses import without_user
-from ib_data.builders.source.web.fetcher import sha256_of
 from ib_data.console import note
 from ib_data.errors import one_line
+from ib_data.file_state import sha256_of
 
 REPEATED = "same bytes under many URLs"  # the reason of a drop
 LEAST_URLS = 3  # with one image, to be named

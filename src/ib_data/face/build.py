@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ib_data.builders.write.build import build_dataset
 from ib_data.builders.write.build_options import Options
+from ib_data.builders.write.needs import tell_needs
 from ib_data.builders.write.opened import MINI_SIZE, opened_build, raise_failures, with_each
 from ib_data.cards.named import stored_cards
 from ib_data.console import note
@@ -73,6 +74,7 @@ def build(
         datasets=[card.name for card in cards],
         report=report,
     ) as opened:
+        tell_needs(cards, opened, split)
         manifests, failed = with_each(cards, lambda card: build_dataset(card, opened, split))
     _renew_catalog(place, is_asked=not failed)
     raise_failures(cards, failed)

@@ -57,7 +57,7 @@ DROPS_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """Where a sample lies in its shard, in bytes from the start of the file. Media fields are None without media."""
+    """Where a sample is in its shard, in bytes from the start of the file. Media fields are None without media."""
 
     offset: int
     num_bytes: int

@@ -76,8 +76,8 @@ class UnreadableError(DataError):
     """A manifest that the disk or its permissions keep back, so that no one knows whether it is whole."""
 
 
-_KEYS = tuple(Manifest.__dataclass_fields__)
-_SHARD_KEYS = tuple(Shard.__dataclass_fields__)
+_KEYS = Manifest.__dataclass_fields__.keys()
+_SHARD_KEYS = Shard.__dataclass_fields__.keys()
 
 
 def read_manifest(folder: Path, dataset: str, *, file: str | None = None, remedy: str | None = None) -> Manifest | None:
@@ -100,34 +100,20 @@ def read_manifest(folder: Path, dataset: str, *, file: str | None = None, remedy
         raise UnreadableError(dataset, f"cannot be read: {error.strerror}", file=str(path), remedy=mend) from error
     except (ValueError, RecursionError) as error:
         raise DataError(dataset, f"cannot be read: {error}", file=file, remedy=remedy) from error
-    table = _only(Table.of(value, dataset, file, remedy=remedy), _KEYS)
-    table.get("shards", list)  # `tables` would read none at all as an empty list
-    shards = [_shard(_only(row, _SHARD_KEYS)) for row in table.tables("shards")]
-    if (table.get("dataset", str), table.get("split", str)) != (dataset, folder.name):
+    table = Table.of(value, dataset, file, remedy=remedy)
+    if not _is_of_this_version(table.values):
+        table = replace(table, remedy=f"made by another version of ib_data? use that one, or {remedy}")
+    manifest = table.into(Manifest)
+    if (manifest.dataset, manifest.split) != (dataset, folder.name):
         raise table.error(f"is not the manifest of {dataset}/{folder.name}")
-    return Manifest(
-        dataset=table.get("dataset", str),
-        split=table.get("split", str),
-        num_samples=table.get("num_samples", int),
-        num_annotations=table.get("num_annotations", int),
-        num_drops=table.get("num_drops", int),
-        index_sha256=table.get("index_sha256", str),
-        drops_sha256=table.get("drops_sha256", str),
-        shards=tuple(shards),
-        recipe=table.get("recipe", dict),
-    )
+    return manifest
 
 
-def _only(table: Table, known: tuple[str, ...]) -> Table:
-    """The table with a remedy that fits its keys: more or fewer than `known` are those of another version."""
-    if set(table.values) != set(known):
-        table = replace(table, remedy=f"made by another version of ib_data? use that one, or {table.remedy}")
-    return table.only(known)
-
-
-def _shard(table: Table) -> Shard:
-    numbers = {key: table.get(key, int) for key in ("num_samples", "num_annotations", "num_bytes")}
-    return Shard(name=table.get("name", str), sha256=table.get("sha256", str), **numbers)
+def _is_of_this_version(values: Mapping[str, Any]) -> bool:
+    """Whether the manifest and its shards have the keys that this version writes, no more and no fewer."""
+    shards = values.get("shards")
+    rows = [row for row in shards if isinstance(row, dict)] if isinstance(shards, list) else []
+    return values.keys() == _KEYS and all(row.keys() == _SHARD_KEYS for row in rows)
 
 
 def survey(home: Home, dataset: str | None = None) -> tuple[list[Manifest], list[Damage]]:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from ib_data.errors import DataError
+from ib_data.replacing import replacing
 from ib_data.stored.index_file import parquet_error
 from ib_data.stored.manifest import INDEX, Manifest
 from ib_data.stored.visible_fields import ABSENT, FIELD_COLUMNS, field_masks, list_lengths
@@ -144,20 +145,17 @@ def _require_index(index: Path, manifest: Manifest) -> None:
 
 
 def _convert(index: Path, manifest: Manifest, path: Path) -> None:
-    temporary = path.with_suffix(".part")
     num_rows = 0
-    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
-        for table in _tables(index):
-            writer.write_batch(_batch(table, index, manifest))
-            num_rows += table.num_rows
-    if num_rows != manifest.num_annotations:
-        problem = f"has {num_rows:,} rows where the manifest says {manifest.num_annotations:,}"
-        raise parquet_error(index, manifest, problem)
-    with temporary.open("r+b") as file:
-        file.write(_checksum(file, os.fstat(file.fileno()).st_size))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with replacing(path, is_locked=True) as part:
+        with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+            for table in _tables(index):
+                writer.write_batch(_batch(table, index, manifest))
+                num_rows += table.num_rows
+        if num_rows != manifest.num_annotations:
+            problem = f"has {num_rows:,} rows where the manifest says {manifest.num_annotations:,}"
+            raise parquet_error(index, manifest, problem)
+        with part.open("r+b") as file:
+            file.write(_checksum(file, os.fstat(file.fileno()).st_size))
     pa.default_memory_pool().release_unused()  # 160 MB after 5 million rows, which the run has better use for
 
 

@@ -14,19 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ib_data.errors import DataError
+from ib_data.file_state import FileState
 from ib_data.stored.manifest import MANIFEST, read_manifest
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A manifest: the inode, time and size of its file, and the checksum of each shard."""
+    """A manifest: the state of its file, and the checksum of each shard."""
 
-    state: tuple[int, int, int]
+    state: FileState
     digests: dict[str, str]
-
-    @property
-    def written_ns(self) -> int:
-        return self.state[1]
 
 
 @dataclass(slots=True)
@@ -47,9 +44,10 @@ class Verified:
             dataset = path.parent.parent.name
             remedy = "open the stream again, from its beginning"
             raise DataError(dataset, "the shard was built again meanwhile", file=str(path), remedy=remedy)
-        if found.st_mtime_ns <= manifest.written_ns:
+        now = FileState.of(found)
+        if now.mtime_ns <= manifest.state.mtime_ns:
             return
-        state = f"{sha256}-{found.st_size}-{found.st_mtime_ns}-{found.st_ino}"
+        state = f"{sha256}-{now.num_bytes}-{now.mtime_ns}-{now.inode}"
         if state not in self._whole:
             with _alone(descriptor):
                 if not self._is_recorded(state):
@@ -59,11 +57,11 @@ class Verified:
 
     def _manifest(self, folder: Path) -> _Seen:
         """What the manifest says now; it is read again where it is another file than before."""
-        found, before = _status_of_manifest(folder), self._manifests.get(folder)
-        if before is None or before.state != (found.st_ino, found.st_mtime_ns, found.st_size):
+        found, before = _state_of_manifest(folder), self._manifests.get(folder)
+        if before is None or before.state != found:
             manifest = read_manifest(folder, folder.parent.name)
             digests = {shard.name: shard.sha256 for shard in manifest.shards} if manifest else {}
-            before = _Seen((found.st_ino, found.st_mtime_ns, found.st_size), digests)
+            before = _Seen(found, digests)
             self._manifests[folder] = before
         return before
 
@@ -78,10 +76,10 @@ class Verified:
             (self.folder / state).touch()
 
 
-def _status_of_manifest(folder: Path) -> os.stat_result:
+def _state_of_manifest(folder: Path) -> FileState:
     path, dataset = folder / MANIFEST, folder.parent.name
     try:
-        return path.stat()
+        return FileState.at(path)
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
         raise DataError(dataset, problem, file=str(path), remedy=f"build {dataset} again") from error

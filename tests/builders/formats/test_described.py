@@ -13,7 +13,8 @@ from official import build, drops, lay, photo, samples
 from ib_data.builders.miniature.server import serve
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.fetcher import Fetcher
-from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build import build_dataset
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
 from ib_data.errors import DataError
@@ -236,4 +237,4 @@ def test_flickr30k_says_where_to_ask_for_its_photos(home, tmp_path) -> None:
     with pytest.raises(DataError) as caught:
         build_dataset(load_card("flickr30k"), job)
     assert "must be fetched by hand (form): request the photos at https://shannon.cs.illinois.edu" in str(caught.value)
-    assert "lay the folder flickr30k-images into a folder and name it with --source" in str(caught.value)
+    assert "put the folder flickr30k-images into a folder and name it with --source" in str(caught.value)

@@ -12,7 +12,9 @@ from official import build, drops, lay, photo, samples, vqa_answer
 
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.fetcher import Fetcher
-from ib_data.builders.write.build import Build, Options, build_dataset
+from ib_data.builders.write.build import build_dataset
+from ib_data.builders.write.build_context import Build
+from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 

@@ -7,7 +7,9 @@ from official import build, drops, lay, photo, samples
 
 from ib_data.builders.miniature.server import miniature_fetcher
 from ib_data.builders.source.folders import SourceFolders
-from ib_data.builders.write.build import Build, Options, build_split
+from ib_data.builders.write.build import build_split
+from ib_data.builders.write.build_context import Build
+from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
 from ib_data.errors import DataError
 

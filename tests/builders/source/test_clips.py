@@ -21,7 +21,8 @@ from ib_data.builders.source.located import Located
 from ib_data.builders.source.media_finder import find_media
 from ib_data.builders.source.row import MediaRef
 from ib_data.builders.source.web.fetcher import Fetcher
-from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build import build_dataset
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card, media_stores
 from ib_data.errors import DataError
@@ -229,7 +230,7 @@ def test_the_clips_of_ivqa_are_asked_of_a_person_or_a_mirror(home, tmp_path) -> 
     source = lay_ivqa(tmp_path / "source", "a1B2c3D4e5F,12,27,What?,a,b,c,d,e")
     official = Fetcher(downloads=home.downloads)
     job = Build(home=home, fetcher=official, folders=SourceFolders((source,)), options=Options())
-    with pytest.raises(DataError, match=r"clips to be cut by oneself.*lay the clips as VIDEO_START_END.mp4") as caught:
+    with pytest.raises(DataError, match=r"clips to be cut by oneself.*put the clips as VIDEO_START_END.mp4") as caught:
         build_dataset(load_card("ivqa"), job)
     assert "--source (or build with --no-media)" in str(caught.value)
     place = tmp_path / "mirror" / "ivqa-clips.invalid" / "a1B2c3D4e5F_12_27.mp4"

@@ -10,8 +10,8 @@ import pytest
 from official import photo
 from PIL import Image
 
-from ib_data.builders.source.web import crawl as crawling
 from ib_data.builders.source.web import crawl_record as crawled
+from ib_data.builders.source.web import crawl_threads as crawling
 from ib_data.builders.source.web import get as web
 from ib_data.builders.source.web.crawl import crawl
 from ib_data.builders.source.web.fetcher import Fetcher

@@ -20,7 +20,9 @@ from ib_data.builders.miniature.world.images import paint
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.crawl import crawl
 from ib_data.builders.source.web.fetcher import Fetcher
-from ib_data.builders.write.build import Build, Options, build_dataset
+from ib_data.builders.write.build import build_dataset
+from ib_data.builders.write.build_context import Build
+from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
 from ib_data.errors import DataError, IbDataError
 
@@ -85,7 +87,7 @@ def test_the_gate_of_ocrvqa_says_what_to_do(cli, home) -> None:
     result = cli("build", "ocrvqa", "--home", home.root)
     assert result.code == 1
     assert "must be fetched by hand (Google Drive)" in result.err
-    assert "lay dataset.json (and the folder images" in result.err
+    assert "put dataset.json (and the folder images" in result.err
 
 
 @pytest.mark.parametrize(

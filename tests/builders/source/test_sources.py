@@ -23,7 +23,7 @@ def test_a_gated_file_says_where_to_ask_and_what_to_lay_where(home) -> None:
     line = str(caught.value)
     place = home.downloads / "s3.amazonaws.com/cvmlp/vqa/mscoco/vqa/v2_Questions_Train_mscoco.zip"
     assert "must be fetched by hand (a form): https://example.org/request" in line
-    assert "lay v2_Questions_Train_mscoco.zip into a folder and name it with --source" in line
+    assert "put v2_Questions_Train_mscoco.zip into a folder and name it with --source" in line
     assert str(place) in line
     place.parent.mkdir(parents=True)
     place.write_bytes(b"laid down by hand")

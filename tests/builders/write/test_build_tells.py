@@ -11,7 +11,8 @@ from sources_of import RIGHT, WRONG, images, put, put_zip, vsr
 
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.fetcher import Fetcher
-from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build import build_dataset
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card, media_stores
 from ib_data.errors import DataError

@@ -12,7 +12,8 @@ from ib_data.builders.source.official_files import SourceFolders
 from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.builders.write import build as build_module
 from ib_data.builders.write import staging
-from ib_data.builders.write.build import Build, build_dataset
+from ib_data.builders.write.build import build_dataset
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.builders.write.check import problems
 from ib_data.cards import load_card

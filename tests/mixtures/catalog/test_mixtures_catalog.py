@@ -153,7 +153,7 @@ def test_two_rebuilds_at_once_leave_one_whole_catalog(tiny_home: Home) -> None:
     for thread in threads:
         thread.join()
     assert rows(tiny_home, "SELECT count(*) FROM annotations") == [(110,)]
-    assert not list(tiny_home.root.glob(".catalog-*"))
+    assert not list(tiny_home.root.glob("*.part"))
 
 
 def snapshot(folder: Path) -> dict[Path, tuple[int, int]]:

@@ -158,7 +158,7 @@ def test_of_a_damaged_body_it_is_said_how_to_find_it(whole_home: Home) -> None:
         (b'"\xff\xfe"', "cannot be read"),
         (b"[" * 100_000, "cannot be read: maximum recursion depth exceeded"),
         (b"[]", "expected a table, found []"),
-        (b"{}", "key 'shards' is missing"),
+        (b"{}", "key 'dataset' is missing"),
         (None, "cannot be read: Is a directory"),
     ],
 )

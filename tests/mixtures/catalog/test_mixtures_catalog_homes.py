@@ -92,10 +92,10 @@ def test_a_full_disk_is_said(empty_home: Home, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_killed_processes_left_is_removed(empty_home: Home) -> None:
-    old, recent = empty_home.root / ".catalog-old", empty_home.root / ".catalog-recent"
-    for folder in (old, recent):
-        folder.mkdir(parents=True)
-        (folder / "catalog.duckdb").write_text("half")
+    empty_home.root.mkdir(parents=True, exist_ok=True)
+    old, recent = (empty_home.root / f"catalog.duckdb.{name}.part" for name in ("0a", "0b"))
+    for file in (old, recent):
+        file.write_text("half")
     os.utime(old, (0, 0))
     query(empty_home, "SELECT 1")
     assert not old.exists()

@@ -8,7 +8,8 @@ from test_templates_lint import findings, one
 
 from ib_data.builders.source.official_files import SourceFolders
 from ib_data.builders.source.web.fetcher import Fetcher
-from ib_data.builders.write.build import Build, build_split
+from ib_data.builders.write.build import build_split
+from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import card_names, load_card
 from ib_data.sample import Annotation, Answer, Turn

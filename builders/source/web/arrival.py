@@ -1,0 +1,90 @@
+"""A file that has arrived: whether it is what its card, or its first download, says."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ib_data.addresses import without_user
+from ib_data.builders.source.web.checksum_record import ChecksumRecord, beside
+from ib_data.builders.source.web.part import validator_of
+from ib_data.cards import SourceFile
+from ib_data.errors import DataError
+from ib_data.file_state import sha256_of
+
+_PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a file that arrived from `address` must be, to be kept at `target`: as its card says, or as pinned there."""
+
+    file: SourceFile
+    dataset: str
+    target: Path
+    address: str
+    sha256: str | None
+    is_official: bool
+
+    @property
+    def is_known(self) -> bool:
+        """Whether size or checksum will tell that the file is whole."""
+        return bool(self.sha256 or self._pinned or (self.is_official and (self.file.num_bytes or self.file.md5)))
+
+    @property
+    def _pinned(self) -> str | None:
+        """The checksum of the first download, where the official one is not known."""
+        record = ChecksumRecord.of(self.target) if self.is_official and not self.sha256 else None
+        return record.pinned if record else None
+
+    def verified(self, part: Path) -> str:
+        """The checksum of `part`; where it is not the file that is expected, it is deleted and DataError raised."""
+        digest, num_bytes = sha256_of(part), part.stat().st_size
+        checks: list[tuple[str, object, object, str]] = [("sha256", self.sha256, digest, self._not_official)]
+        if self.is_official:
+            checks.insert(0, ("size", self.file.num_bytes, num_bytes, self._not_official))
+            checks.append(("sha256", self._pinned, digest, self._changed))
+            if self.file.md5 and not self.file.sha256:
+                checks.append(("md5", self.file.md5, _md5_of(part), self._not_official))
+        wrong = next((check for check in checks if check[1] not in (None, check[2])), None)
+        is_page = _is_web_page(part, self.file.name)
+        if wrong or (not self.is_known and (is_page or not num_bytes)):
+            part.unlink()
+            validator_of(part).unlink(missing_ok=True)
+            problem = f"{wrong[0]} expected {wrong[1]}, found {wrong[2]}" if wrong else "this is not the file"
+            kind = "a web page, perhaps one that asks to sign in" if is_page else "" if num_bytes else "an empty file"
+            problem += f" (the host sent {kind})" if kind else ""
+            remedy = wrong[3] if wrong and not kind else self._not_official
+            raise DataError(self.dataset, problem, file=without_user(self.address), remedy=remedy)
+        return digest
+
+    @property
+    def _not_official(self) -> str:
+        return (
+            f"what arrived was deleted, {self._at_hand}; the host changed the file or the transfer was altered: try "
+            "again, or put the official file into a folder and name it with --source"
+        )
+
+    @property
+    def _changed(self) -> str:
+        return (
+            f"the host sends another file than was fetched here first; what arrived was deleted, {self._at_hand}. To "
+            f"take the new file, delete {beside(self.target, '.sha256')} and run the same command again; to keep the "
+            f"old one, put it back at {self.target}"
+        )
+
+    @property
+    def _at_hand(self) -> str:
+        return f"an earlier copy is at {self.target}" if self.target.exists() else f"no copy is at {self.target}"
+
+
+def _md5_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _is_web_page(path: Path, name: str) -> bool:
+    with path.open("rb") as stream:
+        start = stream.read(200).removeprefix(_BYTE_ORDER_MARK)
+    return _PAGE.match(start) is not None and not name.endswith((".html", ".htm"))

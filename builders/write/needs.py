@@ -1,0 +1,131 @@
+"""What a build of several datasets lacks: the files that a person must fetch, and the bytes that will come."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ib_data.builders.source.official_files import gate_error, is_closed, not_at_hand
+from ib_data.builders.write.build_context import Build
+from ib_data.builders.write.split_choice import chosen_splits
+from ib_data.cards import Card, MediaStore, SourceFile, family, media_stores
+from ib_data.console import note
+from ib_data.errors import DataError, IbDataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What some datasets lack. `by_hand` has, by dataset, an error for each gate that a person must pass first.
+
+    `files` are the annotation files that the build fetches, `media` the archives that it fetches if rows need them.
+    `one_by_one` names the datasets whose images or clips are fetched one by one, in an unknown size.
+    """
+
+    by_hand: Mapping[str, list[DataError]]
+    files: tuple[SourceFile, ...] = ()
+    media: tuple[SourceFile, ...] = ()
+    one_by_one: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str | None:
+        """How many bytes will come, in words; None where nothing will."""
+        parts = [_sum(self.files, "")] if self.files else []
+        parts += [_sum(self.media, "at most ") + " of images and clips"] if self.media else []
+        if self.one_by_one:
+            parts.append(f"those single images or clips of {', '.join(self.one_by_one)} that are not here")
+        return f"to be fetched: {'; '.join(parts)}" if parts else None
+
+
+def needs_of(cards: Iterable[Card], build: Build, split: str | None = None) -> Needs:
+    """What the splits that would be built lack. No row is read and nothing is fetched.
+
+    A dataset that cannot be built at all (`--source` holds nothing of it) is left out: its own build says so.
+    """
+    by_hand: dict[str, dict[str, DataError]] = {}
+    files: dict[str, SourceFile] = {}
+    media: dict[str, SourceFile] = {}
+    one_by_one: dict[str, None] = {}
+    for card in cards:
+        try:
+            lacking, stores = _files(card, build, split), _stores(card, build)
+        except IbDataError:  # of a folder or a name: the dataset's own build says it
+            continue
+        for file in lacking:
+            if card.gate and is_closed(card.gate, file, build.fetcher):
+                error = gate_error(card.name, card.gate, file, build.fetcher)
+                by_hand.setdefault(card.name, {}).setdefault(card.gate.where, error)
+            else:
+                files[file.url] = file
+        for store in stores:
+            archive = None if store.each else store.file
+            if store.gate and is_closed(store.gate, archive, build.fetcher):
+                error = gate_error(card.name, store.gate, archive, build.fetcher)
+                by_hand.setdefault(card.name, {}).setdefault(store.gate.where, error)
+            elif archive:
+                media[archive.url] = archive
+            elif store.each:
+                one_by_one[card.name] = None
+    return Needs(
+        by_hand={name: list(errors.values()) for name, errors in by_hand.items()},
+        files=tuple(files.values()),
+        media=tuple(file for url, file in media.items() if url not in files),
+        one_by_one=tuple(one_by_one),
+    )
+
+
+def tell_needs(cards: Sequence[Card], build: Build, split: str | None = None) -> None:
+    """Print how many bytes the build of these datasets will fetch, before it begins.
+
+    Raises IbDataError if a person must fetch something first, after a line for each of these files; with
+    `allow_missing` prints the names of their datasets instead, so that the others are built.
+    """
+    if build.options.miniature:  # it brings its own files
+        return
+    needs = needs_of(cards, build, split)
+    errors = [error for found in needs.by_hand.values() for error in found]
+    if len(cards) == 1 and errors:
+        raise errors[0]
+    if errors and not build.options.allow_missing:
+        for error in errors:
+            note(str(error))
+        what = f"{len(needs.by_hand)} of {len(cards)} datasets have files that must be fetched by hand"
+        others = " ".join(card.name for card in cards if card.name not in needs.by_hand)
+        remedy = f"; build the others by name ({others}), or add --allow-missing" if others else ""
+        raise IbDataError(f"{what}: {', '.join(needs.by_hand)}; nothing was fetched{remedy}")
+    if errors:
+        note(f"must be fetched by hand, and so cannot be built now: {', '.join(needs.by_hand)}")
+    if needs.line:
+        note(needs.line)
+
+
+def _files(card: Card, build: Build, split: str | None) -> list[SourceFile]:
+    """The files of the chosen splits that are not at hand, each once."""
+    if build.from_hub:
+        return []
+    form, names = chosen_splits(card, build, split, tell=lambda _line: None)  # the build tells it
+    lacking = [not_at_hand(card, name, form, build.folders, build.fetcher) for name in names]
+    return [file for files in lacking for file in files]
+
+
+def _stores(card: Card, build: Build) -> list[MediaStore]:
+    """The stores of the card's media that the build may have to fetch.
+
+    Empty if `--source` holds any of the media: what it lacks of them is not fetched. With `--source` gated stores are
+    left out: the images may be in a folder that does not count, which the build says once it has read the rows.
+    """
+    stores = [store for name in card.media for store in family(name)]
+    if not build.options.media or (build.folders.roots and any(build.source_holds(card, store) for store in stores)):
+        return []
+    parts = [part for name in card.media for part in media_stores()[name].parts or (name,)]
+    return [
+        store
+        for store in map(media_stores().__getitem__, parts)
+        if not (store.file and not store.each and build.fetcher.has(store.file))
+        and not (store.gate and build.folders.roots)
+    ]
+
+
+def _sum(files: Sequence[SourceFile], bound: str) -> str:
+    known = sum(file.num_bytes or 0 for file in files)
+    unknown = sum(file.num_bytes is None for file in files)
+    sizes = [f"{bound}{known:,} bytes"] if known or not unknown else []
+    sizes += [f"{unknown:,} file{'' if unknown == 1 else 's'} of a size that is not known"] if unknown else []
+    return " and ".join(sizes)

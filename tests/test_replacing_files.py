@@ -1,0 +1,152 @@
+"""A file or a folder takes its name when it is whole, and a file that did not change is told by its state."""
+
+import os
+import shutil
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from ib_data.file_state import FileState, sha256_of, state_text
+from ib_data.replacing import new_folder, replacing
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_what_the_block_wrote_takes_the_place(tmp_path: Path, is_locked: bool) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    with replacing(path, is_locked=is_locked) as part:
+        part.write_text("new")
+        assert path.read_text() == "old"
+        assert part.parent == tmp_path
+        assert part.suffix == ".part"
+    assert path.read_text() == "new"
+    assert names(tmp_path) == {"a.json"}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("old")
+
+    def fail() -> None:
+        with replacing(path) as part:
+            part.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == {"a.json"}
+
+
+def test_a_block_may_take_back_what_it_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    with replacing(path) as part:
+        part.write_text("worthless")
+        part.unlink()
+    assert path.read_text() == "old"
+
+
+def _killed_while_writing(path: Path) -> None:
+    """Write half a file in a child process that is killed before the rename."""
+    child = os.fork()
+    if child == 0:
+        with replacing(path, is_locked=True) as part:
+            part.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_a_kill_before_the_rename_leaves_the_old_file_and_the_next_writer_clears_up(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    _killed_while_writing(path)
+    assert path.read_text() == "old"
+    assert names(tmp_path) == {"a.json", "a.json.part"}
+    with replacing(path, is_locked=True) as part:
+        part.write_text("new")
+    assert path.read_text() == "new"
+    assert names(tmp_path) == {"a.json"}
+
+
+def test_two_writers_of_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    both = threading.Barrier(2)
+
+    def write(text: str) -> None:
+        with replacing(path) as part:
+            part.write_text(text)
+            both.wait()
+            assert part.read_text() == text
+
+    threads = [threading.Thread(target=write, args=(text * 1000,)) for text in "xy"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_text() in ("x" * 1000, "y" * 1000)
+    assert names(tmp_path) == {"a.json"}
+
+
+def test_an_error_of_the_disk_names_the_file_and_not_the_temporary_one(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "a.json"
+    with pytest.raises(FileNotFoundError) as caught, replacing(path) as part:
+        part.write_text("new")
+    assert caught.value.filename == str(path)
+
+
+def test_what_is_synced_is_on_the_disk_before_its_name(tmp_path: Path, monkeypatch) -> None:
+    path, seen = tmp_path / "a.json", []
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: seen.append(path.exists()))
+    with replacing(path) as part:
+        part.write_text("new")
+    with replacing(tmp_path / "b.json", sync=False) as part:
+        part.write_text("new")
+    assert seen == [False]
+    with new_folder(tmp_path / "folder") as folder:
+        for name in "cd":
+            (folder / name).write_text(name)
+    assert len(seen) == 3
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    path = tmp_path / "step"
+    (tmp_path / "step.part").mkdir()
+    (tmp_path / "step.part" / "left").write_text("by a killed writer")
+    with new_folder(path) as folder:
+        (folder / "a").write_text("a")
+        assert not path.exists()
+    assert names(path) == {"a"}
+    with pytest.raises(OSError, match="not empty"), new_folder(path) as folder:
+        (folder / "b").write_text("b")
+    assert names(path) == {"a"}
+    with new_folder(path) as folder:
+        (folder / "b").write_text("b")
+        shutil.rmtree(path)
+    assert names(path) == {"b"}
+    with pytest.raises(ValueError, match="stop"), new_folder(tmp_path / "other") as folder:
+        raise ValueError("stop")
+    assert names(tmp_path) == {"step"}
+
+
+def test_a_state_tells_a_changed_file_and_its_text_a_copy(tmp_path: Path) -> None:
+    path, copy = tmp_path / "a", tmp_path / "b"
+    path.write_text("one")
+    before = FileState.at(path)
+    assert FileState.at(path) == before
+    shutil.copy2(path, copy)
+    assert FileState.at(copy) != before
+    assert state_text(copy) == str(before)
+    os.utime(path, ns=(0, before.mtime_ns + 1))
+    assert state_text(path) != str(before)
+    assert sha256_of(path) == sha256_of(copy)
+    assert state_text(tmp_path / "none") == ""
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert state_text(tmp_path / "loop") == ""
