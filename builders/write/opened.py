@@ -7,7 +7,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from ib_data.addresses import without_user
+from ib_data.addresses import mirror_fault
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.builders.write.build_context import Build
@@ -20,7 +20,6 @@ from ib_data.home import MARKER, Home
 from ib_data.stored.manifest import Manifest
 
 MINI_SIZE = 40  # images of the miniature's largest archive
-_SCHEMES = ("file", "http", "https")
 T = TypeVar("T")
 
 
@@ -44,17 +43,6 @@ def opened_build(
     folders = SourceFolders(tuple(path.absolute() for path in sources), home)
     with _fetcher(home, options, mirror, mini_size, datasets) as fetcher:
         yield Build(home=home, fetcher=fetcher, folders=folders, options=options, from_hub=from_hub, report=report)
-
-
-def mirror_fault(mirror: str | None) -> str | None:
-    """What is wrong with the address of a mirror, or None."""
-    try:
-        is_known = mirror is None or urlsplit(mirror).scheme in _SCHEMES
-    except ValueError:
-        is_known = False
-    if is_known:
-        return None
-    return f"--mirror {without_user(str(mirror))}: expected an address that begins with file:, http: or https:"
 
 
 def with_each(cards: Sequence[Card], work: Callable[[Card], list[T]]) -> tuple[list[T], dict[str, IbDataError]]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ib_data.addresses import mirror_fault
 from ib_data.home import Home
 from ib_data.verbs.arguments import home_option, json_option, split_option
 from ib_data.verbs.build.options import build_options
@@ -41,15 +42,14 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     from ib_data.cards.named import stored_cards
 
     cards = stored_cards(names)  # before anything else: an unknown name needs no pyarrow
-    from ib_data.builders.write.opened import mirror_fault
-    from ib_data.face.build import build
-
     if fault := mirror_fault(mirror):
         raise click.UsageError(fault)
     del chosen["engine"]
     if chosen.pop("dry_run"):
         _list_steps(cards, home, as_json, mirror=mirror, **chosen)
         return
+    from ib_data.face.build import build
+
     given = {"source": chosen.pop("sources"), "media": not chosen.pop("no_media"), **chosen}
     with Report(home, as_json) as report:
         build(names, home, mini=mini, mirror=mirror, report=report, **given)
