@@ -14,9 +14,9 @@ import pytest
 
 import ib_data
 from ib_data.cards import card_names, load_card
-from ib_data.choices import AUGMENTS
 from ib_data.mixtures import load_mixture, mixture_names
 from ib_data.mixtures.spec.spec_file import RULES as WEIGHT_RULES
+from ib_data.stream_options import AUGMENTS
 from ib_data.tasks import TASKS
 from ib_data.templates.lint.run import RULES as LINT_RULES
 from ib_data.training.config import FREE, GROWING

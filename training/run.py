@@ -149,7 +149,7 @@ def _require_same(checkpoint: checkpoints.Checkpoint, config: TrainConfig, out: 
 def _another(out: Path) -> str:
     """How to begin a run of its own, with a name that is free."""
     name = next(name for number in count(2) if not (name := out.with_name(f"{out.name}-{number}")).exists())
-    return f"name another --out to begin anew, such as --out {name}"
+    return f"name another --out to start again, such as --out {name}"
 
 
 def _longer(checkpoint: checkpoints.Checkpoint, config: TrainConfig) -> str:

@@ -172,7 +172,7 @@ class _Steps:
         )
         bar = tqdm(total=config.steps, initial=self.done, unit="step", disable=not sys.stderr.isatty())
         try:
-            with bar, loader.naming_deaths():
+            with bar, loader.translate_worker_errors():
                 self._each(loader, bar)
         except KeyboardInterrupt:
             if self.saved < config.steps:  # a second signal also cuts the saving of the last step

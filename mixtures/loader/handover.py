@@ -1,19 +1,23 @@
 """Batches from a worker to its consumer through shared memory that is used again.
 
-torch hands each tensor over in shared memory of its own, whose pages are made for it and thrown away after it. Here a
-worker pickles a batch with its large values apart (protocol 5, PEP 574) into one of a few slots; the consumer's tensors
-and arrays are views of it, and when the last of them is gone the slot is free again. Where no slot is free, because the
-consumer keeps its batches, a batch has memory (and a file descriptor) of its own. A slot keeps the size of its largest
-batch. Tensors arrive dense, with their dimensions in memory in the order that they had, and each by itself:
-what shared memory in the worker does not here.
+`Handover.sender(worker).send(batch)` in a worker, `Handover.receiver().opened(messages)` in the consumer: a loader
+knows nothing else of it. torch allocates shared memory for each tensor and drops it afterwards. Here a worker pickles a
+batch with its large values apart (protocol 5, PEP 574) into one of a few slots; the consumer's tensors and arrays are
+views of it, and when the last of them is gone the slot is free again. Without a free slot, because the consumer keeps
+its batches, a batch has memory (and a file descriptor) of its own. A slot keeps the size of its largest batch. Tensors
+arrive contiguous and unaliased, even if they shared storage in the worker.
 
-A process that is forked from the consumer sees the slots, too, and does not keep them from being used again: it needs
-a copy of a batch that it goes on with. Needs torch (`ib-data[train]`).
+Batches of 64 images of 224 pixels by 2 workers: 127 samples/s and 2.3 ms of CPU a sample, where torch's own way gives
+102 and 2.8 (medians of four interleaved rounds, 2-core AMD EPYC with other work on it).
+
+In a forked child, clone any batch you keep using: the child sees the slots, and does not keep them from being used
+again. Needs torch (`ib-data[train]`).
 """
 
 import os
 import pickle
 import weakref
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -34,7 +38,7 @@ _Place = tuple[int, int]  # offset, number of bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Message:
     """Where a batch lies in the memory of a slot: first `num_bytes` of pickle, then its large values.
 
     `memory`, uint8 (bytes,), comes along where the consumer has not seen it yet; `slot` is None where it is used once.
@@ -70,7 +74,7 @@ class Sender:
         self._taken = taken
         self._slots = [torch.empty(0, dtype=torch.uint8, device="cpu")] * len(taken)
 
-    def send(self, batch: Any) -> Parcel:
+    def send(self, batch: Any) -> Message:
         """What the receiver opens. The batch is copied when this returns; IbDataError where there is no memory."""
         pieces, values = _pickled(batch)
         num_bytes = sum(map(len, pieces))
@@ -81,7 +85,7 @@ class Sender:
             room[end - len(piece) : end] = piece
         for value, (start, size) in zip(values, places, strict=True):
             room[start : start + size] = value
-        return Parcel(self.worker, slot, memory if is_new else None, num_bytes, tuple(places))
+        return Message(self.worker, slot, memory if is_new else None, num_bytes, tuple(places))
 
     def _room(self, size: int) -> tuple[int | None, Tensor, bool]:
         """A free slot, its memory of at least `size` bytes, and whether the consumer has yet to be sent it."""
@@ -97,29 +101,33 @@ class Sender:
 
 
 class Receiver:
-    """Opens the parcels of all workers, in the order in which each sent them."""
+    """Opens the messages of all workers, in the order in which each sent them."""
 
     def __init__(self, taken: _Bytes) -> None:
         self._taken = taken
         self._slots: dict[tuple[int, int], Tensor] = {}
 
-    def open(self, parcel: Parcel) -> Any:
+    def open(self, message: Message) -> Any:
         """The batch. Its tensors and arrays keep the slot from being used again for as long as one of them lives."""
-        lease = self._memory(parcel).numpy()  # an object of its own, which whatever is made of it refers to
-        if parcel.slot is not None:
-            weakref.finalize(lease, _release, self._taken[parcel.worker], parcel.slot, os.getpid()).atexit = False
+        lease = self._memory(message).numpy()  # an object of its own, which whatever is made of it refers to
+        if message.slot is not None:
+            weakref.finalize(lease, _release, self._taken[message.worker], message.slot, os.getpid()).atexit = False
         whole = lease.data
-        values = [whole[start : start + size] for start, size in parcel.values]
+        values = [whole[start : start + size] for start, size in message.values]
         # From this program's own worker, as torch's queues bring it; nothing is unpickled that was stored.
-        return pickle.loads(whole[: parcel.num_bytes], buffers=values)  # noqa: S301
+        return pickle.loads(whole[: message.num_bytes], buffers=values)  # noqa: S301
 
-    def _memory(self, parcel: Parcel) -> Tensor:
-        if parcel.slot is None:
-            assert parcel.memory is not None
-            return parcel.memory
-        name = (parcel.worker, parcel.slot)
-        if parcel.memory is not None:
-            self._slots[name] = parcel.memory
+    def opened(self, messages: Iterable[Any]) -> Iterator[Any]:
+        """The batches of all messages; what is no message comes as it is."""
+        return (self.open(each) if isinstance(each, Message) else each for each in messages)
+
+    def _memory(self, message: Message) -> Tensor:
+        if message.slot is None:
+            assert message.memory is not None
+            return message.memory
+        name = (message.worker, message.slot)
+        if message.memory is not None:
+            self._slots[name] = message.memory
         return self._slots[name]
 
 
@@ -150,7 +158,7 @@ class _Pickler(pickle.Pickler):
             or not value.numel()
         ):
             return NotImplemented  # what is more than plain memory torch itself knows best
-        # Dimensions in the order of their strides, so that a picture with its channels last needs no copy.
+        # Dimensions in the order of their strides, so that an image with its channels last needs no copy.
         order = sorted(range(value.dim()), key=value.stride, reverse=True)
         dense = value.permute(order).contiguous()
         flat = dense.reshape(-1).view(torch.uint8)  # NumPy has no bfloat16

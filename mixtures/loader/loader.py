@@ -19,11 +19,11 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from typing_extensions import TypeVar  # torch brings it; Python 3.13 has the default in typing
 
 from ib_data.errors import IbDataError, os_error_line
-from ib_data.mixtures.loader.handover import Handover, Parcel, Receiver
+from ib_data.mixtures.loader.handover import Handover
 from ib_data.mixtures.loader.image_batch import ImageBatch, stack
 from ib_data.mixtures.loader.ranks import world_and_rank
 from ib_data.mixtures.loader.torch_defaults import cpu_as_default
-from ib_data.mixtures.loader.worker_faults import CUT_OFF, fault_of, name_the_dead
+from ib_data.mixtures.loader.worker_faults import CUT_OFF, fault_of, raise_for_dead_worker
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import Stream
 from ib_data.stored.meter import Meter
@@ -88,8 +88,8 @@ class StreamDataset(IterableDataset[BatchT]):
                 yield self.collate(examples)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of this worker, as plain JSON; IbDataError for a pass with `once`, which is begun anew."""
-        self.refuse_once()
+        """The state of this worker, as plain JSON; IbDataError for a pass with `once`, which has none."""
+        self.require_endless()
         _, num_workers = _worker()
         position = self.start + self._num_made * num_workers * self.batch_size
         own = {"start": self.start, "num_made": self._num_made, "num_workers": num_workers}
@@ -97,7 +97,7 @@ class StreamDataset(IterableDataset[BatchT]):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state; IbDataError where it is of another stream, batch size or number of workers."""
-        self.refuse_once()
+        self.require_endless()
         _, num_workers = _worker()
         table = Table.of(state, "stream", "state of a worker")
         table.only(("start", "num_made", "num_workers", "batch_size", "stream"))
@@ -111,10 +111,10 @@ class StreamDataset(IterableDataset[BatchT]):
             raise table.error(f"expected numbers from 0, found start {start} and num_made {num_made}")
         self.start, self._num_loaded, self._num_made = start, num_made, num_made
 
-    def refuse_once(self) -> None:
+    def require_endless(self) -> None:
         """Raise IbDataError for a dataset that goes once over everything: it has no state."""
         if self.once:
-            raise IbDataError("a pass over everything (once=True) has no state: begin it anew")
+            raise IbDataError("a pass over everything (once=True) has no state: start it again")
 
 
 class StreamLoader(Generic[BatchT]):
@@ -124,7 +124,7 @@ class StreamLoader(Generic[BatchT]):
     step resumes with the batch after it, for any `world`, `workers` and batch size. With `once` each iteration is one
     pass over everything, from the beginning. `meter` adds up what all workers did. Other options as in StreamDataset;
     `start_method` is that of multiprocessing. Batches come through shared memory (see `handover`): keep them as long as
-    you like, but clone what a process goes on with that you fork.
+    you like; in a forked child, clone any batch you keep using, and exit with `os._exit`.
     """
 
     def __init__(
@@ -175,31 +175,31 @@ class StreamLoader(Generic[BatchT]):
             )
         workers = [process for process in multiprocessing.active_children() if process not in others]
         if handover:
-            made = _opened(handover.receiver(), made)
-        with self.naming_deaths():
+            made = handover.receiver().opened(made)
+        with self.translate_worker_errors():
             while (found := self._next(made, workers)) is not None:
                 if begun != self._num_begun and not self.dataset.once:
-                    raise IbDataError("this loader was begun anew meanwhile; make a StreamLoader for each loop")
+                    raise IbDataError("this loader was started again meanwhile; make a StreamLoader for each loop")
                 self.position += 0 if self.dataset.once else self.dataset.batch_size
                 yield found.batch
 
     def state_dict(self) -> dict[str, Any]:
         """What resuming after the batches handed out so far needs, as plain JSON."""
-        self.dataset.refuse_once()
+        self.dataset.require_endless()
         return self.dataset.stream.state(self.position)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state, at the next iteration; IbDataError where it is of another stream."""
-        self.dataset.refuse_once()
+        self.dataset.require_endless()
         self.position = self.dataset.stream.check_state(state)
         self._num_begun += 1
 
     @contextmanager
-    def naming_deaths(self) -> Iterator[None]:
-        """Around a loop over this loader: an IbDataError in one line where a worker dies, or no file can be opened.
+    def translate_worker_errors(self) -> Iterator[None]:
+        """Turns torch's worker-died and too-many-open-files errors into one-line IbDataErrors.
 
-        torch says so by a signal, in the middle of whatever the main thread is doing; the iterator itself can name it
-        only while it waits for a batch.
+        Put it around a loop over this loader: torch raises from a signal handler, in the middle of whatever the main
+        thread is doing, while the iterator itself can translate only what is raised as it waits for a batch.
         """
         try:
             yield
@@ -215,7 +215,7 @@ class StreamLoader(Generic[BatchT]):
         try:
             found = next(made, None)
         except CUT_OFF:
-            name_the_dead(workers)
+            raise_for_dead_worker(workers)
             raise
         self.meter.wait_s += time.perf_counter() - began
         if isinstance(found, _Failure):
@@ -241,7 +241,7 @@ class _Failure:
 
 
 class _Measured(IterableDataset[Any]):
-    """The batches of a dataset with their costs, as _Made, or in a worker as parcels of it.
+    """The batches of a dataset with their costs, as _Made, or in a worker as messages that hold one.
 
     An error comes as a _Failure, for torch would wrap it in a traceback.
     """
@@ -262,10 +262,6 @@ class _Measured(IterableDataset[Any]):
             yield _Failure(str(error))
         except OSError as error:
             yield _Failure(os_error_line(error))
-
-
-def _opened(receiver: Receiver, found: Iterator[Any]) -> Iterator[Any]:
-    return (receiver.open(each) if isinstance(each, Parcel) else each for each in found)
 
 
 def _worker() -> tuple[int, int]:

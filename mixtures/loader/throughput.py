@@ -137,7 +137,7 @@ def _by_workers(
     made = StreamLoader(
         stream, batch_size, _handed_over, world=world, rank=rank, start=start, workers=workers, once=once
     )
-    with made.naming_deaths():
+    with made.translate_worker_errors():
         for num_examples, _pictures in made:
             meter.add(made.meter.take())
             yield num_examples

@@ -1,4 +1,4 @@
-"""What torch raises where a loading worker dies or its batches cannot be received, as one line each."""
+"""One-line errors for what torch raises when a loading worker dies or its batches cannot be received."""
 
 import re
 import time
@@ -17,18 +17,18 @@ _NO_FILES = "Too many open files"
 
 
 def fault_of(error: RuntimeError, position: int) -> IbDataError | None:
-    """The line for an error of torch's loader at `position`; None for one that has nothing to do with the workers."""
+    """The one-line error for torch's `error` at `position`; None where it has nothing to do with the workers."""
     reason = one_line(str(error).partition("\n")[0], 200)
     if reason.startswith(_NO_FILES):
         remedy = "each batch that is kept holds one: clone what you keep, or raise `ulimit -n`"
         return IbDataError(f"too many open files before position {position}; {remedy}")
     if _DIED.search(str(error)):
-        remedy = "it was killed, by want of memory perhaps: use fewer workers, and go on from the last state"
+        remedy = "it was killed, perhaps for lack of memory: use fewer workers, and continue from the last state"
         return IbDataError(f"a loading worker died before position {position}: {reason}; {remedy}")
     return None
 
 
-def name_the_dead(workers: Sequence[BaseProcess]) -> None:
+def raise_for_dead_worker(workers: Sequence[BaseProcess]) -> None:
     """Raise RuntimeError, in torch's words, for a worker that died; return where none did.
 
     torch's own comes out of a signal: at random within seconds, in the main thread alone, and not at all where workers

@@ -1,4 +1,4 @@
-"""The order in which an epoch visits a dataset whose shards are far away: shuffled, yet only a few blocks at a time.
+"""The order in which an epoch reads a dataset whose shards are far away: shuffled, yet only a few blocks at a time.
 
 Rows are cut into blocks of consecutive rows. The blocks come in a keyed order, a window holds the next few of them, and
 the rows of one window come in a keyed order of their own before the next window begins. So a reader that keeps one

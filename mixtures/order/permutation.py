@@ -1,4 +1,4 @@
-"""A keyed bijection on [0, N): the order in which an epoch visits a dataset, without a table.
+"""A keyed bijection on [0, N): the order in which an epoch reads a dataset, without a table.
 
 A Feistel network over ceil(log2 N) bits (halves may differ by one bit) whose round function is the 64-bit finaliser of
 splitmix64; values at or above N walk the cycle until they fall below it, fewer than 2 passes on average because

@@ -74,8 +74,8 @@ class Schedule:
     """The order of one mixture under one seed: a pure function of (stages, sizes, seed, locality, block, position).
 
     The quotas of a stage must sum to a multiple of `block`, and starts must be multiples of it that rise from 0. A
-    member with quota 0 is not drawn there. `sizes` gives the annotations that an epoch of each member visits (what is
-    built). `locality` makes each epoch visit its rows a few blocks at a time. ValueError where a member with a quota
+    member with quota 0 is not drawn there. `sizes` gives the annotations that an epoch of each member takes (what is
+    built). `locality` makes each epoch take its rows a few blocks at a time. ValueError where a member with a quota
     has no size, the block does not divide a table, or stages name other members or begin at other places.
     """
 

@@ -24,7 +24,7 @@ class Units:
 
     @property
     def count(self) -> int:
-        """How many units an epoch visits."""
+        """How many units an epoch has."""
         if self.annotations_per_image > 1:
             return self.rows.num_samples
         return len(self.rows.last_turns) if self.is_chat else self.rows.count

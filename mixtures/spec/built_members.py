@@ -56,7 +56,7 @@ def sources(place: Home | Store, mixture: Mixture) -> dict[str, Source]:
     return {member.name: _source(store, member) for member in mixture.members}
 
 
-def unlike_pinned(mixture: Mixture, found: Mapping[str, Source]) -> list[str]:
+def differing_sizes(mixture: Mixture, found: Mapping[str, Source]) -> list[str]:
     """A phrase for each member that some stage draws from and of which not exactly the pinned size is built.
 
     Both are counted in what the spec pins, annotations or conversations, however the mixture renders.

@@ -67,7 +67,7 @@ class ExampleReader:
         found: list[list[Example]] = [[] for _ in drawn]
         for number, data in self.shards.each([draw.place for draw in drawn]):
             self.quarantine.num_seen += 1
-            self.meter.num_positions += 1
+            self.shards.meter.num_positions += 1
             try:
                 found[number] = self._examples(drawn[number], data)
             except _UnusableError as error:
@@ -79,7 +79,7 @@ class ExampleReader:
                     found[number] = self._decoded(draw, found[number], images)
                 except _UnusableError as error:
                     found[number] = self._replaced(draw, error, images)
-        self.meter.num_examples += sum(map(len, found))
+        self.shards.meter.num_examples += sum(map(len, found))
         return [example for examples in found for example in examples]
 
     def _replaced(self, draw: Drawn, error: _UnusableError, images: "_Images | None") -> list[Example]:
@@ -109,7 +109,7 @@ class ExampleReader:
             annotations = [part.built.annotation_in(sample, row) for row in draw.rows]
         except (OtherContentError, SampleError) as error:
             raise self.shards.damage(draw.place, str(error)) from error
-        self.meter.media_bytes += len(media or b"")
+        self.shards.meter.media_bytes += len(media or b"")
         examples: list[Example] = []
         for number, annotation in enumerate(annotations):
             try:
@@ -147,7 +147,7 @@ class ExampleReader:
                 raise _untrainable(draw.part) from error
             raise _UnusableError(str(error), draw.rows[number]) from error
         finally:
-            self.meter.render_s += time.perf_counter() - began
+            self.shards.meter.render_s += time.perf_counter() - began
 
     def _decoded(self, draw: Drawn, examples: list[Example], images: "_Images") -> list[Example]:
         """The examples of one unit with their image; without augmentation a batch shares equal ones."""
@@ -170,7 +170,7 @@ class ExampleReader:
             except MediaError as error:
                 raise _UnusableError(str(error), row) from error
             finally:
-                self.meter.decode_s += time.perf_counter() - began
+                self.shards.meter.decode_s += time.perf_counter() - began
             if known is not None:
                 images[known] = image
         return [replace(example, pixels=image) for example in examples]
@@ -186,7 +186,7 @@ class ExampleReader:
             position=draw.position,
             reason=str(error),
         )
-        self.meter.num_bad += 1
+        self.shards.meter.num_bad += 1
         self.quarantine.add(bad)
         return bad
 

@@ -29,12 +29,12 @@ class Part:
     renderer: Renderer
     is_pass: bool = False
 
-    @property
+    @cached_property
     def rows(self) -> Rows:
         """The index of the split."""
         return self.units.rows
 
-    @property
+    @cached_property
     def split(self) -> str:
         """train, validation or test."""
         return self.built.split

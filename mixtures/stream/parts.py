@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ib_data.cards import card_names
 from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.keyed import keyed_bits
 from ib_data.mixtures.order.units import Units
-from ib_data.mixtures.spec.built_members import Source, refuse_unknown, sources, unlike_pinned
+from ib_data.mixtures.spec.built_members import Source, differing_sizes, refuse_unknown, sources
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.weights import drawn_names
 from ib_data.mixtures.stream.part import Part
@@ -29,7 +30,7 @@ def find_built(store: Store, mixture: Mixture, *, available: bool) -> tuple[Mixt
     missing = [name for name, source in found.items() if not source.num_built]
     if missing:
         if len(missing) == len(found):
-            store.refuse_other_layout()
+            store.require_layout(card_names())
         _report_missing(spec, missing, available, isinstance(store, LocalStore))
         spec = spec.only(set(found) - set(missing))
     return spec, {name: source for name, source in found.items() if name not in missing}
@@ -57,7 +58,7 @@ def report_sizes(mixture: Mixture, parts: Mapping[str, Part], *, strict: bool) -
     """A note that names the members of which more or less is built than the spec pins; with `strict` IbDataError."""
     members = {member.name: member for member in mixture.members}
     found = {name: Source(members[name], part.card, part.built) for name, part in parts.items()}
-    differing = unlike_pinned(mixture, found)
+    differing = differing_sizes(mixture, found)
     if not differing:
         return
     text = (

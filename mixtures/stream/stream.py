@@ -40,7 +40,7 @@ _READ_AT_ONCE = 64
 class Stream:
     """An endless order of examples; made by `open_stream`. Positions run from 0 to 2**62.
 
-    It may be pickled, for workers that are started anew. `meter` counts what this process read.
+    It may be pickled, for spawned workers. `meter` counts what this process read.
     """
 
     def __init__(

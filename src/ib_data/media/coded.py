@@ -20,7 +20,7 @@ from PIL import GifImagePlugin, Image, JpegImagePlugin, WebPImagePlugin
 from PIL.PngImagePlugin import PngImageFile
 
 from ib_data.media import jpeg, png
-from ib_data.media.faults import MediaError, check_size, naming_faults
+from ib_data.media.faults import MediaError, check_size, translate_decoder_errors
 from ib_data.media.pillow import OWN_SWITCHES
 
 Values = Image.Image | NDArray[np.uint8]
@@ -67,7 +67,7 @@ def _jpeg(data: bytes) -> CodedImage:
     check_size(header.width, header.height)
 
     def decode(divisor: int) -> Values:
-        with naming_faults():
+        with translate_decoder_errors():
             values = jpeg.decode(data, header, divisor)
         if values is None:
             return _by_pillow("JPEG", JpegImagePlugin.JpegImageFile, data).decode(divisor)
@@ -78,7 +78,7 @@ def _jpeg(data: bytes) -> CodedImage:
 
     def check() -> None:
         # An eighth of the scale still reads every coded byte.
-        with naming_faults():
+        with translate_decoder_errors():
             values = jpeg.decode(data, header, jpeg.LARGEST_DIVISOR)
         if values is None:
             _by_pillow("JPEG", JpegImagePlugin.JpegImageFile, data).check()
@@ -96,7 +96,7 @@ def _by_pillow(name: str, plugin: Callable[[Any], Any], data: bytes) -> CodedIma
     check_size(width, height)
 
     def load(divisor: int) -> Any:
-        with OWN_SWITCHES, naming_faults():
+        with OWN_SWITCHES, translate_decoder_errors():
             image = plugin(io.BytesIO(data))  # each time: Pillow keeps what it decoded, at the scale it was asked for
             if divisor > 1:
                 image.draft(None, (max(width // divisor, 1), max(height // divisor, 1)))
@@ -104,7 +104,7 @@ def _by_pillow(name: str, plugin: Callable[[Any], Any], data: bytes) -> CodedIma
         return image
 
     def decode(divisor: int) -> Values:
-        with naming_faults():
+        with translate_decoder_errors():
             return _three_channels(load(divisor))
 
     return CodedImage(format=name, width=width, height=height, decode=decode, check=lambda: load(8))

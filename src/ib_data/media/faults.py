@@ -21,7 +21,7 @@ def check_size(width: int, height: int) -> None:
 
 
 @contextmanager
-def naming_faults() -> Iterator[None]:
+def translate_decoder_errors() -> Iterator[None]:
     """Makes a MediaError of whatever a decoder raises for damaged data inside."""
     try:
         yield

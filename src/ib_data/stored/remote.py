@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from filelock import FileLock
 
 from ib_data.addresses import without_secrets
-from ib_data.cards import card_names
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError, one_line, os_error_line
 from ib_data.home import Home
@@ -111,8 +110,8 @@ class RemoteStore:
         """An upload."""
         return "upload the split again, manifest.json last"
 
-    def refuse_other_layout(self) -> None:
-        """Raise IbDataError where no dataset's folder is under the URL: it is a wrong one.
+    def require_layout(self, datasets: Collection[str]) -> None:
+        """Raise IbDataError where no folder of one of `datasets` is under the URL: it is a wrong one.
 
         A store that lists nothing (many web servers) is not judged.
         """
@@ -122,7 +121,7 @@ class RemoteStore:
             names = set()
         except Exception:
             return
-        if names.isdisjoint(card_names()):
+        if names.isdisjoint(datasets):
             found = f"found {', '.join(sorted(names)[:_NAMES_SHOWN])}" if names else "there is nothing"
             expected = f"expected {self._shown}/DATASET/SPLIT/{MANIFEST}, as in a home's folder shards"
             raise IbDataError(one_line(f"{self._shown}: {found}; {expected}"))
@@ -278,7 +277,7 @@ class RemoteStore:
         return self._connected()[2]
 
     def _connected(self) -> tuple[int, Any, str]:
-        """Process, file system and root path; made anew in each process, since its threads do not survive a fork."""
+        """Process, file system and root path; made again in each process, since its threads do not survive a fork."""
         if self._connection is None or self._connection[0] != os.getpid():
             from fsspec.core import url_to_fs
 

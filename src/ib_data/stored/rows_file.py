@@ -70,7 +70,7 @@ def open_rows_file(folder: Path, manifest: Manifest, cache: Path) -> pa.Table:
         table = _mapped(path, manifest)
         if table is not None:
             return table
-        _refuse_another_index(folder / INDEX, manifest)
+        _require_index(folder / INDEX, manifest)
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
             table = _mapped(path, manifest)  # another process may have made it meanwhile
@@ -130,7 +130,7 @@ def _checksum(file: BinaryIO, num_bytes: int) -> bytes:
     return found.to_bytes(_CHECKSUM_BYTES, "little")
 
 
-def _refuse_another_index(index: Path, manifest: Manifest) -> None:
+def _require_index(index: Path, manifest: Manifest) -> None:
     try:
         with index.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -53,8 +53,8 @@ class Store(Protocol):
     def remedy(self, dataset: str) -> str:
         """What mends a split that is damaged there, for a message."""
 
-    def refuse_other_layout(self) -> None:
-        """Raise IbDataError where the place holds no dataset at all, but something else or nothing."""
+    def require_layout(self, datasets: Collection[str]) -> None:
+        """Raise IbDataError where the place holds none of all known `datasets`, but something else or nothing."""
 
 
 class LocalStore:
@@ -89,7 +89,7 @@ class LocalStore:
                 what = f"{found.st_size:,}" if stat.S_ISREG(found.st_mode) else "no plain file"
                 problem = f"expected {shard.num_bytes:,} bytes as the manifest says, found {what}"
                 raise DataError(dataset, problem, file=str(path), remedy=f"build {dataset} again")
-            self._verified.refuse_altered(path, descriptor, found, shard.sha256)
+            self._verified.require_unaltered(path, descriptor, found, shard.sha256)
         except BaseException:
             os.close(descriptor)
             raise
@@ -107,7 +107,7 @@ class LocalStore:
         """A build."""
         return f"build {dataset} again"
 
-    def refuse_other_layout(self) -> None:
+    def require_layout(self, datasets: Collection[str]) -> None:
         """A home may hold anything: what is not built there is said by itself."""
 
 

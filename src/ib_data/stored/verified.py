@@ -37,7 +37,7 @@ class Verified:
     _manifests: dict[Path, _Seen] = field(default_factory=dict)
     _whole: set[str] = field(default_factory=set)
 
-    def refuse_altered(self, path: Path, descriptor: int, found: os.stat_result, sha256: str) -> None:
+    def require_unaltered(self, path: Path, descriptor: int, found: os.stat_result, sha256: str) -> None:
         """Raise DataError where the open shard `path`, with the status `found`, is not the one of that checksum.
 
         That is the checksum of the manifest that the reader knows; the one there now must name the same.
@@ -46,14 +46,14 @@ class Verified:
         if manifest.digests.get(path.name) != sha256:
             dataset = path.parent.parent.name
             remedy = "open the stream again, from its beginning"
-            raise DataError(dataset, "the shard was built anew meanwhile", file=str(path), remedy=remedy)
+            raise DataError(dataset, "the shard was built again meanwhile", file=str(path), remedy=remedy)
         if found.st_mtime_ns <= manifest.written_ns:
             return
         state = f"{sha256}-{found.st_size}-{found.st_mtime_ns}-{found.st_ino}"
         if state not in self._whole:
             with _alone(descriptor):
                 if not self._is_recorded(state):
-                    _refuse_other(path, descriptor, sha256)
+                    _require_sha256(path, descriptor, sha256)
                     self._record(state)
             self._whole.add(state)
 
@@ -99,11 +99,11 @@ def _alone(descriptor: int) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def _refuse_other(path: Path, descriptor: int, sha256: str) -> None:
+def _require_sha256(path: Path, descriptor: int, sha256: str) -> None:
     with open(descriptor, "rb", closefd=False) as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:
         dataset = path.parent.parent.name
         problem = f"expected sha256 {sha256} as the manifest says, found {found}"
-        remedy = f"it was altered after the build, or built anew meanwhile: build {dataset} again"
+        remedy = f"it was altered after the build, or built again meanwhile: build {dataset} again"
         raise DataError(dataset, problem, file=str(path), remedy=remedy)

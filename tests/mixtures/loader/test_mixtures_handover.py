@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
-from ib_data.mixtures.loader.handover import Handover, Parcel, Receiver, Sender
+from ib_data.mixtures.loader.handover import Handover, Message, Receiver, Sender
 from ib_data.mixtures.loader.image_batch import ImageBatch
 from ib_data.mixtures.loader.loader import StreamLoader
 from ib_data.mixtures.stream.stream import Stream, open_stream
@@ -96,12 +96,12 @@ def same(found: Any, expected: Any) -> bool:
 
 def test_a_slot_is_used_again_once_nothing_of_its_batch_is_left() -> None:
     sender, receiver = pair()
-    parcels = []
+    messages = []
     for value in range(6):
-        parcels.append(sender.send(numbers(value)))
-        assert receiver.open(parcels[-1]).tolist()[::50_000] == [value, value]
-    assert [parcel.slot for parcel in parcels] == [0] * 6
-    assert [parcel.memory is not None for parcel in parcels] == [True, *[False] * 5]
+        messages.append(sender.send(numbers(value)))
+        assert receiver.open(messages[-1]).tolist()[::50_000] == [value, value]
+    assert [message.slot for message in messages] == [0] * 6
+    assert [message.memory is not None for message in messages] == [True, *[False] * 5]
 
 
 def views(batch: torch.Tensor) -> list[Any]:
@@ -113,9 +113,9 @@ def test_any_view_of_a_batch_keeps_its_values(which: int) -> None:
     sender, receiver = pair()
     kept = [views(receiver.open(sender.send(numbers(7))))[which]]
     for value in range(20, 26):
-        parcel = sender.send(numbers(value))
-        receiver.open(parcel)
-        assert parcel.slot == 1
+        message = sender.send(numbers(value))
+        receiver.open(message)
+        assert message.slot == 1
     assert set(np.asarray(kept[0]).reshape(-1).tolist()) <= {7, 0}  # 0: the higher bytes of each number
     kept.clear()
     gc.collect()
@@ -126,17 +126,17 @@ def test_a_small_value_that_is_kept_keeps_no_slot() -> None:
     sender, receiver = pair()
     kept = []
     for number in range(4):
-        parcel = sender.send({"large": numbers(number), "small": torch.full((64,), number)})
-        kept.append(receiver.open(parcel)["small"])
-        assert parcel.slot == 0
+        message = sender.send({"large": numbers(number), "small": torch.full((64,), number)})
+        kept.append(receiver.open(message)["small"])
+        assert message.slot == 0
     assert [small.tolist() for small in kept] == [[number] * 64 for number in range(4)]
 
 
 def test_a_consumer_that_keeps_everything_gets_memory_of_its_own() -> None:
     sender, receiver = pair()
-    parcels: list[Parcel] = [sender.send(numbers(value)) for value in range(5)]
-    kept = [receiver.open(parcel) for parcel in parcels]
-    assert [parcel.slot for parcel in parcels] == [0, 1, None, None, None]
+    messages: list[Message] = [sender.send(numbers(value)) for value in range(5)]
+    kept = [receiver.open(message) for message in messages]
+    assert [message.slot for message in messages] == [0, 1, None, None, None]
     assert [tensor[99_999].item() for tensor in kept] == [0, 1, 2, 3, 4]
 
 
@@ -160,9 +160,9 @@ def test_a_slot_grows_with_its_batches_and_stays_large() -> None:
     sizes = (10, 100_000, 10, 100_000, 110_000, 200_000)
     came = []
     for size in sizes:
-        parcel = sender.send(numbers(size, size))
-        came.append(parcel.memory is not None)
-        found = receiver.open(parcel)
+        message = sender.send(numbers(size, size))
+        came.append(message.memory is not None)
+        found = receiver.open(message)
         assert (len(found), found[-1].item()) == (size, size)
         del found
     assert came == [True, True, False, False, False, True]
@@ -200,16 +200,16 @@ def test_batches_that_are_kept_are_those_of_no_workers(picture_home: Home, start
 
 
 def test_slots_go_round_between_processes(picture_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    parcels: list[Parcel] = []
-    open_parcel = Receiver.open
+    messages: list[Message] = []
+    open_message = Receiver.open
 
-    def noted(receiver: Receiver, parcel: Parcel) -> Any:
-        parcels.append(parcel)
-        return open_parcel(receiver, parcel)
+    def noted(receiver: Receiver, message: Message) -> Any:
+        messages.append(message)
+        return open_message(receiver, message)
 
     monkeypatch.setattr(Receiver, "open", noted)
     expected = [batch.images.sum().item() for batch in islice(StreamLoader(opened(picture_home), 64), 30)]
     found = [batch.images.sum().item() for batch in islice(StreamLoader(opened(picture_home), 64, workers=2), 30)]
     assert found == expected
-    assert len(parcels) == 30
-    assert all(parcel.slot is not None for parcel in parcels)  # the 8 slots of 2 workers are enough
+    assert len(messages) == 30
+    assert all(message.slot is not None for message in messages)  # the 8 slots of 2 workers are enough

@@ -140,7 +140,7 @@ def test_pictures_come_once_and_stored_bytes_stay_behind(picture_home: Home) -> 
     assert all((example.media or b"").startswith(b"\xff\xd8") for example in undecoded.examples)
 
 
-def test_the_same_from_workers_that_are_started_anew(picture_home: Home) -> None:
+def test_spawned_workers_give_the_same(picture_home: Home) -> None:
     stream = opened(picture_home, images=ImageOptions(image_px=16, augment="mild"))
     here = list(islice(StreamLoader(stream, 4), 2))
     spawned = list(islice(StreamLoader(stream, 4, workers=1, start_method="spawn"), 2))
@@ -159,7 +159,7 @@ def test_once_is_a_pass_over_everything(tiny_home: Home) -> None:
     assert sorted(row for rank in ranks for batch in rank for row in batch) == sorted(seen)
 
 
-def test_a_pass_that_was_left_early_begins_anew(tiny_home: Home) -> None:
+def test_a_pass_that_was_left_early_starts_again(tiny_home: Home) -> None:
     for workers in (0, 2):
         loader = StreamLoader(opened(tiny_home), 10, ids, workers=workers, once=True)
         next(iter(loader))
@@ -169,7 +169,7 @@ def test_a_pass_that_was_left_early_begins_anew(tiny_home: Home) -> None:
         next(iter(plain))
         assert sum(len(batch) for batch in plain) == 64
     for state_of in (loader.state_dict, dataset.state_dict):
-        with pytest.raises(IbDataError, match="has no state: begin it anew"):
+        with pytest.raises(IbDataError, match="has no state: start it again"):
             state_of()
 
 
@@ -232,12 +232,12 @@ def test_an_endless_loop_that_was_left_behind_is_refused(tiny_home: Home, worker
     loader = StreamLoader(opened(tiny_home), 16, positions, workers=workers)
     old, new = iter(loader), iter(loader)
     assert [next(old)[0], next(old)[0], next(new)[0]] == [0, 16, 32]
-    with pytest.raises(IbDataError, match="begun anew meanwhile; make a StreamLoader for each loop"):
+    with pytest.raises(IbDataError, match="started again meanwhile; make a StreamLoader for each loop"):
         next(old)
     assert next(new)[0] == 48
     state = loader.state_dict()
     loader.load_state_dict(state)
-    with pytest.raises(IbDataError, match="begun anew"):
+    with pytest.raises(IbDataError, match="started again"):
         next(new)
     assert next(iter(loader))[0] == 64
 
@@ -313,7 +313,8 @@ def test_a_killed_worker_is_said_with_the_place_to_go_on_from(tiny_home: Home) -
 @may_meet_a_finalizer
 def test_a_worker_that_dies_while_the_consumer_works_is_named(tiny_home: Home) -> None:
     loader = StreamLoader(opened(tiny_home), 8, _pid, workers=1, start_method="fork")
-    with pytest.raises(IbDataError, match=r"a loading worker died before position 8: .*killed"), loader.naming_deaths():
+    dies = pytest.raises(IbDataError, match=r"a loading worker died before position 8: .*killed")
+    with dies, loader.translate_worker_errors():
         _kill_the_first(loader)
 
 

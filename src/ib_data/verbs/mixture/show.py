@@ -34,7 +34,7 @@ def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> No
     ib-data mixture show my.toml --samples 1000000 --json
     """
     from ib_data.mixtures import load_mixture
-    from ib_data.mixtures.spec.built_members import refuse_unknown, sources, unlike_pinned
+    from ib_data.mixtures.spec.built_members import differing_sizes, refuse_unknown, sources
     from ib_data.mixtures.spec.overview import drawn_apart, member_rows, stage_rows
     from ib_data.mixtures.spec.weights import TOTAL_QUOTA
 
@@ -53,7 +53,7 @@ def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> No
             click.echo(_stages(mixture, stages))
         for phrase in drawn_apart(rows, samples):
             click.echo(f"note: a cycle of the order has {TOTAL_QUOTA:,} slots: {phrase}")
-    if strict and (differing := unlike_pinned(mixture, found)):
+    if strict and (differing := differing_sizes(mixture, found)):
         remedy = "build the rest, or leave out --strict"
         raise IbDataError(f"mixture {mixture.name}: {'; '.join(differing)}; {remedy}")
 
