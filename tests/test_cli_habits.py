@@ -59,7 +59,7 @@ def test_every_option_has_its_variables(path: str) -> None:
     assert len(seen) == len(set(seen))
 
 
-@pytest.mark.parametrize("path", set(COMMANDS) - WITHOUT_JSON)
+@pytest.mark.parametrize("path", sorted(set(COMMANDS) - WITHOUT_JSON))
 def test_every_verb_has_home_json_quiet_and_verbose(path: str) -> None:
     names = {name for option in COMMANDS[path].params for name in option.opts}
     assert {"--home", "--json", "-q", "--quiet", "-v", "--verbose"} <= names
