@@ -88,8 +88,15 @@ def test_without_a_terminal_a_line_comes_at_most_every_ten_seconds(clock, capfd)
             shown.add()
         clock[0] += 1
     lines = capfd.readouterr().err.splitlines()
-    assert lines[0] == "vsr/train: 40 of 200 (20%) shards, 10 s"
+    assert lines[0] == "vsr/train: 40 of 200 shards (20%), 10 s"
     assert [line.split()[1] for line in lines] == ["40", "80", "100"]
+
+
+def test_the_last_line_is_not_printed_twice(clock, capfd) -> None:
+    with Progress("vsr/train", total=1, unit="shard") as shown:
+        clock[0] += 38
+        shown.add()
+    assert capfd.readouterr().err.splitlines() == ["vsr/train: 1 of 1 shard (100%), 38 s"]
 
 
 def test_a_short_step_prints_nothing_without_a_terminal(clock, capfd) -> None:

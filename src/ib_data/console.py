@@ -195,6 +195,7 @@ class Progress:
         self.is_bar = _verbosity > QUIET and sys.stderr.isatty()
         self.is_silent = _verbosity <= QUIET
         self.began_s = self.told_s = time.monotonic()
+        self._told_done = done
         self._bar: tqdm[Any] | None = None
 
     def __enter__(self) -> "Progress":
@@ -218,7 +219,8 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
         now = time.monotonic()
-        if _error is None and not self.is_bar and self.told_s > self.began_s:
+        is_new = self.told_s > self.began_s and self.done != self._told_done
+        if _error is None and not self.is_bar and is_new:
             self._tell(now)
         if _error is None:
             debug(f"{self.what}: {seconds_text(now - self.began_s)}")
@@ -234,12 +236,13 @@ class Progress:
             self._tell(now, state)
 
     def _tell(self, now: float, state: str = "") -> None:
-        self.told_s = now
+        self.told_s, self._told_done = now, self.done
         amount = size_text if self.unit == "B" else (lambda number: f"{number:,}")
-        of_all = f" of {amount(self.total)} ({self.done / self.total:.0%})" if self.total else ""
+        of_all = f" of {amount(self.total)}" if self.total else ""
+        share = f" ({self.done / self.total:.0%})" if self.total else ""
         unit = "" if self.unit in ("", "B") else f" {self.unit}{'' if (self.total or self.done) == 1 else 's'}"
         tail = f", {state}" if state else ""
-        note(f"{self.what}: {amount(self.done)}{of_all}{unit}, {seconds_text(now - self.began_s)}{tail}")
+        note(f"{self.what}: {amount(self.done)}{of_all}{unit}{share}, {seconds_text(now - self.began_s)}{tail}")
 
 
 def progress(items: Iterable[T], what: str, unit: str, total: int | None = None) -> Iterator[T]:
