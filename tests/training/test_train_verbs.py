@@ -21,7 +21,7 @@ def test_generate_prints_one_line(tmp_path) -> None:
     result = invoke(*shared, "--image", tmp_path / "red.png")
     assert result.exit_code == 0, result.exception
     assert len(result.stdout.splitlines()) == 1
-    for image, said in (("bad.png", "bad.png: not a picture"), ("absent.png", "found no such file")):
+    for image, said in (("bad.png", "bad.png: not an image"), ("absent.png", "found no such file")):
         fault = invoke(*shared, "--image", tmp_path / image).exception
         assert isinstance(fault, IbDataError)
         assert said in str(fault)

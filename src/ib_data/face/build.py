@@ -94,4 +94,4 @@ def _renew_catalog(home: Home, is_asked: bool) -> None:
         rebuild(home)
     except IbDataError as error:  # of another dataset: what was asked for is built
         if is_asked:
-            note(f"the catalog was not renewed: {error}")
+            note(f"the catalog was not updated: {error}")

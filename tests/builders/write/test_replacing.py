@@ -267,7 +267,7 @@ def test_the_kind_of_a_build_is_told_in_every_view(cli, home, source, tmp_path) 
     assert cli("show", "vqav2", "--home", home.root).out.startswith(f"vqav2/train: {kind}\n")
     page = tmp_path / "page.html"
     assert cli("show", "vqav2", "--html", page, "--home", home.root).code == 0
-    assert f"annotations: {kind}</dd>" in page.read_text()
+    assert f"annotations: {kind}; " in page.read_text()
     sql = "SELECT kind, num_drops FROM datasets WHERE name = 'vqav2' AND split = 'train'"
     assert json.loads(cli("sql", sql, "--format", "json", "--home", home.root).out) == [{"kind": kind, "num_drops": 0}]
 
