@@ -3,8 +3,6 @@
 import hashlib
 import os
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from official import lay_vqav2
 
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.fetcher import Fetcher
+from ib_data.builders.write import shard_writer as shards
 from ib_data.builders.write.build import build_dataset
 from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
@@ -25,28 +24,6 @@ from ib_data.stored.built_split import open_built
 from ib_data.stored.index import DROPS_SCHEMA, write_table
 from ib_data.stored.manifest import DROPS, read_manifest
 
-# A build that kills itself, without any clean-up, at the n-th call of a step.
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from test_restart import build
-from ib_data.builders.write import shard_writer as shards
-from ib_data.home import Home
-
-step, number, home, source = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
-owner = {"replace": Path, "write": shards._Hashed, "write_text": Path}[step]
-real, calls = getattr(owner, step), []
-
-def counted(*args, **kwargs):
-    calls.append(1)
-    if len(calls) == number:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*args, **kwargs)
-
-setattr(owner, step, counted)
-build(Home(home), source, workers=1)
-"""
-
 
 def build(home: Home, source: Path, workers: int) -> None:
     options = Options(workers=workers, samples_per_shard=2)
@@ -57,11 +34,26 @@ def build(home: Home, source: Path, workers: int) -> None:
 
 
 def build_killed(step: str, number: int, home: Home, source: Path) -> None:
-    """A build that is killed, for sure, at the n-th call of a step."""
-    command = [sys.executable, "-c", KILLED, step, str(number), str(home.root), str(source)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
-    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    """A build that kills itself at the n-th call of a step, without any clean-up, in a process of its own."""
+    owner = {"replace": Path, "write": shards._Hashed, "write_text": Path}[step]
+    real, calls = getattr(owner, step), []
+
+    def counted(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **kwargs)
+
+    pid = os.fork()  # a fresh interpreter takes a second more
+    if pid == 0:
+        setattr(owner, step, counted)
+        try:
+            build(home, source, workers=1)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status)
+    assert os.WTERMSIG(status) == signal.SIGKILL
 
 
 def killed(_job: object) -> None:
