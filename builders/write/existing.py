@@ -73,7 +73,7 @@ def require_replace(
     """
     if options.miniature and not earlier.recipe.get("miniature"):
         problem = f"{earlier.split} is built here from official files, and the miniature would replace it"
-        raise DataError(earlier.dataset, problem, remedy="name another --home")
+        raise DataError(earlier.dataset, problem, remedy="choose another --home")
     is_first_official = bool(earlier.recipe.get("miniature")) and not options.miniature
     worse = list(_worse(earlier.recipe, recipe))
     if num_annotations is not None and num_annotations < earlier.num_annotations:
@@ -84,7 +84,7 @@ def require_replace(
             f"{earlier.split} is built here with {earlier.num_annotations:,} annotations{kind}; this build would "
             f"replace it: {', '.join(worse)}"
         )
-        raise DataError(earlier.dataset, problem, remedy="replace it with --replace, or name another --home")
+        raise DataError(earlier.dataset, problem, remedy="replace it with --replace, or choose another --home")
 
 
 def require_replace_damaged(target: Path, dataset: str, options: Options, num_annotations: int) -> None:
@@ -100,7 +100,7 @@ def require_replace_damaged(target: Path, dataset: str, options: Options, num_an
         worse.append("without media in place of media")
     if worse and not options.replace:
         problem = f"its manifest is damaged, and this build would be worse by its index: {', '.join(worse)}"
-        remedy = "build all of it, replace it with --replace, or name another --home"
+        remedy = "build all of it, replace it with --replace, or choose another --home"
         raise DataError(dataset, problem, file=str(target / MANIFEST), remedy=remedy)
 
 

@@ -80,9 +80,9 @@ def os_error_line(error: OSError) -> str:
     """What went wrong on the disk, in one line: the file, the reason, and the remedy where there is one."""
     place = f"{error.filename}: " if error.filename else ""
     if error.errno in _NO_SPACE:
-        return f"{place}the disk is full; free some space, or name another --home, and run the same command again"
+        return f"{place}the disk is full; free some space, or choose another --home, and run the same command again"
     if error.errno in _CLOSED:  # it may have been read
-        return f"{place}{error.strerror}; open it to this user, or name another --home"
+        return f"{place}{error.strerror}; open it to this user, or choose another --home"
     if error.errno == errno.EROFS:
-        return f"{place}cannot be written ({error.strerror}); name another --home"
+        return f"{place}cannot be written ({error.strerror}); choose another --home"
     return f"{place}{error.strerror or error}"

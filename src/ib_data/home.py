@@ -41,7 +41,7 @@ class Home:
         try:
             str(root).encode("utf-8")
         except UnicodeEncodeError as error:
-            remedy = "set LC_ALL=C.UTF-8, or name another --home"
+            remedy = "set LC_ALL=C.UTF-8, or choose another --home"
             raise IbDataError(f"--home {chosen}: the locale cannot read this name; {remedy}") from error
         return cls(root)
 

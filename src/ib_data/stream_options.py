@@ -27,7 +27,9 @@ class ImageOptions:
     """
 
     image_px: int = setting(224, "Side of the square that each image becomes, in pixels.", least=1, most=4096)
-    decode: str = setting("exact", "How images become small: as Pillow does it, or faster by torch.", choices=DECODES)
+    decode: str = setting(
+        "exact", "How images are resized: exactly as Pillow does, or faster with torch.", choices=DECODES
+    )
     augment: str = setting("none", "How training crops images.", choices=AUGMENTS)
 
     def __post_init__(self) -> None:
@@ -45,13 +47,15 @@ class StreamOptions:
     sample may be unusable before a process stops.
     """
 
-    annotations_per_image: int = setting(1, "Up to so many annotations of an image at a position.", least=1, most=1024)
-    local_order: bool = setting(False, "Visit shards block by block, for those that are far away.")
+    annotations_per_image: int = setting(
+        1, "Maximum number of annotations of one image per position.", least=1, most=1024
+    )
+    local_order: bool = setting(False, "Block shuffle: read shards block by block, for remote shards.")
     images: ImageOptions | None = None
     templates: Path | None = setting(  # noqa: RUF009 (a field, as `dataclasses.field` is)
-        None, "Folder of TASK.toml files that come before the packaged ones.", kind=Path
+        None, "Folder of TASK.toml files that override the packaged ones.", kind=Path
     )
-    max_bad_share: float = setting(0.01, "Share of positions whose sample may be unusable.", least=0, most=1)
+    max_bad_share: float = setting(0.01, "Share of positions that may have an unusable sample.", least=0, most=1)
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -235,7 +235,7 @@ def check_space(part: Path, need: int, dataset: str) -> None:
     free = shutil.disk_usage(part.parent).free
     if need > free:
         problem = f"needs {size_text(need)}, the disk has {size_text(free)} free"
-        raise DataError(dataset, problem, file=str(part), remedy="free some space, or name another --home")
+        raise DataError(dataset, problem, file=str(part), remedy="free some space, or choose another --home")
 
 
 def _reason(error: Exception) -> str:

@@ -227,7 +227,7 @@ def test_a_read_only_home_is_one_line(cli, home, source, monkeypatch) -> None:
     result = cli("build", "vqav2", "--source", source, "--home", home.root)
     assert (result.code, result.err) == (
         1,
-        f"ib-data: {home.root}: cannot be written (Read-only file system); name another --home\n",
+        f"ib-data: {home.root}: cannot be written (Read-only file system); choose another --home\n",
     )
 
 
@@ -258,7 +258,7 @@ def test_the_miniature_does_not_replace_official_files(cli, home, source) -> Non
     build(home, source)
     result = cli("build", "vqav2", "--mini", "--home", home.root)
     assert result.code == 1
-    assert "the miniature would replace it; name another --home" in result.err
+    assert "the miniature would replace it; choose another --home" in result.err
     assert read_manifest(home.split("vqav2", "train"), "vqav2").recipe["miniature"] is False
     assert cli("build", "vqav2", "--mini", "--source", source, "--home", home.root).code == 2
 

@@ -61,7 +61,7 @@ def test_a_worse_build_needs_replace_and_is_refused_before_it_is_planned(
     assert (result.code, result.err) == (
         1,
         f"ib-data: vqav2: train is built here with 8 annotations, {share}; this build would replace it: {says}; "
-        "replace it with --replace, or name another --home\n",
+        "replace it with --replace, or choose another --home\n",
     )
     assert state(home) == before
     result = built(*options, "--replace")
@@ -199,7 +199,7 @@ def test_official_data_replace_the_miniature_and_not_the_other_way_round(cli, ho
     assert result.code == 0
     assert "vqav2/train: official data replace the miniature of " in result.err
     result = cli(*mini, "--replace")
-    assert (result.code, "the miniature would replace it; name another --home" in result.err) == (1, True)
+    assert (result.code, "the miniature would replace it; choose another --home" in result.err) == (1, True)
 
 
 def test_a_source_of_which_no_row_is_kept_is_an_error_and_replaces_nothing(home, built, source) -> None:
