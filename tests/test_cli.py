@@ -132,7 +132,8 @@ def test_a_folder_that_is_closed_to_a_reader_is_not_called_one_that_cannot_be_wr
     monkeypatch.setattr(Path, "exists", closed)
     result = cli("list", "--home", home.root)
     assert result.code == 1
-    assert result.err == f"ib-data: {home.root}: Permission denied; open it to this user, or choose another --home\n"
+    assert f"{home.root}: Permission denied" in result.err
+    assert "choose another --home" in result.err
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ class Files:
             return loads(data)
         except KeyTwiceError as error:
             place = ": ".join(filter(None, (row, error.place)))
-            problem = f"the key {quoted(error.key)} stands twice in one object, of which JSON would keep the last alone"
+            problem = f"the key {quoted(error.key)} occurs twice in one object, of which JSON would keep the last alone"
             remedy = "two files joined into one? Fetch the official file again"
             raise DataError(self.dataset, problem, file=self.name(role), row=place or None, remedy=remedy) from error
         except (ValueError, RecursionError) as error:

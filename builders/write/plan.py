@@ -90,7 +90,7 @@ def group(
         if not row_id:
             raise DataError(files.dataset, f"entry {number} (counted from 0) has an empty id", file=files.names())
         if seen.setdefault(row_id, number) != number:
-            problem = f"annotation id {row_id!r} stands twice (entries {seen[row_id]} and {number}, counted from 0)"
+            problem = f"annotation id {row_id!r} occurs twice (entries {seen[row_id]} and {number}, counted from 0)"
             raise DataError(files.dataset, problem, file=files.names(), remedy="fetch the official file again")
         if isinstance(row, Drop):
             drops.append(replace(row, near=row.near or near))

@@ -183,7 +183,7 @@ Prose.
     [
         ("---\nname", "name", "expected YAML between two lines of ---"),
         ("title: Toy", "title: [Toy", "the front matter is not YAML"),
-        ("title: Toy", "title: Toy\ntitle: Other", "key 'title' stands twice"),
+        ("title: Toy", "title: Toy\ntitle: Other", "key 'title' occurs twice"),
         ("fields: [caption]", "fields: [captoin]", "fields: unknown name 'captoin'; did you mean 'caption'"),
         ("coco_val2014", "coco_vla2014", "media: unknown name 'coco_vla2014'; did you mean 'coco_val2014'"),
         ("split: test}\nsplits", "split: tset}\nsplits", "files: split: unknown name 'tset'; did you mean 'test'"),

@@ -172,7 +172,7 @@ class Archive:
     def _twice(self, one: str, other: str) -> DataError:
         if one == other:
             return self._error(f"holds member {one!r} twice, with different bytes")
-        return self._error(f"members {one!r} and {other!r} have one name and different bytes")
+        return self._error(f"members {one!r} and {other!r} have the same name but different bytes")
 
     @contextmanager
     def _faults(self, member: str | None = None) -> Iterator[None]:

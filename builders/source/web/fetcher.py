@@ -154,6 +154,6 @@ def _naming_what_is_in_the_way(dataset: str, target: Path) -> Iterator[None]:
     try:
         yield
     except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
-        kind = "a folder" if isinstance(error, IsADirectoryError) else "no folder"
+        kind = "a folder" if isinstance(error, IsADirectoryError) else "not a folder"
         problem = f"cannot be fetched: {error.filename or target} is {kind}"
         raise DataError(dataset, problem, file=str(target), remedy="move what is there away") from error

@@ -83,7 +83,7 @@ def test_a_nocaps_caption_of_no_image_is_a_drop(home, tmp_path) -> None:
     [
         ({"images": [{"id": 0, "domain": "in-domain"}]}, r"images\[0\]: key 'open_images_id' is missing"),
         ({"images": [{"id": "0", "open_images_id": "a", "domain": "in"}]}, r"images\[0\]: 'id': expected an integer"),
-        ({"images": [{"id": 0, "open_images_id": "a", "domain": "in"}] * 2}, r"images\[1\]: image id 0 stands twice"),
+        ({"images": [{"id": 0, "open_images_id": "a", "domain": "in"}] * 2}, r"images\[1\]: image id 0 occurs twice"),
         ({"annotations": [{"image_id": 0, "id": 0}]}, r"annotations\[0\]: key 'caption' is missing"),
         ({"annotations": [{"image_id": 0, "caption": "A."}]}, r"annotations\[0\]: key 'id' is missing"),
     ],

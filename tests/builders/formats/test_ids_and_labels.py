@@ -68,7 +68,7 @@ def test_gqa_keeps_what_else_is_said_and_leaves_out_what_is_null(home, tmp_path)
 def test_a_key_that_stands_twice_in_gqa_is_an_error(home, tmp_path) -> None:
     row = json.dumps(gqa_row())
     (tmp_path / TESTDEV).write_text(f'{{"01": {row}, "02": {row}, "01": {row}}}')
-    with pytest.raises(DataError, match=rf"{TESTDEV}: the key '01' stands twice in one object"):
+    with pytest.raises(DataError, match=rf"{TESTDEV}: the key '01' occurs twice in one object"):
         build(home, tmp_path, name="gqa", media=False)
 
 
@@ -128,10 +128,10 @@ def test_vizwiz_test_has_answers_only_where_the_published_file_lies_beside_it(ho
     build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
     assert {a.label for a in annotations(home, "vizwiz", "test").values()} == {"answerable"}
     lay(tmp_path / "s", "VQA_test.json", [vizwiz_row(7, "test")])
-    with pytest.raises(DataError, match=r"no image of test\.json stands here"):
+    with pytest.raises(DataError, match=r"no image of test\.json is here"):
         build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
     lay(tmp_path / "s", "VQA_test.json", [rows[0], rows[0]])
-    with pytest.raises(DataError, match=r"row\[1\]: image 'VizWiz_test_00000001\.jpg' stands twice"):
+    with pytest.raises(DataError, match=r"row\[1\]: image 'VizWiz_test_00000001\.jpg' occurs twice"):
         build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
 
 
@@ -145,7 +145,7 @@ def test_a_test_question_of_vizwiz_without_published_answers_is_a_drop(home, tmp
         (f"VizWiz_test_0000000{number}", "no published answers") for number in (2, 3)
     ]  # fmt: skip
     lay(tmp_path / "s", "VQA_test.json", [])
-    with pytest.raises(DataError, match=r"no image of test\.json stands here"):
+    with pytest.raises(DataError, match=r"no image of test\.json is here"):
         build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
 
 

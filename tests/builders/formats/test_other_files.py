@@ -122,7 +122,7 @@ def test_a_file_joined_from_two_is_refused(home, tmp_path, name: str, keys: str)
     (tmp_path / name).write_text(f'{{"annotations": {one}, "annotations": {two}}}')
     split = "validation" if "val" in name else "train"
     with pytest.raises(
-        DataError, match=f"{name}: the key 'annotations' stands twice in one object.*Fetch the official"
+        DataError, match=f"{name}: the key 'annotations' occurs twice in one object.*Fetch the official"
     ):
         build(home, tmp_path, name="coco_caption", split=split, media=False)
 
@@ -130,10 +130,10 @@ def test_a_file_joined_from_two_is_refused(home, tmp_path, name: str, keys: str)
 def test_a_key_that_stands_twice_is_named_with_its_place_in_every_form_of_file(home, tmp_path) -> None:
     twice = '{"img": "img/1.png", "id": "1", "text": "a", "label": 0, "label": 1}'
     for source, text, name, what in (
-        ("dev_seen.jsonl", f"\n{twice}\n", "hateful_memes", "line 2: the key 'label' stands twice"),
-        ("val.json", f"[{{}}, {twice}]", "vizwiz", r"\[1\]: the key 'label' stands twice"),
-        ("dataset.json", f'{{"0001": {twice}}}', "ocrvqa", "0001: the key 'label' stands twice"),
-        ("pid_splits.json", '{"test": ["1"], "test": ["2"]}', "scienceqa", "the key 'test' stands twice"),
+        ("dev_seen.jsonl", f"\n{twice}\n", "hateful_memes", "line 2: the key 'label' occurs twice"),
+        ("val.json", f"[{{}}, {twice}]", "vizwiz", r"\[1\]: the key 'label' occurs twice"),
+        ("dataset.json", f'{{"0001": {twice}}}', "ocrvqa", "0001: the key 'label' occurs twice"),
+        ("pid_splits.json", '{"test": ["1"], "test": ["2"]}', "scienceqa", "the key 'test' occurs twice"),
     ):
         folder = tmp_path / name
         if name == "scienceqa":

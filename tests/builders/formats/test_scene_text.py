@@ -113,12 +113,10 @@ def test_both_datasets_read_one_archive_of_photos(home, tmp_path) -> None:
 def test_tokens_of_another_split_or_of_one_photo_twice_are_errors(home, tmp_path) -> None:
     lay_textvqa(tmp_path / "s", [question(1)])
     lay_tokens(tmp_path / "s", {TWO: ["TEA"]})
-    with pytest.raises(
-        DataError, match=r"OCR_v0\.2_val\.json: no image of TextVQA_0\.5\.1_val\.json stands here; is this"
-    ):
+    with pytest.raises(DataError, match=r"OCR_v0\.2_val\.json: no image of TextVQA_0\.5\.1_val\.json is here; is this"):
         build(home, tmp_path / "s", "textvqa", media=False)
     rows = [{"image_id": ONE, "ocr_tokens": [text]} for text in ("TEA", "HOUSE")]
-    for again, what in ((rows[1], f"image_id '{ONE}' stands twice"), ({"image_id": TWO}, "'ocr_tokens' is missing")):
+    for again, what in ((rows[1], f"image_id '{ONE}' occurs twice"), ({"image_id": TWO}, "'ocr_tokens' is missing")):
         lay(tmp_path / "s", "TextVQA_Rosetta_OCR_v0.2_val.json", {"data": [rows[0], again]})
         with pytest.raises(DataError, match=rf"data\[1\]: .*{what}"):
             build(home, tmp_path / "s", "textvqa", media=False)
@@ -132,7 +130,7 @@ def test_tokens_of_another_split_or_of_one_photo_twice_are_errors(home, tmp_path
         ("textvqa", [question(1)], {"dataset_name": "textcaps"}, "expected dataset_name 'textvqa'"),
         ("textvqa", [{"question_id": 1, "question": "?"}], {}, r"data\[0\]: key 'image_id' is missing"),
         ("textvqa", [question(1, answers="tea")], {}, r"data\[0\]: 'answers': expected a list"),
-        ("textvqa", [question(1), question(1)], {}, "annotation id '1' stands twice"),
+        ("textvqa", [question(1), question(1)], {}, "annotation id '1' occurs twice"),
         ("textcaps", [caption(1, split="val", caption_str=None)], {}, r"data\[0\]: 'caption_str': expected a text"),
     ],
 )

@@ -227,7 +227,7 @@ def test_a_problem_of_scienceqa_that_stands_twice_is_an_error(home, tmp_path) ->
     lay_scienceqa(tmp_path, {"5": SCIENCE})
     one = json.dumps(SCIENCE)
     (tmp_path / "problems.json").write_text(f'{{"5": {one}, "5": {one}}}')
-    with pytest.raises(DataError, match=r"problems\.json: the key '5' stands twice in one object"):
+    with pytest.raises(DataError, match=r"problems\.json: the key '5' occurs twice in one object"):
         build(home, tmp_path, name="scienceqa", media=False)
 
 

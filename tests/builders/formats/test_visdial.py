@@ -95,7 +95,7 @@ def test_relevance_of_images_that_are_not_there_is_recognised(home, tmp_path) ->
     with pytest.raises(DataError, match=rf"{DENSE}: row\[1\]: image 10 has no round 2"):
         annotations(home, tmp_path, dialogs(dialog(*ten())))
     lay(tmp_path / "s", DENSE, [other])
-    with pytest.raises(DataError, match=rf"{DENSE}: no image of visdial_1\.0_val\.json stands here; is this a file"):
+    with pytest.raises(DataError, match=rf"{DENSE}: no image of visdial_1\.0_val\.json is here; is this a file"):
         annotations(home, tmp_path, dialogs(dialog(*ten())))
 
 

@@ -103,7 +103,7 @@ def test_two_members_of_one_name_must_be_equal(tmp_path: Path, make) -> None:
     assert equal.members == {"x.json": 3}
     assert equal.read("x.json") == b"[1]"
     for other in (b"[2]", b"[1, 2]"):
-        with pytest.raises(DataError, match=r"members 'x.json' and '\./x.json' have one name and different bytes"):
+        with pytest.raises(DataError, match=r"members 'x.json' and '\./x.json' have the same name but different bytes"):
             opened(tmp_path, name, make(("x.json", b"[1]"), ("./x.json", other))).read("x.json")
         with pytest.raises(DataError, match=r"holds member 'x.json' twice, with different bytes"):
             opened(tmp_path, name, make(("x.json", b"[1]"), ("x.json", other))).read("x.json")

@@ -73,9 +73,9 @@ def test_msvd_keeps_every_answer_to_one_question(home, tmp_path) -> None:
         ("a1B2c3D4e5F_12_27 1451\n", "line 1: expected 'YOUTUBE-ID_START_END vidNUMBER'"),
         ("a1B2c3D4e5F vid1451\n", "line 1: expected 'YOUTUBE-ID_START_END vidNUMBER'"),
         ("a_1_2 vid1451\nb_1_2\n", "line 2: expected 2 cells, found 1"),
-        ("a_1_2 vid1451\nb_1_2 vid1451\n", "line 2: vid1451 stands twice"),
-        ("a_1_2 vid7\n", "no video of test_qa.json stands here"),
-        ("", "no video of test_qa.json stands here"),
+        ("a_1_2 vid1451\nb_1_2 vid1451\n", "line 2: vid1451 occurs twice"),
+        ("a_1_2 vid7\n", "no video of test_qa.json is here"),
+        ("", "no video of test_qa.json is here"),
     ],
 )
 def test_a_faulty_mapping_of_msvd_is_named(home, tmp_path, mapping: str, what: str) -> None:

@@ -90,7 +90,7 @@ def test_a_folder_in_the_place_of_a_file_is_named(fetcher, place, suffix: str, t
 def test_a_file_in_the_place_of_a_folder_is_named(fetcher, place) -> None:
     place.parent.rmdir()
     place.parent.write_bytes(b"")
-    with pytest.raises(DataError, match=rf"cannot be fetched: {place.parent} is no folder"):
+    with pytest.raises(DataError, match=rf"cannot be fetched: {place.parent} is not a folder"):
         fetcher.fetch(FILE, "toy")
 
 

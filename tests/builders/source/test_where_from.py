@@ -205,7 +205,7 @@ def test_a_home_below_the_source_is_left_out(cli, home, tmp_path) -> None:
 def test_a_home_that_is_given_as_a_source_is_refused(home, inside: str) -> None:
     home.mark()
     (home.root / inside).mkdir(parents=True, exist_ok=True)
-    with pytest.raises(IbDataError, match="is a home of ib-data, never a source"):
+    with pytest.raises(IbDataError, match="is a home of ib-data and cannot be a source"):
         list(SourceFolders((home.root / inside,)).files())
 
 
@@ -218,7 +218,7 @@ def test_a_link_into_a_home_and_a_copy_of_its_miniature_are_no_sources(cli, home
     for folder in ("a", "b"):
         assert list(SourceFolders((tmp_path / folder,)).files()) == []
     (tmp_path / "c").symlink_to(home.miniature / "8" / "mirror")
-    with pytest.raises(IbDataError, match="is a home of ib-data, never a source"):
+    with pytest.raises(IbDataError, match="is a home of ib-data and cannot be a source"):
         list(SourceFolders((tmp_path / "c",)).files())
 
 

@@ -166,7 +166,7 @@ def test_a_json_of_another_dataset_is_recognised(cli, home, source, value: objec
         ({"image_id": None}, "questions[1]: 'image_id': expected an integer, found None"),
         ({"image_id": "1"}, "questions[1]: 'image_id': expected an integer, found '1'"),
         ({"question": 5}, "questions[1]: 'question': expected a text, found 5"),
-        ({"question_id": 1000}, "annotation id '1000' stands twice (entries 0 and 1, counted from 0)"),
+        ({"question_id": 1000}, "annotation id '1000' occurs twice (entries 0 and 1, counted from 0)"),
     ],
 )
 def test_a_faulty_row_is_named(cli, home, source, change: dict, what: str) -> None:
