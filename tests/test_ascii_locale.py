@@ -65,7 +65,7 @@ def test_what_is_printed_is_utf_8(home: Home, tmp_path: Path) -> None:
     assert STATEMENT in page.read_text(encoding="utf-8")
 
 
-def test_csv_is_the_first_thing_that_a_process_prints(home: Home) -> None:
+def test_csv_alone_is_printed_as_utf_8(home: Home) -> None:
     out, _ = under_ascii("sql|SELECT statement FROM annotations|--format|csv", IB_DATA_HOME=str(home.root))
     assert out == f"statement\n{STATEMENT}\n"
 

@@ -1,6 +1,6 @@
 """A-OKVQA of the miniature: questions that need some knowledge, with choices, direct answers and rationales.
 
-The odd rows of the real files are among them: repeated choices and an empty direct answer.
+Includes odd rows of the real files: repeated choices and an empty direct answer.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """COCO captions of the miniature, in the form of Karpathy's split file and in the official form of 2017.
 
-The odd captions of the real files are among them: blanks and line breaks around and inside, six captions of one image,
-one text under two ids, a replacement character.
+Includes odd captions of the real files: blanks and line breaks around and inside, six captions of one image, one text
+under two ids, a replacement character.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """GQA of the miniature: images of its own with ids that are texts, and questions by their ids in one object.
 
-The odd questions of the source are among them: ids with leading zeros, one question under two ids with two right
-answers, `groups.global` without a value.
+Includes odd questions of the source: ids with leading zeros, one question under two ids with two right answers,
+`groups.global` without a value.
 """
 
 from collections.abc import Iterator

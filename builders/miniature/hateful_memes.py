@@ -1,8 +1,8 @@
 """Hateful Memes of the miniature: drawn shapes with words printed below them, as PNG, ids padded with zeros.
 
-What is hateful here is to say that nobody wants a kind of shape, on an image of that very shape. The same words on
-another image are harmless, as are kind words: neither the words nor the image alone decide, as in the source.
-The archive has no password, so that the downloader can bring it.
+A meme is hateful if it says that nobody wants a kind of shape, on an image of that shape. The same words on another
+image are harmless, as are kind words: as in the source, neither words nor image alone decide. The archive has no
+password, so that the downloader can fetch it.
 """
 
 import io

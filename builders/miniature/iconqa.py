@@ -1,7 +1,7 @@
-"""IconQA of the miniature: questions about diagrams, a folder each.
+"""IconQA of the miniature: questions about diagrams, one folder per question.
 
-The odd cases of the real files are among them: problems of the two other subtasks, whose choices are file names or
-whose answer is a text.
+Includes odd cases of the real files: problems of the two other subtasks, whose choices are file names or whose answer
+is a text.
 """
 
 import json

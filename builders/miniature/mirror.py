@@ -1,7 +1,7 @@
 """Drawing the miniature as a mirror of the official files, at FOLDER/HOST/PATH of every official URL.
 
-Only what is asked for is drawn: the files of some datasets, and the archives and single files of the images and clips
-that they refer to. Later calls add what is missing. A file counts once it is in the record, which is written last.
+Draws only what is requested: the files of some datasets, and the archives and single files of their images and clips.
+Later calls add missing files. A file counts once it is in the record, which is written last.
 """
 
 import json
@@ -98,7 +98,7 @@ MEDIA: dict[str, Callable[[Population], Iterable[tuple[str, bytes]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What a mirror holds: the files by URL, and the stores whose single files are all there."""
+    """The contents of a mirror: the files by URL, and the stores whose single files are complete."""
 
     recipe: dict[str, int]
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -114,13 +114,13 @@ def write_mirror(
     with_media: bool = True,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, str]:
-    """The SHA-256 of every file of the mirror in `folder`, by official URL; draws what it lacks of `datasets`.
+    """Draw the missing files of `datasets` into `folder`; returns the SHA-256 of every file there, by official URL.
 
-    None asks for all datasets. Without `with_media` only annotation files are asked for. `num_images` is the number of
-    images in COCO's train2014; the other archives have fewer, in proportion. The bytes depend on `seed` and
-    `num_images` alone, those of images and clips also on the version of their encoders. What is in `folder` of another
-    seed, size or version is replaced. `tell` gets one line before what takes time. Raises ValueError for fewer than
-    one image, or more than six digits can number, and IbDataError for a dataset that the miniature does not have.
+    `datasets` None means all; without `with_media`, only annotation files. `num_images` is the number of images in
+    COCO's train2014; the other archives have proportionally fewer. The bytes depend only on `seed` and `num_images`;
+    those of images and clips also on the version of their encoders. Files of another seed, size or version are
+    replaced. `tell` is called with a line before slow steps. Raises ValueError if `num_images` is below 1 or needs ids
+    beyond six digits, and IbDataError for a dataset without a miniature.
     """
     if num_images < 1:
         raise ValueError(f"num_images: expected at least 1, found {num_images}")
@@ -157,10 +157,10 @@ def require_writer(dataset: str) -> None:
 
 
 def official_files() -> list[SourceFile]:
-    """Every file that the miniature can mirror, archives of media included, as the cards name them (once a member).
+    """Every file that the miniature can mirror, media archives included, as named on the cards (once per member).
 
-    Of a store whose media are fetched one by one, the single files are mirrored and not its archive. Clips are left out
-    where nothing here can make them.
+    For a store whose media are fetched one by one, mirrors the single files and not its archive. Without PyAV there are
+    no clips.
     """
     return _files(DATASETS, _stores(DATASETS))
 
@@ -178,7 +178,7 @@ def _stores(datasets: Iterable[str]) -> list[MediaStore]:
 
 
 def _read(folder: Path, recipe: dict[str, int]) -> _Record:
-    """What the mirror in `folder` holds of this recipe, without files that are gone or cut short."""
+    """The record of the mirror in `folder`, without missing and cut files; empty for another recipe."""
     try:
         record = _Record(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
         if record.recipe == recipe:
@@ -214,7 +214,7 @@ def _draw(folder: Path, population: Population, files: dict[str, SourceFile], si
 
 
 def _members(population: Population, url: str) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of all members of one official file, in which several datasets and media stores may have a part."""
+    """(name, bytes) of all members of one official file; several datasets and media stores may contribute."""
     for dataset, members in DATASETS.items():
         card = load_card(dataset)
         for file in card.files:
@@ -243,7 +243,7 @@ def _draw_coco(folder: Path, population: Population, names: list[str]) -> None:
 
 
 def _move(part: Path, folder: Path) -> None:
-    """Put what was drawn into the mirror, and then the record of it."""
+    """Move the drawn files into the mirror, then the record."""
     drawn = [path for path in part.rglob("*") if path.is_file() and path != part / RECORD]
     for path in (*drawn, part / RECORD):
         path.replace(_create(folder / path.relative_to(part)))

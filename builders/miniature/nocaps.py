@@ -1,6 +1,6 @@
 """nocaps of the miniature: images of its own at URLs of their own, each described by ten people.
 
-Its images are no images of COCO's: their scenes have numbers above all of COCO's ids.
+Its images are not COCO's: their scenes have numbers above all of COCO's ids.
 """
 
 from collections.abc import Iterator

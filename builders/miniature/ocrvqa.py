@@ -1,7 +1,7 @@
 """OCR-VQA of the miniature: book covers with their words printed on them, as jpg, png and gif, each at its own URL.
 
-Some covers are not there: dead links, a page instead of an image, an image too small to be one. Two books share one
-cover, and one book has no author.
+Some covers are missing: dead links, a web page instead of an image, a tiny image. Two books share one cover, and one
+book has no author.
 """
 
 import io

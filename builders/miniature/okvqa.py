@@ -1,7 +1,7 @@
 """OK-VQA of the miniature: questions that need some knowledge, in the files of the VQA family.
 
-The odd rows of the real files are among them: an empty answer, a broken encoding, answers without a single most
-frequent one, a question without answers.
+Includes odd rows of the real files: an empty answer, a broken encoding, answers without a single most frequent one, a
+question without answers.
 """
 
 from typing import Any

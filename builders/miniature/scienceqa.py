@@ -1,7 +1,7 @@
 """ScienceQA of the miniature: school problems with a lecture and a solution, most of them with an image.
 
-The odd cases of the real files are among them: texts over several lines, a hole in a sentence, choices that are images
-of a problem without one, and problems without any image.
+Includes odd cases of the real files: texts over several lines, a gap in a sentence, a problem whose only images are
+its choices, and problems without any image.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """TextVQA of the miniature: questions about the words on two boards.
 
-The odd rows of the real files are among them: blanks around answers, a comma at the end, ten different answers, the
-marker that is no answer.
+Includes odd rows of the real files: blanks around answers, a comma at the end, ten different answers, the marker that
+is not an answer.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Visual Dialog of the miniature: rounds of questions in small letters, 100 candidates each, texts in two tables.
 
-The odd dialogues of the source are among them: one question asked twice, a candidate that occurs twice, no question
-mark anywhere, dialogues of the test split that end in a question.
+Includes odd dialogues of the source: a question asked twice, a candidate listed twice, no question marks, dialogues of
+the test split that end in a question.
 """
 
 from collections.abc import Iterator

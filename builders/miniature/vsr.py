@@ -20,7 +20,7 @@ RELATIONS: dict[str, Callable[[Shape, Shape], bool]] = {
 }
 # Of ten images six are for training, one for validation and three for the test, about as in the source.
 _SPLITS = ("train", "train", "test", "train", "validation", "train", "test", "train", "train", "test")
-_SHARED = 0  # the first image of the training split stands in the test split too, as two do in the source
+_SHARED = 0  # the first image of the training split is in the test split too, as two are in the source
 _STATEMENTS_PER_IMAGE = 2
 _CLIPPED_ROW = 1  # a row whose subject lost its first letter, as some did in the source
 

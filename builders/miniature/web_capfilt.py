@@ -1,7 +1,7 @@
-"""Web CapFilt of the miniature: a list of URLs with captions, at three hosts; not every URL answers with a picture.
+"""Web CapFilt of the miniature: a list of URLs with captions, at three hosts; not every URL returns an image.
 
-Dead links, a page instead of an image, and one that is too small are among them; two rows share one URL, and some URLs
-have a query.
+Includes dead links, a web page instead of an image, and a tiny image; two rows share one URL, and some URLs have a
+query.
 """
 
 import io

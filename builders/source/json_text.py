@@ -9,7 +9,7 @@ _FIRST_BYTE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(\S)")
 
 
 class KeyTwiceError(ValueError):
-    """A key that occurs twice in one object; `place` is the path of the object, such as `annotations[3]`, "" the top."""
+    """A key that occurs twice in one object. `place`: path of the object, such as `annotations[3]`; "" is the top."""
 
     def __init__(self, key: str, place: str) -> None:
         super().__init__(f"the key {key!r} occurs twice in {place or 'the outermost object'}")

@@ -113,7 +113,7 @@ def test_same_archive_is_described_the_same_everywhere():
             assert facts.setdefault(file.url, fact) == fact
 
 
-def test_stores_of_one_family_name_one_photo_each_in_their_own_way():
+def test_stores_of_one_family_have_different_member_names():
     stores = family("coco_val2017")
     assert stores[0].name == "coco_val2017"
     assert stores[0].member(139) == "val2017/000000000139.jpg"

@@ -1,6 +1,6 @@
-"""What the clips of the miniature show, and true questions about them: one shape moves or changes its colour.
+"""The contents of the miniature's clips, and true questions about them: one shape moves or changes its colour.
 
-The odd cases of real clips are among them: one of a single frame, an upright one, one that nobody asked about.
+Includes odd cases of real clips: a single frame, a portrait clip, a clip without questions.
 """
 
 from collections.abc import Iterator

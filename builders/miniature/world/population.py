@@ -1,4 +1,4 @@
-"""Which images the miniature has, and in which official archives each of them lies.
+"""The images of the miniature, and the official archives that hold each of them.
 
 As in COCO: the archives of 2014 and 2017 hold the same images under the same ids; val2017 is a part of val2014;
 train2017 is train2014 and the rest of val2014; test2017 is a part of test2015.
@@ -66,7 +66,7 @@ class Population:
         """`total` different ids in an order without pattern; the traits of `world` take turns where there is room."""
         step = (LAST_ID - FIRST_ID) // total
         if step < 1:
-            raise ValueError(f"num_images: six digits have no room for {total} photos")
+            raise ValueError(f"num_images: six digits have no room for {total} images")
         ids = []
         for i in range(total):
             start = FIRST_ID + i * step
@@ -80,6 +80,6 @@ class Population:
 
 
 def image_link_of(store: MediaStore, image_id: int) -> str:
-    """The address of one image, which stands beside the folder of the archives."""
+    """The address of one image, beside the folder of the archives."""
     assert store.file is not None
     return f"{store.file.url.rsplit('/', 2)[0]}/{store.member(image_id)}"

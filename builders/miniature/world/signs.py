@@ -1,6 +1,6 @@
-"""Images of two boards with words on them, and what an OCR engine read there: of TextVQA and TextCaps.
+"""Images of two boards with words on them, and the OCR tokens read there, for TextVQA and TextCaps.
 
-Odd cases are among them: images in which nothing was read (an empty list, or no row at all), and a word misread.
+Includes odd cases: images without tokens (an empty list, or no row at all), and a misread word.
 """
 
 import io

@@ -43,7 +43,7 @@ def test_a_damaged_manifest_is_one_line_and_built_again(cli, home, source) -> No
         assert cli("check", "vqav2", "--home", home.root).code == 0
 
 
-def test_the_miniature_does_not_replace_what_a_damaged_manifest_stands_for(cli, home, source) -> None:
+def test_the_miniature_does_not_replace_a_damaged_build(cli, home, source) -> None:
     manifest = home.split("vqav2", "train") / "manifest.json"
     manifest.write_bytes(b"{")
     result = cli("build", "vqav2", "--mini", "--no-media", "--workers", 1, "--split", "train", "--home", home.root)
@@ -59,7 +59,7 @@ def test_a_damaged_manifest_of_another_split_does_not_stop_a_build(cli, home, so
     assert cli("build", "vqav2", "--split", "train", "--source", source, "--home", home.root).code == 0
 
 
-def test_a_manifest_that_the_disk_keeps_back_is_neither_deleted_nor_replaced(cli, home, source, monkeypatch) -> None:
+def test_an_unreadable_manifest_is_neither_deleted_nor_replaced(cli, home, source, monkeypatch) -> None:
     manifest, real = home.split("vqav2", "train") / "manifest.json", Path.read_bytes
     whole = manifest.read_bytes()
 
