@@ -1,4 +1,4 @@
-"""The front door: fast, helpful, and honest about wrong usage."""
+"""The command line: fast help, no heavy imports, clear errors for wrong usage."""
 
 import errno
 import subprocess

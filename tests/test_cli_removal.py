@@ -1,4 +1,4 @@
-"""`ib-data rm` and `ib-data clean` delete what was named, after asking, and nothing that is not of ib-data."""
+"""`ib-data rm` and `ib-data clean` ask, then delete only what was named and only files of ib-data."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables, sizes and progress: one format, to the width of a terminal, and nothing too much."""
+"""Tables, sizes and progress: one format, fitted to the terminal, and no needless output."""
 
 import io
 import json

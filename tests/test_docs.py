@@ -1,4 +1,4 @@
-"""The pages say what the program does: the page that adds a dataset is followed to the letter."""
+"""The docs match the program: the steps of docs/add-a-dataset.md are run as written."""
 
 import os
 import re

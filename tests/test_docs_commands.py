@@ -1,4 +1,4 @@
-"""Every `ib-data` line of the docs parses against the commands there are; none is run."""
+"""Every `ib-data` line of the docs parses with the real commands; none is run."""
 
 import re
 import shlex

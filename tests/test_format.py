@@ -1,4 +1,4 @@
-"""docs/format.md against the code: names and types of every table in both directions, and every example is read."""
+"""docs/format.md matches the code: names and types of every table in both directions; every example is read."""
 
 import json
 import re

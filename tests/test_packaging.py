@@ -1,4 +1,4 @@
-"""The links that make the top-level folders one package, and what the package promises."""
+"""The links that make the top-level folders one package, and the package metadata."""
 
 import tomllib
 from pathlib import Path

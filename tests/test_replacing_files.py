@@ -1,4 +1,4 @@
-"""A file or a folder takes its name when it is whole, and a file that did not change is told by its state."""
+"""Files and folders are replaced atomically, and unchanged files are recognised by their state."""
 
 import os
 import shutil

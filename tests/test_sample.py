@@ -1,4 +1,4 @@
-"""The JSON of a sample: what is written is read back, and nothing else is accepted."""
+"""The JSON of a sample: written samples are read back, and invalid JSON is rejected."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Settings: one declaration makes the check, the error line and the command-line option."""
+"""Settings: one declaration gives the check, the error line and the command-line option."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Small data files read strictly: what a value may be, and what is said of any other."""
+"""Strict reading of small data files: accepted values, and the errors for others."""
 
 import re
 import time

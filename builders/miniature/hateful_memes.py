@@ -71,7 +71,7 @@ def _words(population: Population, number: int) -> tuple[str, int]:
 def _draw(scene: Scene, words: str) -> bytes:
     image = Image.new("RGB", (scene.width, scene.height + _STRIP_PX), (255, 255, 255))
     image.paste(paint(scene).convert("RGB"), (0, 0))
-    # The old bitmap font is part of Pillow and is the same everywhere, which FreeType's outlines are not.
+    # Pillow's old bitmap font is the same everywhere; FreeType's outlines are not.
     font = ImageFont.load_default_imagefont()
     ImageDraw.Draw(image).text((_MARGIN_PX, scene.height + _MARGIN_PX), words, fill=(0, 0, 0), font=font)
     out = io.BytesIO()

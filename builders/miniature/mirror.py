@@ -46,11 +46,11 @@ from ib_data.errors import IbDataError
 from ib_data.file_state import sha256_of
 from ib_data.media.frames import has_pyav
 
-# Raised by every change to the miniature's bytes, so that a mirror of an older version is drawn again.
+# Increased with every change to the miniature's bytes, so that older mirrors are drawn again.
 VERSION = 5
 RECORD = "miniature.json"
 _MOST_NAMED = 3
-_QUICK = 1000  # images: the annotations of so many are written in a second
+_QUICK = 1000  # images whose annotations are written in a second
 # Dataset -> the members of one of its official files. Members of one archive are in this order.
 DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] = {
     "coco_caption": coco_caption.members,
@@ -185,7 +185,7 @@ def _read(folder: Path, recipe: dict[str, int]) -> _Record:
             whole = {url: entry for url, entry in record.files.items() if _is_whole(folder, entry)}
             return _Record(recipe, whole, list(record.stores))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass  # a damaged record says the same as none: everything is drawn again
+        pass  # a damaged record counts as missing: everything is drawn again
     return _Record(recipe)
 
 
@@ -227,7 +227,7 @@ def _members(population: Population, url: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _draw_coco(folder: Path, population: Population, names: list[str]) -> None:
-    """COCO's archives in one pass over the images: each is drawn once, however many archives hold it."""
+    """Write COCO's archives in one pass, so that each image is drawn once, however many archives hold it."""
     stores = [media_stores()[name] for name in names]
     holders: dict[int, list[int]] = {}
     for number, name in enumerate(names):

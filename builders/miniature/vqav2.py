@@ -1,4 +1,4 @@
-"""VQA v2 of the miniature: questions with ten answers, of which most are true and some annotators' are not."""
+"""VQA v2 of the miniature: questions with ten answers, most of them true."""
 
 from typing import Any
 

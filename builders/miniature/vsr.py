@@ -1,4 +1,4 @@
-"""VSR of the miniature: statements about where one shape stands to another, half of them true."""
+"""VSR of the miniature: statements about the position of one shape relative to another, half of them true."""
 
 from collections.abc import Callable
 from typing import Any
@@ -65,7 +65,7 @@ def _row(population: Population, store: MediaStore, image_id: int, turn: int) ->
 
 
 def _statement(population: Population, scene: Scene, label: bool, turn: int) -> tuple[Shape, str, Shape]:
-    """A subject, a relation and an object whose statement is as true as `label`; two shapes always allow either."""
+    """A subject, a relation and an object whose statement is true if `label` is; two shapes allow both cases."""
     unique = scene.unique_kinds()
     found = [
         (a, relation, b)

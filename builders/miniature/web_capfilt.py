@@ -35,7 +35,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def images(population: Population) -> Iterator[tuple[str, bytes]]:
-    """(URL, bytes) of everything that answers."""
+    """(URL, bytes) of every URL that answers."""
     for number in range(max(_MIN_ROWS, population.num_images)):
         case = number % _CYCLE
         if case not in (*_DEAD, _SHARED):

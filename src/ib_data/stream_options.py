@@ -1,6 +1,6 @@
-"""What a run may choose about its stream beyond the mixture and the seed, under the same names in TOML and on the CLI.
+"""The options of a stream beyond mixture and seed, with the same names in TOML and on the command line.
 
-No numpy here: a `--help` reads the options from these fields.
+Imports no numpy, since `--help` reads the options from these fields.
 """
 
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ib_data.settings import check_settings, setting
 
-# How images become small: as Pillow does it, or resized by torch, large JPEGs shrunk by their decoder first.
+# How images are resized: as Pillow does, or by torch after the decoder has shrunk large JPEGs.
 DECODES = ("exact", "fast")
-# How training crops images: not at all, or as one of the published augmentations, see `src/ib_data/media/augment.py`.
+# How training crops images: not at all, or by one of the published augmentations, see `src/ib_data/media/augment.py`.
 AUGMENTS = ("none", "mild", "blip2", "blip")
 
 
@@ -20,8 +20,8 @@ class ImageOptions:
 
     `fast` is not exact, and not for evaluation. torch resizes, whose SIMD code rounds its weights more coarsely, and
     looks at nothing beyond a crop; a JPEG of at least four times the wanted size is halved, quartered or eighthed by
-    its decoder first. Of 131 real photos of about 640 x 480 it changes 0.3% of the values at 224 pixels (median; 21% at
-    most), by 1 of 255 nearly always: 73 dB (55 at least), with the crop of `mild` 65, in 60% of the time. Photos of
+    its decoder first. Of 131 real images of about 640 x 480 it changes 0.3% of the values at 224 pixels (median; 21% at
+    most), by 1 of 255 nearly always: 73 dB (55 at least), with the crop of `mild` 65, in 60% of the time. Images of
     1280 x 960 (four in one) are halved: 50 dB, with `mild` 39, in 35% of the time. Values may differ by 1 between kinds
     of processors. Needs torch. IbDataError for a value that is not allowed.
     """

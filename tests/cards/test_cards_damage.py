@@ -1,4 +1,4 @@
-"""A damaged manifest is named by `list`, `card`, `check` and `doctor`, and hides nothing of the other datasets."""
+"""`list`, `card`, `check` and `doctor` name a damaged manifest and still show the other datasets."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Datasets from outside the package: found by a folder or an entry point, and then used like any other."""
+"""Datasets from outside the package: found in a folder or by an entry point, and used like any other."""
 
 import json
 import os
@@ -132,7 +132,7 @@ def test_a_missing_datasets_folder_is_named(cli, tmp_path: Path, monkeypatch) ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "is missing: the builder of a dataset is beside its card"),
+        (None, "is missing; put the builder of a dataset beside its card"),
         ("rows = 3\n", "has no function `rows`"),
         ("import a_module_that_nobody_has\n", "cannot be imported (ModuleNotFoundError: No module named"),
         ("def rows(:\n", "cannot be imported (SyntaxError"),

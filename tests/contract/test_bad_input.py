@@ -1,4 +1,4 @@
-"""Every builder before every kind of bad source: a clear error with file and row, or a counted drop; never a traceback.
+"""Every builder with every kind of bad source: a clear error with file and row, or a counted drop; never a traceback.
 
 The official files are the miniature's, each changed in one place: every key once, and others that Hypothesis chooses.
 """

@@ -1,4 +1,4 @@
-"""What holds for every builder, proven on the miniature through the command line."""
+"""The contract of every builder, tested on the miniature through the command line."""
 
 import hashlib
 import io

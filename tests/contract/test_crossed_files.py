@@ -1,4 +1,4 @@
-"""The files of every split before the builder of every other: refused, named, or told here why not."""
+"""The files of every split given to the builder of every other: an error, a note, or an exception listed here."""
 
 from collections import Counter
 from dataclasses import replace

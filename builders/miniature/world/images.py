@@ -34,7 +34,7 @@ def draw(scene: Scene) -> bytes:
 
 
 def draw_png(scene: Scene, *, has_alpha: bool = False) -> bytes:
-    """The PNG file of a scene, for sources of diagrams; with an alpha channel where asked for."""
+    """The PNG file of a scene, for sources of diagrams; optionally with an alpha channel."""
     out = io.BytesIO()
     (paint(scene).convert("RGBA") if has_alpha else paint(scene)).save(out, "PNG")
     return out.getvalue()

@@ -47,7 +47,7 @@ class Population:
         return {image_id: number for number, image_id in enumerate(sorted(every))}
 
     def shuffled(self, store: str, stream: str) -> list[int]:
-        """The image ids of a store in no order, as official files list them."""
+        """The image ids of a store, shuffled as in official files."""
         return sorted(self.stores[store], key=lambda i: keyed_bits(self.seed, f"miniature.shuffle.{stream}", i))
 
     def scene(self, image_id: int) -> Scene:
@@ -59,11 +59,11 @@ class Population:
         return range(max(least, self.num_images))
 
     def below(self, bound: int, stream: str, *counters: int) -> int:
-        """An integer in [0, bound) of this miniature's own stream of numbers."""
+        """A random integer in [0, bound) from this miniature's own stream."""
         return keyed_below(bound, self.seed, f"miniature.{stream}", *counters)
 
     def _ids(self, total: int) -> list[int]:
-        """`total` different ids in an order without pattern; the traits of `world` take turns where there is room."""
+        """`total` different ids without a pattern; the traits of `world` take turns if there is room."""
         step = (LAST_ID - FIRST_ID) // total
         if step < 1:
             raise ValueError(f"num_images: six digits have no room for {total} images")

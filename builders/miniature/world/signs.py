@@ -88,7 +88,7 @@ def token_members(population: Population, file: SourceFile) -> dict[str, bytes]:
 
 
 def image_facts(one: Sign) -> dict[str, Any]:
-    """What the rows of both datasets say of an image."""
+    """The keys about an image that both datasets have in a row."""
     link = f"https://photos.example.org/{one.image_id}_o.jpg"
     return {
         "image_classes": ["Billboard", "Poster"],

@@ -41,7 +41,7 @@ def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> l
     if not found:
         raise nothing_built(home, names)
     if missing:
-        note(f"left out, not built: {', '.join(missing)}")
+        note(f"left out because not built: {', '.join(missing)}")
     if lacking:
-        note(f"left out, no split {split!r}: {', '.join(lacking)}")
+        note(f"left out because they have no split {split!r}: {', '.join(lacking)}")
     return found

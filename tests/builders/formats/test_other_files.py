@@ -1,4 +1,4 @@
-"""Files that are not what their names say: of another split, dataset or form, or joined from two."""
+"""Files with a wrong name: of another split, dataset or form, or joined from two."""
 
 import json
 from pathlib import Path
@@ -208,9 +208,7 @@ def test_a_list_instead_of_json_lines_is_read_with_a_note(home, tmp_path, capsys
 
 def test_json_lines_instead_of_an_object_are_named_in_the_error(home, tmp_path) -> None:
     (tmp_path / "testdev_balanced_questions.json").write_text('{"a": 1}\n{"b": 2}\n')
-    with pytest.raises(
-        DataError, match="expected one JSON object, found JSON Lines, a value a line; is this a file of"
-    ):
+    with pytest.raises(DataError, match="expected one JSON object, found JSON Lines; is this a file of"):
         build(home, tmp_path, name="gqa", media=False)
 
 

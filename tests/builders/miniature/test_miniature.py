@@ -1,4 +1,4 @@
-"""The miniature's files and photos: the same bytes from the same seed, in official places and forms."""
+"""The miniature's files and images: the same bytes from the same seed, in official places and formats."""
 
 import hashlib
 import io

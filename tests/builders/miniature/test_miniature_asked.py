@@ -1,4 +1,4 @@
-"""The miniature draws what it is asked for, adds what is missing, and counts nothing that is not in its record."""
+"""The miniature draws only what is requested, adds missing files later, and trusts only its record."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The miniature's films show what is asked about them, and hold the odd cases of the real ones."""
+"""The miniature's clips match the questions about them, and include odd cases of real clips."""
 
 import csv
 import io

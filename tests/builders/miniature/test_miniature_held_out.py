@@ -1,4 +1,4 @@
-"""The miniature's nocaps, Flickr30k, IconQA and ScienceQA: odd cases are there, and texts are true of the scenes."""
+"""The miniature's nocaps, Flickr30k, IconQA and ScienceQA: odd cases, and texts true about the scenes."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Archives are read in place, and those that could do harm are refused."""
+"""Archives are read in place, and unsafe ones are rejected."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""Archives as people have them: packed anew, joined, compressed in every way, out of order, exchanged or damaged."""
+"""Archives in practice: repacked, joined, compressed in every way, read out of order, replaced or damaged."""
 
 import bz2
 import gzip
@@ -120,16 +120,16 @@ def test_joined_tars_are_read_to_the_end(tmp_path: Path, name: str) -> None:
 def test_trailing_bytes_and_a_missing_end_mark_are_noted(tmp_path: Path, capsys) -> None:
     whole = tar_of(("a.json", b"1"))
     assert opened(tmp_path, "a.tar", whole + b"a signature of some kind").members == {"a.json": 1}
-    assert "from byte 10,240 on, is no tar archive and is not read" in capsys.readouterr().err
+    assert "from byte 10,240, are not a tar archive and are not read" in capsys.readouterr().err
     assert opened(tmp_path, "b.tar", whole[:1024]).members == {"a.json": 1}
-    assert "b.tar: ends without an end mark; it may be cut short" in capsys.readouterr().err
+    assert "b.tar: has no end mark; it may be cut short" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", [b"x", b"\0\0\0\0\0\0\0\0x"])
 def test_a_damaged_header_is_not_the_end_of_a_tar(tmp_path: Path, damage: bytes) -> None:
     data = bytearray(tar_of(("a.json", b"1"), ("b.json", b"22")))
     data[1024 + 148 : 1024 + 148 + len(damage)] = damage  # the checksum in the header of the second member
-    with pytest.raises(DataError, match=r"damaged or cut short .no member's header at byte 1,024"):
+    with pytest.raises(DataError, match=r"damaged or cut short .no member header at byte 1,024"):
         opened(tmp_path, "a.tar", bytes(data)).read("a.json")
 
 

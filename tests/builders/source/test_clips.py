@@ -373,4 +373,4 @@ def test_without_pyav_check_still_compares_clips(cli, two_clips, monkeypatch) ->
     assert checked.code == 1
     assert "the media differ from the checksum in the index" in checked.out
     assert "2 clips were only compared" in checked.out
-    assert "differs from its manifest" in checked.err
+    assert "differ from their manifest" in checked.err

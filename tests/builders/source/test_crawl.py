@@ -1,4 +1,4 @@
-"""Crawling: every URL ends as a file or as one of a few words, hosts are spared, and nothing is asked twice."""
+"""Crawling: every URL gives a file or a reason, requests per host are limited, and no URL is asked twice."""
 
 import io
 import socket
@@ -157,7 +157,7 @@ def recorded(fetcher: Fetcher) -> list[str]:
 
 def test_a_network_outage_is_not_a_dead_link(fetcher, site) -> None:
     urls = ["no address", "http:///a.jpg", *(f"{NOBODY}/{i}" for i in range(3))]
-    with pytest.raises(IbDataError, match=r"^3 URLs are to be asked again later, last http.*same command.*--limit"):
+    with pytest.raises(IbDataError, match=r"^3 URLs must be asked again later, last http.*same command.*--limit"):
         crawl(urls, "image", fetcher)
     assert recorded(fetcher) == ["dead link"] * 2
     assert crawl([f"{NOBODY}/1", f"{site.url}/ok/1"], "image", fetcher)[f"{NOBODY}/1"] == "dead link"
@@ -167,7 +167,7 @@ def test_a_network_outage_is_not_a_dead_link(fetcher, site) -> None:
 def test_come_back_later_is_not_a_dead_link(site, fetcher, status: str) -> None:
     later = [f"{site.url}/{status}/{i}" for i in range(24)]
     urls = [*later, f"{site.url}/gone/1", *(f"{site.url}/ok/{i}" for i in range(16))]
-    with pytest.raises(IbDataError, match=r"^24 URLs are to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^24 URLs must be asked again later"):
         crawl(urls, "image", fetcher)
     assert recorded(fetcher) == ["dead link"]
     without = crawl(urls, "image", fetcher, allow_missing=True)
@@ -203,7 +203,7 @@ def test_an_outage_after_an_earlier_run_is_not_a_dead_link(site, fetcher) -> Non
     urls = [f"{site.url}/ok/{i}" for i in range(90)] + [f"{NOBODY}/{i}" for i in range(5)]
     crawl(urls[:10], "image", fetcher)
     site.down_after = 0
-    with pytest.raises(IbDataError, match=r"^85 URLs are to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^85 URLs must be asked again later"):
         crawl(urls, "image", fetcher)
     assert not recorded(fetcher)
     site.down_after = None
@@ -215,7 +215,7 @@ def test_an_outage_after_an_earlier_run_is_not_a_dead_link(site, fetcher) -> Non
 def test_an_outage_during_a_crawl_is_not_a_dead_link(site, fetcher) -> None:
     site.down_after = 10
     urls = [f"{host}/ok/{i}" for host in (site.url, site.url.replace("127.0.0.1", "localhost")) for i in range(20)]
-    with pytest.raises(IbDataError, match=r"^30 URLs are to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^30 URLs must be asked again later"):
         crawl([*urls, "no address"], "image", fetcher)
     assert recorded(fetcher) == ["dead link"]  # the address that is none
     assert len(list((fetcher.downloads / "crawled").glob("???/*"))) == 10
@@ -224,7 +224,7 @@ def test_an_outage_during_a_crawl_is_not_a_dead_link(site, fetcher) -> None:
 def test_a_host_that_once_answered_is_not_dead_when_silent(site, fetcher) -> None:
     crawl([f"{site.url}/ok/1"], "image", fetcher)
     other = site.url.replace("127.0.0.1", "localhost")
-    with pytest.raises(IbDataError, match=r"^1 URL is to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^1 URL must be asked again later"):
         crawl([f"{site.url}/mute/1", *(f"{other}/ok/{i}" for i in range(20))], "image", fetcher)
     assert not recorded(fetcher)
 
@@ -243,7 +243,7 @@ def test_an_outage_stops_the_crawl(fetcher, site, tried, monkeypatch) -> None:
     crawl([f"{site.url}/ok/1"], "image", fetcher)
     site.down_after = 0
     tried.clear()
-    with pytest.raises(IbDataError, match=r"^50 URLs are to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^50 URLs must be asked again later"):
         crawl([f"{site.url}/ok/1", *(f"{site.url}/ok/new{i}" for i in range(50))], "image", fetcher)
     assert len(tried) < 20
 
@@ -254,7 +254,7 @@ def test_a_throttling_or_dead_host_is_not_asked_again(fetcher, site, tried, monk
     monkeypatch.setattr(crawling, "THREADS", 2)
     other = site.url.replace("127.0.0.1", "localhost")
     fine = [f"{other}/ok/{i}" for i in range(20)]
-    with pytest.raises(IbDataError, match=r"^60 URLs are to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^60 URLs must be asked again later"):
         crawl([*fine, *(f"{site.url}/busy/{i}" for i in range(60))], "image", fetcher)
     # The strikes, and what was under way while a busy machine took note of them.
     assert sum("/busy/" in path for path in site.asked) < 60

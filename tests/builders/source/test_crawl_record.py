@@ -1,4 +1,4 @@
-"""What a crawl remembers: a host's own word for good, what may be of the moment until it is asked again."""
+"""The record of a crawl: final answers are kept for good, temporary failures are asked again."""
 
 from http.server import BaseHTTPRequestHandler
 from importlib.util import find_spec
@@ -41,7 +41,9 @@ def test_a_body_that_is_cut_twice_is_asked_for_again_by_the_next_run(site, fetch
     site.do_twice = lambda h: site.do_cut(h) if first_times(site, 2, h) else site.do_ok(h)  # type: ignore[attr-defined]
     urls = [f"{site.url}/twice/1", f"{site.url}/ok/1", f"{site.url}/gone/1"]
     assert crawl(urls, "image", fetcher)[urls[0]] == "cut off"
-    assert "1 URL was cut off, too slow or without an answer: left out now, and asked again" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "1 URL was cut off, too slow or without an answer" in err
+    assert "the next build asks again" in err
     assert isinstance(crawl(urls, "image", fetcher)[urls[0]], Path)
     assert not capsys.readouterr().err
     assert site.asked == {"/twice/1": 3, "/ok/1": 1, "/gone/1": 1}
@@ -75,7 +77,7 @@ def test_a_refusal_is_final(site, fetcher, status: int) -> None:
 @pytest.mark.parametrize("status", [407, 408, 421, 425, 429, 500, 503, 511])
 def test_a_temporary_failure_is_asked_again(site, fetcher, status: int) -> None:
     site.do_state = lambda h: send(h, b"", status, Content_Length="0")  # type: ignore[attr-defined]
-    with pytest.raises(IbDataError, match=r"^1 URL is to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^1 URL must be asked again later"):
         crawl([f"{site.url}/state/1", f"{site.url}/ok/1"], "image", fetcher)
     assert not log_of(fetcher).exists()
 

@@ -1,4 +1,4 @@
-"""Downloads: whole or not at all, resumed, checked, once."""
+"""Downloads: complete or not at all, resumed, verified, once."""
 
 import hashlib
 import threading

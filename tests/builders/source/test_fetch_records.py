@@ -1,4 +1,4 @@
-"""What lies beside a file: damaged records count as none, and what is in the way is named."""
+"""Records beside a fetched file: damaged ones count as missing, and blocking files and folders are named."""
 
 import hashlib
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_a_part_longer_than_its_file_restarts_it(fetcher, place, tmp_path: Path)
 
 
 def test_a_copy_from_a_folder_leaves_no_validator_of_a_host(fetcher, place, monkeypatch) -> None:
-    """A copy that is stopped half-way is not taken for the first bytes of what the host was sending."""
+    """A copy that stops half-way must not be resumed as a part of the host's download."""
     place.with_name("data.json.part.validator").write_text('"one"\n9\n')
 
     def stops(_source: Path, part: Path, _dataset: str, _address: str) -> None:

@@ -1,4 +1,4 @@
-"""Rows from a hub mirror become the same samples: proven over a local Parquet copy of the miniature's rows."""
+"""Rows from a hub mirror become the same samples, tested on a local Parquet copy of the miniature's rows."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One image under many URLs is counted and named."""
+"""One image under many URLs is counted and reported."""
 
 import hashlib
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_repeated_images_are_named_with_a_remedy(tmp_path: Path, capsys) -> None
     first, *others = capsys.readouterr().err.splitlines()
     assert first == (
         "web_capfilt: 5 of 20 images that were fetched by URL are the same bytes, first http://c/0.jpg (sha256 "
-        f"{hashlib.sha256(GONE).hexdigest()}): a placeholder for what is gone? drop them with --drop-repeated N"
+        f"{hashlib.sha256(GONE).hexdigest()}): a placeholder for deleted images? drop them with --drop-repeated N"
     )
     assert others[-1] == "web_capfilt: 2 more images are the same bytes under several URLs, 6 in all"
     assert len(others) == 3

@@ -1,4 +1,4 @@
-"""The forms of official files that people have, and what is said of a --source that lacks some."""
+"""Official files in other forms, and messages about a --source that lacks some."""
 
 import gzip
 import json

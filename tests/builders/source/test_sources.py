@@ -1,4 +1,4 @@
-"""Where official files are looked for, and what a person is told who must fetch one by hand."""
+"""Where official files are searched, and the error for files that a person must fetch."""
 
 import dataclasses
 import json
@@ -108,7 +108,7 @@ def test_splits_of_two_forms_are_noted(home, tmp_path, capsys) -> None:
     build(home, tmp_path / "one", name="coco_caption", media=False)
     lay(tmp_path / "two", "captions_val2017.json", {"annotations": [{"id": 5, "image_id": 1, "caption": "V."}]})
     build(home, tmp_path / "two", name="coco_caption", media=False)
-    assert "coco_caption: test here is of the karpathy form, not official: build it again" in capsys.readouterr().err
+    assert "coco_caption: test is of the karpathy form, not official; build it again" in capsys.readouterr().err
 
 
 def vsr_row(**change: object) -> str:

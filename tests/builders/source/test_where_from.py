@@ -1,4 +1,4 @@
-"""Where every byte of a build comes from: one part decides, and can say why."""
+"""Where images and annotation files of a build come from when there are several candidates."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Building: what a good source gives, and what each bad source says."""
+"""Building: the result of a good source, and the error of each bad one."""
 
 import json
 import os

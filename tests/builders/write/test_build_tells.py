@@ -1,4 +1,4 @@
-"""What a build says of where its bytes come from, and what it compares them with."""
+"""What a build reports about the origin of its bytes, and its checks of sizes and repeated images."""
 
 import json
 import shutil
@@ -89,7 +89,7 @@ def test_an_image_must_have_its_stated_size(home, tmp_path, width, height, is_ri
     if is_right:
         assert build(home, source, name="coco_caption")[0].num_samples == 1
     else:
-        with pytest.raises(DataError, match=rf"is 64 x 48 pixels, and its source states {width} x {height}"):
+        with pytest.raises(DataError, match=rf"is 64 x 48 pixels, its source states {width} x {height}"):
             build(home, source, name="coco_caption")
 
 

@@ -1,4 +1,4 @@
-"""Before the first byte is fetched a build says what is by hand, of all datasets, and how much will come."""
+"""Before fetching, a build reports all files to fetch by hand and the size of the download."""
 
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def test_a_mirror_opens_gates_and_single_images_have_no_known_size(home, tmp_pat
     needs = needs_of(cards, build_of(home, mirror=(tmp_path / "mirror").as_uri()))
     assert not needs.by_hand
     assert needs.one_by_one == ("ocrvqa",)
-    assert "single images or clips of ocrvqa that are not here" in needs.line
+    assert "missing images or clips of ocrvqa, one by one" in needs.line
 
 
 def test_the_download_size_is_printed_before_a_build(cli, home, tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""A build never replaces a better one in silence, says when there is nothing to do, and mends what is damaged."""
+"""A build never silently replaces a better one, says if there is nothing to do, and repairs damage."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The same bytes for any number of workers, and after being killed at any point."""
+"""A build gives the same bytes with any number of workers, and after being killed at any point."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""What a stopped build left behind is used again as far as it is whole, and only so far."""
+"""A stopped build's shards are reused if they are complete and unchanged."""
 
 import hashlib
 import json
