@@ -265,7 +265,7 @@ def test_every_verb_shows_the_kind_of_a_build(cli, home, source, tmp_path) -> No
     assert cli("show", "vqav2", "--home", home.root).out.startswith(f"vqav2/train: {kind}\n")
     page = tmp_path / "page.html"
     assert cli("show", "vqav2", "--html", page, "--home", home.root).code == 0
-    assert f"annotations: {kind}</dd>" in page.read_text()
+    assert f"annotations: {kind}; " in page.read_text()
     sql = "SELECT kind, num_drops FROM datasets WHERE name = 'vqav2' AND split = 'train'"
     assert json.loads(cli("sql", sql, "--format", "json", "--home", home.root).out) == [{"kind": kind, "num_drops": 0}]
 
