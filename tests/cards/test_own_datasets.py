@@ -125,6 +125,8 @@ def test_a_missing_datasets_folder_is_named(cli, tmp_path: Path, monkeypatch) ->
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
     done = cli("list")
     assert (done.code, str(tmp_path / "nowhere") in done.err) == (2, True)
+    with pytest.raises(IbDataError, match="nowhere is not a folder"):
+        card_names()
     done = cli("list", "--datasets", tmp_path / "gone")
     assert done.code == 2
 

@@ -10,6 +10,7 @@ from ib_data.builders.miniature.server import serve
 from ib_data.builders.source.web import fetcher as fetch
 from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.cards import SourceFile
+from ib_data.console import Progress
 from ib_data.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("no_catalog")
@@ -65,11 +66,10 @@ def test_a_copy_from_a_folder_leaves_no_validator_of_a_host(fetcher, place, monk
     """A copy that stops half-way must not be resumed as a part of the host's download."""
     place.with_name("data.json.part.validator").write_text('"one"\n9\n')
 
-    def stops(_source: Path, part: Path, _dataset: str, _address: str) -> None:
-        part.write_bytes(b"half")
+    def stops(_copying: Progress, _num_bytes: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fetch, "_copy", stops)
+    monkeypatch.setattr(Progress, "add", stops)
     with pytest.raises(KeyboardInterrupt):
         fetcher.fetch(FILE, "toy")
     assert not place.with_name("data.json.part.validator").exists()
