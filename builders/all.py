@@ -1,4 +1,4 @@
-"""The builder of every dataset, by its name: those of the package, and those beside cards of one's own."""
+"""The builder of every dataset by name: the packaged ones, and those beside your own cards."""
 
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
@@ -65,18 +65,18 @@ BUILDERS: Mapping[str, Rows] = {
 
 
 def builder_of(card: Card) -> Rows:
-    """The function from the files of a dataset to its rows: `rows` of the module NAME.py beside a card of one's own."""
+    """The function from a dataset's files to its rows; for your own card, `rows` of NAME.py beside it."""
     return _own_builder(card.folder / f"{card.name}.py") if card.folder else BUILDERS[card.name]
 
 
 @cache
 def _own_builder(file: Path) -> Rows:
-    """`rows` of the module in `file`, which gets no name that another import could meet.
+    """Import `file` under a private module name and return its function `rows`.
 
-    IbDataError where there is no such file, where running it fails, and where it has no such function.
+    Raises IbDataError if the file or the function is missing, or if the import fails.
     """
     if not file.is_file():
-        raise IbDataError(f"{file} is missing: the builder of a dataset is beside its card")
+        raise IbDataError(f"{file} is missing; put the builder of a dataset beside its card")
     spec = importlib.util.spec_from_file_location(f"ib_data.builders.outside.{file.stem}", file)
     assert spec is not None
     assert spec.loader is not None

@@ -12,7 +12,7 @@ FOLDERS = {"train": "train2017", "validation": "val2017", "test": "test2017"}
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a question. Equal choices stay, so that `correct_choice_idx` keeps pointing at the right one."""
+    """One annotation per question. Equal choices are kept, so that `correct_choice_idx` stays valid."""
     for row in files.rows("annotations"):
         yield Row(coco(FOLDERS[files.split], row.get("image_id", int)), _annotation(row))
 

@@ -15,7 +15,7 @@ OFFICIAL = {"train": "train2017", "validation": "val2017"}
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a caption; outer blanks go, line breaks and runs of blanks become one blank."""
+    """One annotation per caption, with outer blanks removed and line breaks and runs of blanks as one blank."""
     return _karpathy(files) if files.form == "karpathy" else _official(files)
 
 
@@ -26,7 +26,7 @@ def _karpathy(files: Files) -> Iterator[Row | Drop]:
         folder, image_id = image.get("filepath", str), image.get("cocoid", int)
         if folder not in FOLDERS:
             raise image.error(f"'filepath': expected {' or '.join(FOLDERS)}, found {quoted(folder)}")
-        # The folder stands before the number, which alone may be the id of a sentence.
+        # With the folder, since the number alone may be the id of a sentence.
         yield from karpathy_rows(image, coco(folder, image_id), f"{folder}/{image_id}")
 
 

@@ -10,12 +10,12 @@ SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a caption of the split."""
+    """One annotation per caption of the split."""
     for image in files.rows("annotations", "images", dataset="flickr30k"):
         if karpathy_split(image, SPLITS) != files.split:
             continue
         stem, dot, ending = image.get("filename", str).rpartition(".")
         if not stem or ending != "jpg":
             raise image.error(f"'filename': expected NAME.jpg, found {stem + dot + ending!r}")
-        # The whole name: without its ending it may be the id of a sentence.
+        # With the extension, since the bare name may be the id of a sentence.
         yield from karpathy_rows(image, MediaRef("flickr30k_images", stem), f"{stem}.jpg")

@@ -12,7 +12,7 @@ _GROUPS = ("global", "local")
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a question; one question under two ids is two annotations."""
+    """One annotation per question; a question under two ids is two annotations."""
     for question_id, row in files.keyed("annotations"):
         image_id = row.get("imageId", str)
         if not image_id.isalnum():
@@ -38,6 +38,6 @@ def _annotation(question_id: str, row: Table) -> Annotation:
 
 
 def _named(row: Table, key: str, names: tuple[str, ...]) -> dict[str, str]:
-    """The texts that the table at `key` gives; null means that there is none."""
+    """The texts in the table at `key`, by name; null counts as absent."""
     table = row.table(key)
     return extra(**{name: table.get(name, str) for name in names if table.values.get(name) is not None})

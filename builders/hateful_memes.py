@@ -13,7 +13,7 @@ _IMAGE = re.compile(r"img/([0-9A-Za-z_-]+)\.png")
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a meme: its words as `context`."""
+    """One annotation per meme, with its words as `context`."""
     for row in files.lines("annotations"):
         image = row.get("img", str)
         match = _IMAGE.fullmatch(image)

@@ -12,7 +12,7 @@ TEXT_CHOICE = "choose_txt"
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a folder [SPLIT/]SUBTASK/ID of the source; one without a split is of the test split."""
+    """One annotation per folder [SPLIT/]SUBTASK/ID of the source; folders without SPLIT are the test split."""
     folder = FOLDERS[files.split]
     for path, problem in files.tree("annotations"):
         split, *place = path.parent.parts if path.parts[0] in FOLDERS.values() else ("test", *path.parent.parts)

@@ -15,7 +15,7 @@ _SECONDS = re.compile(r"(\d{1,6}(?:\.\d{0,5}[1-9])?)\.?0{0,6}")
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a row. The rows have no id: it is the line order of the split, which the authors fixed."""
+    """One annotation per row. The rows have no ids; the id is the line number, which the authors keep fixed."""
     for number, row in enumerate(files.csv("annotations", ("video_id", "question", *_ANSWERS))):
         annotation = Annotation(
             id=f"{files.split}-{number:05d}",
@@ -27,7 +27,7 @@ def rows(files: Files) -> Iterator[Row | Drop]:
 
 
 def _clip(row: Table) -> str:
-    """The name of the clip: VIDEO_START_END, or VIDEO alone in a file without times."""
+    """The name of the clip: VIDEO_START_END, or VIDEO if the file has no times."""
     video = row.get("video_id", str)
     if not _VIDEO.fullmatch(video):
         raise row.error(f"'video_id': expected the id of a YouTube video, found {video[:60]!r}")

@@ -8,5 +8,5 @@ from ib_data.builders.source.row import Drop, Row
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a turn."""
+    """One annotation per turn."""
     return turn_rows(files, DETAIL)

@@ -8,7 +8,7 @@ from ib_data.sample import Annotation
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a question. `category_id` must be there: without it the rows look like those of MSVD-QA."""
+    """One annotation per question. `category_id` is required: without it the rows look like those of MSVD-QA."""
     for row in files.rows("annotations"):
         annotation = Annotation(
             id=str(row.get("id", int)),

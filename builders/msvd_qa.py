@@ -1,4 +1,4 @@
-"""MSVD-QA: questions on YouTube clips; a second file says which clip a video number means."""
+"""MSVD-QA: questions on YouTube clips; a second file maps video numbers to clips."""
 
 import re
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ _VIDEO = re.compile(r"vid(\d{1,9})")
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a question; the same question with another answer is another annotation."""
+    """One annotation per question; the same question with another answer is another annotation."""
     clips = _clips(files)
     questions = files.rows("annotations")
     if questions and not any(question.get("video_id", int) in clips for question in questions):
-        raise files.wrong_file("clip names", f"no video of {files.name('annotations')} stands here")
+        raise files.wrong_file("clip names", f"no video of {files.name('annotations')} is here")
     for question in questions:
         video_id = question.get("video_id", int)
         annotation = Annotation(
@@ -39,6 +39,6 @@ def _clips(files: Files) -> dict[int, str]:
         if not video or not _CLIP.fullmatch(clip):
             raise line.error("expected 'YOUTUBE-ID_START_END vidNUMBER'", "fetch the official file again")
         if int(video[1]) in clips:
-            raise line.error(f"{video[0]} stands twice", "fetch the official file again")
+            raise line.error(f"{video[0]} occurs twice", "fetch the official file again")
         clips[int(video[1])] = clip
     return clips

@@ -8,12 +8,12 @@ from ib_data.sample import Annotation
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a caption. `image_id` is a number in this file; the image is named by its `open_images_id`."""
+    """One annotation per caption. `image_id` is a number in this file; images are named by `open_images_id`."""
     media_of: dict[int, tuple[MediaRef, str | None]] = {}
     for image in files.rows("annotations", "images"):
         image_id = image.get("id", int)
         if image_id in media_of:
-            raise image.error(f"image id {image_id} stands twice", "fetch the official file again")
+            raise image.error(f"image id {image_id} occurs twice", "fetch the official file again")
         media = MediaRef("openimages_nocaps", image.get("open_images_id", str), size_px=stated_size(image))
         media_of[image_id] = media, image.get("domain", str, None)
     for row in files.rows("annotations", "annotations"):

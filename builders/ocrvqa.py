@@ -13,7 +13,7 @@ _EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".webp")
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a question of the books of this split, with the id BOOK-NUMBER (counted from 0)."""
+    """One annotation per question about the books of this split, with the id BOOK-NUMBER (counted from 0)."""
     own = {i: book for i, book in files.keyed("annotations") if _split_of(book) == SPLITS[files.split]}
     covers = _covers(own)
     for book_id, book in own.items():
@@ -41,7 +41,7 @@ def _split_of(book: Table) -> int:
 
 
 def _covers(books: dict[str, Table]) -> dict[str, MediaRef]:
-    """The cover of every URL. Books of one URL have one cover, named by the smallest of their ids, as in `images/`."""
+    """The cover for every URL. Books with the same URL share it under the smallest of their ids, as in `images/`."""
     names: dict[str, str] = {}
     for book_id, book in books.items():
         url = clean(book.get("imageURL", str))
@@ -50,6 +50,6 @@ def _covers(books: dict[str, Table]) -> dict[str, MediaRef]:
 
 
 def _extension(url: str) -> str:
-    # Capitals stay: the authors' script names its files by the URL's own ending.
+    # The extension keeps its case: the authors' script takes it from the URL.
     suffix = PurePosixPath(url.partition("?")[0]).suffix
     return suffix if suffix.lower() in _EXTENSIONS else ".jpg"

@@ -8,5 +8,5 @@ from ib_data.builders.source.row import Drop, Row
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a question; `answers` are the stemmed ones, what was typed stands in `extra.raw_answers`."""
+    """One annotation per question. `answers` are stemmed; `extra.raw_answers` has them as typed."""
     return question_rows(files, has_raw_answers=True)

@@ -9,19 +9,19 @@ from ib_data.sample import Annotation
 from ib_data.strict import Table
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
-# Lecture and solution give the answer away: never a part of the context.
+# Lecture and solution reveal the answer, so they are never part of the context.
 _KEPT = ("task", "grade", "subject", "topic", "category", "skill", "lecture", "solution")
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a problem of the split, whose texts stay as they are: their line breaks carry meaning."""
+    """One annotation per problem of the split. Texts are unchanged, since their line breaks carry meaning."""
     folder = FOLDERS[files.split]
     problems = dict(files.keyed("annotations"))
     splits = files.table("splits")
     splits.get(folder, list)
     listed = splits.texts(folder)
     if listed and problems.keys().isdisjoint(listed):
-        raise files.wrong_file("annotations", f"no problem that {files.name('splits')} lists stands here")
+        raise files.wrong_file("annotations", f"none of the problems listed in {files.name('splits')} is here")
     _agree(problems, set(listed), folder, files.name("splits"))
     for pid in listed:
         problem = problems.get(pid)
@@ -34,7 +34,7 @@ def rows(files: Files) -> Iterator[Row | Drop]:
 
 
 def _agree(problems: dict[str, Table], listed: set[str], folder: str, list_name: str) -> None:
-    """DataError for a problem of the list that says that it is of another split, or of the split and not listed."""
+    """Raise DataError if the split of a problem contradicts the list of the split."""
     for pid, problem in problems.items():
         own = problem.get("split", str, None)
         if own is not None and (own == folder) != (pid in listed):
@@ -54,6 +54,6 @@ def _annotation(problem: Table, pid: str) -> Annotation:
 
 
 def _text(problem: Table, key: str) -> str | None:
-    """The text of a key; None where it holds nothing but blanks."""
+    """The text at a key; None if it is blank."""
     text = problem.get(key, str)
     return text if text.strip() else None

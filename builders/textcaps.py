@@ -10,7 +10,7 @@ from ib_data.strict import Table
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a caption."""
+    """One annotation per caption."""
     found = rows_of(files, "textcaps")
     tokens = read_tokens(files, found)
     for row in found:

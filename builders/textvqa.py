@@ -8,13 +8,13 @@ from ib_data.builders.source.row import Drop, Row, clean, count_answers, extra
 from ib_data.sample import Annotation
 from ib_data.strict import Table
 
-# A button of the annotators' page, not an answer: how many pressed it stays beside the answers.
+# A button on the annotators' page, not an answer; its count is kept in `extra`.
 MARKER = "answering does not require reading text in the image"
 _KEPT = ("flickr_original_url",)
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a question; those of the test split have no answers."""
+    """One annotation per question; the test split has no answers."""
     found = rows_of(files, "textvqa")
     tokens = read_tokens(files, found)
     for row in found:

@@ -13,7 +13,7 @@ NUM_CANDIDATES = 100
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a round, `IMAGEID-ROUND`; of the test split the last round only, whose answer is hidden."""
+    """One annotation per round, `IMAGEID-ROUND`; for the test split only the last round, whose answer is hidden."""
     data, is_test = files.table("annotations").table("data"), files.split == "test"
     for key in ("questions", "answers", "dialogs"):
         data.get(key, list)
@@ -33,7 +33,7 @@ def rows(files: Files) -> Iterator[Row | Drop]:
 
 
 def _turn(row: Table, may_hide: bool, questions: Sequence[str], answers: Sequence[str]) -> Turn:
-    """A round in words; an answer that may be hidden is empty where the file does not give it."""
+    """Question and answer of a round as texts; a hidden answer is empty."""
     question = text_at(row, "question", row.get("question", int), questions)
     if may_hide and "answer" not in row.values:
         return Turn(question, "")
@@ -69,11 +69,11 @@ def _annotation(
 
 
 def _relevance(files: Files, dialogs: list[Table]) -> dict[tuple[int, int], list[float]]:
-    """(image id, round) -> the relevance of each candidate, from 0 to 1; empty without the file of it."""
+    """(image id, round) -> the relevance of each candidate, from 0 to 1; empty without the relevance file."""
     if "relevance" not in files.located:
         return {}
     rounds, rows = {d.get("image_id", int): len(d.tables("dialog")) for d in dialogs}, files.rows("relevance")
-    problem = f"no image of {files.name('annotations')} stands here"
+    problem = f"no image of {files.name('annotations')} is here"
     require_common(files, "relevance", {row.get("image_id", int) for row in rows}, rounds, problem)
 
     def place(row: Table) -> tuple[int, int]:

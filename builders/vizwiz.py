@@ -15,12 +15,12 @@ _IMAGE = re.compile(r"(VizWiz_(train|val|test)_(\d{8}))\.jpg")
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation an image, whose name is its id; answers of the test split stand in a file of their own."""
+    """One annotation per image, whose name is the id; the test split has no answers."""
     published = _published(files) if "published_answers" in files.located else {}
     questions = files.rows("annotations")
     names = {question.get("image", str) for question in questions}
     if questions and "published_answers" in files.located and not names & published.keys():
-        raise files.wrong_file("published_answers", f"no image of {files.name('annotations')} stands here")
+        raise files.wrong_file("published_answers", f"no image of {files.name('annotations')} is here")
     for question in questions:
         image = question.get("image", str)
         match = _IMAGE.fullmatch(image)
@@ -29,7 +29,9 @@ def rows(files: Files) -> Iterator[Row | Drop]:
                 f"'image': expected VizWiz_SPLIT_NUMBER.jpg with eight digits, found {image!r}", question.ask
             )
         if match[2] != SPLITS[files.split]:
-            raise question.error(f"{image!r} is no image of split {files.split}", "is this the file of another split?")
+            raise question.error(
+                f"{image!r} is not an image of split {files.split}", "is this the file of another split?"
+            )
         answered = published.get(image, question)
         if "published_answers" in files.located and not (image in published and answered.tables("answers")):
             yield Drop(match[1], "no published answers")

@@ -8,5 +8,5 @@ from ib_data.builders.source.row import Drop, Row
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a question."""
+    """One annotation per question."""
     return question_rows(files, ids_per_image=1000)

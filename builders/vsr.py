@@ -15,13 +15,13 @@ _KEPT = ("relation", "subj", "obj", "vote_true_validator_id", "vote_false_valida
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a statement. The rows have no id: it is the split's line order, which the authors fixed."""
+    """One annotation per statement. The rows have no ids; the id is the line number, which the authors keep fixed."""
     for number, row in enumerate(files.lines("annotations")):
         yield Row(_media(row), _annotation(row, f"{files.split}-{number:05d}"))
 
 
 def _media(row: Table) -> MediaRef:
-    """The image, whose folder stands only in `image_link` (`image` is the bare file name)."""
+    """The image. Its folder is only in `image_link`; `image` is the bare file name."""
     link = row.get("image_link", str)
     match = _LINK.fullmatch(link)
     if match is None:

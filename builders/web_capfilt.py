@@ -1,4 +1,4 @@
-"""Web CapFilt: a list of URLs with captions that BLIP wrote and filtered; the images are fetched one by one."""
+"""Web CapFilt: a list of URLs with captions that BLIP generated and filtered; images are fetched one by one."""
 
 import hashlib
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from ib_data.builders.source.files import Files
 from ib_data.builders.source.row import Drop, MediaRef, Row, clean
 from ib_data.sample import Annotation
 
-_ID_DIGITS = 24  # 96 bits of the URL's SHA-256: among 14 million URLs two would share them once in 10**15 lists
+_ID_DIGITS = 24  # 96 bits of the URL's SHA-256: two of 14 million URLs collide with probability 10**-15
 
 
 def rows(files: Files) -> Iterator[Row | Drop]:
-    """An annotation a row. Rows have no id: it is their place in the list. An image is known by its URL."""
+    """One annotation per row. Rows have no ids; the id is the place in the list. An image is identified by its URL."""
     for number, row in enumerate(files.rows("annotations")):
         url, row_id = row.get("url", str).strip(), f"{number:08d}"
         if not url:

@@ -1,13 +1,15 @@
-"""One card a dataset (`NAME.md`), and the code that reads them.
+"""One card per dataset (`NAME.md`), and the code that reads them.
 
-facts         what a card says of files, media, splits and gates; the names of metrics
-marks         what tells an official file from another one
-roots         where datasets are found: the package, folders of one's own, installed packages
-own_cards     what a card of one's own must say, and what it may leave out
+facts         files, media, splits and gates of a card; the names of metrics
+marks         keys and values that identify an official file
+roots         where cards are: the package, your own folders, installed packages
+own_cards     required keys and defaults of your own cards
 card          a dataset's card, read strictly
+named         the cards for names and groups of datasets
 media_stores  the archives of images and clips that cards name (`media.toml`)
-built, kinds  the built split of a dataset or a view; what kind of build it is
-page          a card as a page and as JSON
+downloads     how much a build still has to fetch
+built, kinds  the built split of a dataset or a view; how it differs from the official data
+page          a card as Markdown and as JSON
 """
 
 from ib_data.cards.card import Card, card_names, find_card, load_card

@@ -1,4 +1,4 @@
-"""The built split of a dataset or a view, where it is not said which: the one that the paper used, if it is built."""
+"""Opening a built split of a dataset or a view; by default the one that the paper used."""
 
 from ib_data.cards.card import Card, find_card
 from ib_data.errors import UnknownNameError
@@ -8,7 +8,7 @@ from ib_data.stored.store import Store
 
 
 class NoSplitError(NotBuiltError):
-    """A split that the dataset does not have, so that no build brings it; the message names those that it has."""
+    """The dataset has no such split; the message names its splits."""
 
     exit_code = UnknownNameError.exit_code
 
@@ -16,11 +16,11 @@ class NoSplitError(NotBuiltError):
 def open_split(
     place: Home | Store, dataset: Card | str, split: str | None = None, *, verify: bool = True
 ) -> BuiltSplit:
-    """The split of a dataset that is built in a home or an object store, by default the one that the paper used.
+    """Open a built split in a home or an object store; by default the one that the paper used, else the first built.
 
-    Where that one is not built, the first other one that is; a damaged one is not passed over. A view opens the split
-    of its base. `verify` as in `open_built`. Raises IbDataError for a name that is not known, NoSplitError for a split
-    that the dataset does not have, NotBuiltError that says what to run, DataError for a manifest that cannot be used.
+    A damaged split is an error and not skipped. A view opens the split of its base. `verify` as in `open_built`. Raises
+    UnknownNameError for an unknown dataset, NoSplitError for a split that it does not have, NotBuiltError (with the
+    command to run) and DataError for an unusable manifest.
     """
     card = find_card(dataset) if isinstance(dataset, str) else dataset
     if split is not None and split not in card.splits:

@@ -1,4 +1,4 @@
-"""The card of a dataset: the only place where a fact about a source stands, read strictly from `cards/NAME.md`."""
+"""The card of a dataset: all facts about a source in one place, read strictly from `cards/NAME.md`."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -26,9 +26,9 @@ ROLES = ("held-in", "held-out", "extra")
 class Card:
     """All facts about one dataset. `size` is the number of rows of the split the paper used (pinned, never counted).
 
-    `metric` is one of METRICS, for code; `protocol` says in words how the dataset is scored. `not_read`: names of files
-    that people have in place of the official ones, and why they are not read. `folder` is where a card from outside the
-    package is, `templates` the folder of templates that it brings.
+    `metric` is one of METRICS, for code; `protocol` describes the scoring in words. `not_read`: names of files that are
+    often found instead of the official ones, and why they are not read. For a card from outside the package, `folder`
+    is its folder and `templates` its folder of templates.
     """
 
     name: str
@@ -71,12 +71,12 @@ _FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256
 
 
 def card_names() -> tuple[str, ...]:
-    """The names of all datasets that have a card, sorted."""
+    """The names of all datasets, sorted."""
     return tuple(card_files())
 
 
 def find_card(name: str) -> "Card":
-    """The card of `name`; UnknownNameError with the nearest known name where there is none."""
+    """The card of `name`; UnknownNameError with the nearest known name if there is none."""
     if name not in card_files():
         raise UnknownNameError(f"unknown dataset {name!r}; {did_you_mean(name, card_names())}")
     return load_card(name)
@@ -94,9 +94,9 @@ def _load(name: str, folders: tuple[Path, ...]) -> Card:
 
 
 def parse_card(name: str, text: str, folder: Path | None = None) -> Card:
-    """The card in `text`: YAML between two `---` lines, then prose. A view takes what it lacks from its base.
+    """Parse a card: YAML between two `---` lines, then prose. A view takes media and licences from its base.
 
-    `folder` is where a card of one's own is: it may leave out what has no meaning for private data.
+    `folder` is the folder of your own card, which may leave out keys that have no meaning for private data.
     """
     file = f"cards/{name}.md" if folder is None else str(folder / f"{name}.md")
     front, prose = _front_matter(name, file, text)
@@ -144,7 +144,7 @@ def parse_card(name: str, text: str, folder: Path | None = None) -> Card:
 
 
 def _front_matter(name: str, file: str, text: str) -> tuple[Any, str]:
-    """The YAML between the first two `---` lines, and the prose behind it."""
+    """The YAML between the first two `---` lines, and the prose after it."""
     begin, *rest = text.replace("\r\n", "\n").split("---\n", 2)
     if begin or len(rest) < 2:
         raise DataError(name, "expected YAML between two lines of ---, found none", file=file)
@@ -156,17 +156,17 @@ def _front_matter(name: str, file: str, text: str) -> tuple[Any, str]:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """A safe loader that refuses a key that stands twice; YAML itself would take the last."""
+    """A safe loader that rejects duplicate keys; YAML itself would keep the last one."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         keys = [key.value for key, _ in node.value]
         if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"key {twice[0]!r} stands twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"key {twice[0]!r} occurs twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
 def _check(card: Card, table: Table) -> None:
-    """Refuse names that nothing else knows, and figures that cannot be."""
+    """Raise DataError for unknown names, and for sizes and checksums that cannot be right."""
     from ib_data.cards.media_stores import media_stores  # which imports this module
 
     known: dict[str, tuple[Iterable[str], Collection[str]]] = {
@@ -181,7 +181,7 @@ def _check(card: Card, table: Table) -> None:
                 raise table.error(f"{key}: unknown name {value!r}", did_you_mean(value, allowed))
     sizes = [card.size, *(file.num_bytes for file in card.files), *(s.num_annotations for s in card.splits.values())]
     if any(size is not None and size < 1 for size in sizes):
-        raise table.error("sizes: expected integers from 1, or no key where one is not known")
+        raise table.error("sizes: expected integers from 1; leave out the key of an unknown size")
     for file in card.files:
         if file.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", file.sha256):
             raise table.error(f"files: {file.name}: sha256 expected 64 hex digits, found {file.sha256!r}")
@@ -218,7 +218,7 @@ def _split(table: Table, fields: tuple[str, ...]) -> Split:
 
 
 def read_gate(owner: Table) -> Gate | None:
-    """The table `gate` of a card or a media store, None where it has none."""
+    """The table `gate` of a card or a media store, or None."""
     if "gate" not in owner.values:
         return None
     table = owner.table("gate").only(("kind", "where", "lay_down"))

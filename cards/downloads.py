@@ -1,4 +1,4 @@
-"""How much a build of a dataset still has to fetch, as far as its card knows. Light: `ib-data list` asks for all."""
+"""How much a build still has to fetch, by the sizes on the card. Light, since `ib-data list` calls it per card."""
 
 from ib_data.cards.card import Card
 from ib_data.cards.facts import SourceFile
@@ -9,9 +9,8 @@ from ib_data.home import Home
 def to_download(card: Card, home: Home) -> tuple[int, int]:
     """(bytes, number of files of unknown size) that the default splits need and `home` does not have.
 
-    Annotation files in the preferred form, and every archive of images or clips of the card: which splits an archive
-    serves is known only from the rows. Images fetched one by one count as one file of unknown size. A view needs
-    nothing of its own.
+    Counts annotation files in the preferred form, and every archive of images or clips of the card: only the rows tell
+    which split needs which archive. Images fetched one by one count as one file of unknown size. A view needs nothing.
     """
     if card.view_of or _is_built(card, home):
         return 0, 0

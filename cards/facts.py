@@ -1,4 +1,4 @@
-"""What a card says of files, media, splits and gates: plain data without the reading of it."""
+"""The parts of a card: files, media stores, splits and gates, as plain data."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from ib_data.cards.marks import Mark
 
-# What scores the answers of a dataset, by the name that cards and code share.
+# metric name, in cards and code -> description
 METRICS = {
     "none": "training data only: nothing is scored",
     "accuracy": "the share of answers that equal the right one",
@@ -21,20 +21,20 @@ METRICS = {
     "roc-auc": "area under the ROC curve",
 }
 
-# How people spell the ending of an image.
+# Other spellings of image extensions.
 _SPELLINGS = {"jpg": ("jpeg", "JPG", "JPEG"), "png": ("PNG",)}
 
 
 @cache
 def _fixed(layout: str) -> str:
-    """What a layout says before the part with the id, with its last slash."""
+    """The folders of a layout before the id, with the last slash."""
     folder, slash, _ = layout[: layout.index("{image_id")].rpartition("/")
     return folder + slash
 
 
 @cache
 def _name_pattern(layout: str) -> tuple[re.Pattern[str], int, str]:
-    """The pattern of a file's name without its ending, how many numbers of fixed width it has, and the ending."""
+    """The pattern of a file name without extension, its number of fixed-width numbers, and the extension."""
     name = PurePosixPath(layout).name
     stem, extension = name.rpartition(".")[::2] if "." in name else (name, "")
     pattern, num_fixed = re.subn(r"\\{image_id:0(\d+)d\\}", r"\\d{\1}", re.escape(stem))
@@ -49,11 +49,11 @@ def place_of(url: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """One official file. `None` is "not known". `member` is the file inside the archive that a builder reads.
+    """One official file. `None` means unknown. `member` is the file inside the archive that a builder reads.
 
-    A `member` written as FOLDER/**/NAME stands for all files of that name below the folder, an object of JSON each.
-    An `optional` file adds to what the others say; a `--source` that holds the others need not hold it.
-    `marks` are what tells its rows from those of another split, version or dataset (see `marks.read_marks`).
+    A `member` of the form FOLDER/**/NAME means all files of that name under the folder, each a JSON object. An
+    `optional` file adds details; a `--source` with the other files may lack it. `marks` distinguish its rows from those
+    of another split, version or dataset (see `marks.read_marks`).
     """
 
     name: str
@@ -70,16 +70,16 @@ class SourceFile:
 
     @property
     def place(self) -> str:
-        """HOST/PATH of the URL: where the file lies under `downloads`, and under a mirror.
+        """HOST/PATH of the URL: the place of the file under `downloads` and under a mirror.
 
-        Where the path does not end in the file's name (a share that tells files apart by its query) the name follows.
+        The file's name is appended if the path does not end in it (shares that select files by the query).
         """
         path = place_of(self.url)
         return path if PurePosixPath(path).name == PurePosixPath(self.name).name else f"{path}/{self.name}"
 
     @property
     def tree(self) -> tuple[str, str] | None:
-        """(folder, file name) where `member` stands for many files, None where it is one."""
+        """(folder, file name) if `member` means many files, else None."""
         folder, stars, name = (self.member or "").partition("/**/")
         return (folder, name) if stars else None
 
@@ -88,11 +88,11 @@ class SourceFile:
 class MediaStore:
     """Images or clips that datasets share: an archive (`file`), or single files on the web (`each`).
 
-    `layout` gives a member's name from an `image_id`, which may itself be a path. Stores of one `family` hold the same
-    media under the same ids, but for those that are `part_of` one whole: each of its media is in one part. `each` is
-    the URL of one image, made from `{image_id}`; `{url}` takes it from the row. `parts` are other stores of which one
-    holds an image, where the rows do not say which. `extensions` are others under which a loose file counts too: many
-    copies of a clip are encoded anew.
+    `layout` makes a member's name from an `image_id`, which may itself be a path. Stores of one `family` hold the same
+    media under the same ids, except stores that are `part_of` one whole, which share nothing. `each` is the URL of a
+    single image, made from `{image_id}`; `{url}` is the URL in the row. `parts`: the stores to search if the rows do
+    not say which one holds an image. `extensions`: further extensions for loose files, since many copies of a clip are
+    re-encoded.
     """
 
     name: str
@@ -113,20 +113,20 @@ class MediaStore:
 
     @property
     def folder(self) -> tuple[str, ...]:
-        """The folders of the layout that no id changes, outermost first."""
+        """The folders of the layout before the id, outermost first."""
         return PurePosixPath(_fixed(self.layout)).parts
 
     @property
     def is_numbered(self) -> bool:
-        """Whether a file's name says by itself whose it is, as `COCO_val2014_000000000042.jpg` does."""
+        """Whether a file name alone identifies the store, as `COCO_val2014_000000000042.jpg` does."""
         return not PurePosixPath(self.layout).name.startswith("{image_id")
 
     def tail(self, image_id: int | str) -> str:
-        """The end of the member name from the id on: what stands in the official folder."""
+        """The member name from the id on: the path inside the official folder."""
         return self.member(image_id).removeprefix(_fixed(self.layout))
 
     def tails(self, image_id: int | str) -> tuple[str, ...]:
-        """`tail`, and the same under every other ending that counts."""
+        """`tail` with each accepted extension, the official one first."""
         tail = self.tail(image_id)
         stem, dot, ending = tail.rpartition(".")
         if not dot or "/" in ending:
@@ -135,13 +135,13 @@ class MediaStore:
         return tuple(dict.fromkeys((tail, *(f"{stem}.{other}" for other in others))))
 
     def names(self, path: PurePath) -> bool:
-        """Whether a loose file could be one of the store, by its name; a free id needs its official folder as well."""
+        """Whether a loose file may belong to the store, by its name and, for ids without a fixed form, its folder."""
         pattern, num_fixed, extension = _name_pattern(self.layout)
         known = {f".{name}" for name in (extension, *_SPELLINGS.get(extension, ()), *self.extensions) if name}
         if path.suffix.lower() not in known or pattern.fullmatch(path.stem) is None:
             return False
         layout = PurePosixPath(self.layout)
-        # A clip of such a name is rarely there by chance; an image whose name is only an id may be.
+        # A clip with such a name is rarely a coincidence; an image whose name is only an id may be.
         return num_fixed > 0 or self.kind == "video" or path.parent.name == layout.parent.name != ""
 
 
@@ -159,7 +159,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What a person must do before the source can be had."""
+    """What a person must do to get the files: an access request or a manual download."""
 
     kind: str
     where: str
@@ -168,7 +168,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubMirror:
-    """A repository on the Hugging Face hub whose rows keep the official keys; `splits` are its names by ours."""
+    """A Hugging Face repository whose rows keep the official keys; `splits` maps our split names to its names."""
 
     id: str
     splits: dict[str, str]

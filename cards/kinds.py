@@ -1,4 +1,4 @@
-"""What kind of build a split is, and why rows were left out, in short phrases. Light: `ib-data list` imports it."""
+"""How a build differs from the official data, and why rows were dropped, in short phrases. Imported by `list`."""
 
 from collections.abc import Mapping
 
@@ -7,10 +7,10 @@ from ib_data.stored.manifest import Manifest
 
 
 def kind_of(manifest: Manifest, card: Card) -> tuple[str, ...]:
-    """What tells this build from all of the official data, in short phrases; empty where nothing does.
+    """How a build differs from the complete official data, in short phrases; empty if it does not.
 
-    `card` is that of the dataset or of a view over it: miniature, without media, limited to N images, images of at most
-    PX pixels, part of the official size.
+    The phrases: miniature, without media, limited to N images, images of at most PX px, a percentage of the official
+    size. `card` is the card of the dataset or of a view over it.
     """
     recipe = manifest.recipe
     limit, max_side, has_media = recipe.get("limit"), recipe.get("max_side"), recipe.get("media") is not False
@@ -29,7 +29,7 @@ def kind_of(manifest: Manifest, card: Card) -> tuple[str, ...]:
 
 
 def official_share(manifest: Manifest, card: Card) -> str | None:
-    """How many percent of the official annotations are built, where it is fewer than all and their number is known."""
+    """The percentage of the official annotations that is built; None if it is all, or unknown."""
     split = card.splits.get(manifest.split)
     official = split.num_annotations if split else None
     if not official or manifest.num_annotations >= official:
@@ -41,7 +41,7 @@ def official_share(manifest: Manifest, card: Card) -> str | None:
 
 
 def drops_in_words(counts: Mapping[str, int]) -> str:
-    """How many rows were dropped and why: "3 dropped: no answers", "5 dropped: 3 no answers, 2 media missing"."""
+    """The number of dropped rows and the reasons: "5 dropped: 3 no answers, 2 media missing"."""
     num_drops = sum(counts.values())
     if len(counts) == 1:
         return f"{num_drops:,} dropped: {next(iter(counts))}"

@@ -1,4 +1,4 @@
-"""What a card says of the rows of a file, so that the file of another split, version or dataset is known as one."""
+"""Marks: what a card says about the rows of a file, to detect a file of another split, version or dataset."""
 
 import re
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from ib_data.strict import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What every row of an official file says under `key`, if it has the key at all.
+    """What the rows of an official file have under `key`, if they have the key.
 
-    The value itself, or a whole number of `span` (first, last), or a text `like` a pattern, in words `words`; with none
-    of the three no row has the key. `is_needed`: every row has the key. `is_hint`: not every official row was seen, so
-    that another value proves nothing.
+    Either `value`, or a whole number in `span` (first, last), or a text matching `like` (`words` describes it); if none
+    of the three is set, no row has the key. `is_needed`: every row has the key. `is_hint`: not all official rows were
+    seen, so another value proves nothing.
     """
 
     key: str
@@ -27,7 +27,7 @@ class Mark:
     is_hint: bool = False
 
     def holds(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row has no such key, or what an official one has."""
+        """Whether a row could be an official one, by this key."""
         if self.key not in row or self.is_needed:
             return self.key in row or not self.is_needed
         found = row[self.key]
@@ -38,7 +38,7 @@ class Mark:
         return self.value is not None and type(found) is type(self.value) and bool(found == self.value)
 
     def fault(self, row: Mapping[str, Any]) -> str:
-        """What is wrong with a row for which the mark does not hold."""
+        """What is wrong with a row for which `holds` is false."""
         if self.is_needed:
             return f"key {self.key!r} is missing"
         found = f"found {quoted(row[self.key])}"
@@ -49,12 +49,11 @@ class Mark:
 
 
 def read_marks(file: Table) -> Mapping[str, tuple[Mark, ...]]:
-    """The table `marks` of a file: the marks of its rows, by the name of their list.
+    """The table `marks` of a file: its marks, by the name of the list that holds the rows.
 
-    `rows` are the rows of the file itself, `top` is the object around its lists. A text, a number or true is the value
-    itself, [FIRST, LAST] a span of whole numbers, null the lack of the key; {needed: true} the key alone;
-    {value: VALUE} and {like: REGEX, words: TEXT}, a pattern and what it means, may have `hint: true`. DataError for
-    anything else.
+    `rows` are the rows of the file itself, `top` is the object around its lists. Values: a text, number or true is the
+    value itself; [FIRST, LAST] a span of whole numbers; null means no such key; {needed: true} any value;
+    {value: VALUE} and {like: REGEX, words: DESCRIPTION} may add `hint: true`. DataError for anything else.
     """
     found = {}
     for name, keys in file.table("marks").values.items():

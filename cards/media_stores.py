@@ -1,4 +1,4 @@
-"""The archives of images and clips that several datasets share, read strictly from `cards/media.toml`."""
+"""The media stores: archives of images and clips that datasets share, read strictly from `cards/media.toml`."""
 
 from functools import cache
 from importlib.resources.abc import Traversable
@@ -17,7 +17,7 @@ _KEYS = (
 
 
 def media_stores() -> dict[str, MediaStore]:
-    """Every store by its name, those of one's own after the packaged ones; IbDataError where two have one name."""
+    """Every store by its name, packaged ones first; IbDataError if two have the same name."""
     return _read(media_files())
 
 
@@ -34,13 +34,13 @@ def _read(files: tuple[Traversable, ...]) -> dict[str, MediaStore]:
         for store in Table.of(values, "media", name).named(_store).values():
             if store.name in found:
                 both = f"{places[store.name]} and {name}"
-                raise IbDataError(f"{both} have a media store of one name; rename yours: {store.name!r} is taken")
+                raise IbDataError(f"{both} have a media store of the same name; rename yours: {store.name!r} is taken")
             found[store.name], places[store.name] = store, name
     return found
 
 
 def family(store: str) -> list[MediaStore]:
-    """The stores that may hold an image of `store` under the same id: itself first, and no other part of its whole."""
+    """The stores that may hold an image of `store` under the same id: itself first, no other part of its whole."""
     stores = media_stores()
     own = stores[store]
     others = [s for s in stores.values() if s.family == own.family and s is not own]
@@ -48,13 +48,13 @@ def family(store: str) -> list[MediaStore]:
 
 
 def other_parts(store: str) -> list[MediaStore]:
-    """The stores of the whole that `store` is a part of, without itself: its images cannot be there."""
+    """The other parts of the whole that `store` is a part of; they hold none of its images."""
     own = media_stores()[store]
     return [s for s in media_stores().values() if own.part_of and s.part_of == own.part_of and s is not own]
 
 
 def gate_of(card: Card) -> Gate | None:
-    """What a person must fetch for a dataset: its annotations, or the media of one of its stores."""
+    """The gate before a dataset's annotations, or before one of its media stores; None if there is none."""
     gates = (card.gate, *(media_stores()[name].gate for name in card.media))
     return next((gate for gate in gates if gate), None)
 

@@ -1,4 +1,4 @@
-"""The cards behind the names that a person gives: datasets, or groups of them."""
+"""The cards for names on the command line: datasets, or groups of them."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ GROUPS = ("all", "held-in", "held-out")
 
 
 def named_cards(names: Iterable[str]) -> list[Card]:
-    """The cards of datasets and GROUPS, each once, in order; UnknownNameError for an unknown one."""
+    """The cards of datasets and GROUPS, each once, in order; UnknownNameError for an unknown name."""
     wanted = {}
     for name in names:
         for card in map(find_card, card_names() if name in GROUPS else [name]):
@@ -18,5 +18,5 @@ def named_cards(names: Iterable[str]) -> list[Card]:
 
 
 def stored_cards(names: Iterable[str]) -> list[Card]:
-    """As `named_cards`, a view as the dataset that stores it."""
+    """As `named_cards`, with each view replaced by its base."""
     return list({card.stored_as: find_card(card.stored_as) for card in named_cards(names)}.values())

@@ -1,4 +1,4 @@
-"""What a card of one's own must say, and what it may leave out: private data have no paper, licence URL or checksum."""
+"""Required keys and defaults of your own cards: private data has no paper, licence or checksum."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from ib_data.strict import Table
 
 NOT_KNOWN = "not known"
-# Top-level domain of addresses that nobody has (RFC 2606): a file without a URL is known by one.
+# A top-level domain that never exists (RFC 2606), for files without a URL.
 NO_HOST = ".invalid"
 _ALWAYS = ("name", "task", "splits")
 _OF_STORED = ("files", "media")
@@ -14,7 +14,7 @@ _OF_PACKAGED = ("title", "role", "paper", "homepage", "metric", "used_split")
 
 
 def require_keys(table: Table, *, is_own: bool) -> None:
-    """Raise DataError that names every key that a card lacks; one of one's own needs fewer."""
+    """Raise DataError that names every missing key of a card; your own cards need fewer."""
     needed = [*_ALWAYS]
     if is_own:
         needed += () if "view_of" in table.values else _OF_STORED
@@ -26,13 +26,13 @@ def require_keys(table: Table, *, is_own: bool) -> None:
         lacking += [f"splits.{name}.fields" for name in splits.values if "fields" not in splits.table(name).values]
     if lacking:
         words = "key {} is missing" if len(lacking) == 1 else "keys {} are missing"
-        raise table.error(words.format(", ".join(map(repr, lacking))), "docs/add-a-dataset.md has a whole card")
+        raise table.error(words.format(", ".join(map(repr, lacking))), "docs/add-a-dataset.md has a complete card")
 
 
 def with_defaults(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The front matter of one's own card, with what is the same for all that do not say otherwise.
+    """The front matter of your own card with defaults filled in.
 
-    What is of the wrong type stays as it is: whoever reads the card says so.
+    Values of the wrong type are left as they are, for `parse_card` to report.
     """
     found = {
         "title": name,

@@ -1,4 +1,4 @@
-"""A card as Markdown for people and as plain values for JSON, with what is built of it."""
+"""A card as Markdown and as JSON values, with what is built of it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """Something counted over a built split: `about` it, a table for people, and the same as JSON values."""
+    """Counts over a built split: a description, a table, and the same as JSON values."""
 
     about: str
     header: Sequence[str]
@@ -27,11 +27,10 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltCounts:
-    """What stands in the home of one split. A view counts the shards of its base.
+    """The size of a built split. A view counts the shards of its base.
 
-    `kind` is what tells it from all of the official data, in short phrases. `templates` is what
-    `ib-data templates stats` counted, None where it was not run; `damaged_templates` says in one line why that cannot
-    be used.
+    `kind`: how it differs from the official data, in short phrases. `templates`: the result of `ib-data templates
+    stats`, None if it was not run; `damaged_templates`: why that result cannot be used, in one line.
     """
 
     num_samples: int
@@ -45,9 +44,9 @@ class BuiltCounts:
 
 
 def card_values(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[str, str] = _NONE) -> dict[str, Any]:
-    """The facts of a card as JSON values: what is not known has no key; `media_files` and `built` are added.
+    """The facts of a card as JSON values, without unknown ones, plus `media_files` and `built`.
 
-    So is `damaged`, what is wrong in one line by split, where something is.
+    `damaged`, a problem in one line by split, is added if it is not empty.
     """
     facts: dict[str, Any] = _known(asdict(card))
     facts |= {key: str(path) for key, path in facts.items() if isinstance(path, Path)}
@@ -58,9 +57,9 @@ def card_values(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[s
 
 
 def card_markdown(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[str, str] = _NONE) -> str:
-    """The card as Markdown: facts, splits, files with checksums, what is not known, caveats, prose, what is built.
+    """The card as Markdown: facts, splits, files with checksums, unknown facts, caveats, prose, what is built.
 
-    `damaged` is what is wrong in one line, by split.
+    `damaged` is a problem in one line, by split.
     """
     stores = media_stores()
     parts = [
@@ -102,7 +101,7 @@ def _media(stores: Iterable[MediaStore]) -> str:
 
 
 def _known(value: Any) -> Any:
-    """`value` without the keys whose value is not known or empty."""
+    """`value` without keys whose value is unknown or empty."""
     if isinstance(value, dict):
         return {key: _known(item) for key, item in value.items() if item is not None and item != () and item != {}}
     return [_known(item) for item in value] if isinstance(value, list | tuple) else value
@@ -130,7 +129,7 @@ def _facts(card: Card) -> list[tuple[object, ...]]:
     if card.forms:
         rows.append(("forms, best first", ", ".join(card.forms)))
     if gate := gate_of(card):
-        rows.append(("by hand", f"{gate.kind}: {gate.where}; lay down {gate.lay_down}"))
+        rows.append(("by hand", f"{gate.kind}: {gate.where}; put {gate.lay_down} into a --source folder"))
     return rows
 
 

@@ -1,9 +1,9 @@
-"""Where datasets are found: in the package, in folders of one's own, and in installed packages.
+"""Where datasets are found: in the package, in your own folders, and in installed packages.
 
-A folder of one's own is named by IB_DATA_DATASETS (or `--datasets`, which sets it for the process and its workers), an
-installed package by an entry point of the group `ib_data.datasets`. Both have one layout: `NAME.md` is a card and
-`NAME.py` its builder, `media.toml` lists media stores, `templates/TASK.toml` holds the templates of these datasets in
-place of the packaged ones, and `mixtures/NAME.toml` is a mixture.
+Your own folders are listed in IB_DATA_DATASETS (`--datasets` sets it for the process and its workers). Installed
+packages are found by an entry point of the group `ib_data.datasets`. Both have the same layout: `NAME.md` is a card and
+`NAME.py` its builder, `media.toml` lists media stores, `templates/TASK.toml` replaces the packaged templates for these
+datasets, and `mixtures/NAME.toml` is a mixture.
 """
 
 import os
@@ -23,35 +23,35 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def outside_folders() -> tuple[Path, ...]:
-    """The folders outside the package, those of IB_DATA_DATASETS first; IbDataError for one that is not there."""
+    """The folders outside the package, those of IB_DATA_DATASETS first; IbDataError for a missing one."""
     return _folders(os.environ.get(VARIABLE, ""), tuple(sys.path))
 
 
 def use_folders(folders: Iterable[Path]) -> str | None:
-    """Find datasets in `folders` from now on, here and in processes started later; returns IB_DATA_DATASETS before."""
+    """Set IB_DATA_DATASETS to `folders`, for this process and its children; returns the previous value."""
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = os.pathsep.join(str(folder.absolute()) for folder in folders)
     return before
 
 
 def card_files() -> Mapping[str, Traversable]:
-    """The file of every card, packaged or not, by the dataset's name; IbDataError where two have one name."""
+    """The file of every card, packaged or not, by dataset name; IbDataError if two have the same name."""
     return _found("cards", ".md", "", outside_folders())
 
 
 def mixture_files() -> Mapping[str, Traversable]:
-    """The file of every mixture, packaged or not, by its name; IbDataError where two have one name."""
+    """The file of every mixture, packaged or not, by name; IbDataError if two have the same name."""
     return _found("mixtures", ".toml", "mixtures", outside_folders())
 
 
 def media_files() -> tuple[Traversable, ...]:
-    """The lists of media stores: the packaged one first."""
+    """The files that list media stores, the packaged one first."""
     own = (folder / "media.toml" for folder in outside_folders())
     return (package_files("ib_data.cards").joinpath("media.toml"), *(path for path in own if path.is_file()))
 
 
 def own_files() -> Iterator[Path]:
-    """Every file of the folders outside the package that a catalog is made from."""
+    """Every file outside the package that the catalog depends on."""
     for folder in outside_folders():
         for pattern in ("*.md", "*.toml", "templates/*.toml", "mixtures/*.toml"):
             yield from sorted(folder.glob(pattern))
@@ -64,7 +64,7 @@ def folder_of(dataset: str) -> Path | None:
 
 
 def shown(file: Traversable, package: str) -> str:
-    """How a file is called in messages: `cards/vsr.md` where it is packaged, else its path."""
+    """The name of a file in messages: `cards/vsr.md` if it is packaged, else its path."""
     is_packaged = package_files(f"ib_data.{package}").joinpath(file.name) == file
     return f"{package}/{file.name}" if is_packaged else str(file)
 
@@ -74,30 +74,32 @@ def _folders(variable: str, path: tuple[str, ...]) -> tuple[Path, ...]:
     named = [Path(name).absolute() for name in variable.split(os.pathsep) if name]
     for folder in named:
         if not folder.is_dir():
-            raise IbDataError(f"{folder} is no folder; name one with cards and builders (--datasets or {VARIABLE})")
+            raise IbDataError(
+                f"{folder} is not a folder; name a folder of cards and builders (--datasets or {VARIABLE})"
+            )
     return tuple(dict.fromkeys([*named, *_entry_points(path)]))
 
 
 @cache
 def _found(package: str, suffix: str, within: str, folders: tuple[Path, ...]) -> Mapping[str, Traversable]:
-    """Files by their names without `suffix`, in the order of the names."""
+    """Files by their names without `suffix`, sorted."""
     found: dict[str, Traversable] = {}
     for folder in (package_files(f"ib_data.{package}"), *(folder / within for folder in folders)):
         for file in folder.iterdir() if folder.is_dir() else ():
             name = file.name.removesuffix(suffix)
             if file.name == name or not (_NAME.fullmatch(name) if suffix == ".md" else file.is_file()):
-                continue  # README.md is no card
+                continue  # such as README.md
             if name in found:
                 both = f"{shown(found[name], package)} and {file}"
-                raise IbDataError(f"{both} have one name; rename yours: {name!r} is taken")
+                raise IbDataError(f"{both} have the same name; rename yours: {name!r} is taken")
             found[name] = file
     return dict(sorted(found.items()))
 
 
 def _entry_points(path: tuple[str, ...]) -> list[Path]:
-    """The folders that installed packages name, in the order of `sys.path`.
+    """The folders of installed packages with our entry point, in the order of `sys.path`.
 
-    Read here, since importlib.metadata takes 25 ms of the 75 of `ib-data list` to import and look.
+    Parsed by hand, since importlib.metadata would take 25 ms of the 75 ms of `ib-data list`.
     """
     found = []
     for folder in path:
@@ -117,7 +119,7 @@ def _modules(text: str) -> list[str]:
 
 
 def _folder_of_module(module: str, file: Path) -> Path:
-    """The folder of a package, or the one a module is in; the module itself is not imported, only its parents are."""
+    """The folder of a package, or the folder a module is in. Imports only the parents of the module."""
     from importlib.util import find_spec
 
     try:

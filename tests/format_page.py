@@ -31,7 +31,7 @@ def table(title: str) -> dict[str, list[str]]:
     assert rows, title
     cells = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in rows[1].splitlines()]
     found = {first.strip("`"): rest for first, *rest in cells}
-    assert len(found) == len(cells), "a field stands twice"
+    assert len(found) == len(cells), "a field occurs twice"
     return found
 
 

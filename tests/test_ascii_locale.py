@@ -65,7 +65,7 @@ def test_what_is_printed_is_utf_8(home: Home, tmp_path: Path) -> None:
     assert STATEMENT in page.read_text(encoding="utf-8")
 
 
-def test_csv_is_the_first_thing_that_a_process_prints(home: Home) -> None:
+def test_csv_alone_is_printed_as_utf_8(home: Home) -> None:
     out, _ = under_ascii("sql|SELECT statement FROM annotations|--format|csv", IB_DATA_HOME=str(home.root))
     assert out == f"statement\n{STATEMENT}\n"
 
@@ -74,5 +74,5 @@ def test_a_home_whose_name_the_locale_cannot_read_is_one_line(home: Home) -> Non
     moved = home.root.rename(home.root.with_name("H\u00e4user"))
     out, err = under_ascii("sql|FROM annotations", "show|vsr", "list", IB_DATA_HOME=str(moved))
     assert out == "code 1\n" * 3
-    assert err.count("the locale cannot read this name; set LC_ALL=C.UTF-8, or name another --home\n") == 3
+    assert err.count("the locale cannot read this name; set LC_ALL=C.UTF-8, or choose another --home\n") == 3
     assert err.count("\n") == 3

@@ -1,4 +1,4 @@
-"""What every verb has in common: JSON, quiet and verbose, variables for options, completion, names."""
+"""Features of every verb: JSON, quiet and verbose, environment variables, completion, names."""
 
 import json
 import os

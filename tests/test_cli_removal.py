@@ -1,4 +1,4 @@
-"""`ib-data rm` and `ib-data clean` delete what was named, after asking, and nothing that is not of ib-data."""
+"""`ib-data rm` and `ib-data clean` ask, then delete only what was named and only files of ib-data."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def answer(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.usefixtures("no_catalog")
-def test_rm_asks_and_deletes_the_named_split_alone(full: Home, cli, answer) -> None:
+def test_rm_asks_and_deletes_only_the_named_split(full: Home, cli, answer) -> None:
     answer("n")
     result = cli("rm", "vsr", "--home", full.root)
     assert (result.code, full.split("vsr", "train").exists()) == (1, True)
@@ -46,7 +46,7 @@ def test_rm_asks_and_deletes_the_named_split_alone(full: Home, cli, answer) -> N
     assert (full.downloads / "host" / "file").exists()
 
 
-def test_rm_without_an_answer_deletes_nothing_and_a_variable_is_none(full: Home, cli, monkeypatch) -> None:
+def test_rm_without_an_answer_or_with_only_a_variable_deletes_nothing(full: Home, cli, monkeypatch) -> None:
     def end_of_file(_prompt: str) -> str:
         raise EOFError
 
@@ -78,7 +78,7 @@ def test_a_running_build_is_respected(verb: str, name: str, full: Home, cli) -> 
 
 
 @pytest.mark.parametrize("verb", ["rm vsr --yes", "clean --yes"])
-def test_a_folder_that_is_no_home_is_left_alone(verb: str, full: Home, cli) -> None:
+def test_a_folder_that_is_not_a_home_is_left_alone(verb: str, full: Home, cli) -> None:
     (full.root / "ib_data_home.txt").unlink()
     result = cli(*verb.split(), "--home", full.root)
     assert (result.code, full.cache.exists(), full.split("vsr", "train").exists()) == (1, True, True)
@@ -97,7 +97,7 @@ def test_a_link_is_not_followed(verb: str, place: str, full: Home, cli, tmp_path
     assert sorted(elsewhere.rglob("*")) == before
 
 
-def test_links_inside_are_deleted_and_not_what_they_point_at(full: Home, cli, tmp_path: Path) -> None:
+def test_links_are_deleted_but_not_their_targets(full: Home, cli, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     (kept / "file").touch()
@@ -107,7 +107,7 @@ def test_links_inside_are_deleted_and_not_what_they_point_at(full: Home, cli, tm
     assert (kept / "file").exists()
 
 
-def test_clean_leaves_what_cannot_be_made_again_and_downloads(full: Home, cli) -> None:
+def test_clean_keeps_downloads_and_what_cannot_be_recreated(full: Home, cli) -> None:
     result = cli("clean", "--yes", "--json", "--home", full.root)
     found = json.loads(result.out)
     sizes = {item["what"]: item["bytes"] for item in found["items"]}
@@ -118,7 +118,7 @@ def test_clean_leaves_what_cannot_be_made_again_and_downloads(full: Home, cli) -
     assert "nothing to delete" in cli("clean", "--home", full.root).out
 
 
-def test_clean_deletes_downloads_where_they_are_named(full: Home, cli, monkeypatch) -> None:
+def test_clean_deletes_downloads_on_request(full: Home, cli, monkeypatch) -> None:
     monkeypatch.setenv("IB_DATA_CLEAN_DRAWS", "1")
     assert cli("clean", "--downloads", "--dry-run", "--home", full.root).code == 0
     assert full.downloads.exists()

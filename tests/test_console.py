@@ -1,4 +1,4 @@
-"""Tables, sizes and progress: one format, to the width of a terminal, and nothing too much."""
+"""Tables, sizes and progress: one format, fitted to the terminal, and no needless output."""
 
 import io
 import json
@@ -62,7 +62,7 @@ LONG = [("knowledge_question_answering", "train 443,757 (miniature, part of the 
 
 
 @pytest.mark.parametrize("columns", [50, 60, 80])
-def test_a_table_wraps_to_a_terminal_and_loses_nothing(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_wraps_to_the_terminal_without_losing_text(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr(sys, "stdout", Terminal())
     text = table(("task", "built", "official size"), LONG)
@@ -73,7 +73,7 @@ def test_a_table_wraps_to_a_terminal_and_loses_nothing(columns: int, monkeypatch
     assert len(letters) == len("".join("".join(map(str, ["task", "built", "official size", *LONG[0][:2]])).split())) + 7
 
 
-def test_a_table_in_a_pipe_has_a_row_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_in_a_pipe_has_one_line_per_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     lines = table(("task", "built", "official size"), LONG).splitlines()
@@ -120,7 +120,7 @@ def test_quiet_has_neither_notes_nor_progress(clock, capfd, quiet) -> None:
     assert capfd.readouterr().err == ""
 
 
-def test_a_terminal_has_a_bar_that_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_a_bar_and_removes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(console, "_BAR_AFTER_S", 0.0)

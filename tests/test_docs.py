@@ -1,4 +1,4 @@
-"""The pages say what the program does: the page that adds a dataset is followed to the letter."""
+"""The docs match the program: the steps of docs/add-a-dataset.md are run as written."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from ib_data.cli import VERBS
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_the_page_that_adds_a_dataset_works_to_the_letter(tmp_path: Path) -> None:
+def test_the_add_a_dataset_page_works_as_written(tmp_path: Path) -> None:
     """In an empty folder: a heading names the file that the block below it is; plain blocks are commands."""
     page = (ROOT / "docs" / "add-a-dataset.md").read_text()
     printed: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Every `ib-data` line of the docs parses against the commands there are; none is run."""
+"""Every `ib-data` line of the docs parses with the real commands; none is run."""
 
 import re
 import shlex
@@ -163,7 +163,7 @@ def test_a_wrong_line_is_found(line: str, fault: str) -> None:
     assert fault in str(getattr(found.value, "message", found.value))
 
 
-def test_lines_are_taken_from_blocks_with_what_they_are_continued_by() -> None:
+def test_continued_lines_of_blocks_are_joined() -> None:
     shell = '```\n$ ib-data sql "FROM\ndamaged" | head  # all\nother\nib-data card \\\n  vsr\n```\n'
     text = f"{shell}```python\nib-data no\n```\n"
     assert [words_of(line) for line in lines_of_blocks(text)] == [["sql", "FROM\ndamaged"], ["card", "vsr"]]

@@ -1,4 +1,4 @@
-"""What the docs name is there: files, modules, names of code, extras; lists and counts are those of the code."""
+"""Files, modules, names and extras in the docs exist; lists and counts match the code."""
 
 import ast
 import importlib.util

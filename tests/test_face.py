@@ -19,7 +19,7 @@ tiny_home = tiny_homes.tiny_home
 HEAVY = ("pyarrow", "duckdb", "torch", "numpy", "click", "PIL", "yaml", "datasets", "webdataset")
 
 
-def test_importing_loads_nothing_and_each_name_loads_what_it_is() -> None:
+def test_importing_loads_nothing_until_a_name_is_used() -> None:
     """In a process of its own: here everything is loaded already."""
     code = f"""
 import sys
@@ -82,7 +82,7 @@ def test_a_query_gives_rows_dicts_arrow_and_a_table(tiny_home: Home) -> None:
         ib_data.query(tiny_home, "DELETE FROM datasets")
 
 
-def test_an_annotation_is_rendered_from_whatever_holds_it(tiny_home: Home) -> None:
+def test_an_annotation_is_rendered_from_any_source(tiny_home: Home) -> None:
     split = ib_data.open_split(str(tiny_home.root), "vqav2")
     assert "vqav2/train: 40 annotations of 20 samples" in repr(split)
     annotation = split.annotation(5)
@@ -127,7 +127,7 @@ def test_a_template_is_named_or_is_the_zero_shot_prompt(tmp_path: Path) -> None:
         ({"id": "1", "question": "?", "options": ["a"], "answer_index": 3}, "answer_index"),
     ],
 )
-def test_a_mapping_that_is_no_annotation_is_an_error(given: dict[str, Any], words: str) -> None:
+def test_an_invalid_mapping_is_an_error(given: dict[str, Any], words: str) -> None:
     with pytest.raises(IbDataError, match=words):
         ib_data.render("vqav2", given)
 
@@ -142,14 +142,14 @@ def test_a_mapping_that_is_no_annotation_is_an_error(given: dict[str, Any], word
         ({"names": ["vqav2", "okvqa"], "source": "nowhere"}, "2 of 2 datasets were not built: vqav2, okvqa"),
     ],
 )
-def test_a_build_that_cannot_be_is_an_error(tmp_path: Path, given: dict[str, Any], words: str) -> None:
+def test_an_impossible_build_is_an_error(tmp_path: Path, given: dict[str, Any], words: str) -> None:
     with pytest.raises(IbDataError, match=words):
         ib_data.build(**given, home=str(tmp_path / "home"), workers=1)
     assert not (tmp_path / "home" / "shards").exists()
 
 
 @pytest.mark.filterwarnings("default")  # of datasets' own
-def test_the_page_runs_as_it_stands(
+def test_the_api_page_runs_as_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("IB_DATA_HOME", str(tmp_path / "home"))

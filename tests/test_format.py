@@ -1,4 +1,4 @@
-"""docs/format.md against the code: names and types of every table in both directions, and every example is read."""
+"""docs/format.md matches the code: names and types of every table in both directions; every example is read."""
 
 import json
 import re
@@ -105,7 +105,7 @@ def test_the_recipe_is_that_of_a_build() -> None:
     check_keys(recipe, "Recipe")
 
 
-def test_the_state_is_accepted_by_the_stream_it_is_of() -> None:
+def test_the_state_is_accepted_by_its_stream() -> None:
     state = example("State of a stream")
     assert set(state) == set(table("State of a stream"))
     check_keys(state, "State of a stream")

@@ -1,4 +1,4 @@
-"""The links that make the top-level folders one package, and what the package promises."""
+"""The links that make the top-level folders one package, and the package metadata."""
 
 import tomllib
 from pathlib import Path
@@ -17,7 +17,7 @@ def test_each_link_leads_to_its_folder(name: str) -> None:
     assert link.resolve() == ROOT / name
 
 
-def test_the_version_stands_in_two_places_and_is_one() -> None:
+def test_both_places_have_the_same_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == ib_data.__version__
 

@@ -1,4 +1,4 @@
-"""A file or a folder takes its name when it is whole, and a file that did not change is told by its state."""
+"""Files and folders are replaced atomically, and unchanged files are recognised by their state."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ def names(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("is_locked", [True, False])
-def test_what_the_block_wrote_takes_the_place(tmp_path: Path, is_locked: bool) -> None:
+def test_the_block_replaces_the_file(tmp_path: Path, is_locked: bool) -> None:
     path = tmp_path / "a.json"
     path.write_text("old")
     with replacing(path, is_locked=is_locked) as part:
@@ -45,7 +45,7 @@ def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path: Path, e
     assert names(tmp_path) == {"a.json"}
 
 
-def test_a_block_may_take_back_what_it_wrote(tmp_path: Path) -> None:
+def test_a_block_may_remove_what_it_wrote(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("old")
     with replacing(path) as part:
@@ -64,7 +64,7 @@ def _killed_while_writing(path: Path) -> None:
     os.waitpid(child, 0)
 
 
-def test_a_kill_before_the_rename_leaves_the_old_file_and_the_next_writer_clears_up(tmp_path: Path) -> None:
+def test_a_kill_before_the_rename_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("old")
     _killed_while_writing(path)
@@ -102,7 +102,7 @@ def test_an_error_of_the_disk_names_the_file_and_not_the_temporary_one(tmp_path:
     assert caught.value.filename == str(path)
 
 
-def test_what_is_synced_is_on_the_disk_before_its_name(tmp_path: Path, monkeypatch) -> None:
+def test_files_are_synced_before_the_rename(tmp_path: Path, monkeypatch) -> None:
     path, seen = tmp_path / "a.json", []
     monkeypatch.setattr(os, "fsync", lambda _descriptor: seen.append(path.exists()))
     with replacing(path) as part:
@@ -116,7 +116,7 @@ def test_what_is_synced_is_on_the_disk_before_its_name(tmp_path: Path, monkeypat
     assert len(seen) == 3
 
 
-def test_a_folder_appears_whole(tmp_path: Path) -> None:
+def test_a_folder_appears_complete(tmp_path: Path) -> None:
     path = tmp_path / "step"
     (tmp_path / "step.part").mkdir()
     (tmp_path / "step.part" / "left").write_text("by a killed writer")
@@ -136,7 +136,7 @@ def test_a_folder_appears_whole(tmp_path: Path) -> None:
     assert names(tmp_path) == {"step"}
 
 
-def test_a_state_tells_a_changed_file_and_its_text_a_copy(tmp_path: Path) -> None:
+def test_a_state_detects_a_changed_file_and_its_text_accepts_a_copy(tmp_path: Path) -> None:
     path, copy = tmp_path / "a", tmp_path / "b"
     path.write_text("one")
     before = FileState.at(path)

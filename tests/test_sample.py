@@ -1,4 +1,4 @@
-"""The JSON of a sample: what is written is read back, and nothing else is accepted."""
+"""The JSON of a sample: written samples are read back, and invalid JSON is rejected."""
 
 import json
 
@@ -112,26 +112,26 @@ def changed(path: tuple[str | int, ...], value: object) -> str:
         (("media",), "1.jpg", "sample.media: expected an object"),
     ],
 )
-def test_anything_else_is_refused_with_its_place(path: tuple, value: object, message: str) -> None:
+def test_invalid_json_is_an_error_with_its_path(path: tuple, value: object, message: str) -> None:
     with pytest.raises(SampleError, match=message):
         Sample.from_json(changed(path, value))
 
 
-def test_an_index_beyond_the_options_is_refused() -> None:
+def test_an_index_beyond_the_options_is_an_error() -> None:
     annotation = {"id": "1", "options": ["a", "b"]}
     assert Sample.from_json(changed(("annotations", 0), {**annotation, "answer_index": 1})).annotations[0].answer_index
     with pytest.raises(SampleError, match=r"annotations\[0\].answer_index: expected .* one of 2 options, found 2"):
         Sample.from_json(changed(("annotations", 0), {**annotation, "answer_index": 2}))
 
 
-def test_a_number_that_no_float_holds_is_refused() -> None:
+def test_a_number_beyond_float_is_an_error() -> None:
     text = changed(("annotations", 0, "extra"), {"a": 1.5})
     assert Sample.from_json(text).annotations[0].extra == {"a": 1.5}
     with pytest.raises(SampleError, match="'1e999' is no finite number"):
         Sample.from_json(text.replace("1.5", "1e999"))
 
 
-def test_text_that_is_no_json_or_no_object_is_refused() -> None:
+def test_text_that_is_not_a_json_object_is_an_error() -> None:
     for text in ("", "{", "[]", '"x"', "null", "[" * 100_000, b"\xff\xfe{"):
         with pytest.raises(SampleError):
             Sample.from_json(text)
@@ -140,7 +140,7 @@ def test_text_that_is_no_json_or_no_object_is_refused() -> None:
 
 
 @given(samples)
-def test_annotations_are_read_one_by_one_as_often_as_asked(sample: Sample) -> None:
+def test_annotations_are_parsed_on_demand(sample: Sample) -> None:
     stored = StoredSample.from_json(sample.to_json())
     assert (stored.key, stored.dataset, stored.split, stored.media) == (
         sample.key,
@@ -157,7 +157,7 @@ def test_annotations_are_read_one_by_one_as_often_as_asked(sample: Sample) -> No
             stored.annotation(number)
 
 
-def test_who_changes_an_annotation_changes_no_other_reading() -> None:
+def test_changing_a_parsed_annotation_does_not_affect_another() -> None:
     stored = StoredSample.from_json(changed(("annotations", 0, "extra"), {"a": 1}))
     stored.annotation(0).extra["a"] = 2  # type: ignore[index]
     assert stored.annotation(0).extra == {"a": 1}
@@ -176,7 +176,7 @@ FAULTY = [
 
 
 @pytest.mark.parametrize(("faulty", "message"), FAULTY)
-def test_a_fault_is_seen_by_who_reads_its_annotation(faulty: object, message: str) -> None:
+def test_a_faulty_annotation_is_an_error_when_parsed(faulty: object, message: str) -> None:
     text = changed(("annotations",), [*GOOD["annotations"], faulty])
     stored = StoredSample.from_json(text)
     assert stored.annotation(0).question == "What?"
@@ -195,7 +195,7 @@ def test_a_fault_is_seen_by_who_reads_its_annotation(faulty: object, message: st
         (("notes",), "x", "sample: unknown key 'notes'"),
     ],
 )
-def test_what_stands_around_the_annotations_is_read_at_once(path: tuple, value: object, message: str) -> None:
+def test_everything_except_annotations_is_checked_at_once(path: tuple, value: object, message: str) -> None:
     for read in (StoredSample.from_json, Sample.from_json):
         with pytest.raises(SampleError, match=f"^{message}"):
             read(changed(path, value))

@@ -1,4 +1,4 @@
-"""Settings: one declaration makes the check, the error line and the command-line option."""
+"""Settings: one declaration gives the check, the error line and the command-line option."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_options_have_the_names_and_defaults_of_the_fields() -> None:
 
 
 @pytest.mark.parametrize("given", [["--size-px", "17"], ["--share", "1.1"], ["--mode", "fast"], ["--folder", "none"]])
-def test_the_command_line_checks_what_the_fields_say(given: list[str]) -> None:
+def test_the_command_line_checks_the_settings(given: list[str]) -> None:
     assert CliRunner().invoke(command, given).exit_code == 2
 
 

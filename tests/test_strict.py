@@ -1,4 +1,4 @@
-"""Small data files read strictly: what a value may be, and what is said of any other."""
+"""Strict reading of small data files: accepted values, and the errors for others."""
 
 import re
 import time
@@ -13,13 +13,13 @@ from ib_data.errors import DataError, IbDataError
 from ib_data.strict import Count, Table, parse_toml, read_text
 
 
-def test_a_whole_number_is_taken_where_a_number_is_asked_for() -> None:
+def test_an_integer_is_accepted_as_a_number() -> None:
     assert Table.of({"scale": 2}, "m", "m.toml").get("scale", float) == 2.0
     with pytest.raises(DataError, match=r"m: m.toml: 'scale': expected a number, found True"):
         Table.of({"scale": True}, "m", "m.toml").get("scale", float)
 
 
-def test_a_number_that_no_float_holds_is_refused() -> None:
+def test_a_number_beyond_float_is_an_error() -> None:
     table = Table.of({"scale": 10**400}, "m", "m.toml", "members[1]")
     with pytest.raises(
         DataError, match=r"m: m.toml: members\[1\]: 'scale': expected a number below 1.8e308, found 10+\.\.\."
@@ -48,14 +48,14 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
         read_text(path)
 
 
-def test_a_remedy_of_the_file_stands_in_place_of_the_nearest_name() -> None:
+def test_the_remedy_of_a_file_replaces_the_nearest_name() -> None:
     with pytest.raises(DataError, match=r"m: m.json: unknown key 'sice'; did you mean 'size'\?$"):
         Table.of({"sice": 1}, "m", "m.json").only(["size"])
     with pytest.raises(DataError, match=r"m: m.json: unknown key 'sice'; make it anew$"):
         Table.of({"sice": 1}, "m", "m.json", remedy="make it anew").only(["size"])
 
 
-def test_a_key_or_value_is_quoted_in_one_line_and_not_at_any_length() -> None:
+def test_keys_and_values_are_quoted_in_one_short_line() -> None:
     for name in ("x" * 5000, "\x1b[2J\n" * 500):
         table = Table.of({name: 1, "kind": name}, "m", "m.toml")
         for refuse in (lambda table=table: table.only(["size"]), lambda table=table: table.one_of("kind", ["size"])):
@@ -116,7 +116,7 @@ def test_a_table_becomes_a_dataclass_by_its_type_hints() -> None:
     assert (read.by_name, read.recipe, read.note) == ({"d": Part(name="d")}, more["recipe"], True)
 
 
-def test_a_field_that_the_caller_read_is_taken_as_given() -> None:
+def test_fields_given_by_the_caller_are_not_read() -> None:
     values = {**LEAST, "first": "an old form"}
     assert Table.of(values, "m", "m.json").into(Whole, first=Part(name="z")).first == Part(name="z")
 
@@ -147,7 +147,7 @@ def test_a_field_that_the_caller_read_is_taken_as_given() -> None:
         ({"recipe": []}, "m: m.json: 'recipe': expected a table, found []"),
     ],
 )
-def test_what_is_no_such_dataclass_is_named_by_its_place(change: dict[str, Any], fault: str) -> None:
+def test_invalid_values_are_named_by_their_path(change: dict[str, Any], fault: str) -> None:
     values = {key: value for key, value in {**LEAST, **change}.items() if value is not ...}
     with pytest.raises(DataError) as caught:
         Table.of(values, "m", "m.json").into(Whole)
@@ -168,7 +168,7 @@ def test_what_is_no_such_dataclass_is_named_by_its_place(change: dict[str, Any],
     ],
     ids=["brackets", "dots", "head", "tables", "hidden", "digits", "size"],
 )
-def test_toml_that_would_take_the_parser_too_far_is_refused_at_once(text: str, fault: str) -> None:
+def test_too_deep_toml_fails_at_once(text: str, fault: str) -> None:
     began = time.process_time()
     with pytest.raises(ValueError, match=re.escape(fault)):
         parse_toml(text)
@@ -189,12 +189,12 @@ def test_toml_that_would_take_the_parser_too_far_is_refused_at_once(text: str, f
     ],
     ids=["text", "literal", "lines", "basic", "comment", "numbers", "inline", "keys"],
 )
-def test_what_only_looks_deep_is_read(text: str) -> None:
+def test_strings_that_look_deep_are_read(text: str) -> None:
     assert parse_toml(text).keys() == {"a"}
 
 
 @pytest.mark.parametrize("verb", [("mixture", "show"), ("stream",), ("train",)])
-def test_a_file_of_toml_that_is_none_is_one_line_for_every_verb(cli, tmp_path: Path, verb: tuple[str, ...]) -> None:
+def test_invalid_toml_is_one_line_for_every_verb(cli, tmp_path: Path, verb: tuple[str, ...]) -> None:
     (tmp_path / "deep.toml").write_text("a = " + "[" * 600 + "]" * 600)
     (tmp_path / "folder.toml").mkdir()
     (tmp_path / "large.toml").write_bytes(b"#" * (2**20 + 1))

@@ -1,4 +1,4 @@
-"""Karpathy's split files: the captions of an image as its sentences, with the split that it is in."""
+"""Karpathy's split files: each image with its captions (sentences) and its split."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,7 +9,7 @@ from ib_data.strict import Table
 
 
 def karpathy_split(image: Table, splits: Mapping[str, str]) -> str:
-    """The split of an image of Karpathy's files; DataError for a name that is none of `splits`."""
+    """The split of an image in Karpathy's files; DataError for a name that is not in `splits`."""
     name = image.get("split", str)
     if name not in splits:
         problem = f"'split': expected {', '.join(splits)}, found {quoted(name)}"
@@ -18,7 +18,7 @@ def karpathy_split(image: Table, splits: Mapping[str, str]) -> str:
 
 
 def karpathy_rows(image: Table, media: MediaRef, drop_id: str) -> Iterator[Row | Drop]:
-    """An annotation a sentence of an image of Karpathy's files; a drop of the id `drop_id` for an image without any."""
+    """One annotation per sentence of an image in Karpathy's files; a drop `drop_id` for an image without sentences."""
     image.get("sentences", list)
     sentences = image.tables("sentences")
     if not sentences:

@@ -1,4 +1,4 @@
-"""LLaVA-Instruct-150K: conversations about COCO images, of which every turn becomes an annotation with its history."""
+"""LLaVA-Instruct-150K: conversations about COCO images; every turn becomes an annotation with its history."""
 
 import re
 from collections import Counter
@@ -12,18 +12,18 @@ from ib_data.sample import Annotation, Answer, Turn
 from ib_data.strict import Table
 
 CONVERSATION, DETAIL, REASONING = "conversations", "descriptions", "answers with reasons"  # the three parts
-_FEW, _MANY = 10, 50  # records of which much can be said with some certainty, and with more
+_FEW, _MANY = 10, 50  # numbers of records from which the two checks of `_check_part` are reliable
 SPEAKERS = ["human", "gpt"]
-# The marker goes with the line break between it and the text; a break on its other side is the text's own.
+# The marker with the line break between it and the text; a break on its other side belongs to the text.
 _MARKER = re.compile(r"<image>\r?\n|(?:\r?\n)?<image>")
 _IMAGE = re.compile(r"(?:COCO_[a-z]+\d{4}_)?(\d{12})\.jpg")
 
 
 def turn_rows(files: Files, part: str) -> Iterator[Row | Drop]:
-    """A row a turn, `RECORD-0` being the first of a record; texts stay as they are but for the marker `<image>`.
+    """One row per turn, `RECORD-0` being the first of a record. Texts are unchanged except for the marker `<image>`.
 
-    The id of a record is that of its image, and nothing in the format forbids a second record on one image: its turns
-    are `RECORD.2-0` and so on. DataError, or a note where little can be said, for records of another of the parts.
+    The id of a record is the id of its image; turns of a second record on the same image are `RECORD.2-0` and so on.
+    Raises DataError for records of another part of the dataset; prints a note if that is only likely.
     """
     seen: Counter[str] = Counter()
     records = files.rows("annotations")
@@ -37,8 +37,8 @@ def turn_rows(files: Files, part: str) -> Iterator[Row | Drop]:
 
 
 def _check_part(files: Files, part: str, records: list[Table]) -> None:
-    """Tell the parts apart, whose files have one form: only conversations have several rounds, and all descriptions
-    were asked for by a few sentences, in every record one of them.
+    """Check that the records are of `part`. The parts have one file format, but only conversations have several rounds,
+    and all descriptions share a few questions.
     """
     several = sum(len(record.get("conversations", list)) > len(SPEAKERS) for record in records)
     is_conversation = part == CONVERSATION
@@ -66,7 +66,7 @@ def _turns(record: Table, name: str, store: str) -> Iterator[Row | Drop]:
     if not said:
         yield Drop(name, "no conversation")
     history: list[Turn] = []
-    is_whole = True  # until a turn is faulty: what comes after it has no true history
+    is_whole = True  # until a turn is faulty: later turns would have a wrong history
     for start in range(0, len(said), 2):
         row_id, pair = f"{name}-{start // 2}", said[start : start + 2]
         texts = [_text(half) for half in pair]
@@ -86,7 +86,7 @@ def _turns(record: Table, name: str, store: str) -> Iterator[Row | Drop]:
 
 
 def _text(half: Table) -> str:
-    """What is said, to the character; a human's turn without the marker, which no reply has as a marker."""
+    """The exact text of a turn, without the image marker if it is a human's."""
     text = half.get("value", str)
     return _MARKER.sub("", text) if half.get("from", str) == SPEAKERS[0] else text
 

@@ -1,4 +1,4 @@
-"""What TextVQA and TextCaps share: one set of images, one form of file, and the tokens that Rosetta read."""
+"""Shared by TextVQA and TextCaps: the images, the file format, and the tokens that Rosetta read."""
 
 from ib_data.builders.source.files import Files
 from ib_data.builders.source.lookups import by_key, require_common
@@ -7,12 +7,12 @@ from ib_data.cards import load_card
 from ib_data.errors import quoted
 from ib_data.strict import Table
 
-# The images of train and validation lie in one archive, in a folder named for train.
+# The images of train and validation are in one archive, in a folder named after train.
 _STORES = {"train": "textvqa_train_val", "validation": "textvqa_train_val", "test": "textvqa_test"}
 
 
 def rows_of(files: Files, dataset: str) -> list[Table]:
-    """The rows under the key `data`; DataError where the file or a row names another dataset or split."""
+    """The rows under the key `data`; DataError if the file or a row names another dataset or split."""
     expected = load_card(files.dataset).splits[files.split].source_name
     rows = files.rows("annotations", "data", dataset_name=dataset, dataset_type=expected)
     for row in rows:
@@ -28,9 +28,9 @@ def image_of(files: Files, row: Table) -> MediaRef:
 
 
 def read_tokens(files: Files, rows: list[Table]) -> dict[str, tuple[str, ...]]:
-    """Rosetta's tokens by image id, in its order; empty where its file was left out.
+    """Rosetta's tokens by image id, in its order; empty without the file of tokens.
 
-    DataError for an image that stands there twice, and where none is an image of `rows`, those of the split.
+    Raises DataError if an image occurs twice, or if no image is one of `rows`.
     """
     if "ocr" not in files.located:
         return {}
@@ -38,7 +38,7 @@ def read_tokens(files: Files, rows: list[Table]) -> dict[str, tuple[str, ...]]:
     for read in found.values():
         read.get("ocr_tokens", list)
     tokens = {key: tuple(filter(None, map(clean, read.texts("ocr_tokens")))) for key, read in found.items()}
-    problem = f"no image of {files.name('annotations')} stands here"
+    problem = f"no image of {files.name('annotations')} is here"
     require_common(files, "ocr", tokens, list(map(_image_id, rows)), problem)
     return tokens
 

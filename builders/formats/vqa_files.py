@@ -9,7 +9,7 @@ from ib_data.cards import load_card
 from ib_data.sample import Annotation
 from ib_data.strict import Table
 
-_FEW = 10  # questions of which nothing certain can be said
+_FEW = 10  # with fewer questions, odd ids are only worth a note
 # Keys of an answer record that are kept, when the file has them (subsets leave some out).
 _KEPT = ("question_type", "answer_type", "multiple_choice_answer")
 
@@ -17,11 +17,12 @@ _KEPT = ("question_type", "answer_type", "multiple_choice_answer")
 def question_rows(
     files: Files, *, ids_per_image: int | None = None, has_raw_answers: bool = False
 ) -> Iterator[Row | Drop]:
-    """A row a question of the split, on images of the COCO folder that the split is named after.
+    """One row per question of the split, on images of the COCO folder that the split is named after.
 
     A question without an answer record is a drop. A split without an answers file has hidden answers. Datasets of the
-    family have files of equal names: DataError where no `question_id` is `image_id` times `ids_per_image` and a number
-    below it (a note where there are few questions, or some are), and where `has_raw_answers` and no answer has one.
+    family use the same file names, so two checks detect a wrong file with DataError: some `question_id` must be
+    `image_id` times `ids_per_image` plus a smaller number (only a note if some fit or there are few questions), and
+    with `has_raw_answers` some answer must have one.
     """
     folder = load_card(files.dataset).splits[files.split].source_name
     hidden = "answers" not in files.located
@@ -49,9 +50,7 @@ def _check_ids(files: Files, questions: list[Table], ids_per_image: int) -> None
     strange = sum(q.get("question_id", int) // ids_per_image != q.get("image_id", int) for q in questions)
     if not strange:
         return
-    found = (
-        f"{strange:,} of {len(questions):,} ids of questions are not {ids_per_image:,} times the image_id and a rest"
-    )
+    found = f"{strange:,} of {len(questions):,} question ids are not {ids_per_image:,} times the image_id plus a rest"
     error = files.wrong_file("questions", found)
     if strange == len(questions) >= _FEW:
         raise error
@@ -74,7 +73,7 @@ def _annotation(question: Table, question_id: int, record: Table | None) -> Anno
         id=str(question_id),
         question=text,
         answers=answers,
-        # OK-VQA stems its answers and keeps what was typed; both matter (evaluation compares stems).
+        # OK-VQA has answers stemmed and as typed; both are needed (evaluation compares stems).
         extra=extra(**kept, raw_answers=[{"text": a.text, "count": a.count} for a in raw if raw != answers]),
     )
 

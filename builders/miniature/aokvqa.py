@@ -1,6 +1,6 @@
 """A-OKVQA of the miniature: questions that need some knowledge, with choices, direct answers and rationales.
 
-The odd rows of the real files are among them: repeated choices and an empty direct answer.
+Includes odd rows of the real files: repeated choices and an empty direct answer.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from ib_data.cards import Card, SourceFile
 from ib_data.keyed import keyed_bits
 
 _STORES = {"train": "coco_train2017", "validation": "coco_val2017", "test": "coco_test2017"}
-# Row numbers (of every split, counted modulo the cycle) that hold an odd case.
+# Row numbers with an odd case, in every split, modulo the cycle.
 _ODD_CYCLE = 40
 _REPEATED_CHOICES, _EMPTY_DIRECT, _DIFFICULT = 3, 5, 6
 _ID_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

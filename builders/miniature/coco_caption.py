@@ -1,7 +1,7 @@
 """COCO captions of the miniature, in the form of Karpathy's split file and in the official form of 2017.
 
-The odd captions of the real files are among them: blanks and line breaks around and inside, six captions of one image,
-one text under two ids, a replacement character.
+Includes odd captions of the real files: blanks and line breaks around and inside, six captions of one image, one text
+under two ids, a replacement character.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from ib_data.cards import Card, SourceFile, media_stores
 
 _KARPATHY_2014 = ("coco_train2014", "coco_val2014")
 _OFFICIAL = {"train": "coco_train2017", "validation": "coco_val2017"}
-# Karpathy gave half of the images that are here to restval; of COCO's 40,504 it is three quarters.
+# Half of these images are in restval; in Karpathy's split of COCO's 40,504 it is three quarters.
 _KARPATHY_VAL = ("val", "test", "restval", "restval")
 _ODD_CYCLE = 10
 _INFO = {"description": "a drawn miniature of COCO 2017", "version": "1.0", "year": 2017}
@@ -30,7 +30,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def captions(population: Population, image_id: int) -> list[tuple[int, str]]:
-    """(caption id, text) of an image: five true sentences, now and then six; ids are unique over all photos."""
+    """(caption id, text) of an image: five true sentences, sometimes six; ids are unique over all images."""
     ordinal = population.ordinals[image_id]
     texts = _odd(sentences(population.scene(image_id), population), ordinal % _ODD_CYCLE)
     return [(ordinal * 10 + i + 1, text) for i, text in enumerate(texts)]

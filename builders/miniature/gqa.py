@@ -1,7 +1,7 @@
 """GQA of the miniature: images of its own with ids that are texts, and questions by their ids in one object.
 
-The odd questions of the source are among them: ids with leading zeros, one question under two ids with two right
-answers, `groups.global` without a value.
+Includes odd questions of the source: ids with leading zeros, one question under two ids with two right answers,
+`groups.global` without a value.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def _count(population: Population) -> int:
 
 
 def _image_id(number: int) -> str:
-    """The id of an image; one of the test split begins with a letter, as it is none of Visual Genome's."""
+    """The id of an image; in the test split it begins with a letter, since these are not Visual Genome's."""
     return f"n{100_000 + number}" if _SPLITS[number % len(_SPLITS)] == "test" else str(2_300_000 + number)
 
 
@@ -57,7 +57,7 @@ def _rows(population: Population, number: int) -> dict[str, dict[str, Any]]:
 
 
 def _either(scene: Scene) -> list[Question]:
-    """A question that has two right answers: asked twice, each time with the other one."""
+    """A question with two right answers, asked twice with a different answer each time."""
     kinds = [shape.kind for shape in scene.unique_kinds()][:2]
     text = "Which kind of shape is in the picture?"
     return [Question(text, kind, kind, "which", "other") for kind in kinds] if len(kinds) == 2 else []

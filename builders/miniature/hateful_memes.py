@@ -1,8 +1,8 @@
 """Hateful Memes of the miniature: drawn shapes with words printed below them, as PNG, ids padded with zeros.
 
-What is hateful here is to say that nobody wants a kind of shape, on an image of that very shape. The same words on
-another image are harmless, as are kind words: neither the words nor the image alone decide, as in the source.
-The archive has no password, so that the downloader can bring it.
+A meme is hateful if it says that nobody wants a kind of shape, on an image of that shape. The same words on another
+image are harmless, as are kind words: as in the source, neither words nor image alone decide. The archive has no
+password, so that the downloader can fetch it.
 """
 
 import io
@@ -71,7 +71,7 @@ def _words(population: Population, number: int) -> tuple[str, int]:
 def _draw(scene: Scene, words: str) -> bytes:
     image = Image.new("RGB", (scene.width, scene.height + _STRIP_PX), (255, 255, 255))
     image.paste(paint(scene).convert("RGB"), (0, 0))
-    # The old bitmap font is part of Pillow and is the same everywhere, which FreeType's outlines are not.
+    # Pillow's old bitmap font is the same everywhere; FreeType's outlines are not.
     font = ImageFont.load_default_imagefont()
     ImageDraw.Draw(image).text((_MARGIN_PX, scene.height + _MARGIN_PX), words, fill=(0, 0, 0), font=font)
     out = io.BytesIO()

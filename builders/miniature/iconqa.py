@@ -1,7 +1,7 @@
-"""IconQA of the miniature: questions about diagrams, a folder each.
+"""IconQA of the miniature: questions about diagrams, one folder per question.
 
-The odd cases of the real files are among them: problems of the two other subtasks, whose choices are file names or
-whose answer is a text.
+Includes odd cases of the real files: problems of the two other subtasks, whose choices are file names or whose answer
+is a text.
 """
 
 import json
@@ -18,12 +18,12 @@ from ib_data.cards import Card, SourceFile
 
 _SCENES = 3_000_000
 _SPLITS = ("test", "train", "val", "test")
-_OTHER_CYCLE, _WITH_OTHERS = 8, 3  # of so many problems, so many have one of each other subtask beside them
+_OTHER_CYCLE, _WITH_OTHERS = 8, 3  # out of 8 problems, 3 are accompanied by one of each other subtask
 _TOP = "iconqa_data"
 
 
 def members(population: Population, card: Card, file: SourceFile) -> dict[str, bytes]:
-    """The annotation members of the one archive: a file a problem, and the two files that list them all."""
+    """The annotation members of the archive: one file per problem, and the two files that list them all."""
     members: dict[str, bytes] = {}
     problems: dict[str, dict[str, Any]] = {}
     splits: dict[str, list[str]] = {}

@@ -1,6 +1,6 @@
 """iVQA of the miniature: clips at URLs of their own, and a question with five answers on each.
 
-The odd rows of the real files are among them: an empty answer, and a comma inside a question.
+Includes odd rows of the real files: an empty answer, and a comma inside a question.
 """
 
 import csv

@@ -1,7 +1,7 @@
-"""LLaVA-Instruct of the miniature: conversations, long descriptions and answers with reasons about COCO's photos.
+"""LLaVA-Instruct of the miniature: conversations, long descriptions and answers with reasons about COCO's images.
 
-The odd records of the source are among them: the marker `<image>` before or after the text, line breaks, doubled
-blanks and capitals that must stay, an image with two records.
+Includes odd records of the source: the marker `<image>` before or after the text, line breaks, double blanks and
+capitals that must stay, an image with two records.
 """
 
 from typing import Any

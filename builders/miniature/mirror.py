@@ -1,7 +1,7 @@
 """Drawing the miniature as a mirror of the official files, at FOLDER/HOST/PATH of every official URL.
 
-Only what is asked for is drawn: the files of some datasets, and the archives and single files of the images and clips
-that they refer to. Later calls add what is missing. A file counts once it is in the record, which is written last.
+Draws only what is requested: the files of some datasets, and the archives and single files of their images and clips.
+Later calls add missing files. A file counts once it is in the record, which is written last.
 """
 
 import json
@@ -46,11 +46,11 @@ from ib_data.errors import IbDataError
 from ib_data.file_state import sha256_of
 from ib_data.media.frames import has_pyav
 
-# Raised by every change to the miniature's bytes, so that a mirror of an older version is drawn again.
+# Increased with every change to the miniature's bytes, so that older mirrors are drawn again.
 VERSION = 5
 RECORD = "miniature.json"
 _MOST_NAMED = 3
-_QUICK = 1000  # images: the annotations of so many are written in a second
+_QUICK = 1000  # images whose annotations are written in a second
 # Dataset -> the members of one of its official files. Members of one archive are in this order.
 DATASETS: dict[str, Callable[[Population, Card, SourceFile], dict[str, bytes]]] = {
     "coco_caption": coco_caption.members,
@@ -98,7 +98,7 @@ MEDIA: dict[str, Callable[[Population], Iterable[tuple[str, bytes]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What a mirror holds: the files by URL, and the stores whose single files are all there."""
+    """The contents of a mirror: the files by URL, and the stores whose single files are complete."""
 
     recipe: dict[str, int]
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -114,13 +114,13 @@ def write_mirror(
     with_media: bool = True,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, str]:
-    """The SHA-256 of every file of the mirror in `folder`, by official URL; draws what it lacks of `datasets`.
+    """Draw the missing files of `datasets` into `folder`; returns the SHA-256 of every file there, by official URL.
 
-    None asks for all datasets. Without `with_media` only annotation files are asked for. `num_images` is the number of
-    images in COCO's train2014; the other archives have fewer, in proportion. The bytes depend on `seed` and
-    `num_images` alone, those of images and clips also on the version of their encoders. What is in `folder` of another
-    seed, size or version is replaced. `tell` gets one line before what takes time. Raises ValueError for fewer than
-    one image, or more than six digits can number, and IbDataError for a dataset that the miniature does not have.
+    `datasets` None means all; without `with_media`, only annotation files. `num_images` is the number of images in
+    COCO's train2014; the other archives have proportionally fewer. The bytes depend only on `seed` and `num_images`;
+    those of images and clips also on the version of their encoders. Files of another seed, size or version are
+    replaced. `tell` is called with a line before slow steps. Raises ValueError if `num_images` is below 1 or needs ids
+    beyond six digits, and IbDataError for a dataset without a miniature.
     """
     if num_images < 1:
         raise ValueError(f"num_images: expected at least 1, found {num_images}")
@@ -157,10 +157,10 @@ def require_writer(dataset: str) -> None:
 
 
 def official_files() -> list[SourceFile]:
-    """Every file that the miniature can mirror, archives of media included, as the cards name them (once a member).
+    """Every file that the miniature can mirror, media archives included, as named on the cards (once per member).
 
-    Of a store whose media are fetched one by one, the single files are mirrored and not its archive. Clips are left out
-    where nothing here can make them.
+    For a store whose media are fetched one by one, mirrors the single files and not its archive. Without PyAV there are
+    no clips.
     """
     return _files(DATASETS, _stores(DATASETS))
 
@@ -178,14 +178,14 @@ def _stores(datasets: Iterable[str]) -> list[MediaStore]:
 
 
 def _read(folder: Path, recipe: dict[str, int]) -> _Record:
-    """What the mirror in `folder` holds of this recipe, without files that are gone or cut short."""
+    """The record of the mirror in `folder`, without missing and cut files; empty for another recipe."""
     try:
         record = _Record(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
         if record.recipe == recipe:
             whole = {url: entry for url, entry in record.files.items() if _is_whole(folder, entry)}
             return _Record(recipe, whole, list(record.stores))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass  # a damaged record says the same as none: everything is drawn again
+        pass  # a damaged record counts as missing: everything is drawn again
     return _Record(recipe)
 
 
@@ -214,7 +214,7 @@ def _draw(folder: Path, population: Population, files: dict[str, SourceFile], si
 
 
 def _members(population: Population, url: str) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of all members of one official file, in which several datasets and media stores may have a part."""
+    """(name, bytes) of all members of one official file; several datasets and media stores may contribute."""
     for dataset, members in DATASETS.items():
         card = load_card(dataset)
         for file in card.files:
@@ -227,7 +227,7 @@ def _members(population: Population, url: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _draw_coco(folder: Path, population: Population, names: list[str]) -> None:
-    """COCO's archives in one pass over the images: each is drawn once, however many archives hold it."""
+    """Write COCO's archives in one pass, so that each image is drawn once, however many archives hold it."""
     stores = [media_stores()[name] for name in names]
     holders: dict[int, list[int]] = {}
     for number, name in enumerate(names):
@@ -243,7 +243,7 @@ def _draw_coco(folder: Path, population: Population, names: list[str]) -> None:
 
 
 def _move(part: Path, folder: Path) -> None:
-    """Put what was drawn into the mirror, and then the record of it."""
+    """Move the drawn files into the mirror, then the record."""
     drawn = [path for path in part.rglob("*") if path.is_file() and path != part / RECORD]
     for path in (*drawn, part / RECORD):
         path.replace(_create(folder / path.relative_to(part)))

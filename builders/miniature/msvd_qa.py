@@ -1,7 +1,7 @@
-"""MSVD-QA of the miniature: clips as AVI, and a list that gives the name of each by its number.
+"""MSVD-QA of the miniature: clips as AVI, and a list of their names by number.
 
-The odd rows of the real files are among them: a clip that nobody asked about, one question with several answers, an
-answer that is no word.
+Includes odd rows of the real files: a clip without questions, one question with several answers, an answer that is not
+a word.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """nocaps of the miniature: images of its own at URLs of their own, each described by ten people.
 
-Its images are no images of COCO's: their scenes have numbers above all of COCO's ids.
+Its images are not COCO's: their scenes have numbers above all of COCO's ids.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from ib_data.keyed import keyed_bits
 
 _SCENES = 1_000_000
 _MIN_IMAGES = 4
-# The kinds of shapes that captions of other images are taken to know: they decide an image's domain.
+# The kinds of shapes that count as in-domain; they decide an image's domain.
 _KNOWN_KINDS = {"circle", "square", "triangle"}
 _INFO = {"url": "http://nocaps.org", "version": "0.1", "description": "a drawn miniature of nocaps", "year": 2018}
 

@@ -1,7 +1,7 @@
 """OCR-VQA of the miniature: book covers with their words printed on them, as jpg, png and gif, each at its own URL.
 
-Some covers are not there: dead links, a page instead of an image, an image too small to be one. Two books share one
-cover, and one book has no author.
+Some covers are missing: dead links, a web page instead of an image, a tiny image. Two books share one cover, and one
+book has no author.
 """
 
 import io
@@ -32,7 +32,7 @@ _NO_COVER = b"<!DOCTYPE html>\n<html><body>This cover is not here any more.</bod
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What a cover says. `split` is the source's number."""
+    """The text of a cover. `split` is the source's number."""
 
     book_id: str
     url: str
@@ -44,7 +44,7 @@ class Book:
 
 
 def book(population: Population, number: int) -> Book:
-    """The book of this number; the shared cover is of two editions of one book, which are of one split."""
+    """The book with this number; the shared cover belongs to two editions of one book in one split."""
     cover = number - 1 if number % _CYCLE == _SHARED else number
 
     def pick(choices: tuple[str, ...], stream: str) -> str:
@@ -70,7 +70,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def images(population: Population) -> Iterator[tuple[str, bytes]]:
-    """(URL, bytes) of everything that a cover's URL answers."""
+    """(URL, bytes) of every cover URL that answers."""
     for number, one in enumerate(_books(population)):
         case = number % _CYCLE
         if case not in (_DEAD, _SHARED):

@@ -1,7 +1,7 @@
 """OK-VQA of the miniature: questions that need some knowledge, in the files of the VQA family.
 
-The odd rows of the real files are among them: an empty answer, a broken encoding, answers without a single most
-frequent one, a question without answers.
+Includes odd rows of the real files: an empty answer, a broken encoding, answers without a single most frequent one, a
+question without answers.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from ib_data.builders.miniature.world.population import Population
 from ib_data.cards import Card, SourceFile
 
 _STORES = {"train": "coco_train2014", "validation": "coco_val2014"}
-# Row numbers (of every split, counted modulo the cycle) that hold an odd case.
+# Row numbers with an odd case, in every split, modulo the cycle.
 _ODD_CYCLE = 40
 _UNANSWERED, _EMPTY, _BROKEN, _TIED = 1, 2, 3, 4
 _MOJIBAKE = "caf\xe3\xa9 \xe3\xb3leo"
@@ -59,5 +59,5 @@ def _answers(population: Population, image_id: int, case: int) -> dict[str, Any]
 
 
 def _raw(text: str, i: int) -> str:
-    """What the person typed: the answer is its stem, as in the source."""
+    """The answer as typed; `answer` is its stem, as in the source."""
     return f"{text}s" if i < 2 and text.isalpha() and text.isascii() else text

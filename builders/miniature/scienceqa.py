@@ -1,7 +1,7 @@
 """ScienceQA of the miniature: school problems with a lecture and a solution, most of them with an image.
 
-The odd cases of the real files are among them: texts over several lines, a hole in a sentence, choices that are images
-of a problem without one, and problems without any image.
+Includes odd cases of the real files: texts over several lines, a gap in a sentence, a problem whose only images are
+its choices, and problems without any image.
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from ib_data.keyed import keyed_bits
 
 _SCENES = 4_000_000
 _SPLITS = ("test", "train", "val", "test")
-_ODD_CYCLE = 7  # of so many problems, one of each odd case
+_ODD_CYCLE = 7  # one of each odd case in this many problems
 _HOLE, _NO_HINT, _IMAGE_CHOICES = 2, 3, 5
-_TEXT_ONLY_CYCLE = 5  # of so many problems, one has no image
+_TEXT_ONLY_CYCLE = 5  # one problem without an image in this many
 _MINI_STEP = 8
 _LECTURE = (
     "A corner is a point where two straight sides meet.\n"

@@ -1,4 +1,4 @@
-"""Serving the miniature on a loopback port: `--mini` goes through the very same downloader as the official files."""
+"""Serving the miniature on a loopback port, so that `--mini` uses the same downloader as the official files."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -15,11 +15,11 @@ from ib_data.home import Home
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: requests of our own are no news."""
+        """Log nothing."""
 
 
 class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # with the usual 5, a connection of a crawl now and then waits a second for its turn
+    request_queue_size = 128  # with the default of 5, some connections of a crawl wait a second
 
 
 @contextmanager
@@ -31,24 +31,24 @@ def miniature_fetcher(
     with_media: bool = True,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Fetcher]:
-    """A fetcher whose mirror is the miniature of that size; what it lacks of `datasets` is drawn into `home` first.
+    """A fetcher with the miniature of that size as its mirror; first draws what it lacks of `datasets` into `home`.
 
-    `datasets`, `with_media` and `tell` as in `write_mirror`, but for datasets that the miniature does not have: they
-    are passed over, since building one says so.
+    `datasets`, `with_media` and `tell` as in `write_mirror`. Datasets without a miniature are skipped here; building
+    one reports the error.
     """
     folder = home.miniature / f"{num_images}"
     known = None if datasets is None else [name for name in datasets if name in DATASETS]
     checksums = write_mirror(folder / "mirror", num_images=num_images, datasets=known, with_media=with_media, tell=tell)
     (folder / "mirror").mkdir(exist_ok=True)
     for inner in (home.miniature, folder, folder / "mirror", folder / "downloads"):
-        Home(inner).mark()  # so that a copy of it, or a link to it, is never a source either
+        Home(inner).mark()  # so that a copy of it, or a link to it, is never read as a source
     with serve(folder / "mirror") as address:
         yield Fetcher(downloads=folder / "downloads", mirror=address, checksums=checksums)
 
 
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
-    """The address of a web server for the files under `folder`, on this machine only."""
+    """Serve the files under `folder` on loopback; yields the address."""
     with _Server(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()

@@ -1,7 +1,7 @@
 """TextVQA of the miniature: questions about the words on two boards.
 
-The odd rows of the real files are among them: blanks around answers, a comma at the end, ten different answers, the
-marker that is no answer.
+Includes odd rows of the real files: blanks around answers, a comma at the end, ten different answers, the marker that
+is not an answer.
 """
 
 from typing import Any
@@ -41,7 +41,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def _questions(one: Sign) -> list[tuple[str, str, str]]:
-    """(question, answer, what somebody might say who looked badly)."""
+    """(question, right answer, plausible wrong answer) for an image."""
     return [
         (f"what does the {one.upper} sign say?", one.word.lower(), one.word[:-1].lower()),
         (f"what number is on the {one.lower} board?", str(one.price), str(one.price + 1)),

@@ -1,7 +1,7 @@
 """Visual Dialog of the miniature: rounds of questions in small letters, 100 candidates each, texts in two tables.
 
-The odd dialogues of the source are among them: one question asked twice, a candidate that stands twice, no question
-mark anywhere, dialogues of the test split that end in a question.
+Includes odd dialogues of the source: a question asked twice, a candidate listed twice, no question marks, dialogues of
+the test split that end in a question.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from ib_data.keyed import keyed_bits
 
 _NUM_ROUNDS = 10
 _NUM_CANDIDATES = 100
-_TWICE_CYCLE, _TWICE = 4, (2, 7)  # every fourth dialogue asks the question of its third round again in its eighth
+_TWICE_CYCLE, _TWICE = 4, (2, 7)  # every fourth dialogue repeats the question of round 3 in round 8
 _COCO_SHARE = 4  # every fourth COCO image has a dialogue
 STORES = {"validation": "visdial_val2018", "test": "visdial_test2018"}
 # Answers that are not about one thing, then colours, things and corrections: more than 100 texts.
@@ -61,7 +61,7 @@ def images(split: str, population: Population) -> Iterator[tuple[str, bytes]]:
 
 
 def _image_ids(population: Population, split: str) -> list[int]:
-    """COCO's images for training, others, with numbers above all of COCO's, for validation and test."""
+    """COCO's images for training; images with numbers above all of COCO's for validation and test."""
     if split == "train":
         stores = ("coco_train2014", "coco_val2014")
         return [image_id for store in stores for image_id in population.shuffled(store, "visdial")[::_COCO_SHARE]]
@@ -97,7 +97,7 @@ def _dialog(population: Population, image_id: int, number: int, split: str) -> d
 
 
 def _turns(population: Population, scene: Scene) -> list[tuple[str, str]]:
-    """Ten true rounds, in an order of the scene's own."""
+    """Ten true rounds, in an order that depends on the scene."""
     found = [(f"is there {with_article(kind)}", "yes" if scene.count(kind) else "no") for kind in KINDS]
     found += [
         ("how many shapes are there", str(len(scene.shapes))),
@@ -113,7 +113,7 @@ def _turns(population: Population, scene: Scene) -> list[tuple[str, str]]:
 
 
 def _candidates(population: Population, image_id: int, place: int, answer: str) -> list[str]:
-    """The answer among 99 others; the first and the last but one are the same where the first is wrong."""
+    """The answer among 99 others; the last but one repeats the first if that is wrong."""
     others = [text for text in _POOL if text != answer]
     wrong = _ordered(population, "visdial.wrong", image_id, place, others)[: _NUM_CANDIDATES - 1]
     mixed = _ordered(population, "visdial.mixed", image_id, place, [answer, *wrong])
@@ -123,7 +123,7 @@ def _candidates(population: Population, image_id: int, place: int, answer: str) 
 
 
 def _relevance(population: Population, dialog: dict[str, Any]) -> dict[str, Any]:
-    """One round of a dialogue, where the right candidate is wholly relevant and its neighbour a little."""
+    """The relevance for one round: 1 for the right candidate, a little for its neighbour."""
     image_id = dialog["image_id"]
     place = population.below(_NUM_ROUNDS, "visdial.graded", image_id)
     values = [0.0] * _NUM_CANDIDATES

@@ -1,7 +1,7 @@
 """VizWiz of the miniature: images of its own, a spoken question to each, and ten answers.
 
-The odd rows of the source are among them: questions that nothing in the image answers, a question that is only talk,
-"other" questions with "unanswerable" as their most frequent answer, the keys of an answer in two orders.
+Includes odd rows of the source: questions that the image cannot answer, a question that is only talk, "other" questions
+with "unanswerable" as their most frequent answer, the keys of an answer in two orders.
 """
 
 from collections.abc import Iterator

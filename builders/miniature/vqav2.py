@@ -1,4 +1,4 @@
-"""VQA v2 of the miniature: questions with ten answers, of which most are true and some annotators' are not."""
+"""VQA v2 of the miniature: questions with ten answers, most of them true."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def header(source_name: str) -> dict[str, Any]:
-    """What stands before the rows in a file of the VQA family."""
+    """The header keys of a file of the VQA family."""
     return {
         "info": {"description": "a drawn miniature in the form of VQA", "version": "2.0", "year": 2017},
         "task_type": "Open-Ended",

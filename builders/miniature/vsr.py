@@ -1,4 +1,4 @@
-"""VSR of the miniature: statements about where one shape stands to another, half of them true."""
+"""VSR of the miniature: statements about the position of one shape relative to another, half of them true."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ RELATIONS: dict[str, Callable[[Shape, Shape], bool]] = {
 }
 # Of ten images six are for training, one for validation and three for the test, about as in the source.
 _SPLITS = ("train", "train", "test", "train", "validation", "train", "test", "train", "train", "test")
-_SHARED = 0  # the first image of the training split stands in the test split too, as two do in the source
+_SHARED = 0  # the first image of the training split is in the test split too, as two are in the source
 _STATEMENTS_PER_IMAGE = 2
 _CLIPPED_ROW = 1  # a row whose subject lost its first letter, as some did in the source
 
@@ -65,7 +65,7 @@ def _row(population: Population, store: MediaStore, image_id: int, turn: int) ->
 
 
 def _statement(population: Population, scene: Scene, label: bool, turn: int) -> tuple[Shape, str, Shape]:
-    """A subject, a relation and an object whose statement is as true as `label`; two shapes always allow either."""
+    """A subject, a relation and an object whose statement is true if `label` is; two shapes allow both cases."""
     unique = scene.unique_kinds()
     found = [
         (a, relation, b)

@@ -1,7 +1,7 @@
-"""Web CapFilt of the miniature: a list of URLs with captions, at three hosts; not every URL answers with a picture.
+"""Web CapFilt of the miniature: a list of URLs with captions, at three hosts; not every URL returns an image.
 
-Dead links, a page instead of an image, and one that is too small are among them; two rows share one URL, and some URLs
-have a query.
+Includes dead links, a web page instead of an image, and a tiny image; two rows share one URL, and some URLs have a
+query.
 """
 
 import io
@@ -35,7 +35,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 
 
 def images(population: Population) -> Iterator[tuple[str, bytes]]:
-    """(URL, bytes) of everything that answers."""
+    """(URL, bytes) of every URL that answers."""
     for number in range(max(_MIN_ROWS, population.num_images)):
         case = number % _CYCLE
         if case not in (*_DEAD, _SHARED):

@@ -1,4 +1,4 @@
-"""The official files of one split, read row by row; every error says the dataset, the file and the row."""
+"""Reading the official files of one split, row by row. Every error names the dataset, the file and the row."""
 
 import csv
 import io
@@ -18,84 +18,81 @@ from ib_data.strict import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The official files of one split, by role, and the form of the source they belong to (None: it has one form)."""
+    """The official files of one split, by role, and their form of the source (None: there is only one)."""
 
     dataset: str
     split: str
     form: str | None
     located: Mapping[str, Located]
-    doubted: set[str] = field(default_factory=set, compare=False)  # roles with a doubt that was printed
+    doubted: set[str] = field(default_factory=set, compare=False)  # roles for which `doubt` has printed a note
 
     def name(self, role: str) -> str:
-        """How the file of a role is called in messages."""
+        """The name of a role's file in messages."""
         found = self.located[role]
         return f"{found.path.name}:{found.member}" if found.member else found.path.name
 
     def names(self) -> str:
-        """The names of all files, for messages about the whole of them."""
+        """The names of all files, for messages."""
         return ", ".join(map(self.name, self.located))
 
     def provenance(self) -> list[dict[str, Any]]:
-        """What the manifest says of these sources."""
+        """The entries of these files in the manifest."""
         return [found.provenance() for found in self.located.values()]
 
     def json(self, role: str) -> Any:
         """The whole JSON value in the file of `role`.
 
-        DataError where it is not JSON (cut short, or an HTML page), where a key occurs twice in an object, and where
-        the file contradicts its card: then it is the file of another split, version or dataset.
+        Raises DataError if it is not JSON (cut short, or an HTML page), if a key occurs twice in an object, and if the
+        file contradicts its card: then it is the file of another split, version or dataset.
         """
         return self._value(role, self._bytes(role))
 
     def table(self, role: str) -> Table:
-        """The JSON object in the file of `role`, as one table; DataError for a value of another kind."""
+        """The JSON object in the file of `role`, as one table; DataError for any other JSON value."""
         return self._reader(role, is_marked=False)(self.json(role), "")
 
     def rows(self, role: str, key: str | None = None, **header: str) -> list[Table]:
-        """The JSON list in the file of `role`, at its top or under `key`, a table a row.
+        """The JSON list in the file of `role`, at the top or under `key`, one table per row.
 
-        `header` are values that the keys beside the list must have, where the file has them. JSON Lines in place of a
-        list at the top are read, with a note. DataError for a file of another form: most likely it belongs to
-        another dataset.
+        `header`: expected values of the keys beside the list, if the file has them. JSON Lines instead of a list at the
+        top are read too, with a note. Raises DataError for any other form, which is most likely another dataset's file.
         """
         data = self._bytes(role)
         if key is None and is_lines(data):
-            note(
-                f"{self.dataset}: {self.name(role)}: holds JSON Lines, a row a line, in the place of one list; read so"
-            )
+            note(f"{self.dataset}: {self.name(role)}: holds JSON Lines instead of one list; read as JSON Lines")
             return list(self._lines(role, data))
         return self._under(role, key, self._value(role, data), header)
 
     def lists(self, role: str, key: str, *more: str) -> list[list[Table]]:
-        """As `rows` of `key`, and of `more` keys of the same object, which may be absent; the file is parsed once."""
+        """The lists at `key` and `more` keys of one object, as `rows`; `more` may be absent. Parses the file once."""
         value = self._value(role, self._bytes(role))
         return [self._under(role, name, value, {}) if name == key or name in value else [] for name in (key, *more)]
 
     def lines(self, role: str) -> Iterator[Table]:
-        """The rows of a JSONL file, a table a line; blank lines are skipped.
+        """The rows of a JSON Lines file, one table per line; blank lines are skipped.
 
-        One JSON list in its place is read, with a note.
+        One JSON list instead is read too, with a note.
         """
         data = self._bytes(role)
         if starts_with(data, b"["):
             rows = self._tables(role, None, self._value(role, data))
-            note(f"{self.dataset}: {self.name(role)}: holds one JSON list in the place of JSON Lines; read so")
+            note(f"{self.dataset}: {self.name(role)}: holds one JSON list instead of JSON Lines; read as a list")
             return iter(rows)
         return self._lines(role, data)
 
     def csv(
         self, role: str, columns: tuple[str, ...], *, delimiter: str = ",", has_header: bool = True
     ) -> Iterator[Table]:
-        """The rows of a CSV file, a table of texts a row, by the names in its first row.
+        """The rows of a CSV file, one table of texts per row, keyed by the header.
 
-        `columns` must be there, in any order and among others; without a header they are the names, and every row has
-        them. A byte order mark, any line ends and quoted line breaks are read; blank lines are skipped. DataError for
-        another header, a row with too few or too many cells, a quote that does not end, and text that is no UTF-8.
+        `columns` are required, in any order and among others; if there is no header, they are the names of all cells.
+        Accepts a byte order mark, any line ends and quoted line breaks; skips blank lines. Raises DataError for a wrong
+        header, too few or too many cells, an unclosed quote, and text that is not UTF-8.
         """
         names = None if has_header else list(columns)
-        # newline="": the module is to see line breaks inside quotes as they are.
+        # newline="": keep line breaks inside quotes as they are.
         text = io.StringIO(self._text(role), newline="")
-        # The module's limit is 131,072 characters; how long a cell may be is not for this reader to say.
+        # The module's default limit is 131,072 characters.
         csv.field_size_limit(sys.maxsize)
         read = self._reader(role)
         reader = csv.reader(text, delimiter=delimiter, strict=True)
@@ -114,20 +111,20 @@ class Files:
                 continue
             if len(row) != len(names):
                 problem = f"expected {len(names)} cells, found {len(row)}"
-                remedy = "the file is cut short or is not this file: fetch it again"
+                remedy = "the file is cut short or is another file: fetch it again"
                 raise DataError(self.dataset, problem, file=self.name(role), row=at, remedy=remedy)
             yield read(dict(zip(names, row, strict=True)), at)
         if names is None:
             raise self.wrong_file(role, f"expected a header with {', '.join(columns)}, found an empty file")
 
     def tree(self, role: str) -> Iterator[tuple[PurePosixPath, Table]]:
-        """(path below the tree's folder, the JSON object in it) of every file of a tree, in the order of the paths."""
+        """(path inside the tree, its JSON object) for every file of a tree, sorted by path."""
         read = self._reader(role)
         for path, data in self._tree(role):
             yield PurePosixPath(path), read(self._loads(role, path, data), path)
 
     def keyed(self, role: str) -> Iterator[tuple[str, Table]]:
-        """(key, its table) of a file with one JSON object that maps ids to rows."""
+        """(id, row) for every entry of a file with one JSON object that maps ids to rows."""
         value = self._loads(role, None, self._bytes(role))
         if not isinstance(value, dict):
             raise self.wrong_file(role, f"expected an object of rows by their ids, found {_kind(value)}")
@@ -140,23 +137,23 @@ class Files:
         return DataError(self.dataset, problem, file=self.name(role), remedy=self.ask(role))
 
     def ask(self, role: str) -> str:
-        """The remedy for what an official file never says."""
+        """The remedy if a file contradicts its card."""
         return (
             f"is this a file of another dataset, or of another split? The official one is {self.located[role].file.url}"
         )
 
     def _loads(self, role: str, row: str | None, data: bytes) -> Any:
-        """The JSON value in the whole file of `role`, or in a part of it that `row` names."""
+        """The JSON value in the file of `role`, or in the part of it that `row` names."""
         try:
             return loads(data)
         except KeyTwiceError as error:
             place = ": ".join(filter(None, (row, error.place)))
-            problem = f"the key {quoted(error.key)} stands twice in one object, of which JSON would keep the last alone"
+            problem = f"the key {quoted(error.key)} occurs twice in one object; JSON readers would keep only the last"
             remedy = "two files joined into one? Fetch the official file again"
             raise DataError(self.dataset, problem, file=self.name(role), row=place or None, remedy=remedy) from error
         except (ValueError, RecursionError) as error:
             if row is None and is_lines(data):
-                raise self.wrong_file(role, "expected one JSON object, found JSON Lines, a value a line") from error
+                raise self.wrong_file(role, "expected one JSON object, found JSON Lines") from error
             raise self._unreadable(role, row, error) from error
 
     def _value(self, role: str, data: bytes) -> Any:
@@ -196,21 +193,21 @@ class Files:
                 yield read(self._loads(role, at := f"line {number}", line), at)
 
     def _reader(self, role: str, is_marked: bool = True) -> Callable[[object, str], Table]:
-        """(row, place) -> its table; `is_marked` rows, those of the file itself, are compared with the card."""
+        """(row, place) -> table. With `is_marked`, rows are checked against the marks on the card."""
         dataset, name, ask = self.dataset, self.name(role), self.ask(role)
         marks = self.located[role].file.marks.get("rows", ()) if is_marked else ()
 
         def read(row: object, place: str) -> Table:
             if marks:
                 self._check(role, row, marks, place)
-            if type(row) is dict:  # the keys of JSON are texts; `of` looks at each of them
+            if type(row) is dict:  # JSON keys are texts, so the check of each key in `of` is not needed
                 return Table(row, dataset, name, place, ask=ask)
             return Table.of(row, dataset, name, place, ask=ask)
 
         return read
 
     def _check(self, role: str, row: object, marks: tuple[Mark, ...], place: str | None) -> None:
-        """DataError for a row that says what no row of this file says; of mere hints one note a file."""
+        """Raise DataError for a row that contradicts a mark; print one note per file if the mark is only a hint."""
         if isinstance(row, Mapping):
             for mark in marks:
                 if not mark.holds(row):
@@ -222,7 +219,7 @@ class Files:
                     self.doubt(role, str(error))
 
     def doubt(self, role: str, line: str) -> None:
-        """Note, once a file, a sign that it is not the official one."""
+        """Print a note, once per file, that it may not be the official one."""
         if role not in self.doubted:
             self.doubted.add(role)
             note(line)
@@ -260,13 +257,13 @@ class Files:
         return found.read(self.dataset)
 
     def _unreadable(self, role: str, row: str | None, error: Exception, form: str = "JSON") -> DataError:
-        remedy = "the file is cut short or is not this file: fetch it again"
+        remedy = "the file is cut short or is another file: fetch it again"
         return DataError(
             self.dataset, f"cannot be read as {form} ({error})", file=self.name(role), row=row, remedy=remedy
         )
 
 
 def _kind(value: object) -> str:
-    """What a JSON value is, in words."""
+    """The type of a JSON value, in words."""
     words = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return words.get(type(value), "a number")

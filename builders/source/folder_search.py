@@ -1,9 +1,9 @@
 """Finding an official file in the `--source` folders.
 
-A file may be there under its official name, as the archive or as the bare member of it, and either of them gzipped.
-Files there are used as they are: one whose checksum is not the official one gets a note, and the manifest has its own
-checksum. An archive comes before a bare member, a file with the official checksum before any other, and one in its
-official folder before one elsewhere; where two are left that differ, a person must decide.
+Accepts the archive or its bare member, under the official name, gzipped or not. Files are used as they are: a wrong
+checksum only gives a note, and the manifest records the actual one. An archive is preferred to a bare member, a file
+with the official checksum to any other, and a file in its official folder to one elsewhere. If two different files are
+left, it is an error and the user must choose.
 """
 
 import filecmp
@@ -21,9 +21,9 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
 def find_in_folders(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
-    """The file under its own name, or the bare member; None where there is neither. Looked for once a build.
+    """The official file, or its bare member; None if neither is there. Searches once per build.
 
-    DataError where two candidates differ and nothing tells which is the official one.
+    Raises DataError if two candidates differ and neither is known to be the official one.
     """
     key = (card.name, file)
     if key not in folders.decided:
@@ -40,7 +40,7 @@ def _find(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | N
         return Candidate(tree, file.member, "the unpacked folder") if tree else None
     bare = _bare(card, file, folders) if file.member else None
     if archive and bare and not _is_known(archive.path, file):
-        # The name may be anybody's (`val.json`); beside the archive, or in a folder of the dataset, it is the member.
+        # A common name (`val.json`) counts as the member only beside the archive or in a folder of the dataset.
         is_ours = speaks_for(bare.path.parent, card.name, folders.roots)
         if is_ours or bare.path.parent == archive.path.parent:
             _require_equal(card, file, archive, bare)
@@ -48,7 +48,7 @@ def _find(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | N
 
 
 def _archive(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | None:
-    """The file under its own name; an archive without the member does not count."""
+    """The file under its official name; an archive must hold the member."""
     url_path = PurePosixPath(file.url.split("?")[0])
     name = PurePosixPath(file.name).name
     paths = folders.named(name) if name.endswith(_ARCHIVES) else folders.named(name, f"{name}.gz")
@@ -57,7 +57,7 @@ def _archive(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate 
     for path in _usable(paths):
         try:
             found[path] = _member_in(path, card, file)
-        except DataError as error:  # it may be another dataset's, which publishes a file of this name
+        except DataError as error:  # may be another dataset's file of the same name
             damaged.append(error)
     paths = [path for path, member in found.items() if member is not None or file.member is None]
     if damaged and not found:
@@ -74,13 +74,13 @@ def _bare(card: Card, file: SourceFile, folders: SourceFolders) -> Candidate | N
 
 
 def _usable(paths: list[Path]) -> list[Path]:
-    """The paths that are files, without empty ones where there are others."""
+    """The paths that are files; empty files only if there are no others."""
     files = [path for path in paths if path.is_file()]
     return [path for path in files if path.stat().st_size] or files
 
 
 def _member_in(path: Path, card: Card, file: SourceFile) -> str | None:
-    """The name under which an archive holds the wanted member: its own, or one folder more or less."""
+    """The wanted member's name in an archive: as on the card, or with one folder more or less; None without it."""
     if file.member is None:
         return None
     from ib_data.builders.source.archives.archive import open_archive
@@ -100,7 +100,7 @@ def _member_in(path: Path, card: Card, file: SourceFile) -> str | None:
 
 
 def _best(paths: list[Path], official: str, card: Card, file: SourceFile | None, folders: SourceFolders) -> Path | None:
-    """The one with the official checksum, else the one whose folders are most like the official ones."""
+    """The path with the official checksum, else the path whose folders match the official ones best."""
     if len(paths) < 2:
         return paths[0] if paths else None
     if file and (known := next((path for path in paths if _is_known(path, file)), None)):
@@ -116,7 +116,7 @@ def _best(paths: list[Path], official: str, card: Card, file: SourceFile | None,
 
 
 def _is_known(path: Path, file: SourceFile) -> bool:
-    """Whether a file has the official checksum; one of another size is not read for that."""
+    """Whether a file has the official checksum; a file of another size is not hashed."""
     if file.sha256 is None or file.num_bytes not in (None, path.stat().st_size):
         return False
     return sha256_of(path) == file.sha256
@@ -133,7 +133,7 @@ def _rank(path: Path, parts: tuple[str, ...], card: Card, folders: SourceFolders
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether two paths hold the same bytes, gzipped or not; compared in pieces, since they may be archives."""
+    """Whether two files hold the same bytes, gzipped or not. Compares in pieces, since they may be large archives."""
     if one.suffix != other.suffix:
         return _plain(one) == _plain(other)
     return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
@@ -146,12 +146,12 @@ def _plain(path: Path) -> bytes:
 def _require_equal(card: Card, file: SourceFile, archive: Candidate, bare: Candidate) -> None:
     if located_at(file, bare).read(card.name) != located_at(file, archive).read(card.name):
         problem = f"differs from the member {archive.member!r} of {archive.path}, which is not the official archive"
-        remedy = "name the right one alone with --source"
+        remedy = "name only the right one with --source"
         raise DataError(card.name, problem, file=str(bare.path), remedy=remedy)
 
 
 def _tree(card: Card, file: SourceFile, folders: SourceFolders) -> Path | None:
-    """The unpacked folder that holds the loose files of the tree of `file`."""
+    """The unpacked folder with the loose files that the pattern of `file` matches."""
     assert file.tree is not None
     official = PurePosixPath(file.tree[0])
     found = {
@@ -168,7 +168,7 @@ def _tree(card: Card, file: SourceFile, folders: SourceFolders) -> Path | None:
 
 
 def located_at(file: SourceFile, found: Candidate) -> Located:
-    """An official file that was found in a folder, with its checksum, or that of its unpacked tree."""
+    """A found file with its checksum, or with one checksum over its unpacked tree."""
     path = found.path
     digest = sha256_of(path) if path.is_file() else sha256_of_tree(unpacked(path, file))
     return Located(file=file, path=path, member=found.member, sha256=digest, why=found.why)

@@ -1,7 +1,7 @@
-"""The files under the `--source` folders, found by their names. A home is never a part of them.
+"""The files under the `--source` folders, by name. Homes are always left out.
 
-A home holds the miniature's mirror, whose files carry official names: taken for a source, the drawn world would be
-built as the official data.
+A home holds the miniature's mirror, whose files have official names: read as a source, the drawn images would be built
+as official data.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from ib_data.home import HOME_FOLDERS, Home, is_home
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An official file under `--source`: `member` is to be read from the archive at `path`, None reads the file."""
+    """An official file under `--source`: `member` of the archive at `path`, or the file itself if `member` is None."""
 
     path: Path
     member: str | None
@@ -27,9 +27,9 @@ class Candidate:
 
 
 class SourceFolders:
-    """The files under `roots` (folders, or single files), by their names; `home` is left out, and every other home.
+    """The files under `roots` (folders or single files), by name, without `home` and every other home.
 
-    IbDataError for a root that is not there, and for one that is a home or the miniature inside one.
+    Raises IbDataError for a missing root, and for a root that is a home or inside the miniature of one.
     """
 
     def __init__(self, roots: tuple[Path, ...] = (), home: Home | None = None) -> None:
@@ -45,7 +45,7 @@ class SourceFolders:
         return found
 
     def files(self) -> list[Path]:
-        """Every file, in a fixed order; one that two roots reach is given once. They are looked for once."""
+        """Every file once, in a fixed order. The folders are walked only once."""
         return self._files
 
     @cached_property
@@ -70,11 +70,11 @@ class SourceFolders:
         return digest.hexdigest()
 
     def named(self, *names: str) -> list[Path]:
-        """Every file of one of these names; datasets publish files of one name (`test.zip`, `train.jsonl`)."""
+        """Every file with one of these names; several datasets publish a `test.zip` or `train.jsonl`."""
         return [path for name in dict.fromkeys(names) for path in self._by_name.get(name, [])]
 
     def names(self) -> Iterable[str]:
-        """The names that occur."""
+        """All file names."""
         return self._by_name
 
     def holds(self, path: Path) -> bool:
@@ -82,11 +82,11 @@ class SourceFolders:
         return any(path == root or root in path.parents for root in self.roots)
 
     def root_of(self, path: Path) -> Path:
-        """The first root that `path`, one of these files or of the folders above them, is in."""
+        """The first root that contains `path`."""
         return next(root for root in self.roots if path == root or root in path.parents)
 
     def shown(self, path: Path) -> str:
-        """A path from the folder that was named on, without where that folder is on this machine."""
+        """A path relative to the parent of its root, so that it names no path of this machine."""
         return path.relative_to(self.root_of(path).parent).as_posix()
 
     def __str__(self) -> str:
@@ -96,12 +96,12 @@ class SourceFolders:
         return is_home(names) or (self._home is not None and folder == str(self._home.root))
 
     def _is_left_out(self, folder: str, names: set[str]) -> bool:
-        """Whether a folder below a root is a home, or a link into what ib-data made in one."""
+        """Whether a folder under a root is a home, or a link into a folder that ib-data wrote in one."""
         is_link = Path(folder).is_symlink()
         return self._is_home(folder, names) or (is_link and self._home_of(Path(folder).resolve()) is not None)
 
     def _home_of(self, path: Path) -> Path | None:
-        """The home that `path` is, or is in a folder of ib-data's of; None where it is official, or a user's own."""
+        """The home that `path` is, or in whose ib-data folders it is; None for official files and a user's own."""
         for folder in (path, *path.parents):
             inside = path.relative_to(folder).parts[:1]
             if (not inside or inside[0] in HOME_FOLDERS) and self._is_home(str(folder), _names_in(folder)):
@@ -114,11 +114,11 @@ class SourceFolders:
         home = self._home_of(root) or self._home_of(root.resolve())
         if home is not None:
             remedy = "name the folder of the official files, or build the miniature with --mini"
-            raise IbDataError(f"--source {root}: {home} is a home of ib-data, never a source; {remedy}")
+            raise IbDataError(f"--source {root}: {home} is a home of ib-data and cannot be a source; {remedy}")
 
 
 def _names_in(folder: Path) -> set[str]:
-    """The names in a folder; none where it is a file, or may not be listed."""
+    """The names in a folder; empty for a file or an unreadable folder."""
     try:
         return {path.name for path in folder.iterdir()}
     except OSError:
@@ -128,9 +128,9 @@ def _names_in(folder: Path) -> set[str]:
 def walk(
     folder: str, is_left_out: Callable[[str, set[str]], bool] = lambda *_: False, above: tuple[str, ...] = ()
 ) -> Iterator[Path]:
-    """The files below `folder` in a fixed order, links followed; a link back to a folder above it is not.
+    """The files under `folder` in a fixed order. Follows links, except links to a folder above.
 
-    `is_left_out` is asked of every folder, with the names in it. A folder that this user may not read holds nothing.
+    `is_left_out` is called with every folder and the names in it. Unreadable folders count as empty.
     """
     try:
         with os.scandir(folder) as found:
@@ -148,7 +148,7 @@ def walk(
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """As `entry.is_dir()`, which raises OSError of a link to itself."""
+    """`entry.is_dir()`, but False for a link to itself, which raises OSError."""
     try:
         return entry.is_dir()
     except OSError:

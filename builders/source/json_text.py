@@ -1,4 +1,4 @@
-"""Python's JSON reader, made strict: nothing in a file is lost silently."""
+"""Strict JSON reading: nothing in a file is lost silently."""
 
 import json
 import re
@@ -9,26 +9,26 @@ _FIRST_BYTE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(\S)")
 
 
 class KeyTwiceError(ValueError):
-    """A key that occurs twice in one object. `place` is that of the object, such as `annotations[3]`; "" is the top."""
+    """A key that occurs twice in one object. `place`: path of the object, such as `annotations[3]`; "" is the top."""
 
     def __init__(self, key: str, place: str) -> None:
-        super().__init__(f"the key {key!r} stands twice in {place or 'the outermost object'}")
+        super().__init__(f"the key {key!r} occurs twice in {place or 'the outermost object'}")
         self.key, self.place = key, place
 
 
 class _TwiceError(ValueError):
-    """A key that occurs twice, before its place is known."""
+    """A key occurs twice; its place is not known yet."""
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object as the list of its keys and values."""
+    """A JSON object as a list of keys and values."""
 
 
 def loads(data: bytes) -> Any:
-    """The JSON value in `data`. Half a surrogate pair, which no file can hold, becomes U+FFFD.
+    """The JSON value in `data`. Half a surrogate pair, which cannot be encoded, becomes U+FFFD.
 
-    Raises KeyTwiceError for a key that occurs twice in an object, of which Python's reader silently keeps the
-    last; ValueError for what is not JSON, RecursionError for what is nested too deep.
+    Raises KeyTwiceError for a key that occurs twice in an object (Python's reader silently keeps the last), ValueError
+    for invalid JSON, and RecursionError for too deep nesting.
     """
     text = data.decode(json.detect_encoding(data), "surrogatepass")
     try:
@@ -39,13 +39,13 @@ def loads(data: bytes) -> Any:
 
 
 def starts_with(data: bytes, character: bytes) -> bool:
-    """Whether the first character that is no blank is this one."""
+    """Whether the first non-blank character is this one."""
     found = _FIRST_BYTE.match(data)
     return found is not None and found[1] == character
 
 
 def is_lines(data: bytes) -> bool:
-    """Whether this is JSON Lines: a whole object on the first line, and another after it."""
+    """Whether this is JSON Lines: a complete object on the first line, and another after it."""
     first = _FIRST_BYTE.match(data)
     if first is None or first[1] != b"{" or (end := data.find(b"\n", first.end())) < 0:
         return False
@@ -64,12 +64,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-# Made once: `json.loads` makes one a call, 4 us a line. The hook costs about 1 us an object.
+# Created once: `json.loads` creates one per call, 4 us per line. The hook costs about 1 us per object.
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _twice(text: str) -> KeyTwiceError:
-    """The first object in `text` with a key twice. Everything is read a second time: the decoder tells no places."""
+    """The error for the first duplicate key in `text`. Parses again, since the decoder does not report places."""
     waiting: list[tuple[str, Any]] = [("", json.loads(text, object_pairs_hook=_Pairs))]
     while waiting:
         place, value = waiting.pop()

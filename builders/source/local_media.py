@@ -1,4 +1,4 @@
-"""The images and clips that `--source` holds: in archives under their official names, and loose in official folders."""
+"""Images and clips in `--source`: in archives with official names, and loose in official folders."""
 
 import itertools
 import zlib
@@ -15,14 +15,14 @@ from ib_data.builders.source.row import MediaRef
 from ib_data.cards import MediaStore
 from ib_data.errors import DataError
 
-_REMEDY = "name the right one alone with --source"
+_REMEDY = "name only the right one with --source"
 
 
 @dataclass(frozen=True, slots=True)
 class MediaPlace:
     """Where the bytes of an image or clip are: a member of an archive, or a loose file (`member` None).
 
-    `is_fixed` is true of a file that nothing but its crawl ever wrote.
+    `is_fixed` is true for crawled files, which never change.
     """
 
     path: Path
@@ -31,7 +31,7 @@ class MediaPlace:
     is_fixed: bool = False
 
     def version(self, dataset: str) -> str:
-        """Size and CRC-32: what tells that these bytes were exchanged for others. Reads a loose file."""
+        """Size and CRC-32 of the bytes, to detect a change. Reads a loose file."""
         if self.is_fixed:
             return str(self.num_bytes)
         if self.member is None:
@@ -39,7 +39,7 @@ class MediaPlace:
         return open_archive(self.path, dataset).version(self.member)
 
     def read(self, dataset: str) -> bytes:
-        """The bytes as the source has them."""
+        """The bytes of the source."""
         if self.member is None:
             return self.path.read_bytes()
         return open_archive(self.path, dataset).read(self.member)
@@ -52,13 +52,13 @@ class MediaPlace:
         return f"{self.path}:{self.member}" if self.member else str(self.path)
 
 
-# A place, the archive or official folder that it is in, and why it is taken.
+# A place, the archive or official folder that it is in, and why it is chosen.
 _Candidate: TypeAlias = tuple[MediaPlace, Path, str]
 
 
 @dataclass(frozen=True, slots=True)
 class InSource:
-    """Looks for the media of `dataset` under `--source`; `taken` counts them by (store, archive or folder, why)."""
+    """Finds media of `dataset` under `--source`; `taken` counts them by (store, archive or folder, why)."""
 
     dataset: str
     places: OfficialPlaces
@@ -68,14 +68,14 @@ class InSource:
 
     @property
     def folders(self) -> SourceFolders:
-        """What is searched."""
+        """The folders to search."""
         return self.places.folders
 
     def find(self, store: MediaStore, refs: Iterable[MediaRef], are_empty: bool = False) -> dict[MediaRef, MediaPlace]:
-        """The place of each image or clip that is here; with `are_empty` of those that are empty files.
+        """The place of each image or clip that is here; with `are_empty`, of those that are empty files.
 
-        An archive of the official size comes first. What is in another archive and loose as well, or twice under one
-        name, must be the same bytes: DataError names both.
+        An archive of the official size is preferred. Other copies of one image, in archives or loose, must be equal:
+        DataError names two that differ.
         """
         left = list(refs)
         if not left or not self.folders.roots:
@@ -93,10 +93,10 @@ class InSource:
         return self._chosen(store, found)
 
     def _chosen(self, store: MediaStore, found: "dict[MediaRef, list[_Candidate]]") -> dict[MediaRef, MediaPlace]:
-        """One place for each, out of the archive or folder that holds most of them.
+        """One place for each image, from the archive or folder that holds most images.
 
-        DataError where two loose folders below one `--source` give different ones: a second tree that only fills the
-        gaps of the first is as a rule made of depth maps, masks or another dataset's images.
+        Raises DataError if loose images come from two folders under one `--source`: a second folder that only fills
+        gaps usually holds depth maps, masks or another dataset's images.
         """
         holds = Counter(folder for candidates in found.values() for _, folder, _ in candidates)
         places: dict[MediaRef, MediaPlace] = {}
@@ -118,7 +118,7 @@ class InSource:
         return places
 
     def _opened(self, store: MediaStore) -> list[Path]:
-        """The archives of the store that open; the faults of the others matter only where an image stays missing."""
+        """The archives of the store that open; errors of the others are raised only if an image stays missing."""
         sound = []
         for path in self.places.archives_of(store):
             try:
@@ -129,15 +129,15 @@ class InSource:
         return sound
 
     def holds_any(self, store: MediaStore) -> bool:
-        """Whether an archive of the store is here, or any loose file in its official folder."""
+        """Whether `--source` has an archive of the store, or a loose file in its official folder."""
         return bool(self.places.archives_of(store)) or any(self._is_of(path, store) for path in self._files())
 
-    def lies_elsewhere(self, store: MediaStore, ref: MediaRef) -> list[Path]:
-        """The files under the image's name that do not count, because of their folder."""
+    def found_elsewhere(self, store: MediaStore, ref: MediaRef) -> list[Path]:
+        """The files with the image's name that do not count because they are not in an official folder."""
         return [path for tail in store.tails(ref.image_id) for path, _ in self._named(tail)]
 
     def without_any(self, store: MediaStore, refs: list[MediaRef]) -> DataError | None:
-        """The error where an archive under the store's name is here and does not open, or holds none of the wanted."""
+        """The error if an archive with the store's name does not open or holds none of the wanted images, else None."""
         for path in self.places.archives_of(store):
             if path in self.damaged:
                 return self.damaged[path]
@@ -169,7 +169,7 @@ class InSource:
         return found
 
     def _learn_prefixes(self, store: MediaStore, archives: list[Path], refs: list[MediaRef]) -> None:
-        """The prefix of the ids in each archive: the official folders, one more, or none (repacked)."""
+        """Find the folders before the ids in each archive: the official ones, one more, or none (repacked)."""
         for path in archives:
             if self._prefixes.get((path, store.name)) is not None:
                 continue
@@ -200,7 +200,7 @@ class InSource:
         return found.pop() if found else None
 
     def _loose(self, store: MediaStore, ref: MediaRef, are_empty: bool) -> list[_Candidate]:
-        """The loose files in an official folder, under the first of the image's names that any of them bears."""
+        """The loose files in official folders, for the first of the image's names that any file has."""
         for tail in store.tails(ref.image_id):
             found = []
             for path, folder in self._named(tail):
@@ -212,7 +212,7 @@ class InSource:
         return []
 
     def _named(self, tail: str) -> list[tuple[Path, Path]]:
-        """(path, the folder above `tail`) of every file whose path ends in `tail`."""
+        """(path, folder before `tail`) for every file whose path ends in `tail`."""
         parts = PurePosixPath(tail).parts
         num = len(parts)
         return [(path, path.parents[num - 1]) for path in self.folders.named(parts[-1]) if path.parts[-num:] == parts]
@@ -233,7 +233,7 @@ class InSource:
 
 
 def _size(path: Path) -> int | None:
-    """The size of a file in bytes; None for a link that leads nowhere."""
+    """The size of a file in bytes; None for a broken link."""
     try:
         return path.stat().st_size
     except OSError:

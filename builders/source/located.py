@@ -1,4 +1,4 @@
-"""An official file at hand: where it is, and its bytes."""
+"""An official file on this machine: its path and its bytes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,9 @@ from ib_data.errors import DataError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """An official file at hand: `member` is to be read from the archive at `path`; None reads the file itself.
+    """An official file: `member` of the archive at `path`, or the file itself if `member` is None.
 
-    Where `member` is a pattern for many files, `path` may also be their unpacked folder.
+    If `member` is a pattern for many files, `path` may also be their unpacked folder.
     """
 
     file: SourceFile
@@ -23,9 +23,9 @@ class Located:
     why: str = "fetched"
 
     def read(self, dataset: str) -> bytes:
-        """The bytes of a file or member; DataError where they cannot be had."""
+        """The bytes of the file or member; DataError if they cannot be read."""
         if self.member is not None:
-            # Imported here: `tarfile` and `zipfile` would cost `ib-data list` 12 of its 73 ms.
+            # Imported here, since `tarfile` and `zipfile` would cost `ib-data list` 12 of its 73 ms.
             from ib_data.builders.source.archives.archive import open_archive
 
             return open_archive(self.path, dataset).read(self.member)
@@ -34,14 +34,14 @@ class Located:
         return self.path.read_bytes()
 
     def provenance(self) -> dict[str, Any]:
-        """What the manifest says of this source: no path of this machine, so that the manifest is the same anywhere."""
+        """This source's entry in the manifest, without a path of this machine, so that it is the same everywhere."""
         paths = unpacked(self.path, self.file).values() if self.path.is_dir() else (self.path,)
         num_bytes = sum(path.stat().st_size for path in paths)
         return {"name": self.path.name, "url": self.file.url, "sha256": self.sha256, "num_bytes": num_bytes}
 
 
 def unpacked(folder: Path, file: SourceFile) -> dict[str, Path]:
-    """The loose files of the tree of `file` below its folder, by their paths inside it, sorted."""
+    """The loose files that the pattern of `file` matches in `folder`, by their paths inside it, sorted."""
     assert file.tree is not None
     _, name = file.tree
     found = (path for path in walk(str(folder)) if path.name == name and path.is_file())
@@ -49,7 +49,7 @@ def unpacked(folder: Path, file: SourceFile) -> dict[str, Path]:
 
 
 def unzipped(path: Path, dataset: str) -> bytes:
-    """The bytes of a gzipped file; DataError where it is damaged, or expands beyond reason."""
+    """The bytes of a gzipped file; DataError if it is damaged or expands too much."""
     import gzip
     import zlib
 
@@ -63,6 +63,6 @@ def unzipped(path: Path, dataset: str) -> bytes:
         remedy = "the file is cut short or is not gzipped: fetch it again"
         raise DataError(dataset, f"cannot be read as gzip ({error})", file=str(path), remedy=remedy) from error
     if len(data) > limit:
-        problem = f"expands {path.stat().st_size:,} bytes to more than {limit:,}: refused as a size bomb"
+        problem = f"expands {path.stat().st_size:,} bytes to more than {limit:,}: rejected as a size bomb"
         raise DataError(dataset, problem, file=str(path))
     return data

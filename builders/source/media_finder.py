@@ -24,9 +24,9 @@ _MOST_SHOWN = 2
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The places of all media that are at hand, and why crawled ones are lost: those are drops, never an error.
+    """The places of all media that were found, and why crawled ones are lost: those are drops, never an error.
 
-    `near` names a near miss of the first one that was not found, "" if there is none.
+    `near` describes a near miss of the first missing one, "" if there is none.
     """
 
     places: dict[MediaRef, MediaPlace]
@@ -36,7 +36,7 @@ class Found:
 
 
 def open_media(kind: str, data: bytes, max_side: int | None = None) -> Opened:
-    """The image or clip in `data`, proven to open; MediaError where it does not. `max_side` is for images."""
+    """Open the image or clip in `data`; MediaError if it does not open. `max_side` is for images only."""
     if kind == "image":
         return open_image(data, max_side)
     from ib_data.media.opened_clip import open_clip
@@ -53,12 +53,12 @@ def find_media(
     located: Mapping[str, Path] | None = None,
     is_dry: bool = False,
 ) -> Found:
-    """The places of all media that are at hand; archives and single files are fetched for those that are not.
+    """Find all media, and fetch archives or single files for missing ones.
 
-    `--source` goes first, then what was fetched before. An image counts under its id in any store of its family (COCO's
-    2014 and 2017 archives hold the same images). Where `--source` holds media of the family, none are downloaded: the
-    folder was meant to have them. What is gated is asked of a mirror only. `located` are the annotation files by their
-    official names: media of one archive or tree with them come from there. `is_dry`: nothing is fetched.
+    Searches `--source` first, then earlier downloads. An image may come from any store of its family (COCO's 2014 and
+    2017 archives hold the same images). If `--source` holds media of the family, none are fetched, since the folder was
+    meant to have them. Gated files are only fetched from a mirror. `located` are the annotation files by their official
+    names: media in the same archive or tree are read from there. `is_dry`: fetch nothing.
     """
     search = _Search(dataset, InSource(dataset, OfficialPlaces(folders, dataset, located)), fetcher, allow_missing)
     by_store: dict[str, list[MediaRef]] = {}
@@ -81,7 +81,7 @@ def find_media(
 
 
 class _Search:
-    """One look for the media of a dataset; fills `places` and `lost`."""
+    """One search for the media of a dataset; fills `places` and `lost`."""
 
     def __init__(self, dataset: str, source: InSource, fetcher: Fetcher, allow_missing: bool) -> None:
         self.dataset, self.source, self.fetcher, self.allow_missing = dataset, source, fetcher, allow_missing
@@ -90,21 +90,21 @@ class _Search:
         self.taken: Counter[tuple[str, Path, str]] = Counter()
 
     def left(self, wanted: Iterable[MediaRef]) -> list[MediaRef]:
-        """Those that have no place yet."""
+        """Those of `wanted` that are neither found nor lost."""
         return [ref for ref in wanted if ref not in self.places and ref not in self.lost]
 
     def at_hand(self, name: str, wanted: list[MediaRef]) -> None:
-        """Look for the images of the store `name` in `--source`, then in the archives that were fetched before."""
+        """Search the images of the store `name` in `--source`, then in fetched archives."""
         for store in family(name):
             self.places |= self.source.find(store, self.left(wanted))
         for store in family(name):
             if store.file is not None and (path := self.fetcher.place(store.file)).exists():
                 self._add(store, path, self.left(wanted))
-        for store in family(name):  # an empty file counts only where there is no better one
+        for store in family(name):  # an empty file counts only if there is no other
             self.places |= self.source.find(store, self.left(wanted), are_empty=True)
 
     def crawled(self, name: str, wanted: list[MediaRef]) -> None:
-        """Take what earlier crawls brought or gave up, of the store `name`."""
+        """Take the results of earlier crawls for the store `name`."""
         store, folder = media_stores()[name], self.fetcher.downloads / "crawled"
         if store.each is None or not folder.is_dir():
             return
@@ -113,7 +113,7 @@ class _Search:
             self._take(store, ref, record.known(store.each.format(image_id=ref.image_id, url=ref.url)))
 
     def fetched(self, name: str, wanted: list[MediaRef]) -> None:
-        """Fetch what is left of the store `name`, unless `--source` holds media of its family."""
+        """Fetch the missing images of the store `name`, unless `--source` holds media of its family."""
         for store in (media_stores()[part] for part in media_stores()[name].parts or (name,)):
             missing = self.left(wanted)
             if not missing:
@@ -131,20 +131,20 @@ class _Search:
         return any(store.name in taken or self.source.holds_any(store) for store in stores)
 
     def _is_elsewhere(self, missing: list[MediaRef]) -> bool:
-        """Whether `--source` has files under the names of these, in folders that do not count; a note names them."""
+        """Whether `--source` has these files in folders that do not count; a note names them."""
         near = self.near(missing[0]) if self.source.folders.roots else ""
         if near:
-            note(f"{self.dataset}: {len(missing):,} images or clips are not fetched, the first is {near}")
+            note(f"{self.dataset}: {len(missing):,} images or clips are not fetched; the first is {near}")
         return bool(near)
 
     def near(self, ref: MediaRef) -> str:
-        """A near miss of an image that was not found: its name in a folder that does not count, or in another part."""
+        """A near miss of a missing image: in a folder that does not count, or in another split's archive."""
         for part in other_parts(ref.store):
             if InSource(self.dataset, self.source.places).find(part, [ref]):
                 return f"it is in {part.name}, another split's: is the annotation file of another split?"
-        found = [str(path) for store in family(ref.store) for path in self.source.lies_elsewhere(store, ref)]
+        found = [str(path) for store in family(ref.store) for path in self.source.found_elsewhere(store, ref)]
         paths = list(dict.fromkeys(found))[:_MOST_SHOWN]
-        return f"not in its official folder, and so not taken: {', '.join(paths)}" if paths else ""
+        return f"not in its official folder, so not used: {', '.join(paths)}" if paths else ""
 
     def _fetch(self, store: MediaStore, missing: list[MediaRef]) -> None:
         if self.source.folders.roots and (store.file or store.each):

@@ -1,9 +1,8 @@
 """Whether a folder under `--source` is the official place of a store's images or clips.
 
-A bare number such as `2006588.jpg` is the name of a GQA image and of an OCR-VQA cover, and both are in a folder
-`images`. So a loose file counts only in the official folder, or where the folder given with `--source` is that folder.
-Where the official folder has a name that any dataset uses, the folders above it must speak for this dataset, or at
-least for no other.
+`2006588.jpg` may be a GQA image or an OCR-VQA cover, and both are in a folder `images`. So a loose file counts only in
+its official folder, or if `--source` names that folder itself. If the official folder has a common name, the folders
+above it must be named after this dataset, or at least after no other.
 """
 
 import re
@@ -14,15 +13,15 @@ from pathlib import Path
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.cards import MediaStore, card_names, media_stores
 
-# Names of folders and archives that say nothing of whose they are.
+# Common names of folders and archives, which identify no dataset.
 _ANYBODYS = {"images", "image", "img", "imgs", "data", "all", "train", "val", "test", "validation", "videos"}
-_MIN_LETTERS = 3  # of a folder's name, before its beginning is taken for that of a dataset's
+_MIN_LETTERS = 3  # letters of a folder's name needed to match the beginning of a dataset's name
 
 
 def speaks_for(folder: Path, dataset: str, roots: Collection[Path]) -> bool | None:
-    """Whether the nearest name of a dataset, of `folder` or above it up to a root, is that of `dataset`.
+    """Whether the nearest folder named after a dataset, from `folder` up to a root, is named after `dataset`.
 
-    None where there is none. Of a root with a name that says nothing the folder above is asked, too.
+    None if there is none. If a root has a common name, the folder above it is considered too.
     """
     for path in (folder, *folder.parents):
         name = _letters(path.name)
@@ -40,8 +39,7 @@ def speaks_for(folder: Path, dataset: str, roots: Collection[Path]) -> bool | No
 class OfficialPlaces:
     """The official places of the media of `dataset` under `folders`.
 
-    `located` are the files of its annotations by their official names: media of the same archive or tree come from
-    there and from nowhere else.
+    `located` are its annotation files by their official names: media in the same archive or tree are read only there.
     """
 
     def __init__(self, folders: SourceFolders, dataset: str, located: Mapping[str, Path] | None = None) -> None:
@@ -53,14 +51,14 @@ class OfficialPlaces:
         self._known: dict[tuple[Path, str], bool] = {}
 
     def is_folder_of(self, folder: Path, store: MediaStore) -> bool:
-        """Whether loose files below `folder` that bear the store's names are the store's."""
+        """Whether loose files in `folder` with the store's names belong to the store."""
         key = (folder, store.name)
         if key not in self._known:
             self._known[key] = self._is_folder_of(folder, store)
         return self._known[key]
 
     def archives_of(self, store: MediaStore) -> list[Path]:
-        """The archives under the store's name that are the store's, and not another dataset's (`train.zip`)."""
+        """The archives with the store's name, without those of other datasets (`train.zip`)."""
         if store.file is None:
             return []
         name = Path(store.file.name).name
@@ -72,7 +70,7 @@ class OfficialPlaces:
         return [path for path in found if path in self.folders.roots or self._is_ours(path.parent)]
 
     def is_surely_ours(self, archive: Path) -> bool:
-        """Whether no other dataset may have an archive of this name here."""
+        """Whether an archive cannot be another dataset's."""
         return _stem(archive.name) not in _ANYBODYS or bool(speaks_for(archive.parent, self.dataset, self._roots))
 
     @property
@@ -89,14 +87,14 @@ class OfficialPlaces:
         if folder not in self._roots:
             is_named = folder.name.lower() in _ANYBODYS and _is_name_of(_letters(folder.parent.name), self.dataset)
             return is_named or (not own and self._is_ours(folder))
-        # The folder given is the official one, whatever it is called: unless its name is that of another store's.
+        # A folder given with --source counts whatever its name is, except the name of another store's folder.
         is_others = folder.name in _folder_names() - {own}
         return not is_others and speaks_for(folder, self.dataset, self._roots) is not False
 
     def _is_ours(self, folder: Path) -> bool:
-        """Whether a folder is the dataset's: by its name, as the one given, or because its annotations are in it.
+        """Whether a folder belongs to the dataset: by name, as a root, or because the annotations are in it.
 
-        Between it and the official folder there may be folders whose names say nothing, and no others.
+        Only folders with common names may be between it and the official folder.
         """
         while folder not in self._roots and folder not in self._beside and folder.name.lower() in _ANYBODYS:
             folder = folder.parent
@@ -118,7 +116,7 @@ def _dataset_names() -> frozenset[str]:
 
 @cache
 def _folder_names() -> frozenset[str]:
-    """The names of official folders that say whose they are."""
+    """The names of official folders that identify a store."""
     return frozenset(store.folder[-1] for store in media_stores().values() if store.folder) - _ANYBODYS
 
 

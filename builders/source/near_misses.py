@@ -1,19 +1,18 @@
-"""Near misses of a file that was not found: other spellings of its name, and places where it does not count."""
+"""Near misses of a file that was not found: similar names, and files that are often mistaken for it."""
 
 import difflib
 import re
 from collections.abc import Iterable, Mapping
 
-# Endings of annotation files and archives; images are too many to be compared by their letters.
+# Extensions of annotation files and archives; there are too many images for fuzzy matching.
 _ENDINGS = re.compile(r"(\.(json|jsonl|csv|tsv|txt|parquet|arrow|zip|tar|tgz|gz|bz2|xz|7z|rar))+$", re.IGNORECASE)
 _MOST_NAMES = 5000
 _MOST_SHOWN = 3
 
 
 def near_names(wanted: Iterable[str], names: Iterable[str], known: Mapping[str, str]) -> list[str]:
-    """Names that people may have in place of the `wanted` ones: `known` first, then spellings, then likenesses.
-
-    A known name comes with why it is not read.
+    """Names among `names` that may be meant for `wanted`: `known` ones with the reason why they are not read, the same
+    name with another extension, and similar names.
     """
     stems = {_stem(name) for name in wanted}
     by_stem: dict[str, list[str]] = {}

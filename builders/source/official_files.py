@@ -1,4 +1,4 @@
-"""Where the official files of a split come from: out of `--source` folders (see `folder_search`), or fetched."""
+"""The official files of a split: found in `--source` folders (see `folder_search`), or fetched."""
 
 from pathlib import PurePosixPath
 
@@ -14,7 +14,7 @@ from ib_data.errors import DataError
 
 
 def locate(card: Card, file: SourceFile, folders: SourceFolders, fetcher: Fetcher) -> Located:
-    """The file in a `--source` folder, else fetched; DataError where a person must fetch it first."""
+    """The file in a `--source` folder, else fetched; DataError if a person must fetch it."""
     found = find_in_folders(card, file, folders)
     if found is None:
         if card.gate and is_closed(card.gate, file, fetcher):
@@ -30,7 +30,7 @@ def locate(card: Card, file: SourceFile, folders: SourceFolders, fetcher: Fetche
 
 
 def is_closed(gate: Gate | None, file: SourceFile | None, fetcher: Fetcher) -> bool:
-    """Whether a person must fetch what is behind a gate: it is not here, and no mirror serves it.
+    """Whether a person must fetch a gated file: it is not here, and there is no mirror.
 
     `file` is None for media that are single files.
     """
@@ -38,7 +38,7 @@ def is_closed(gate: Gate | None, file: SourceFile | None, fetcher: Fetcher) -> b
 
 
 def gate_error(dataset: str, gate: Gate, file: SourceFile | None, fetcher: Fetcher) -> DataError:
-    """What to ask for, where, and where to put it; `file` is None for media that are single files."""
+    """The error that says how to get a gated file and where to put it; `file` is None for single media files."""
     problem = f"must be fetched by hand ({gate.kind}): {gate.where}"
     remedy = f"put {gate.lay_down} into a folder and name it with --source"
     if file is None:
@@ -47,14 +47,14 @@ def gate_error(dataset: str, gate: Gate, file: SourceFile | None, fetcher: Fetch
 
 
 def files_of(card: Card, split: str, form: str | None) -> list[SourceFile]:
-    """The card's files that a build of one split in one form reads."""
+    """The files of the card that a build of one split in one form reads."""
     return [f for f in card.files if f.split in (None, split) and f.form in (None, form)]
 
 
 def resolve(card: Card, split: str, form: str | None, folders: SourceFolders, fetcher: Fetcher) -> Files:
-    """All files of one split, located; fetches what is not at hand, after a line that says so.
+    """Locate all files of one split; fetches missing ones, after a note.
 
-    An optional file that the `--source` lacks is not fetched where the source holds the others; a note says so.
+    An optional file is not fetched if `--source` holds the others; a note says so.
     """
     files = files_of(card, split, form)
     found = {file: find_in_folders(card, file, folders) is not None for file in files}
@@ -73,7 +73,7 @@ def resolve(card: Card, split: str, form: str | None, folders: SourceFolders, fe
 def at_hand(
     card: Card, split: str, form: str | None, folders: SourceFolders, fetcher: Fetcher
 ) -> tuple[Files, list[SourceFile]]:
-    """The files of a split that `resolve` would not fetch, and those that it would. Nothing is fetched or written."""
+    """The files of a split that are here, and those that `resolve` would fetch. Fetches and writes nothing."""
     lacking = not_at_hand(card, split, form, folders, fetcher)
     located = {}
     for file in files_of(card, split, form):
@@ -86,7 +86,7 @@ def at_hand(
 
 
 def not_at_hand(card: Card, split: str, form: str | None, folders: SourceFolders, fetcher: Fetcher) -> list[SourceFile]:
-    """The files of a split that `resolve` would fetch; no file is read."""
+    """The files of a split that `resolve` would fetch. Reads no file."""
     found = {file: find_in_folders(card, file, folders) for file in files_of(card, split, form)}
     from_source = any(candidate for file, candidate in found.items() if not file.optional)
     return [
@@ -97,7 +97,7 @@ def not_at_hand(card: Card, split: str, form: str | None, folders: SourceFolders
 
 
 def lacks(card: Card, files: list[SourceFile], folders: SourceFolders) -> str:
-    """That `--source` lacks some files: the names that were looked for, where, and near misses."""
+    """A message that `--source` lacks some files: the expected names, the folders, and near misses."""
     wanted = dict.fromkeys(_in_words(file) for file in files)
     official = {name for file in card.files for name in _names(file)}
     names = [name for name in folders.names() if name not in official]
@@ -118,7 +118,7 @@ def _names(file: SourceFile) -> list[str]:
 
 
 def _without_member(card: Card, file: SourceFile, folders: SourceFolders) -> list[str]:
-    """The archives of the file's name that lack the member, each with a member that it holds."""
+    """The archives with the file's name that lack the member, each with an example of what they hold."""
     if file.member is None:
         return []
     from ib_data.builders.source.archives.archive import open_archive
@@ -135,8 +135,8 @@ def _without_member(card: Card, file: SourceFile, folders: SourceFolders) -> lis
 
 
 def what_is_fetched(file: SourceFile, fetcher: Fetcher) -> str:
-    """What `fetch` does for a file: nothing, or so many bytes from where."""
+    """What `fetch` will do for a file, in words: use the earlier download, or fetch how many bytes from where."""
     if fetcher.place(file).exists():
-        return f"reading {file.name} as it was fetched before"
-    size = f"{file.num_bytes:,} bytes" if file.num_bytes else "of a size that is not known"
+        return f"reading {file.name} as fetched before"
+    size = f"{file.num_bytes:,} bytes" if file.num_bytes else "of unknown size"
     return f"fetching {file.name}, {size}, from {'the mirror' if fetcher.mirror else file.url}"

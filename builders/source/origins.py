@@ -1,4 +1,4 @@
-"""What a build says of where its bytes come from: lines of the manifest, and of `build --dry-run`."""
+"""Where the bytes of a build come from: entries of the manifest and of `build --dry-run`."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,10 +12,10 @@ from ib_data.builders.source.folders import SourceFolders
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where one kind of input comes from: the file of a role, or `num_files` images or clips of a media store
-    (0: not known yet).
+    """The origin of one kind of input: the file of a role, or `num_files` images or clips of a media store (0: not
+    known yet).
 
-    `place` is relative to `--source` or the downloads, never a path of this machine; `why` says why it was taken.
+    `place` is relative to `--source` or the downloads, never a path of this machine; `why` says why it was chosen.
     """
 
     what: str
@@ -49,7 +49,7 @@ def origins_of_media(taken: Counter[tuple[str, Path, str]], folders: SourceFolde
 
 
 def joined(origins: Iterable[Origin]) -> tuple[Origin, ...]:
-    """The origins with equal ones as one, counted together."""
+    """The origins with equal ones merged, their files added up."""
     counts: Counter[Origin] = Counter()
     for origin in origins:
         counts[replace(origin, num_files=0)] += origin.num_files

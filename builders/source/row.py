@@ -1,4 +1,4 @@
-"""What a builder yields: a row (one annotation and the image it belongs to) or a drop (a source row, with a reason)."""
+"""What a builder yields: a row (one annotation and its image or clip) or a drop (a source row with a reason)."""
 
 import re
 from collections import Counter
@@ -13,14 +13,14 @@ from ib_data.strict import Table
 # A part of a path: no control character, no backslash, not "." and not "..".
 _PART = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f\\]+")
 
-_MAX_NUMBER = 10**12 - 1  # twelve digits, as many as the widest official name has
+_MAX_NUMBER = 10**12 - 1  # twelve digits, as in the longest official name
 
 
 @dataclass(frozen=True, slots=True)
 class MediaRef:
-    """An image or clip of a media store (`cards/media.toml`), by its id there.
+    """An image or clip of a media store (`cards/media.toml`), by its id.
 
-    `url` and `size_px` (width and height) are what the source states, where it does.
+    `url` and `size_px` (width and height) are given if the source states them.
     """
 
     store: str
@@ -29,7 +29,7 @@ class MediaRef:
     size_px: tuple[int, int] | None = field(default=None, compare=False)
 
     def fault(self) -> str | None:
-        """Why the id cannot be that of an image: it would be no name of a file, or lead out of its folder."""
+        """Why the id cannot be an image: it is not a valid file name, or leaves its folder. None if it is valid."""
         if isinstance(self.image_id, int):
             is_number = 0 <= self.image_id <= _MAX_NUMBER
             return None if is_number else f"expected a number of up to 12 digits, found {quoted(self.image_id)}"
@@ -50,7 +50,7 @@ class Row:
 class Drop:
     """A row of the source that is left out. Reasons are few and fixed, so that they can be counted.
 
-    `near` is the image that it is of, or that of the row before it where it names none: what `--limit` goes by.
+    `near` is its image, or the image of the row before it if it names none; `--limit` uses it.
     """
 
     source_id: str
@@ -64,7 +64,7 @@ def coco(folder: str, image_id: int, size_px: tuple[int, int] | None = None) -> 
 
 
 def stated_size(row: Table, width: str = "width", height: str = "height") -> tuple[int, int] | None:
-    """The size in pixels that a row states of its image, None where it states none."""
+    """The image size in pixels that a row states, or None."""
     size = row.get(width, int, None), row.get(height, int, None)
     return None if None in size else size
 
@@ -75,11 +75,11 @@ def clean(text: str) -> str:
 
 
 def count_answers(texts: Iterable[str]) -> tuple[Answer, ...]:
-    """Distinct answers with their counts, in first-seen order; an empty text is no answer."""
+    """Distinct answers with their counts, in first-seen order; empty texts are skipped."""
     counts = Counter(text for text in map(clean, texts) if text)
     return tuple(Answer(text, count) for text, count in counts.items())
 
 
 def extra(**values: Any) -> dict[str, Any]:
-    """What else the source says: `values` without those that it does not give."""
+    """`values` without empty ones, for `Annotation.extra`."""
     return {key: value for key, value in values.items() if value not in (None, "", (), [], {})}

@@ -1,4 +1,4 @@
-"""What the number of rows says against a file's being that of a split."""
+"""Detecting the file of another split by its number of rows."""
 
 from ib_data.builders.source.files import Files
 from ib_data.cards import Split, load_card
@@ -6,10 +6,10 @@ from ib_data.console import note
 
 
 def tell_count(files: Files, split: Split, num_rows: int, num_kept: int) -> None:
-    """Say so where a source has as many rows as another split of the card, or more annotations than this one.
+    """Print a note if a source has as many rows as another split on the card, or more annotations than this one.
 
-    `num_rows` with the rows that are left out, `num_kept` without them: cards count either. A part of a split can have
-    any number of rows, so that this is never an error. Only the first form of a source has the numbers of the card.
+    `num_rows` includes dropped rows, `num_kept` does not: cards count either. Never an error, since part of a split can
+    have any number of rows. The card's numbers are those of the first form of a source.
     """
     card, own = load_card(files.dataset), split.num_annotations
     counts = (num_rows, num_kept)

@@ -1,7 +1,7 @@
-"""Building a dataset: locate its files, plan its samples, write shards, and put the whole in place by one rename.
+"""Building a dataset: locate its files, plan its samples, write shards, and move the result into place.
 
-Everything is written into `HOME/staging/DATASET/SPLIT` and moves to `HOME/shards` when its manifest is written, so that
-what is there is always whole, and an earlier build stays readable until then.
+Everything is written into `HOME/staging/DATASET/SPLIT` and renamed to `HOME/shards` after its manifest is written. So
+splits in `HOME/shards` are always complete, and an earlier build stays readable until then.
 """
 
 import shutil
@@ -30,7 +30,7 @@ from ib_data.builders.write.existing import (
     require_replace_damaged,
 )
 from ib_data.builders.write.placing import MISSING, with_media, without_repeated
-from ib_data.builders.write.plan import OTHER_SIZE, UNREADABLE, EmptySplitError, Plan, group, let_in, make_plan
+from ib_data.builders.write.plan import OTHER_SIZE, UNREADABLE, EmptySplitError, Plan, group, make_plan, within_limit
 from ib_data.builders.write.split_choice import chosen_splits, warn_of_mixed_forms
 from ib_data.builders.write.staging import WHOLE, finish, prepare, recover, swap, write_all
 from ib_data.builders.write.unchanged import fingerprint, is_unchanged, remember
@@ -41,19 +41,19 @@ from ib_data.errors import DataError, IbDataError
 from ib_data.stored.index import drop_counts
 from ib_data.stored.manifest import DROPS, MANIFEST, Manifest
 
-FORMAT = 1  # of shards and index; raised when a change alters their bytes: then everything is built again
+FORMAT = 1  # of shards and index; increased when their bytes change, so that everything is built again
 
 
 class NothingKeptError(DataError):
-    """A source of whose rows none can be used. Nothing is built of it, and an earlier build stays."""
+    """No row of the source can be used. Nothing is built, and an earlier build stays."""
 
 
 def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Manifest]:
     """Build one split, or the default splits of the card; returns their manifests.
 
-    With `--source` and no split: those default splits whose files are there, else any splits whose files are there. A
-    default split of which a source file holds no row (a subset of the official file), or of which no row is kept, is
-    named and left out; where this is so of all, it is an error.
+    With `--source` and no `split`: the default splits whose files are there, else any splits whose files are there. A
+    default split without rows in the source (a subset of the official file), or without kept rows, is left out with a
+    note; if all are, it is an error.
     """
     form, names = chosen_splits(card, build, split)
     manifests = []
@@ -73,7 +73,7 @@ def build_dataset(card: Card, build: Build, split: str | None = None) -> list[Ma
 
 
 def build_split(card: Card, split: str, form: str | None, build: Build) -> Manifest:
-    """Build one split, or return its manifest where the same recipe has built it already."""
+    """Build one split, or return its manifest if it is already built with the same recipe."""
     if not files_of(card, split, form):
         raise IbDataError(f"{card.name}: the {form} form of the source has no split {split!r}")
     if build.options.miniature:
@@ -91,12 +91,12 @@ def build_split(card: Card, split: str, form: str | None, build: Build) -> Manif
         if earlier and is_same and is_whole(earlier, target):
             debug(f"{card.name}/{split}: nothing has changed since it was built")
             return _kept(earlier, seen, build)
-        # Where all is unchanged but the build itself, it is damaged, and that was said.
+        # If only the build itself differs, it is damaged, and `is_whole` has said so.
         return _build_over(earlier, card, build, build.files(card, split, form), is_damaged=is_same)
 
 
 def _build_over(earlier: Manifest | None, card: Card, build: Build, files: Files, is_damaged: bool) -> Manifest:
-    """Plan and write a split, unless the plan shows that `earlier` is this very build."""
+    """Plan and write a split, unless the plan shows that `earlier` is the same build."""
     options, target = build.options, build.home.split(card.name, files.split)
     staging = build.home.staging(card.name, files.split)
     recipe = _recipe(files, options)
@@ -121,13 +121,15 @@ def _build_over(earlier: Manifest | None, card: Card, build: Build, files: Files
     if earlier:
         require_replace(earlier, recipe, options, manifest.num_annotations)
     swap(staging, target)
-    remember(build.home, manifest, fingerprint(card, files.split, files.form, build))  # with what was fetched for it
+    remember(
+        build.home, manifest, fingerprint(card, files.split, files.form, build)
+    )  # again: it includes fetched files
     build.report(manifest, True)
     return manifest
 
 
 def _kept(earlier: Manifest, seen: str | None, build: Build) -> Manifest:
-    """The manifest of a build that is there already."""
+    """Report an existing build and return its manifest."""
     shutil.rmtree(build.home.staging(earlier.dataset, earlier.split), ignore_errors=True)
     remember(build.home, earlier, seen)
     build.report(earlier, False)
@@ -152,22 +154,22 @@ def _plan(card: Card, files: Files, build: Build) -> Plan:
         plan = with_media(plan, build.folders, build.fetcher, options, located)
     else:
         plan = Plan(plan.samples[: options.limit], plan.drops)
-    return without_repeated(let_in(files, plan, options.limit), options)
+    return without_repeated(within_limit(files, plan, options.limit), options)
 
 
 def _waiting(path: Path, what: str) -> FileLock:
-    """A lock that says so when another build holds it."""
+    """A lock; prints a note if another build holds it."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
         lock.release()
     except Timeout:
-        note(f"{what}: another build is at work on it; waiting")
+        note(f"{what}: another build of it is running; waiting")
     return lock
 
 
 def _recipe(files: Files, options: Options) -> dict[str, Any]:
-    """All that decides the bytes of the shards and is known before planning; the plan adds its checksum."""
+    """Everything that decides the bytes of the shards and is known before planning; the plan adds its checksum."""
     chosen = asdict(options)
     del chosen["workers"], chosen["replace"]
     versions = {"ib_data": __version__, "pillow": PIL.__version__, "pyarrow": pyarrow.__version__}

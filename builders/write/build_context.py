@@ -1,4 +1,4 @@
-"""What one run of the builder works with: a home, the sources, and what the user chose."""
+"""The context of one run: the home, the sources and the options."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from ib_data.stored.manifest import Manifest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """One run of the builder: where to, from where, and how.
+    """One run of `ib-data build`: home, sources and options.
 
-    `report` is called with each split that is there, and whether it is new; False where it was built already.
+    `report(manifest, is_new)` is called for each split; `is_new` is False if it was already built.
     """
 
     home: Home

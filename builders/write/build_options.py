@@ -1,4 +1,4 @@
-"""What a person may choose about a build."""
+"""The options of a build."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ SAMPLES_PER_SHARD = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Options of `ib-data build`. `limit` in samples a split, `max_side` in pixels.
+    """Options of `ib-data build`. `limit` is in samples per split, `max_side` in pixels.
 
-    `replace` lets a build take the place of a better one. `drop_repeated` drops the images of which so many URLs, or
-    more, gave the same bytes.
+    `replace`: replace an existing build that holds more. `drop_repeated`: drop images whose bytes this many URLs, or
+    more, share.
     """
 
     media: bool = True

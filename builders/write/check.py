@@ -1,4 +1,4 @@
-"""Verifying that what is built is what its manifest says."""
+"""Verifying a built split against its manifest."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from ib_data.stored.manifest import DROPS, INDEX, Manifest
 
 
 def problems(card: Card, built: BuiltSplit, decode: bool = False) -> Iterator[str]:
-    """Every way in which the files of a built split differ from its manifest, its index and its card, a line each.
+    """Yield a line for each difference between the files of a built split and its manifest, index and card.
 
-    The split is opened without verification, so that each sample speaks for itself. With `decode` every sample is read
-    by its byte range, compared with the index, and its image or clip opened. Without PyAV clips are compared only; the
-    end of the lines is then a MissingExtraError, which counts them. The index is read in batches.
+    `built` must be opened with `verify=False`, so that one bad sample does not hide the others. With `decode`, every
+    sample is read by its byte range, compared with the index, and its image or clip decoded. Without PyAV, clips are
+    only compared, and after the last line a MissingExtraError says how many. The index is read in batches.
     """
     manifest = built.manifest
     place = f"{manifest.dataset}/{manifest.split}"
@@ -31,12 +31,12 @@ def problems(card: Card, built: BuiltSplit, decode: bool = False) -> Iterator[st
             yield f"{name}: missing"
         elif (found := sha256_of(path)) != expected:
             yield f"{name}: sha256 expected {expected}, found {found}"
-            with suppress(OSError):  # newer than the manifest, it is hashed by a build, which hashes no other shard
+            with suppress(OSError):  # builds only hash shards that are newer than the manifest
                 path.touch()
     wrong = {name: parquet_problem(path, manifest) for name in (INDEX, DROPS) if (path := built.folder / name).exists()}
     yield from (f"{name}: {problem}" for name, problem in wrong.items() if problem)
     official = card.splits[manifest.split].num_annotations
-    # Drops are not counted: ScienceQA's card counts the problems with an image, IconQA's those of one kind.
+    # Without drops: ScienceQA's card counts only problems with an image, IconQA's only one subtask.
     if official is not None and manifest.num_annotations > official:
         yield f"holds {manifest.num_annotations:,} annotations, the card says {official:,}"
     if decode and INDEX in wrong and wrong[INDEX] is None:
@@ -61,15 +61,15 @@ def _sample_problems(built: BuiltSplit) -> Iterator[str]:
                 is_unopened = sample.media.kind == "video" and not can_open_clips and data is not None
                 num_unopened += is_unopened
                 if data is not None and _sha256(sample, data, is_unopened) != ref.media_sha256:
-                    yield f"{ref.shard}: {ref.key}: the media are not those of the index"
+                    yield f"{ref.shard}: {ref.key}: the media differ from the checksum in the index"
             except IbDataError as error:
                 yield f"{ref.key}: {error}"
-    except DataError as error:  # pages of the index that are damaged behind a good footer
+    except DataError as error:  # damaged pages of an index with a sound footer
         yield str(error)
     if num_unopened:
-        raise MissingExtraError(f"not opened, only compared: {num_unopened:,} clips; {PYAV_REMEDY}")
+        raise MissingExtraError(f"{num_unopened:,} clips were only compared, not decoded; {PYAV_REMEDY}")
 
 
 def _sha256(sample: Sample, data: bytes, is_unopened: bool) -> str:
-    """The checksum of an image or clip, after it was opened; MediaError for one that does not open."""
+    """The checksum of an image or clip, after opening it; MediaError if it does not open."""
     return hashlib.sha256(data).hexdigest() if is_unopened else open_media(sample.media.kind, data).sha256

@@ -1,4 +1,4 @@
-"""What a build would read and fetch, without fetching or writing anything."""
+"""List what a build would read and fetch, without fetching or writing anything."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ib_data.cards import Card, MediaStore, SourceFile, media_stores
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One input of a split. `num_bytes` are to be fetched: 0 where it is at hand, None where that is not known."""
+    """One input of a split. `num_bytes` is the size of the download: 0 if it is here, None if unknown."""
 
     split: str
     origin: Origin
@@ -26,7 +26,7 @@ class Step:
 def steps(card: Card, build: Build, split: str | None = None) -> list[Step]:
     """Every input of the splits that would be built: files first, then images and clips.
 
-    Images are counted where all annotation files are at hand; elsewhere it is not known yet which are wanted.
+    Images are counted only if all annotation files are here; otherwise it is not known which are needed.
     """
     form, names = chosen_splits(card, build, split)
     return [step for name in names for step in _steps(card, build, name, form)]
@@ -71,7 +71,7 @@ def _media(card: Card, build: Build, files: Files) -> Iterator[Step]:
         number = sum(ref.store == name for ref in missing)
         parts = media_stores()[name].parts
         for store in map(media_stores().__getitem__, parts or (name,)):
-            # Which of several parts holds an image is known when they are there.
+            # Which of several parts holds an image is only known after fetching them.
             yield _missing(card, store, 0 if parts else number, build, files.split, found.near)
 
 

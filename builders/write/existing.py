@@ -1,4 +1,4 @@
-"""An earlier build at the place of a new one: whether it is the same, and whether the new one may replace it."""
+"""An earlier build of a split: whether it is the same as the new one, and whether it may be replaced."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,14 +14,14 @@ from ib_data.errors import DataError
 from ib_data.file_state import sha256_of
 from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, Manifest, UnreadableError, read_manifest
 
-# What decides no byte of the shards: the versions of the code, and where files with these checksums were found.
+# Keys of the recipe that do not affect the bytes of the shards.
 _OF_THE_MACHINE = ("versions", "origins")
 
 
 def earlier_build(target: Path, dataset: str, options: Options) -> Manifest | None:
-    """The manifest of an earlier build; None for one that is damaged or has no sample.
+    """The manifest of an earlier build; None if there is none, or it is damaged or has no sample.
 
-    The miniature never replaces a damaged build, which may be official data: DataError.
+    Raises DataError if the miniature would replace a damaged build, which may be official data.
     """
     try:
         earlier = read_manifest(target, dataset)
@@ -36,12 +36,12 @@ def earlier_build(target: Path, dataset: str, options: Options) -> Manifest | No
 
 
 def is_done(earlier: Manifest, folder: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether an earlier build is this one, with every file as it was written."""
+    """Whether an earlier build has the same recipe, and every file is unchanged."""
     return _identity(earlier.recipe) == _identity(recipe) and is_whole(earlier, folder)
 
 
 def is_whole(earlier: Manifest, folder: Path) -> bool:
-    """Whether every file of an earlier build is as it was left; a note names one that is not."""
+    """Whether every file of an earlier build is unchanged; a note names the first that is not."""
     lost = earlier.missing(folder) or next(_altered(earlier, folder), None)
     if lost:
         note(f"{earlier.dataset}/{earlier.split}: {lost} is missing or damaged; building again")
@@ -49,9 +49,9 @@ def is_whole(earlier: Manifest, folder: Path) -> bool:
 
 
 def _altered(earlier: Manifest, folder: Path) -> Iterator[str]:
-    """The files that are of another checksum; only shards that are newer than the manifest are hashed.
+    """The files with a wrong checksum. Only hashes shards that are newer than the manifest.
 
-    `ib-data check` makes one newer that it finds altered.
+    `ib-data check` touches the shards that it finds altered, so that they are newer.
     """
     for name, expected in ((INDEX, earlier.index_sha256), (DROPS, earlier.drops_sha256)):
         if sha256_of(folder / name) != expected:
@@ -66,63 +66,63 @@ def _altered(earlier: Manifest, folder: Path) -> Iterator[str]:
 def require_replace(
     earlier: Manifest, recipe: Mapping[str, Any], options: Options, num_annotations: int | None = None
 ) -> None:
-    """Raise DataError where this build is worse than the one that it would replace, and `--replace` was not given.
+    """Raise DataError if this build holds less than the one it would replace, unless `--replace` is given.
 
-    `num_annotations` is how many it has, None before that is known. Official data may replace the miniature, never the
-    other way round.
+    `num_annotations` is the number in this build, None if not known yet. Official data may replace the miniature, never
+    the other way round.
     """
     if options.miniature and not earlier.recipe.get("miniature"):
         problem = f"{earlier.split} is built here from official files, and the miniature would replace it"
-        raise DataError(earlier.dataset, problem, remedy="name another --home")
+        raise DataError(earlier.dataset, problem, remedy="choose another --home")
     is_first_official = bool(earlier.recipe.get("miniature")) and not options.miniature
     worse = list(_worse(earlier.recipe, recipe))
     if num_annotations is not None and num_annotations < earlier.num_annotations:
-        worse.append(f"{num_annotations:,} annotations in place of {earlier.num_annotations:,}")
+        worse.append(f"{num_annotations:,} annotations instead of {earlier.num_annotations:,}")
     if worse and not is_first_official and not options.replace:
         kind = "".join(f", {phrase}" for phrase in kind_of(earlier, load_card(earlier.dataset)))
         problem = (
             f"{earlier.split} is built here with {earlier.num_annotations:,} annotations{kind}; this build would "
             f"replace it: {', '.join(worse)}"
         )
-        raise DataError(earlier.dataset, problem, remedy="replace it with --replace, or name another --home")
+        raise DataError(earlier.dataset, problem, remedy="replace it with --replace, or choose another --home")
 
 
 def require_replace_damaged(target: Path, dataset: str, options: Options, num_annotations: int) -> None:
-    """Raise DataError where the manifest of what is built cannot be read, but its index says that it holds more."""
+    """Raise DataError if the index of a build with a damaged manifest shows that it holds more than this build."""
     try:
         rows = pq.read_table(target / INDEX, columns=["media_sha256"])
-    except (OSError, ValueError):  # nothing is known of it
+    except (OSError, ValueError):  # the index is damaged too
         return
     worse = []
     if num_annotations < rows.num_rows:
-        worse.append(f"{num_annotations:,} annotations in place of {rows.num_rows:,}")
+        worse.append(f"{num_annotations:,} annotations instead of {rows.num_rows:,}")
     if not options.media and rows["media_sha256"].null_count < rows.num_rows:
-        worse.append("without media in place of media")
+        worse.append("without media")
     if worse and not options.replace:
-        problem = f"its manifest is damaged, and this build would be worse by its index: {', '.join(worse)}"
-        remedy = "build all of it, replace it with --replace, or name another --home"
+        problem = f"its manifest is damaged, and by its index this build would hold less: {', '.join(worse)}"
+        remedy = "build all of it, replace it with --replace, or choose another --home"
         raise DataError(dataset, problem, file=str(target / MANIFEST), remedy=remedy)
 
 
 def _worse(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """What a build by the recipe `new` has less of than one by `old`, in short phrases."""
+    """How a build with the recipe `new` holds less than one with `old`, in short phrases."""
     if not new["media"] and old.get("media"):
-        yield "without media in place of media"
+        yield "without media"
     if old.get("form", "") != new["form"]:
-        yield f"the form {new['form'] or 'without a name'} in place of {old.get('form') or 'one without a name'}"
+        yield f"form {new['form'] or 'unnamed'} instead of {old.get('form') or 'unnamed'}"
     if _above(old.get("max_side"), new.get("max_side")) and old.get("media") and new["media"]:
-        yield f"images of at most {new['max_side']} px in place of {old.get('max_side') or 'their own size'}"
+        yield f"images of at most {new['max_side']} px instead of {old.get('max_side') or 'full size'}"
     if _above(old.get("limit"), new.get("limit")):
-        yield f"limited to {new['limit']:,} in place of {old.get('limit') or 'all'}"
+        yield f"limited to {new['limit']:,} instead of {old.get('limit') or 'all'}"
 
 
 def _above(old: int | None, new: int | None) -> bool:
-    """Whether a bound becomes tighter; None is no bound."""
+    """Whether a limit becomes tighter; None means no limit."""
     return new is not None and (old is None or old > new)
 
 
 def note_replaced(earlier: Manifest, recipe: Mapping[str, Any]) -> None:
-    """Say what is replaced, and what differs."""
+    """Print a note that says what is replaced and what differs."""
     what = f"{earlier.dataset}/{earlier.split}"
     if earlier.recipe.get("miniature") and not recipe.get("miniature"):
         note(f"{what}: official data replace the miniature of {earlier.num_annotations:,} annotations")

@@ -1,4 +1,4 @@
-"""What a build of several datasets lacks: the files that a person must fetch, and the bytes that will come."""
+"""What a build needs before it starts: files that a person must fetch, and the size of the download."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from ib_data.errors import DataError, IbDataError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What some datasets lack. `by_hand` has, by dataset, an error for each gate that a person must pass first.
+    """What some datasets still need. `by_hand`: by dataset, an error for each gate.
 
-    `files` are the annotation files that the build fetches, `media` the archives that it fetches if rows need them.
-    `one_by_one` names the datasets whose images or clips are fetched one by one, in an unknown size.
+    `files`: annotation files. `media`: archives to fetch if rows need them. `one_by_one`: datasets whose images
+    or clips are fetched one by one, with unknown sizes.
     """
 
     by_hand: Mapping[str, list[DataError]]
@@ -26,18 +26,18 @@ class Needs:
 
     @property
     def line(self) -> str | None:
-        """How many bytes will come, in words; None where nothing will."""
+        """The size of the download in words; None if there is nothing to fetch."""
         parts = [_sum(self.files, "")] if self.files else []
         parts += [_sum(self.media, "at most ") + " of images and clips"] if self.media else []
         if self.one_by_one:
-            parts.append(f"those single images or clips of {', '.join(self.one_by_one)} that are not here")
-        return f"to be fetched: {'; '.join(parts)}" if parts else None
+            parts.append(f"missing images or clips of {', '.join(self.one_by_one)}, one by one")
+        return f"to fetch: {'; '.join(parts)}" if parts else None
 
 
 def needs_of(cards: Iterable[Card], build: Build, split: str | None = None) -> Needs:
-    """What the splits that would be built lack. No row is read and nothing is fetched.
+    """What the splits to be built still need. Reads no rows and fetches nothing.
 
-    A dataset that cannot be built at all (`--source` holds nothing of it) is left out: its own build says so.
+    Skips datasets that cannot be built at all (`--source` holds nothing of them): their own build reports it.
     """
     by_hand: dict[str, dict[str, DataError]] = {}
     files: dict[str, SourceFile] = {}
@@ -46,7 +46,7 @@ def needs_of(cards: Iterable[Card], build: Build, split: str | None = None) -> N
     for card in cards:
         try:
             lacking, stores = _files(card, build, split), _stores(card, build)
-        except IbDataError:  # of a folder or a name: the dataset's own build says it
+        except IbDataError:  # about a folder or a name: the dataset's own build reports it
             continue
         for file in lacking:
             if card.gate and is_closed(card.gate, file, build.fetcher):
@@ -72,10 +72,10 @@ def needs_of(cards: Iterable[Card], build: Build, split: str | None = None) -> N
 
 
 def tell_needs(cards: Sequence[Card], build: Build, split: str | None = None) -> None:
-    """Print how many bytes the build of these datasets will fetch, before it begins.
+    """Print how many bytes the build of these datasets will fetch.
 
-    Raises IbDataError if a person must fetch something first, after a line for each of these files; with
-    `allow_missing` prints the names of their datasets instead, so that the others are built.
+    Raises IbDataError, after a line for each file, if a person must fetch some; with `allow_missing` only prints the
+    names of their datasets, so that the others are built.
     """
     if build.options.miniature:  # it brings its own files
         return
@@ -91,25 +91,25 @@ def tell_needs(cards: Sequence[Card], build: Build, split: str | None = None) ->
         remedy = f"; build the others by name ({others}), or add --allow-missing" if others else ""
         raise IbDataError(f"{what}: {', '.join(needs.by_hand)}; nothing was fetched{remedy}")
     if errors:
-        note(f"must be fetched by hand, and so cannot be built now: {', '.join(needs.by_hand)}")
+        note(f"not built, files must be fetched by hand: {', '.join(needs.by_hand)}")
     if needs.line:
         note(needs.line)
 
 
 def _files(card: Card, build: Build, split: str | None) -> list[SourceFile]:
-    """The files of the chosen splits that are not at hand, each once."""
+    """The missing files of the chosen splits, each once."""
     if build.from_hub:
         return []
-    form, names = chosen_splits(card, build, split, tell=lambda _line: None)  # the build tells it
+    form, names = chosen_splits(card, build, split, tell=lambda _line: None)  # the build prints these notes
     lacking = [not_at_hand(card, name, form, build.folders, build.fetcher) for name in names]
     return [file for files in lacking for file in files]
 
 
 def _stores(card: Card, build: Build) -> list[MediaStore]:
-    """The stores of the card's media that the build may have to fetch.
+    """The media stores that the build may have to fetch.
 
-    Empty if `--source` holds any of the media: what it lacks of them is not fetched. With `--source` gated stores are
-    left out: the images may be in a folder that does not count, which the build says once it has read the rows.
+    Empty if `--source` holds any of the media, since missing ones are then not fetched. With `--source`, gated stores
+    are left out: the images may be in a folder that does not count, which the build reports after reading the rows.
     """
     stores = [store for name in card.media for store in family(name)]
     if not build.options.media or (build.folders.roots and any(build.source_holds(card, store) for store in stores)):
@@ -127,5 +127,5 @@ def _sum(files: Sequence[SourceFile], bound: str) -> str:
     known = sum(file.num_bytes or 0 for file in files)
     unknown = sum(file.num_bytes is None for file in files)
     sizes = [f"{bound}{known:,} bytes"] if known or not unknown else []
-    sizes += [f"{unknown:,} file{'' if unknown == 1 else 's'} of a size that is not known"] if unknown else []
+    sizes += [f"{unknown:,} file{'' if unknown == 1 else 's'} of unknown size"] if unknown else []
     return " and ".join(sizes)

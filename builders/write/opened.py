@@ -1,4 +1,4 @@
-"""A build that is ready to run: where it fetches from, which folders it looks into, and how failures are told."""
+"""Opening a build (fetcher, folders, options), and running it for several datasets."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -35,10 +35,10 @@ def opened_build(
     datasets: Sequence[str] | None = None,
     report: Callable[[Manifest, bool], None] = lambda _manifest, _is_new: None,
 ) -> Iterator[Build]:
-    """A build for `build_dataset` and `steps`; with `options.miniature` the miniature is served while it is open.
+    """Open a build for `build_dataset` and `steps`; with `options.miniature`, serves the miniature while it is open.
 
-    Of the miniature only what `datasets` need is drawn (None: all of it).
-    IbDataError for an address that no mirror has, and for a mirror that is the miniature of a home.
+    Draws only what `datasets` need of the miniature (None: all of it). IbDataError for an invalid mirror address,
+    and for a mirror that is the miniature of a home.
     """
     folders = SourceFolders(tuple(path.absolute() for path in sources), home)
     with _fetcher(home, options, mirror, mini_size, datasets) as fetcher:
@@ -46,7 +46,7 @@ def opened_build(
 
 
 def with_each(cards: Sequence[Card], work: Callable[[Card], list[T]]) -> tuple[list[T], dict[str, IbDataError]]:
-    """What `work` gives for each dataset, and the errors of those it fails for: the others are done all the same."""
+    """The results of `work` for each dataset, and the errors of those that fail; a failure does not stop the others."""
     found: list[T] = []
     failed: dict[str, IbDataError] = {}
     for card in cards:
@@ -60,7 +60,7 @@ def with_each(cards: Sequence[Card], work: Callable[[Card], list[T]]) -> tuple[l
 
 
 def raise_failures(cards: Sequence[Card], failed: dict[str, IbDataError]) -> None:
-    """Raise the error of the one dataset that was asked for, or one that names all that failed; nothing without any."""
+    """Raise the error of a single dataset, or one error that names all failed datasets; do nothing without failures."""
     if len(cards) == 1 and failed:
         raise next(iter(failed.values()))
     if failed:
@@ -71,7 +71,7 @@ def _fetcher(
     home: Home, options: Options, mirror: str | None, mini_size: int, datasets: Sequence[str] | None
 ) -> AbstractContextManager[Fetcher]:
     if options.miniature:
-        from ib_data.builders.miniature.server import miniature_fetcher  # draws, which an official build never does
+        from ib_data.builders.miniature.server import miniature_fetcher  # imports the drawing code only if needed
 
         return miniature_fetcher(home, mini_size, datasets=datasets, with_media=options.media, tell=note)
     if fault := mirror_fault(mirror):
@@ -79,5 +79,5 @@ def _fetcher(
     if mirror and urlsplit(mirror).scheme == "file":
         folder = Path(url2pathname(urlsplit(mirror).path))
         if any(path.name == "miniature" and (path.parent / MARKER).exists() for path in (folder, *folder.parents)):
-            raise IbDataError(f"--mirror {mirror}: this is the drawn miniature of a home; build from it with --mini")
+            raise IbDataError(f"--mirror {mirror}: is the miniature of a home; build from it with --mini")
     return nullcontext(Fetcher(downloads=home.downloads, mirror=mirror))

@@ -1,4 +1,4 @@
-"""The places of a plan's images and clips: those that are not found are an error, or drops that are counted."""
+"""Finding the images and clips of a plan. Missing ones are an error, or counted drops."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,8 +18,8 @@ from ib_data.media.faults import MediaError
 from ib_data.media.frames import need_pyav
 
 MISSING = "media missing"
-MOST_OPENED = 5000  # of the media at hand, when others are missing: some 10 s of one core
-LOOKUP = 32  # a handful of links alone could all be dead; the crawl would take it for a network that is down
+MOST_OPENED = 5000  # media to open for the error about missing ones: some 10 s of one core
+LOOKUP = 32  # look up at least this many: if all of a few links are dead, the crawl would assume a network failure
 
 
 def with_media(
@@ -29,11 +29,11 @@ def with_media(
     options: Options,
     located: Mapping[str, Path] | None = None,
 ) -> Plan:
-    """The plan with the place of every image and clip, of the first `options.limit` samples that have one.
+    """The plan with the places of all images and clips, limited to the first `options.limit` samples that have one.
 
-    Samples whose media are not found become drops, or a DataError; those whose link is dead are always drops. With a
-    limit the samples are looked up that many at a time (or LOOKUP), so that little more is fetched than is needed.
-    MissingExtraError, before anything is fetched, where there are clips and nothing that opens them.
+    Samples with missing media become drops with `allow_missing`, else a DataError; dead links are always drops. With a
+    limit, samples are looked up that many at a time (or LOOKUP), to fetch little more than needed. Raises
+    MissingExtraError before fetching if clips are needed and PyAV is missing.
     """
     if any(planned.sample.media.kind == "video" for planned in plan.samples[:1]):
         need_pyav()
@@ -66,9 +66,9 @@ def with_media(
 
 
 def without_repeated(plan: Plan, options: Options) -> Plan:
-    """The plan with images of which `options.drop_repeated` URLs or more gave the same bytes as drops.
+    """The plan without images whose bytes `options.drop_repeated` or more URLs share; they become drops.
 
-    Without that option they are only named.
+    Without that option, a note names them.
     """
     repeated = _repeated(plan.samples, options.drop_repeated)
     gone = [drop for planned in plan.samples if planned.ref.url in repeated for drop in _drops(planned, REPEATED)]
@@ -81,18 +81,18 @@ def _drops(planned: Planned, reason: str) -> list[Drop]:
 
 
 def _repeated(here: Sequence[Planned], least: int | None) -> set[str]:
-    """The URLs whose bytes `least` or more URLs share; without `least` they are only named, and the result is empty."""
+    """The URLs whose bytes `least` or more URLs share; without `least`, print a note and return nothing."""
     crawled = {p.ref.url: p.place.path for p in here if p.place and p.place.is_fixed and p.ref.url}
     repeated = find_repeated(crawled, least or LEAST_URLS) if crawled else []
     if least is None and repeated:
-        remedy = "Drop them, counted, with --drop-repeated N, for N URLs or more"
+        remedy = "Drop them with --drop-repeated N, for N URLs or more"
         tell_repeated(here[0].sample.dataset, repeated, len(crawled), remedy)
         return set()
     return {url for one in repeated for url in one.urls}
 
 
 def _missing(missing: list[Planned], num_planned: int, near: str, here: list[Planned], options: Options) -> DataError:
-    """The error that names missing media and those at hand that do not open, so that all are mended at once."""
+    """The error that names missing media and broken ones, so that all can be fixed at once."""
     first = missing[0].sample
     num_annotations = sum(len(planned.sample.annotations) for planned in missing)
     problem = (
@@ -108,7 +108,7 @@ def _missing(missing: list[Planned], num_planned: int, near: str, here: list[Pla
 
 
 def _fault(planned: Planned, max_side: int | None) -> str | None:
-    """What is wrong with an image or clip that is at hand; None where it opens."""
+    """What is wrong with a found image or clip; None if it opens."""
     assert planned.place is not None
     try:
         opened = open_media(planned.sample.media.kind, planned.place.read(planned.sample.dataset), max_side)

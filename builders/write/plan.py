@@ -1,7 +1,6 @@
-"""The plan of a split: every sample it will hold, in key order, and every source row that is left out.
+"""The plan of a split: all samples in key order, and all dropped source rows.
 
-The plan alone decides the shards, so that their bytes depend neither on the number of workers nor on where an earlier
-run was killed.
+The plan alone decides the shards, so that their bytes do not depend on the number of workers or on killed runs.
 """
 
 import hashlib
@@ -20,20 +19,20 @@ from ib_data.console import progress
 from ib_data.errors import DataError, quoted
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 
-MAX_ID_LENGTH = 48  # with dataset, split and extension a member's name stays below the 100 that a tar header holds
+MAX_ID_LENGTH = 48  # keeps member names, with dataset, split and extension, below the 100 characters of a tar header
 UNREADABLE = "media unreadable"
 OTHER_SIZE = "media not of the stated size"
-# An option may be an empty text, as one of A-OKVQA's is: its place must stay.
+# Options may be empty, as one of A-OKVQA's is, so that indices stay valid.
 _FIELDS = tuple(n for n in Annotation.__dataclass_fields__ if n not in ("id", "options", "answer_index", "extra"))
 
 
 class EmptySplitError(DataError):
-    """The source has no row of the split that was asked for."""
+    """The source has no row of the requested split."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One sample to be written, and its image. `place` is None in a build without media."""
+    """One sample to write, and its image or clip. `place` is None in a build without media."""
 
     sample: Sample
     ref: MediaRef
@@ -42,7 +41,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The samples of a split in key order, the drops, and where the images and clips come from."""
+    """The samples of a split in key order, the drops, and the origins of images and clips."""
 
     samples: tuple[Planned, ...]
     drops: tuple[Drop, ...]
@@ -50,14 +49,14 @@ class Plan:
 
     @property
     def num_annotations(self) -> int:
-        """How many annotations the build will have, if all images and clips open."""
+        """The number of annotations of the build, if all images and clips open."""
         return sum(len(planned.sample.annotations) for planned in self.samples)
 
     def checksums(self, samples_per_shard: int) -> tuple[str, list[str]]:
-        """A checksum over all that the plan says, and one over what it says of each shard.
+        """A checksum over the whole plan, and one per shard.
 
-        It says the annotations, the versions of images and clips, and (the first checksum alone) the drops. Reads loose
-        images and clips, hence both at once.
+        They cover the annotations and the versions of images and clips; the first one also covers the drops. Both are
+        computed in one pass, since loose images and clips must be read.
         """
         digest, shards = hashlib.sha256(), []
         for start in progress(range(0, len(self.samples), samples_per_shard), "hashing the plan", "shard"):
@@ -76,10 +75,10 @@ class Plan:
 def group(
     files: Files, rows: Iterable[Row | Drop], split: Split
 ) -> tuple[dict[MediaRef, list[Annotation]], list[Drop]]:
-    """The annotations of every image, in the source's order, and the drops.
+    """The annotations of every image in source order, and the drops.
 
-    An annotation without a field that the card declares is dropped with that reason. DataError for an id that occurs
-    twice and for a source that has no row of this split.
+    An annotation that lacks a field declared by the card is dropped with that reason. Raises DataError for a duplicate
+    id, and EmptySplitError if the source has no row of this split.
     """
     images: dict[MediaRef, list[Annotation]] = {}
     drops: list[Drop] = []
@@ -90,13 +89,13 @@ def group(
         if not row_id:
             raise DataError(files.dataset, f"entry {number} (counted from 0) has an empty id", file=files.names())
         if seen.setdefault(row_id, number) != number:
-            problem = f"annotation id {row_id!r} stands twice (entries {seen[row_id]} and {number}, counted from 0)"
+            problem = f"annotation id {row_id!r} occurs twice (entries {seen[row_id]} and {number}, counted from 0)"
             raise DataError(files.dataset, problem, file=files.names(), remedy="fetch the official file again")
         if isinstance(row, Drop):
             drops.append(replace(row, near=row.near or near))
             continue
         near = row.media
-        if reason := _lack(row.annotation, split) or _flaw(row.annotation):
+        if reason := _missing_field(row.annotation, split) or _invalid_field(row.annotation):
             drops.append(Drop(row_id, reason, near))
         elif fault := row.media.fault():
             raise DataError(files.dataset, fault, file=files.names(), row=f"annotation {quoted(row_id)}")
@@ -109,14 +108,14 @@ def group(
     return images, drops
 
 
-def _lack(annotation: Annotation, split: Split) -> str | None:
-    """The first field that the card declares and the annotation does not have."""
+def _missing_field(annotation: Annotation, split: Split) -> str | None:
+    """The drop reason for the first field that the card declares and the annotation lacks, or None."""
     lack = next((name for name in split.fields if getattr(annotation, name) in (None, "", ())), None)
     return f"no {lack.replace('_', ' ')}" if lack else None
 
 
-def _flaw(annotation: Annotation) -> str | None:
-    """The first field that a shard could not hold: an empty text, or a text, a list or an index out of its range."""
+def _invalid_field(annotation: Annotation) -> str | None:
+    """The drop reason for the first field that a shard cannot hold (an empty text, an index out of range), or None."""
     for name in _FIELDS:
         value = getattr(annotation, name)
         if value == "" or (isinstance(value, tuple) and not all(map(_is_whole, value))):
@@ -132,13 +131,13 @@ def _is_whole(item: str | Answer | Turn) -> bool:
 
 
 def make_plan(files: Files, images: dict[MediaRef, list[Annotation]], drops: list[Drop]) -> Plan:
-    """The plan without images and clips: all samples in key order."""
+    """The plan of all samples in key order, without places of images and clips."""
     samples = [_sample(files, ref, annotations) for ref, annotations in images.items()]
     samples.sort(key=lambda planned: planned.sample.key)
     for one, two in itertools.pairwise(samples):
         if one.sample.key == two.sample.key:
             names = f"{one.sample.media.source_name!r} and {two.sample.media.source_name!r}"
-            raise DataError(files.dataset, f"two images have one key, {one.sample.key}: {names}")
+            raise DataError(files.dataset, f"two images have the same key, {one.sample.key}: {names}")
     return Plan(tuple(samples), tuple(drops))
 
 
@@ -152,17 +151,14 @@ def _sample(files: Files, ref: MediaRef, annotations: list[Annotation]) -> Plann
 
 
 def _slug(image_id: str) -> str:
-    """An id that is safe in a WebDataset key, where a dot would begin the extension, and short enough for a tar."""
+    """The id as part of a WebDataset key: without dots, which begin the extension, and short enough for a tar."""
     if len(image_id) > MAX_ID_LENGTH:
         return hashlib.sha256(image_id.encode()).hexdigest()[:MAX_ID_LENGTH]
     return re.sub(r"[^A-Za-z0-9_-]", "_", image_id)
 
 
-def let_in(files: Files, plan: Plan, limit: int | None) -> Plan:
-    """The plan without the drops of those rows that `limit` did not let in: they are neither annotations nor drops.
-
-    Images come in key order, so these are the rows of images behind the last one, where the limit was reached.
-    """
+def within_limit(files: Files, plan: Plan, limit: int | None) -> Plan:
+    """The plan without drops beyond `limit`: rows of images after the last sample, in key order."""
     if limit is None or len(plan.samples) < limit:
         return plan
     last = plan.samples[-1].sample.key

@@ -1,8 +1,7 @@
 """Writing one shard: a plain tar that WebDataset reads, its rows of the index, and its drops.
 
-`tarfile` rather than webdataset's writer: it tells the offset of every member, which the index needs, and its USTAR
-headers carry nothing of this machine (owner 0, mode 0444, time 0). Tests read the shards back with `webdataset` and
-with `datasets`.
+Uses `tarfile` instead of webdataset's writer, since the index needs the offset of every member, and the USTAR headers
+must not depend on the machine (owner 0, mode 0444, time 0). Tests read the shards with `webdataset` and `datasets`.
 """
 
 import hashlib
@@ -29,9 +28,9 @@ from ib_data.stored.manifest import Shard
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardJob:
-    """All that a worker needs to write the shard `name` into `folder`; `parts` keeps what only the build needs.
+    """The input of a worker that writes the shard `name` into `folder`; `parts` has files that only the build needs.
 
-    `plan_sha256` is a checksum over what the plan says of this shard.
+    `plan_sha256` is the checksum of the plan of this shard.
     """
 
     name: str
@@ -45,7 +44,7 @@ class ShardJob:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An image or a clip that does not open: its sample, the whole path of its file, and why."""
+    """An image or clip that does not open: its sample, the path of its file, and the problem."""
 
     sample: Sample
     place: str
@@ -54,9 +53,9 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class ShardResult:
-    """A finished shard and the annotations that were dropped while it was written.
+    """A finished shard and the annotations that were dropped while writing it.
 
-    With `unreadable` media it is not finished, and nothing of it is kept: they are an error.
+    If there are `unreadable` media, the shard was not written, and the build fails.
     """
 
     shard: Shard
@@ -65,7 +64,7 @@ class ShardResult:
 
 
 class _Hashed(io.RawIOBase):
-    """A file that hashes what is written to it, in order."""
+    """A file that hashes the bytes written to it."""
 
     def __init__(self, path: Path) -> None:
         self.file = path.open("wb")
@@ -84,9 +83,9 @@ class _Hashed(io.RawIOBase):
 
 
 def write_shard(job: ShardJob) -> ShardResult:
-    """Write the tar, then its index rows, then its result, each by one rename: the result's file says it is whole.
+    """Write the tar, then its index rows, then its result, each atomically: the result file marks a complete shard.
 
-    All media are opened, also after one that does not open, so that the user sees all faults at once.
+    Opens all media, even after one that fails, so that the user sees all problems at once.
     """
     rows: list[dict[str, Any]] = []
     drops: list[Drop] = []
@@ -112,7 +111,7 @@ def write_shard(job: ShardJob) -> ShardResult:
 
 
 def _keep(job: ShardJob, shard: Shard, rows: list[dict[str, Any]], drops: list[Drop]) -> None:
-    """Write the index rows of a tar that is in its place, then its result, with the checksums of both and of itself."""
+    """Write the index rows of a finished tar, then its result with the checksums of tar, rows and itself."""
     with replacing(rows_file(job.parts, job.name), sync=False) as part:
         write_table(rows, SCHEMA, part)
         rows_sha256 = sha256_of(part)
@@ -123,9 +122,9 @@ def _keep(job: ShardJob, shard: Shard, rows: list[dict[str, Any]], drops: list[D
 
 
 def finished(job: ShardJob) -> ShardResult | None:
-    """The result of a shard that an earlier run finished by the same plan, None where it did not or is not whole.
+    """The result of a shard that an earlier run finished with the same plan; None if there is none or it is damaged.
 
-    All of it is hashed (0.4 to 1.5 GB a second and core): power may have been lost, or the disk have failed, meanwhile.
+    Hashes the shard (0.4 to 1.5 GB per second and core), since a power loss or disk error may have damaged it.
     """
     try:
         checksum, text = result_file(job.parts, job.name).read_bytes().split(b"\n", 1)
@@ -133,7 +132,7 @@ def finished(job: ShardJob) -> ShardResult | None:
             return None
         plan_sha256, values, pairs, rows_sha256 = json.loads(text)
         shard, drops = Shard(**values), tuple(Drop(source_id, reason) for source_id, reason in pairs)
-    except (OSError, ValueError, TypeError):  # the last two: made by another version
+    except (OSError, ValueError, TypeError):  # ValueError, TypeError: written by another version
         return None
     is_asked = (shard.name, plan_sha256) == (job.name, job.plan_sha256) and (job.allow_missing or not drops)
     tar, rows = job.folder / job.name, rows_file(job.parts, job.name)
@@ -148,17 +147,17 @@ def _is(path: Path, sha256: str) -> bool:
 
 
 def rows_file(parts: Path, name: str) -> Path:
-    """The index rows of one shard, until they are joined into `index.parquet`."""
+    """The file with the index rows of one shard, until they are joined into `index.parquet`."""
     return parts / f"{name}.rows.parquet"
 
 
 def result_file(parts: Path, name: str) -> Path:
-    """The result of one shard; it is written last, so its presence says that the shard is whole."""
+    """The file with the result of one shard. It is written last, so it marks a complete shard."""
     return parts / f"{name}.result.json"
 
 
 def _open(planned: Planned, job: ShardJob, drops: list[Drop], unreadable: list[Unreadable]) -> Opened | None:
-    """The image or clip of a sample; None where there is none, or where it cannot be used, which is then noted."""
+    """The image or clip of a sample; None without one, or if it cannot be used: then it is added to a list."""
     if planned.place is None:
         return None
     sample = planned.sample
@@ -192,7 +191,7 @@ def _write_sample(tar: tarfile.TarFile, sample: Sample, opened: Opened | None, s
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> int:
-    """Append a member; returns the offset of its bytes."""
+    """Append a member, and return the offset of its bytes."""
     info = tarfile.TarInfo(name)
     info.size, info.mode = len(data), 0o444
     tar.addfile(info, io.BytesIO(data))

@@ -1,4 +1,4 @@
-"""Which form of a source, and which of its splits, a build takes."""
+"""Choosing the form of the source and the splits to build."""
 
 from collections.abc import Callable
 
@@ -16,10 +16,10 @@ from ib_data.stored.manifest import survey
 def chosen_splits(
     card: Card, build: Build, split: str | None, tell: Callable[[str], None] = note
 ) -> tuple[str | None, list[str]]:
-    """The form of the source, and the splits, that a build of `split` (None: the default ones) takes.
+    """The form of the source and the splits to build; `split` None means the default splits.
 
-    `tell` gets a line for each default split that is left out because `--source` lacks files of it. IbDataError for a
-    split that the dataset lacks, and where `--source` holds nothing of it.
+    `tell` is called with a line for each default split that is left out because `--source` lacks its files. Raises
+    UnknownNameError for an unknown split, and DataError if `--source` holds nothing of the dataset.
     """
     if split is not None and split not in card.splits:
         raise UnknownNameError(f"{card.name} has no split {split!r}; it has {', '.join(card.splits)}")
@@ -30,17 +30,15 @@ def chosen_splits(
 
 
 def warn_of_mixed_forms(card: Card, form: str | None, home: Home) -> None:
-    """Say so where another split was built from another form: their splits may share images (COCO's 2014 and 2017)."""
+    """Print a note if another split was built from another form: they may share images (COCO's 2014 and 2017)."""
     manifests, _ = survey(home, card.name)
     for other in manifests:
         if other.recipe.get("form") != (form or ""):
-            note(
-                f"{card.name}: {other.split} here is of the {other.recipe.get('form')} form, not {form}: build it again"
-            )
+            note(f"{card.name}: {other.split} is of the {other.recipe.get('form')} form, not {form}; build it again")
 
 
 def _form(card: Card, folders: SourceFolders) -> str | None:
-    """The first form of the source with a file in the `--source` folders, else the card's preferred one."""
+    """The first form with a file in the `--source` folders, else the card's preferred form."""
     for form in card.forms:
         if any(find_in_folders(card, file, folders) for file in card.files if file.form == form):
             return form
@@ -64,7 +62,7 @@ def _is_there(card: Card, split: str, form: str | None, folders: SourceFolders) 
 
 
 def _require_something(card: Card, build: Build) -> None:
-    """DataError where `--source` holds nothing of the dataset, neither a file of it nor an image: a mistaken folder."""
+    """Raise DataError if `--source` holds no file and no image of the dataset: most likely a wrong folder."""
     if build.from_hub or any(find_in_folders(card, file, build.folders) for file in card.files):
         return
     if any(build.source_holds(card, store) for name in card.media for store in family(name)):

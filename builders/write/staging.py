@@ -1,7 +1,7 @@
-"""The folder of a build in progress: shards as they are finished, then the whole, put in place by one rename.
+"""The folder of a build in progress, moved into place by one rename at the end.
 
-What will stay is written into `whole`, what only the build needs into `parts`. A run that is killed, or ends in an
-error, leaves finished shards there, and the same command continues with those whose plan has not changed.
+The final files are in `whole`, files that only the build needs in `parts`. A killed or failed run leaves its finished
+shards there, and the same command reuses those whose plan has not changed.
 """
 
 import json
@@ -29,21 +29,21 @@ from ib_data.stored.manifest import DROPS, INDEX, Manifest
 WHOLE, PARTS, OLD = "whole", "parts", "old"
 
 
-# Of the recipe: what each shard has a checksum of, so that it may differ from run to run.
+# Keys of the recipe that may differ from run to run, since the plan checksum of each shard covers them.
 _OF_EACH_SHARD = ("plan_sha256", "sources", "origins", "allow_missing")
 
 
 def recover(staging: Path, target: Path) -> None:
-    """Undo or finish a swap that was killed half-way: the earlier build must not be lost, nor kept for ever."""
+    """Undo or finish a swap that was killed half-way, so that the earlier build is neither lost nor left over."""
     if (staging / OLD).exists() and not target.exists():
         (staging / OLD).replace(target)
     shutil.rmtree(staging / OLD, ignore_errors=True)
 
 
 def prepare(staging: Path, recipe: dict[str, Any]) -> None:
-    """Make the staging folder, with the shards of an earlier run of the same options and versions or empty.
+    """Create the staging folder, or keep it if an earlier run used the same options and versions.
 
-    Each shard says by which plan it was made: an image that was fetched again changes its own shard alone.
+    Each shard has its own plan checksum, so that an image that was fetched again only affects its own shard.
     """
     begun = staging / PARTS / "recipe.json"
     lasting = {key: value for key, value in recipe.items() if key not in _OF_EACH_SHARD}
@@ -82,13 +82,13 @@ def _shard_name(planned: tuple[Planned, ...], number: int) -> str:
 
 
 def write_all(plan: Plan, checksums: Sequence[str], staging: Path, options: Options, what: str) -> list[ShardResult]:
-    """Write every shard that is not there yet, or not whole; the results in the order of the shards.
+    """Write every missing or damaged shard; returns the results of all shards in order.
 
-    `checksums` are those of the plan, one a shard. DataError, after all of them were tried, where images or clips do
-    not open and are not to be dropped.
+    `checksums` has the plan checksum of each shard. Raises DataError, after trying all shards, if images or clips do
+    not open, unless `allow_missing`.
     """
     jobs = list(_jobs(plan, checksums, staging, options))
-    with ThreadPoolExecutor(options.workers) as pool:  # hashing lets go of the interpreter
+    with ThreadPoolExecutor(options.workers) as pool:  # hashing releases the GIL
         known = pool.map(finished, jobs)
         results = {job.name: result for job, result in zip(jobs, known, strict=True) if result}
     open_jobs = [job for job in jobs if job.name not in results]
@@ -108,11 +108,11 @@ def _unreadable(found: list[Unreadable], num_planned: int) -> DataError:
     kind = "clip" if first.sample.media.kind == "video" else first.sample.media.kind
     problem = (
         f"{len(found):,} of {num_planned:,} {kind}s cannot be read ({num_annotations:,} annotations), "
-        f"the first: {first.problem}"
+        f"first: {first.problem}"
     )
     remedy = (
-        "fetch them again, or drop their annotations, counted, with --allow-missing; finished shards are kept for the "
-        "same command"
+        "fetch them again, or drop their annotations, counted, with --allow-missing; the same command reuses finished "
+        "shards"
     )
     return DataError(first.sample.dataset, problem, file=first.place, row=first.sample.key, remedy=remedy)
 
@@ -121,14 +121,14 @@ def _run(jobs: list[ShardJob], workers: int) -> Iterator[ShardResult]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(write_shard, jobs)
         return
-    # spawn: a fork would copy the locks of whatever threads are running here.
+    # spawn, since a fork would copy locks held by running threads.
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(write_shard, job) for job in jobs]
         try:
             for future in as_completed(futures):
                 yield future.result()
         except BrokenProcessPool as error:
-            remedy = "out of memory? run the same command again with fewer --workers: finished shards are kept"
+            remedy = "out of memory? Run the same command again with fewer --workers; finished shards are kept"
             raise IbDataError(f"a worker process was killed; {remedy}") from error
         finally:
             for future in futures:
@@ -136,7 +136,7 @@ def _run(jobs: list[ShardJob], workers: int) -> Iterator[ShardResult]:
 
 
 def finish(files: Files, plan: Plan, results: list[ShardResult], staging: Path, recipe: dict[str, Any]) -> Manifest:
-    """Join the index, write the drops, and last the manifest."""
+    """Join the index, write the drops and, last, the manifest."""
     whole = staging / WHOLE
     shards = [result.shard for result in results if result.shard.num_samples]
     with pq.ParquetWriter(whole / INDEX, SCHEMA, compression="zstd") as index:
@@ -168,7 +168,7 @@ def _drop_row(files: Files, drop: Drop) -> dict[str, str]:
 
 
 def swap(staging: Path, target: Path) -> None:
-    """Put the finished folder in place of an earlier build; `recover` mends a kill between the two renames."""
+    """Replace an earlier build by the finished folder; `recover` repairs a kill between the two renames."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         target.replace(staging / OLD)

@@ -1,7 +1,7 @@
-"""Whether anything has changed since a split was built, found in a second without reading rows or images.
+"""Detecting within a second that nothing has changed since a split was built, without reading rows or images.
 
-After a build, a file in the home's cache holds a checksum over the size and time of every input file, the options and
-the code. Crawled images are not part of it: their hosts are asked again.
+After a build, the home's cache has a checksum over the size and time of every input file, the options and the code.
+Datasets with crawled images have none, since their hosts must be asked again.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _CODE = _PACKAGE, _PACKAGE / "media", Path(__file__).parent, Path(cards.__file__
 
 
 def fingerprint(card: Card, split: str, form: str | None, build: Build) -> str | None:
-    """A checksum over all that decides a build, None where only the hosts know."""
+    """A checksum over everything that decides a build; None if it depends on crawled hosts or the hub."""
     stores = [store for name in card.media for store in family(name)]
     if build.from_hub or (build.options.media and any(store.each for store in stores)):
         return None
@@ -45,7 +45,7 @@ def fingerprint(card: Card, split: str, form: str | None, build: Build) -> str |
 
 
 def is_unchanged(home: Home, manifest: Manifest, found: str | None) -> bool:
-    """Whether the split that `manifest` describes was built under this fingerprint, and is as it was left."""
+    """Whether a split was built with the fingerprint `found`, and its manifest is unchanged since."""
     try:
         known = json.loads(_record(home, manifest).read_bytes())
     except (OSError, ValueError):
@@ -54,7 +54,7 @@ def is_unchanged(home: Home, manifest: Manifest, found: str | None) -> bool:
 
 
 def remember(home: Home, manifest: Manifest, found: str | None) -> None:
-    """Note the fingerprint under which a split was built."""
+    """Save the fingerprint that a split was built with."""
     if found is None:
         return
     path = _record(home, manifest)

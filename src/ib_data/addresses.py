@@ -1,26 +1,26 @@
-"""How addresses are shown: never with a user or a password."""
+"""Addresses for messages: without user names, passwords and other secrets."""
 
 import re
 from urllib.parse import urlsplit
 
-# What is before a host: USER@ or USER:PASSWORD@. A password may hold a bare / ? or #, although it should not: then what
-# follows the colon is no port, and all up to the last @ of the word is hidden. Without a scheme, only USER:PASSWORD@.
+# USER@ or USER:PASSWORD@ before a host. Some passwords hold an unescaped / ? or #: if the text after the colon is no
+# port, everything up to the last @ of the word is hidden. Without a scheme, only USER:PASSWORD@.
 _USER = re.compile(
     r"(?<=://)(?:[^/?#\s]*@|[^/?#\s@:\[\]]*:(?!\d*(?:[/?#\s'\")]|$))\S*@)"
     r"|(?<![^\s'\"(])[^\s/@:'\"]+:[^\s/@:]+@(?=[\w\[])"
 )
-# What follows a question mark: often a signature or a token.
+# A query: often a signature or a token.
 _QUERY = re.compile(r"(?<=\?)[^\s'\"]+")
 _MIRRORS = ("file", "http", "https")
 
 
 def without_user(text: str) -> str:
-    """An address, or a message with addresses in it, without users and passwords."""
+    """`text`, an address or a message with addresses, without users and passwords."""
     return _USER.sub("", text)
 
 
 def without_secrets(text: str) -> str:
-    """As `without_user`, and without queries: for addresses that are not public."""
+    """`text` without users, passwords and queries: for addresses that are not public."""
     return _QUERY.sub("...", without_user(text))
 
 

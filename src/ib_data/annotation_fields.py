@@ -1,4 +1,4 @@
-"""Which fields templates can use of an annotation: the one list of them, found from an annotation or from names.
+"""The fields of an annotation that templates can use, from an annotation or from field names.
 
 `stored.visible_fields` finds the same fields from whole columns of an index.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ib_data.blank import trimmed
 from ib_data.sample import Annotation
 
-# Each field, and the names of `Annotation` that it is made from. `right_option` is the one that `answer_index` names.
+# field -> the attributes of `Annotation` it is made from. `right_option` is the option at `answer_index`.
 MADE_FROM: dict[str, tuple[str, ...]] = {
     "question": ("question",),
     "caption": ("caption",),
@@ -21,12 +21,12 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
     "answer": ("answers",),
     "right_option": ("options", "answer_index"),
 }
-# Fields that are a text of the annotation under the same name.
+# Fields that are texts of the annotation, under the same name.
 TEXT_FIELDS = ("question", "caption", "context", "statement", "label")
 
 
 def fields_of(annotation: Annotation) -> frozenset[str]:
-    """The fields that an annotation has: those with something in them that is not blank."""
+    """The fields of an annotation that are not blank."""
     found = [name for name in TEXT_FIELDS if (text := getattr(annotation, name)) and trimmed(text)]
     if any(map(trimmed, annotation.options)):
         found.append("options_text")
@@ -43,6 +43,6 @@ def fields_of(annotation: Annotation) -> frozenset[str]:
 
 
 def promised_fields(names: Iterable[str]) -> frozenset[str]:
-    """The fields that annotations with all of these `names` are sure to have; a card lists the names of each split."""
+    """The fields that every annotation with these attributes has; a card lists the attributes of each split."""
     given = frozenset(names)
     return frozenset(field for field, needed in MADE_FROM.items() if given.issuperset(needed))

@@ -1,7 +1,7 @@
-"""What counts as blank where texts are rendered: the characters of which a text shows nothing."""
+"""What counts as blank when texts are rendered: characters that show nothing."""
 
 # Unicode's control, format and separator characters (Cc, Cf, Zs, Zl, Zp; version 16), first and last of each run.
-# Ranges and not a look at each character: finding them takes 0.2 s, and Python's versions know different ones.
+# Written out, since finding them takes 0.2 s and depends on the version of Python.
 _RUNS = (
     (0x0, 0x20), (0x7F, 0xA0), (0xAD, 0xAD), (0x600, 0x605), (0x61C, 0x61C), (0x6DD, 0x6DD), (0x70F, 0x70F),
     (0x890, 0x891), (0x8E2, 0x8E2), (0x1680, 0x1680), (0x180E, 0x180E), (0x2000, 0x200F), (0x2028, 0x202F),
@@ -14,10 +14,10 @@ _BLANKS = frozenset(BLANKS)
 
 
 def trimmed(text: str) -> str:
-    """`text` without white space at its ends; the empty text where it holds BLANKS alone.
+    """`text` without white space at its ends; empty if it consists of BLANKS.
 
-    Format characters at the ends of other texts stay: they may set the direction of what they stand beside.
+    Format characters at the ends of other texts stay: they may set the direction of the text beside them.
     """
     found = text.strip()
-    # Stripping BLANKS takes 0.5 us, and most texts show at their first character that they hold another.
+    # Stripping BLANKS takes 0.5 us; for most texts the first character shows that it is not needed.
     return "" if found and found[0] in _BLANKS and not found.strip(BLANKS) else found

@@ -1,7 +1,7 @@
-"""What a terminal shows: tables, sizes, notes and progress, each in one format everywhere.
+"""Terminal output: tables, sizes, notes and progress, in one format everywhere.
 
-Results go to standard output. Notes, debug lines and progress go to standard error, so that a pipe gets the result
-alone. `set_verbosity` is the only state: the command line sets it from -q and -v.
+Results go to standard output. Notes, debug lines and progress go to standard error, so that a pipe receives only the
+result. The only state is the verbosity, which the command line sets from -q and -v.
 """
 
 import re
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 QUIET, NORMAL, VERBOSE = -1, 0, 1
-_LONGEST_WORD = 20  # characters; longer ones are cut where a table is too wide
+_LONGEST_WORD = 20  # characters; longer words are broken if a table is too wide
 _GAP = "  "
 _BAR_AFTER_S = 1.0
 _LINE_EVERY_S = 10.0
@@ -32,18 +32,18 @@ def set_verbosity(verbosity: int) -> None:
 
 
 def note(text: str) -> None:
-    """Print a remark beside the result; nothing under -q."""
+    """Print a remark to standard error, unless -q is given."""
     if _verbosity > QUIET:
         _print(text)
 
 
 def error(text: str) -> None:
-    """Print one of several failures, also under -q; the last one is raised."""
+    """Print one of several failures to standard error, even with -q."""
     _print(text)
 
 
 def debug(text: str) -> None:
-    """Print what -v shows: addresses, cache hits, times."""
+    """Print a debug line, such as an address, a cache hit or a time, if -v is given."""
     if _verbosity >= VERBOSE:
         _print(f"debug: {text}")
 
@@ -56,14 +56,14 @@ def _print(text: str) -> None:
 
 
 class Size(int):
-    """A number of bytes that a table shows as `13.5 GB`; it sorts, sums and becomes JSON as the int it is."""
+    """A number of bytes that tables show as `13.5 GB`; otherwise an int."""
 
     def __str__(self) -> str:
         return size_text(self)
 
 
 def size_text(num_bytes: int) -> str:
-    """`532 bytes`, `3.5 KB`, `13.5 GB`: powers of 1000, one decimal. Messages that compare sizes give exact bytes."""
+    """`532 bytes`, `3.5 KB`, `13.5 GB`: powers of 1000, one decimal."""
     if num_bytes < 1000:
         return f"{int(num_bytes)} byte{'' if num_bytes == 1 else 's'}"
     value = float(num_bytes)
@@ -92,9 +92,9 @@ def seconds_text(seconds: float) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows in aligned columns under `header`; numbers to the right with thousands separated, None as a dash.
+    """Rows in aligned columns under `header`. Numbers are right-aligned with thousands separators; None is a dash.
 
-    On a terminal, text columns wrap so that the table fits its width. In a pipe nothing wraps: a row is a line.
+    On a terminal, text columns wrap to fit the width. In a pipe, each row is one line.
     """
     body = list(rows)
     right = [all(isinstance(row[i], int | float | None) for row in body) for i in range(len(header))]
@@ -109,11 +109,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _fitted(widths: list[int], cells: list[list[str]], right: list[bool], most: int) -> list[int]:
-    """The widths with the widest text columns cut until a line has `most` characters, as far as that goes."""
+    """`widths`, with the widest text columns narrowed until a line has at most `most` characters, if possible."""
     widths = list(widths)
     least = []
     for i in range(len(widths)):
-        header = max(map(len, cells[0][i].split()))  # the words of a header stay whole, and so do numbers
+        header = max(map(len, cells[0][i].split()))  # words of a header and numbers are never broken
         word = max((len(part) for row in cells[1:] for part in ([row[i]] if right[i] else _pieces(row[i]))), default=0)
         least.append(max(header, word if right[i] else min(word, _LONGEST_WORD)))
     while sum(widths) + len(_GAP) * (len(widths) - 1) > most:
@@ -125,7 +125,7 @@ def _fitted(widths: list[int], cells: list[list[str]], right: list[bool], most: 
 
 
 def _lines(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> Iterator[str]:
-    """A row as one line, or as several where a cell is wider than its column."""
+    """The lines of one row; several if a cell is wider than its column."""
     parts = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
     for number in range(max(map(len, parts), default=0)):
         cells = [part[number] if number < len(part) else "" for part in parts]
@@ -137,7 +137,7 @@ def _lines(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> 
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` characters, broken behind blanks, and inside names behind `_` and `/`."""
+    """`text` in lines of at most `width` characters, broken after blanks, commas, `;`, `_` and `/`."""
     if len(text) <= width:
         return [text]
     lines = [""]
@@ -172,22 +172,22 @@ def _cell(value: object) -> str:
 def printable(text: str) -> str:
     """`text` with line breaks, escape sequences and other unprintable characters written as Python escapes.
 
-    Source texts are untrusted: a terminal must show them, not obey them.
+    Source texts are untrusted and must not control the terminal.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def typed(text: str) -> str:
-    """`text` from the command line, read as UTF-8 also where the locale could not; what is no UTF-8 is replaced."""
+    """`text` from the command line, decoded as UTF-8 whatever the locale; invalid bytes are replaced."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class Progress:
-    """The progress of one step, as a context manager: a bar on a terminal, else a line at most every ten seconds.
+    """Shows the progress of one step, as a context manager: a bar on a terminal, else a line every ten seconds.
 
-    Nothing is shown of a step that takes under a second on a terminal, under ten seconds elsewhere, nor under -q.
-    `what` says what is done, `total` how many units there are (None: not known), `done` how many were done before.
-    The unit "B" counts bytes. Not to be shared between threads.
+    Shows nothing for steps under a second (terminal) or ten seconds (elsewhere), or with -q. `what` names the step,
+    `total` is the number of units (None: unknown), `done` the number already done. The unit "B" counts bytes. Not
+    thread-safe.
     """
 
     def __init__(self, what: str, total: int | None = None, unit: str = "", done: int = 0) -> None:
@@ -226,7 +226,7 @@ class Progress:
             debug(f"{self.what}: {seconds_text(now - self.began_s)}")
 
     def add(self, number: int = 1, state: str = "") -> None:
-        """Count `number` more units as done; `state` is a short text that the bar or line ends in, such as a loss."""
+        """Count `number` more units as done; `state` is a short text for the end of the line, such as a loss."""
         self.done += number
         if self._bar is not None:
             if state:
@@ -246,7 +246,7 @@ class Progress:
 
 
 def progress(items: Iterable[T], what: str, unit: str, total: int | None = None) -> Iterator[T]:
-    """The items, counted by a `Progress` as they are asked for."""
+    """Yield the items and show the progress of the iteration."""
     if total is None and isinstance(items, Sequence):
         total = len(items)
     with Progress(what, total, unit) as shown:

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: each is one line that ends in what to do next."""
+"""Errors that a user can fix. Each is one line and ends in what to do next."""
 
 import difflib
 import errno
@@ -15,20 +15,20 @@ class IbDataError(Exception):
 
 
 class UnknownNameError(IbDataError):
-    """Wrong usage: a dataset, split, mixture, task, configuration or key of that name does not exist."""
+    """Wrong usage: no dataset, split, mixture, task, configuration or key has this name."""
 
     exit_code = 2
 
 
 class MissingExtraError(IbDataError):
-    """Something needs a package that is not installed; the message names the extra that brings it."""
+    """A needed package is not installed; the message names the extra to install."""
 
 
 class DataError(IbDataError):
     """A fault in a source, a shard or a spec: where it is, what was expected, what was found, what to do.
 
     `row` is a place inside `file`: a row number counted from 0, a key, or a path such as `annotations[3].answers`.
-    `problem` and `remedy` of the error are the two parts of its line; the problem holds the place.
+    The line is `problem; remedy`; the attribute `problem` includes the place.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class DataError(IbDataError):
         super().__init__(one_line(f"{self.problem}; {remedy}" if remedy else self.problem))
 
     def __reduce__(self) -> tuple[type[IbDataError], tuple[str]]:
-        """A worker process hands over the finished line, not the arguments that made it."""
+        """Pickle the finished line, not the arguments: worker processes send errors this way."""
         return IbDataError, (str(self),)
 
 
 def one_line(text: str, limit: int = 1000) -> str:
-    """`text` with control characters and line breaks as blanks, cut to `limit` characters.
+    """`text` on one line, with control characters as blanks, cut to `limit` characters.
 
-    Messages quote untrusted source text; a terminal must not obey it.
+    Messages quote untrusted source text, which must not control the terminal.
     """
     flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return flat if len(flat) <= limit else f"{flat[: limit - 3]}..."
@@ -69,7 +69,7 @@ def quoted(value: object, limit: int = 60) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'?` for the nearest known name, else the list of all known names."""
+    """`did you mean 'x'?` with the nearest known name, or the list of all known names if none is near."""
     names = list(known)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     near = near or [known_name for known_name in names if len(name) > 2 and known_name.startswith(name.lower())]
@@ -77,12 +77,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def os_error_line(error: OSError) -> str:
-    """What went wrong on the disk, in one line: the file, the reason, and the remedy where there is one."""
+    """An OSError as one line: the file, the reason and, if there is one, the remedy."""
     place = f"{error.filename}: " if error.filename else ""
     if error.errno in _NO_SPACE:
-        return f"{place}the disk is full; free some space, or name another --home, and run the same command again"
-    if error.errno in _CLOSED:  # it may have been read
-        return f"{place}{error.strerror}; open it to this user, or name another --home"
+        return f"{place}the disk is full; free some space, or choose another --home, and run the same command again"
+    if error.errno in _CLOSED:  # reading or writing
+        return f"{place}{error.strerror}; give this user access, or choose another --home"
     if error.errno == errno.EROFS:
-        return f"{place}cannot be written ({error.strerror}); name another --home"
+        return f"{place}cannot be written ({error.strerror}); choose another --home"
     return f"{place}{error.strerror or error}"

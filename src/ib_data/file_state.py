@@ -1,4 +1,4 @@
-"""Whether a file is still the one it was: at once by its size and time, or for certain by its checksum."""
+"""Detecting changed files: quickly by size and time, or reliably by checksum."""
 
 import hashlib
 import os
@@ -12,10 +12,10 @@ _PIECE_BYTES = 1024**2
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What changes with the bytes of a file, as a rule: its size, the time of its last change in ns, and its inode.
+    """Size, modification time in ns and inode of a file, which change when its bytes do, as a rule.
 
-    Equal states are of one file of this machine. What is kept on disk is the text, `SIZE MTIME`: a copy that keeps the
-    times (`cp -p`, `rsync -a`) has another inode, and need not be read again.
+    Compare two states on one machine. On disk only the text `SIZE MTIME` is kept: a copy that preserves times
+    (`cp -p`, `rsync -a`) has another inode but need not be read again.
     """
 
     num_bytes: int
@@ -24,12 +24,12 @@ class FileState:
 
     @classmethod
     def of(cls, status: os.stat_result) -> "FileState":
-        """The state in what `stat` found."""
+        """The state from a `stat` result."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
     @classmethod
     def at(cls, path: Path) -> "FileState":
-        """The state of the file at `path`; OSError where there is none."""
+        """The state of the file at `path`; OSError if there is none."""
         return cls.of(path.stat())
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class FileState:
 
 
 def state_text(path: Path) -> str:
-    """The text of the state of a file, "" where it cannot be seen."""
+    """`SIZE MTIME` of a file, or "" if it cannot be accessed."""
     try:
         return str(FileState.at(path))
     except OSError:
@@ -45,7 +45,7 @@ def state_text(path: Path) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex; what takes longer shows its progress."""
+    """The SHA-256 of a file, in hex. Shows progress for large files."""
     digest = hashlib.sha256()
     with path.open("rb") as stream, Progress(f"verifying {path.name}", path.stat().st_size, "B") as shown:
         while piece := stream.read(_PIECE_BYTES):

@@ -1,4 +1,4 @@
-"""Where everything that ib_data makes is kept: one folder, `--home`, `IB_DATA_HOME` or `~/ib_data`."""
+"""The home: the one folder that ib_data writes to, given by `--home`, `IB_DATA_HOME` or `~/ib_data`."""
 
 import os
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from ib_data.errors import IbDataError
 
 SPLITS = ("train", "validation", "test")
 MARKER = "ib_data_home.txt"
-HOME_FOLDERS = ("shards", "staging", "miniature", "runs", "cache", "draws", "locks")  # made by ib-data, all of it
+HOME_FOLDERS = ("shards", "staging", "miniature", "runs", "cache", "draws", "locks")  # written by ib-data alone
 _MARKED = "This folder is a home of ib-data: it is never read as --source.\n"
 
 
@@ -30,9 +30,9 @@ class Home:
 
     @classmethod
     def find(cls, given: "HomeLike | None" = None) -> "Home":
-        """The home that was given, else `IB_DATA_HOME`, else `~/ib_data`; always absolute.
+        """The given home, else `IB_DATA_HOME`, else `~/ib_data`; always absolute.
 
-        IbDataError for a name that is no text in this locale: neither pyarrow nor DuckDB could open a file there.
+        Raises IbDataError for a path that cannot be encoded as UTF-8: pyarrow and DuckDB could not open files there.
         """
         if isinstance(given, Home):
             return cls(given.root.absolute())
@@ -41,19 +41,19 @@ class Home:
         try:
             str(root).encode("utf-8")
         except UnicodeEncodeError as error:
-            remedy = "set LC_ALL=C.UTF-8, or name another --home"
+            remedy = "set LC_ALL=C.UTF-8, or choose another --home"
             raise IbDataError(f"--home {chosen}: the locale cannot read this name; {remedy}") from error
         return cls(root)
 
     def mark(self) -> None:
-        """Make the home, with the file that says what it is."""
+        """Create the folder, with the file that marks it as a home."""
         self.root.mkdir(parents=True, exist_ok=True)
         if not (self.root / MARKER).exists():
             (self.root / MARKER).write_text(_MARKED, encoding="utf-8")
 
     @property
     def downloads(self) -> Path:
-        """Official files as fetched, at `HOST/PATH` of their URL."""
+        """Downloaded official files, at `HOST/PATH` of their URL."""
         return self.root / "downloads"
 
     @property
@@ -68,22 +68,22 @@ class Home:
 
     @property
     def runs(self) -> Path:
-        """One folder a training run."""
+        """One folder per training run."""
         return self.root / "runs"
 
     @property
     def cache(self) -> Path:
-        """What can be deleted at any time and is made again: mapped indices, shards fetched from an object store."""
+        """Files that are recreated when needed: mapped indices, shards fetched from an object store."""
         return self.root / "cache"
 
     @property
     def quarantine(self) -> Path:
-        """Samples that could not be used while streaming, a JSON line each."""
+        """Samples that could not be used while streaming, one JSON line each."""
         return self.root / "quarantine.jsonl"
 
     @property
     def draws(self) -> Path:
-        """Drawn sequences that were kept, as Parquet."""
+        """Saved draws, as Parquet."""
         return self.root / "draws"
 
     def split(self, dataset: str, split: str) -> Path:
@@ -91,7 +91,7 @@ class Home:
         return self.root / "shards" / dataset / split
 
     def staging(self, dataset: str, split: str) -> Path:
-        """A build in progress; it becomes `split(...)` by one rename when it is whole."""
+        """A build in progress; a finished build becomes `split(...)` by one rename."""
         return self.root / "staging" / dataset / split
 
     def lock(self, name: str) -> Path:
@@ -99,10 +99,10 @@ class Home:
         return self.root / "locks" / f"{name}.lock"
 
 
-# What functions take in place of a home: its folder.
+# Functions also accept the folder of a home.
 HomeLike = Home | str | os.PathLike[str]
 
 
 def is_home(names: Collection[str]) -> bool:
-    """Whether a folder that holds these names is a home. One made before homes were marked has what a build leaves."""
+    """Whether a folder with these names in it is a home. Homes older than the marker are known by their contents."""
     return MARKER in names or ("locks" in names and ("shards" in names or "catalog.duckdb" in names))

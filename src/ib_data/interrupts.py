@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a loop ends after its step, keeps what it did, and says so."""
+"""Ctrl-C and SIGTERM: finish the current step, keep its result, and stop with one line."""
 
 import os
 import signal
@@ -10,12 +10,12 @@ from types import FrameType, TracebackType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# `timeout` and some schedulers send a signal twice, to a process and to its group: that is no second Ctrl-C.
+# `timeout` and some schedulers send one signal twice, to a process and to its group: not a second Ctrl-C.
 _SAME_S = 0.3
 
 
 class Interrupted(KeyboardInterrupt):
-    """Work that a signal stopped; the line says what is kept. `exit_code` is 130 after Ctrl-C, 143 after SIGTERM."""
+    """A signal stopped the work; the message says what is kept. `exit_code` is 130 for Ctrl-C, 143 for SIGTERM."""
 
     def __init__(self, line: str, exit_code: int) -> None:
         super().__init__(line)
@@ -23,10 +23,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """As a context manager: Ctrl-C and SIGTERM raise KeyboardInterrupt, but wait for the end of a `step`.
+    """A context manager in which Ctrl-C and SIGTERM raise KeyboardInterrupt, but not before the current `step` ends.
 
-    The second signal never waits. In a thread other than the main one, which no signal reaches, nothing changes, and a
-    signal that the caller ignores stays ignored. `signal` is the first one that came.
+    A second signal raises at once. Does nothing outside the main thread, which receives no signals; ignored signals
+    stay ignored. `signal` is the first signal received, or None.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Interrupts:
 
     @property
     def word(self) -> str:
-        """What happened, for the beginning of a line."""
+        """`terminated` or `interrupted`, for the beginning of a line."""
         return "terminated" if self.signal == signal.SIGTERM else "interrupted"
 
     def stopped(self, line: str) -> Interrupted:
@@ -59,9 +59,9 @@ class Interrupts:
 
     @contextmanager
     def step(self, wish: str) -> Iterator[None]:
-        """A block that must not be cut: a signal prints `wish` and raises KeyboardInterrupt when the block is done.
+        """Run a block to its end: a signal prints `wish`, and KeyboardInterrupt is raised after the block.
 
-        SIGCHLD waits too: its handler in torch raises the death of a loading worker in the middle of any code.
+        SIGCHLD is deferred too: torch's handler raises in the middle of any code when a loading worker dies.
         """
         self._step = wish
         try:
@@ -73,7 +73,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def _received(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:  # a loading worker that was forked: its parent decides
+        if os.getpid() != self._process:  # in a forked loading worker: the parent handles it
             if number == signal.SIGTERM:
                 signal.signal(number, signal.SIG_DFL)
                 os.kill(os.getpid(), number)
@@ -86,7 +86,7 @@ class Interrupts:
         self._first_s = time.monotonic()
         if self._step is None:
             raise KeyboardInterrupt
-        # Not print: the signal may have come during one.
+        # Not print, which may be the code that the signal interrupted.
         os.write(2, f"\n{self.word}: {self._step}; once more to end at once\n".encode())
 
     @contextmanager

@@ -4,9 +4,9 @@ from hashlib import blake2b
 
 
 def keyed_bits(seed: int, stream: str, *counters: int) -> int:
-    """A uniform 128-bit integer. `stream` names the use (two uses never share numbers); counters are any integers.
+    """A uniform 128-bit integer. `stream` names the use, so that two uses never share numbers.
 
-    BLAKE2b rather than NumPy's generators: NumPy does not promise the same draws across versions. 0.8 microseconds.
+    Uses BLAKE2b (0.8 microseconds) since NumPy does not promise the same draws across versions.
     """
     message = ",".join((str(seed), stream, *map(str, counters))).encode()
     return int.from_bytes(blake2b(message, digest_size=16).digest(), "big")
@@ -18,5 +18,5 @@ def keyed_below(bound: int, seed: int, stream: str, *counters: int) -> int:
 
 
 def keyed_unit(seed: int, stream: str, *counters: int) -> float:
-    """A uniform number in [0, 1), one of 2**53 that floating point holds exactly."""
+    """A uniform number in [0, 1), out of 2**53 values that a float holds exactly."""
     return (keyed_bits(seed, stream, *counters) >> 75) / (1 << 53)

@@ -1,4 +1,4 @@
-"""Deleting what ib-data made: only inside a marked home, never through a link, never while a build is running."""
+"""Deleting files of ib-data: only inside a marked home, never through a link, never during a build."""
 
 import os
 import shutil
@@ -10,16 +10,16 @@ from pathlib import Path
 from ib_data.errors import IbDataError
 from ib_data.home import MARKER, SPLITS, Home
 
-# kind -> what it is. Runs are never deleted: they cannot be made again.
+# kind -> help text. Runs are never deleted: they cannot be recreated.
 KINDS = {
     "cache": "mapped indices, shards fetched from an object store",
     "staging": "unfinished builds; the next build starts over",
-    "miniature": "the generated miniature; --mini writes it again",
+    "miniature": "the generated miniature; --mini generates it again",
     "quarantine": "log of samples that could not be used",
-    "draws": "draws kept by `ib-data mixture draw --keep`",
+    "draws": "draws saved by `ib-data mixture draw --keep`",
     "downloads": "official files; a build downloads them again",
 }
-# What is deleted unless kinds are named: all of it can be made again without a download.
+# Deleted if no kind is given: all can be recreated without a download.
 DEFAULT_KINDS = ("cache", "staging", "miniature", "quarantine")
 
 
@@ -40,14 +40,14 @@ def built_folders(home: Home, datasets: Iterable[str], split: str | None = None)
 
 
 def leftovers(home: Home, kinds: Iterable[str]) -> list[Removable]:
-    """What there is of each of KINDS; IbDataError for a folder that is not a home."""
+    """The existing files and folders of these KINDS; IbDataError for a folder that is not a home."""
     _require_home(home)
     found = [(kind, _place(home, kind)) for kind in kinds]
     return [_removable(home, kind, path) for kind, path in found if os.path.lexists(path)]
 
 
 def remove(item: Removable) -> None:
-    """Delete a file or folder. The manifest goes first: a split that is half deleted is not taken for built."""
+    """Delete a file or folder. The manifest goes first, so that a half-deleted split does not count as built."""
     if not item.path.is_dir():
         item.path.unlink(missing_ok=True)
         return
@@ -57,7 +57,7 @@ def remove(item: Removable) -> None:
 
 @contextmanager
 def no_build(home: Home, names: Iterable[str] | None = None) -> Iterator[None]:
-    """Holds the locks of these builds (DATASET-SPLIT; None: of all); IbDataError where one of them is running."""
+    """Hold the locks of these builds (DATASET-SPLIT; None: all of them); IbDataError if one is running."""
     from filelock import FileLock, Timeout
 
     paths = [home.lock(name) for name in names] if names is not None else sorted(home.lock("x").parent.glob("*.lock"))
@@ -83,12 +83,12 @@ def _removable(home: Home, what: str, path: Path) -> Removable:
         if part == home.root:
             break
         if part.is_symlink():
-            raise IbDataError(f"{part} is a link, which is never followed here; delete it by hand")
+            raise IbDataError(f"{part} is a link, and links are never followed here; delete it by hand")
     return Removable(what=what, path=path, num_bytes=_num_bytes(path))
 
 
 def _num_bytes(path: Path) -> int:
-    """The bytes of a file, or of all files below a folder; links are not followed."""
+    """The size of a file, or of all files in a folder; links are not followed."""
     if not path.is_dir():
         return path.lstat().st_size
     return sum((Path(top) / name).lstat().st_size for top, _, names in os.walk(path) for name in names)

@@ -1,4 +1,4 @@
-"""Writing a file or a folder whole: a reader sees the earlier one or the new one, and never half of one."""
+"""Atomic writes of files and folders: a reader sees the old one or the new one, never a partial one."""
 
 import os
 import shutil
@@ -11,13 +11,13 @@ SUFFIX = ".part"
 
 @contextmanager
 def replacing(path: Path, *, is_locked: bool = False, sync: bool = True) -> Iterator[Path]:
-    """A temporary path beside `path`; what the block writes there takes the place of `path` by one rename.
+    """Yield a temporary path beside `path`; what the block writes there replaces `path` by one rename.
 
-    After an error, or where the block itself removes the temporary file, `path` stays as it was and nothing is left
-    beside it. An OSError of the temporary file names `path`. Writers of one path do not disturb each other: each has
-    a file of its own, and the last rename wins. With `is_locked`, where only one writer is at work, its name is always
-    `NAME.part`, so that the next writer overwrites what a killed one left. `sync` puts the bytes on the disk before the
-    rename; without it a power loss may leave an empty file.
+    After an error, or if the block removes the temporary file, `path` is unchanged and nothing is left beside it. An
+    OSError of the temporary file names `path`. Concurrent writers each have their own file, and the last rename wins.
+    With `is_locked` (there is only one writer) the temporary file is always `NAME.part`, so that the next writer
+    overwrites what a killed one left. `sync` flushes to disk before the rename; without it a power loss may leave an
+    empty file.
     """
     part = _beside(path, "" if is_locked else f".{os.urandom(4).hex()}")
     try:
@@ -31,16 +31,16 @@ def replacing(path: Path, *, is_locked: bool = False, sync: bool = True) -> Iter
             error.filename = str(path)
         raise
     finally:
-        with suppress(OSError):  # it must not hide the error that led here
+        with suppress(OSError):  # must not hide the original error
             part.unlink(missing_ok=True)
 
 
 @contextmanager
 def new_folder(path: Path, *, sync: bool = True) -> Iterator[Path]:
-    """An empty folder `NAME.part`, which becomes `path` by one rename when the block ends; after an error it is gone.
+    """Yield an empty folder `NAME.part`, renamed to `path` when the block ends and removed after an error.
 
-    One writer at a time: what a killed one left is removed first. OSError where `path` is there and not empty, so that
-    a block that is to replace it removes it last. `sync` puts every file in it on the disk before the rename.
+    One writer at a time: leftovers of a killed one are removed first. Raises OSError if `path` exists and is not empty,
+    so a block that replaces it must remove it at its end. `sync` flushes every file to disk before the rename.
     """
     part = _beside(path, "")
     shutil.rmtree(part, ignore_errors=True)

@@ -1,7 +1,7 @@
 """A sample: one image or clip with all of its annotations, and the strict reading and writing of its JSON.
 
-The JSON names are fixed: every shard has them. Absent means absent: a field that the source does not give is `None` or
-`()` here and has no key in the JSON. Reading rejects nulls and empty texts, and nothing writes them.
+The JSON names are fixed, since every shard has them. A field that the source does not give is `None` or `()` here and
+has no key in the JSON. Nulls and empty texts are never written, and reading rejects them.
 """
 
 import json
@@ -16,7 +16,7 @@ MEDIA_KINDS = ("image", "video")
 
 
 class SampleError(IbDataError):
-    """A sample's JSON that is not of the form; the message begins with the path of the faulty value."""
+    """Invalid sample JSON; the message begins with the path of the faulty value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """The image or clip of a sample. Sizes in pixels; `sha256` of the stored bytes, in hex.
+    """The image or clip of a sample: sizes in pixels, and the SHA-256 of the stored bytes in hex.
 
     `kind` is one of MEDIA_KINDS. `width`, `height` and `sha256` are None in a build without media.
     """
@@ -53,9 +53,9 @@ class Media:
 class Annotation:
     """One training or test example. `id` is unique within dataset and split; the task decides which fields are set.
 
-    `answers` are in first-seen order. `answer_index` points into `options`, which may hold equal texts: never find
-    the right option by its text. An option may be an empty text where the source has one, so that the others keep
-    their places. `label` is a word (VSR: `true` or `false`). `extra` holds what else the source said.
+    `answers` are in first-seen order. `answer_index` points into `options`, which may hold equal texts: never look up
+    the right option by its text. An option may be empty if the source has an empty one, so that indices stay valid.
+    `label` is a word (VSR: `true` or `false`). `extra` holds further values of the source.
     """
 
     id: str
@@ -84,24 +84,24 @@ class Sample:
     annotations: tuple[Annotation, ...]
 
     def to_json(self) -> str:
-        """The JSON text of a shard member: keys in declared order, UTF-8 characters as they are, no blanks to spare."""
+        """The JSON text of a shard member: keys in declared order, unescaped UTF-8, compact."""
         return json.dumps(plain(self), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Sample":
-        """The sample of a JSON text, all of it read.
+        """Parse a JSON text completely.
 
-        Raises SampleError for text that is not JSON in UTF-8, for a key that is unknown, missing, null, empty or of
-        the wrong type, and for a value that the classes above exclude (a count of 0, an index beyond the options).
+        Raises SampleError for text that is not JSON in UTF-8, for an unknown or missing key, for a null, an empty value
+        or a wrong type, and for a value out of range (a count of 0, an index beyond the options).
         """
         return StoredSample.from_json(text).whole()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSample:
-    """A sample whose annotations are read on demand: a draw needs one of the dozens an image may have.
+    """A sample whose annotations are parsed on demand: a draw needs one of the dozens an image may have.
 
-    Annotations that are not read are not checked either. `raw_annotations` are decoded JSON values.
+    Only parsed annotations are checked. `raw_annotations` are decoded JSON values.
     """
 
     key: str
@@ -112,7 +112,7 @@ class StoredSample:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "StoredSample":
-        """The sample of a JSON text. Raises what `Sample.from_json` raises, but for what its annotations hold."""
+        """Parse a JSON text, except its annotations. Raises SampleError as `Sample.from_json`."""
         try:
             value = _DECODER.decode(text if isinstance(text, str) else text.decode())
         except (ValueError, RecursionError) as error:
@@ -125,11 +125,11 @@ class StoredSample:
 
     @property
     def num_annotations(self) -> int:
-        """How many there are, at least 1."""
+        """The number of annotations, at least 1."""
         return len(self.raw_annotations)
 
     def annotation(self, number: int) -> Annotation:
-        """Annotation `number`, from 0. Raises SampleError where it is not of the form, IndexError without one."""
+        """Parse annotation `number`, from 0. Raises SampleError if it is invalid, IndexError if there is none."""
         if number < 0:
             raise IndexError(f"expected the number of an annotation, from 0, found {number}")
         try:
@@ -139,13 +139,13 @@ class StoredSample:
         return found
 
     def whole(self) -> Sample:
-        """The sample with all of its annotations. Raises SampleError where one is not of the form."""
+        """The sample with all annotations parsed. Raises SampleError if one is invalid."""
         annotations = tuple(self.annotation(number) for number in range(self.num_annotations))
         return Sample(key=self.key, dataset=self.dataset, split=self.split, media=self.media, annotations=annotations)
 
 
 def plain(value: Any) -> Any:
-    """A sample, or a part of one, as nested dicts and lists without absent fields: what its JSON says."""
+    """A sample, or a part of one, as nested dicts and lists, without absent fields, as in its JSON."""
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     if type(value) not in _NAMES:
@@ -155,19 +155,19 @@ def plain(value: Any) -> Any:
 
 
 def _finite(digits: str) -> float:
-    """The number; ValueError for one that JSON has no text for: NaN, Infinity, and what is too large for a float."""
+    """`digits` as a float; ValueError for NaN, Infinity and numbers too large for a float."""
     value = float(digits)
     if not math.isfinite(value):
         raise ValueError(f"{quoted(digits)} is no finite number")
     return value
 
 
-# Made once: json.loads with a hook makes a decoder for each text, 4 microseconds.
+# Created once: json.loads with a hook creates a decoder per text, 4 microseconds.
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 class _FaultError(Exception):
-    """What is wrong with a value, and where: the path grows from the inside out, so that good values need none."""
+    """A faulty value and its path. The path is built only on error, from the inside out."""
 
     def __init__(self, problem: str) -> None:
         self.problem = problem
@@ -220,7 +220,7 @@ def _list(value: Any) -> tuple[Any, ...]:
 def _list_of(read: _Reader) -> Callable[[Any], tuple[Any, ...]]:
     def read_list(value: Any) -> tuple[Any, ...]:
         items = _list(value)
-        found: list[Any] = []  # not a comprehension: its length tells the place of a fault
+        found: list[Any] = []  # not a comprehension: its length is the index of a faulty item
         try:
             for item in items:
                 found.append(read(item))
@@ -238,7 +238,7 @@ def _extra(value: Any) -> Mapping[str, Any]:
 
 
 def _object(cls: type[Any], readers: Mapping[str, _Reader], make: Callable[..., Any] | None = None) -> _Reader:
-    """A reader of JSON objects with the keys of `cls`, which `make` takes; the types of json have no subclasses."""
+    """A reader of JSON objects with the keys of `cls`, passed to `make` (default: `cls`)."""
     make = make or cls
     required = [item.name for item in fields(cls) if item.default is item.default_factory is MISSING]
 

@@ -1,6 +1,6 @@
-"""What a run may choose about its stream beyond the mixture and the seed, under the same names in TOML and on the CLI.
+"""The options of a stream beyond mixture and seed, with the same names in TOML and on the command line.
 
-No numpy here: a `--help` reads the options from these fields.
+Imports no numpy, since `--help` reads the options from these fields.
 """
 
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ib_data.settings import check_settings, setting
 
-# How images become small: as Pillow does it, or resized by torch, large JPEGs shrunk by their decoder first.
+# How images are resized: as Pillow does, or by torch after the decoder has shrunk large JPEGs.
 DECODES = ("exact", "fast")
-# How training crops images: not at all, or as one of the published augmentations, see `src/ib_data/media/augment.py`.
+# How training crops images: not at all, or by one of the published augmentations, see `src/ib_data/media/augment.py`.
 AUGMENTS = ("none", "mild", "blip2", "blip")
 
 
@@ -20,14 +20,16 @@ class ImageOptions:
 
     `fast` is not exact, and not for evaluation. torch resizes, whose SIMD code rounds its weights more coarsely, and
     looks at nothing beyond a crop; a JPEG of at least four times the wanted size is halved, quartered or eighthed by
-    its decoder first. Of 131 real photos of about 640 x 480 it changes 0.3% of the values at 224 pixels (median; 21% at
-    most), by 1 of 255 nearly always: 73 dB (55 at least), with the crop of `mild` 65, in 60% of the time. Photos of
+    its decoder first. Of 131 real images of about 640 x 480 it changes 0.3% of the values at 224 pixels (median; 21% at
+    most), by 1 of 255 nearly always: 73 dB (55 at least), with the crop of `mild` 65, in 60% of the time. Images of
     1280 x 960 (four in one) are halved: 50 dB, with `mild` 39, in 35% of the time. Values may differ by 1 between kinds
     of processors. Needs torch. IbDataError for a value that is not allowed.
     """
 
     image_px: int = setting(224, "Side of the square that each image becomes, in pixels.", least=1, most=4096)
-    decode: str = setting("exact", "How images become small: as Pillow does it, or faster by torch.", choices=DECODES)
+    decode: str = setting(
+        "exact", "How images are resized: exactly as Pillow does, or faster with torch.", choices=DECODES
+    )
     augment: str = setting("none", "How training crops images.", choices=AUGMENTS)
 
     def __post_init__(self) -> None:
@@ -45,13 +47,15 @@ class StreamOptions:
     sample may be unusable before a process stops.
     """
 
-    annotations_per_image: int = setting(1, "Up to so many annotations of an image at a position.", least=1, most=1024)
-    local_order: bool = setting(False, "Visit shards block by block, for those that are far away.")
+    annotations_per_image: int = setting(
+        1, "Maximum number of annotations of one image per position.", least=1, most=1024
+    )
+    local_order: bool = setting(False, "Block shuffle: read shards block by block, for remote shards.")
     images: ImageOptions | None = None
     templates: Path | None = setting(  # noqa: RUF009 (a field, as `dataclasses.field` is)
-        None, "Folder of TASK.toml files that come before the packaged ones.", kind=Path
+        None, "Folder of TASK.toml files that override the packaged ones.", kind=Path
     )
-    max_bad_share: float = setting(0.01, "Share of positions whose sample may be unusable.", least=0, most=1)
+    max_bad_share: float = setting(0.01, "Share of positions that may have an unusable sample.", least=0, most=1)
 
     def __post_init__(self) -> None:
         check_settings(self)

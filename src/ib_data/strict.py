@@ -1,4 +1,4 @@
-"""Strict reading of small data files (cards, specs, configs): an unknown key names the nearest known one."""
+"""Strict reading of small data files (cards, specs, configs): unknown keys are errors that suggest the nearest one."""
 
 import re
 import tomllib
@@ -14,11 +14,11 @@ from ib_data.errors import DataError, IbDataError, did_you_mean, quoted
 
 T = TypeVar("T")
 _MISSING = object()
-# A spec, a configuration or a file of templates has a few kilobytes and three levels. The time of tomllib grows with
-# the square of the depth (9 s for 30,000 dotted keys), and Python's stack ends at some hundred brackets.
+# Real files have a few kilobytes and three levels. The time of tomllib grows with the square of the depth (9 s for
+# 30,000 dotted keys), and some hundred brackets overflow Python's stack.
 MAX_TOML_BYTES = 2**20
 MAX_TOML_DEPTH = 16
-# What is no structure (comments and the four kinds of strings, closed or not), then brackets, then keys with dots.
+# Comments and the four kinds of strings (closed or not), then brackets, then dotted keys.
 _TOML_PARTS = re.compile(
     r"""(?P<text>\#[^\n]*|"{3}(?:[^\\]|\\.)*?(?:"{3,5}|\Z)|'{3}.*?(?:'{3,5}|\Z)|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?)"""
     r"""|(?P<open>[\[{])|(?P<close>[\]}])|(?P<dot>\.)|(?P<other>[=,\n])""",
@@ -31,10 +31,10 @@ _WORDS = {str: "a text", int: "an integer", float: "a number", bool: "true or fa
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A mapping read from `file` of `owner` (a dataset, a mixture), with typed access that names its place in errors.
+    """A mapping read from `file` of `owner` (a dataset, a mixture), with typed access and errors that name the place.
 
-    `path` is the place of this table inside the file, such as `files[2]`. `remedy` mends any fault of a file that no
-    one writes by hand, and replaces the nearest known name; `ask` is added where a key is missing or of another type.
+    `path` is the place of this table inside the file, such as `files[2]`. `remedy` is for files that nobody writes by
+    hand: it ends every error, instead of a suggested name. `ask` ends errors about missing keys and wrong types.
     """
 
     values: Mapping[str, Any]
@@ -55,7 +55,7 @@ class Table:
         return cls(value, owner, file, path, remedy, ask)
 
     def only(self, known: Collection[str]) -> "Table":
-        """This table; DataError for a key that is not in `known`."""
+        """This table, after checking that all keys are in `known`; DataError otherwise."""
         for key in self.values:
             if key not in known:
                 raise self.error(f"unknown key {quoted(key)}", did_you_mean(key, known))
@@ -66,7 +66,7 @@ class Table:
         return DataError(self.owner, problem, file=self.file, row=self.path or None, remedy=self.remedy or remedy)
 
     def get(self, key: str, kind: type[T], default: Any = _MISSING) -> T:
-        """`values[key]`, which must be a non-null `kind`; `default` where the key is absent and a default is given."""
+        """`values[key]`, which must be a non-null `kind`; `default`, if given, for an absent key."""
         value = self.values.get(key, _MISSING)
         if value is _MISSING:
             if default is _MISSING:
@@ -79,31 +79,31 @@ class Table:
         return self._one_of(key, self.get(key, str), allowed)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """The list of texts at `key`; empty where absent."""
+        """The list of texts at `key`; empty if absent."""
         items: list[object] = self.get(key, list, [])
         if not all(isinstance(item, str) for item in items):
             raise self.error(f"{key!r}: expected a list of texts, found {quoted(items)}")
         return tuple(str(item) for item in items)
 
     def tables(self, key: str) -> "list[Table]":
-        """The list of tables at `key`; empty where absent."""
+        """The list of tables at `key`; empty if absent."""
         items: list[object] = self.get(key, list, [])
         return [self._inner(item, f"{key}[{i}]") for i, item in enumerate(items)]
 
     def table(self, key: str) -> "Table":
-        """The table at `key`; an empty one where absent."""
+        """The table at `key`; empty if absent."""
         return self._inner(self.get(key, dict, {}), key)
 
     def named(self, read: "Callable[[Table], T]") -> dict[str, T]:
-        """Every value of this table, itself a table, through `read`, by its key."""
+        """`read` applied to every value of this table, each itself a table, by key."""
         return {key: read(self._inner(value, key)) for key, value in self.values.items()}
 
     def into(self, cls: type[T], **given: Any) -> T:
-        """This table as a `cls`, a dataclass: each field by its type hint, `given` fields by the values of the caller.
+        """This table as an instance of the dataclass `cls`, read by its type hints; `given` sets fields directly.
 
         Hints are str, int, float, bool, Count, Literal of texts, dataclasses, Any, and tuple[X, ...], Mapping[str, X]
-        and X | None of these; a field with a default may be absent. DataError for an unknown or missing key, a null,
-        and a value of another type, at its path: `templates[3].lengths.num_renders`.
+        and X | None of these; a field with a default may be absent. Raises DataError for an unknown or missing key, a
+        null and a value of another type, with its path, such as `templates[3].lengths.num_renders`.
         """
         readers, needed = _readers_of(cls)  # type: ignore[arg-type]  # a class is hashable, whatever mypy says
         found = dict(given)
@@ -148,13 +148,13 @@ class Table:
         return Table.of(value, self.owner, self.file, path, self.remedy, self.ask)
 
 
-# (table, key, value) -> the value as a type hint says.
+# (table, key, value) -> the value, checked against a type hint.
 _Reader: TypeAlias = Callable[[Table, str, Any], Any]
 
 
 @cache
 def _readers_of(cls: type) -> tuple[dict[str, _Reader], dict[str, type]]:
-    """A reader for every field of a dataclass, and what is expected at those without a default."""
+    """A reader for every field of a dataclass, and the JSON types of the fields without a default."""
     hints = typing.get_type_hints(cls, include_extras=True)
     known = fields(cls)
     readers = {field.name: _reader_of(hints[field.name]) for field in known}
@@ -163,7 +163,7 @@ def _readers_of(cls: type) -> tuple[dict[str, _Reader], dict[str, type]]:
 
 
 def _reader_of(hint: Any) -> tuple[type, _Reader]:
-    """The type in JSON of what a type hint asks for, and its reader."""
+    """The JSON type for a type hint, and the reader of such values."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return object, lambda _table, _key, value: value
@@ -199,10 +199,10 @@ def _reader_of_values(read: _Reader) -> _Reader:
 
 
 def read_text(path: Path, most_bytes: int | None = None) -> str:
-    """The text of a user's file, without the mark that Windows puts before it.
+    """The text of a user's file, without a byte order mark and with `\\n` line ends.
 
-    IbDataError where it is a folder, holds more than `most_bytes`, or is not UTF-8; FileNotFoundError where it is not
-    there.
+    Raises IbDataError for a folder, for more than `most_bytes` and for text that is not UTF-8; FileNotFoundError if
+    there is no such file.
     """
     try:
         with path.open("rb") as file:
@@ -220,20 +220,20 @@ def read_text(path: Path, most_bytes: int | None = None) -> str:
 def parse_toml(text: str) -> dict[str, Any]:
     """The values in a TOML text.
 
-    ValueError, in one line for a message, where it is not TOML, or larger or nested deeper than any file that this
-    package reads: more than MAX_TOML_BYTES, or MAX_TOML_DEPTH brackets or parts of a dotted key.
+    Raises ValueError with a one-line message if it is not TOML, is larger than MAX_TOML_BYTES, or is nested deeper than
+    MAX_TOML_DEPTH (brackets, or parts of a dotted key).
     """
     if len(text) > MAX_TOML_BYTES:
         raise ValueError(f"expected at most {MAX_TOML_BYTES:,} characters of TOML, found {len(text):,}")
     _require_shallow(text)
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a TOMLDecodeError is one; so is an integer of too many digits
+    except (ValueError, RecursionError) as error:  # ValueError: a TOMLDecodeError, or an integer with too many digits
         raise ValueError(f"not TOML: {error}") from error
 
 
 def _require_shallow(text: str) -> None:
-    """Raise ValueError for brackets or dotted keys that are nested too deeply, before a parser follows them."""
+    """Raise ValueError for brackets or dotted keys that are nested too deeply for a parser."""
     depth = dots = 0
     for part in _TOML_PARTS.finditer(text):
         kind = part.lastgroup

@@ -1,4 +1,4 @@
-"""Fixtures that several tests of builders share."""
+"""Fixtures shared by tests of builders."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A web server on loopback that behaves as badly as the web does."""
+"""A loopback web server that misbehaves in the ways of real hosts."""
 
 import threading
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Reading a written miniature in tests, by what its cards say."""
+"""Reading a written miniature in tests, with the facts on the cards."""
 
 import json
 import re

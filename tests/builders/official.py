@@ -1,4 +1,4 @@
-"""Small official files, written after the published formats, photos that Pillow draws, and builds of them."""
+"""Small official files in the published formats, drawn images, and builds of them."""
 
 import io
 import json

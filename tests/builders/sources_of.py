@@ -1,4 +1,4 @@
-"""Small official sources that several tests of builds lay down."""
+"""Small official sources for tests of builds."""
 
 import json
 import zipfile

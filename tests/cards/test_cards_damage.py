@@ -1,4 +1,4 @@
-"""A damaged manifest is named by `list`, `card`, `check` and `doctor`, and hides nothing of the other datasets."""
+"""`list`, `card`, `check` and `doctor` name a damaged manifest and still show the other datasets."""
 
 import json
 from pathlib import Path
@@ -87,14 +87,14 @@ def test_list_names_each_of_several_damaged_splits(cli, home: Home, broken: Path
     assert done.code == 0
 
 
-def test_card_of_a_whole_dataset_does_not_care_about_others(cli, home: Home, broken: Path) -> None:
+def test_card_of_a_healthy_dataset_ignores_others(cli, home: Home, broken: Path) -> None:
     for form in ("md", "json"):
         done = cli("card", "vqav2", "--format", form, "--home", home.root)
         assert (done.code, done.err) == (0, "")
         assert "damaged" not in done.out
 
 
-def test_card_of_a_damaged_dataset_tells_its_facts_all_the_same(cli, home: Home, broken: Path) -> None:
+def test_card_of_a_damaged_dataset_still_shows_its_facts(cli, home: Home, broken: Path) -> None:
     for name in ("okvqa", "okvqa_qg"):
         done = cli("card", name, "--home", home.root)
         assert "| validation | 40 " in done.out
@@ -107,7 +107,7 @@ def test_card_of_a_damaged_dataset_tells_its_facts_all_the_same(cli, home: Home,
     assert list(values["damaged"]) == ["train"]
 
 
-def test_card_of_a_dataset_with_damage_alone_does_not_say_that_nothing_is_there(cli, home: Home) -> None:
+def test_card_of_a_damaged_dataset_does_not_say_nothing_is_built(cli, home: Home) -> None:
     damage(write(home, "vsr", "test"))
     text = cli("card", "vsr", "--home", home.root).out
     assert "- `test` is damaged: vsr: " in text
@@ -115,7 +115,7 @@ def test_card_of_a_dataset_with_damage_alone_does_not_say_that_nothing_is_there(
 
 
 @pytest.mark.parametrize("data", [b"{", None])
-def test_card_tells_of_damaged_counts_beside_what_is_built(cli, home: Home, data: bytes | None) -> None:
+def test_card_reports_damaged_counts(cli, home: Home, data: bytes | None) -> None:
     counts = write(home, "vqav2", "train").with_name("templates-vqav2.json")
     if data is None:
         counts.mkdir()
@@ -145,14 +145,14 @@ def test_doctor_reports_damage_with_its_remedy_and_what_is_built(cli, home: Home
     assert built == {"what": "built", "state": "okvqa/validation, vqav2/train", "remedy": ""}
 
 
-def test_doctor_of_a_home_with_damage_alone_does_not_offer_a_first_build(cli, home: Home) -> None:
+def test_doctor_of_a_damaged_home_does_not_suggest_a_first_build(cli, home: Home) -> None:
     damage(write(home, "vsr", "test"))
     text = cli("doctor", "--home", home.root).out
     assert "--mini" not in text
     assert f"delete {home.split('vsr', 'test')} and build again" in text
 
 
-def test_check_of_all_goes_on_after_a_damaged_manifest(cli, home: Home, broken: Path) -> None:
+def test_check_of_all_continues_after_a_damaged_manifest(cli, home: Home, broken: Path) -> None:
     done = cli("check", "all", "--json", "--home", home.root)
     found = json.loads(done.out)
     assert set(found) == {"vqav2/train", "okvqa/train", "okvqa/validation"}
@@ -160,9 +160,7 @@ def test_check_of_all_goes_on_after_a_damaged_manifest(cli, home: Home, broken: 
     assert done.code == 1
 
 
-def test_a_manifest_that_may_not_be_read_is_not_called_one_that_cannot_be_written(
-    cli, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_manifest_is_not_called_unwritable(cli, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     path, read = write(home, "vsr", "test"), Path.read_bytes
 
     def refused(self: Path) -> bytes:
@@ -175,7 +173,7 @@ def test_a_manifest_that_may_not_be_read_is_not_called_one_that_cannot_be_writte
     assert done.err == f"vsr: {path}: cannot be read: Permission denied; allow this user to read it\n"
 
 
-def test_list_shows_the_splits_of_the_card_alike_in_the_table_and_in_json(cli, home: Home) -> None:
+def test_list_shows_only_splits_of_the_card_in_table_and_json(cli, home: Home) -> None:
     path = write(home, "vsr", "extra")
     for is_damaged in (False, True):
         if is_damaged:
@@ -188,7 +186,7 @@ def test_list_shows_the_splits_of_the_card_alike_in_the_table_and_in_json(cli, h
         assert (str(path) in done.err) == is_damaged
 
 
-def test_a_card_can_be_written_without_a_word_about_damage() -> None:
+def test_a_card_without_damage_does_not_mention_damage() -> None:
     card = load_card("vsr")
     assert card_values(card, {}) == card_values(card, {}, {})
     assert card_markdown(card, {}) == card_markdown(card, {}, {})

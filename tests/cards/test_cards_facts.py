@@ -113,7 +113,7 @@ def test_same_archive_is_described_the_same_everywhere():
             assert facts.setdefault(file.url, fact) == fact
 
 
-def test_stores_of_one_family_name_one_photo_each_in_their_own_way():
+def test_stores_of_one_family_have_different_member_names():
     stores = family("coco_val2017")
     assert stores[0].name == "coco_val2017"
     assert stores[0].member(139) == "val2017/000000000139.jpg"
@@ -183,7 +183,7 @@ Prose.
     [
         ("---\nname", "name", "expected YAML between two lines of ---"),
         ("title: Toy", "title: [Toy", "the front matter is not YAML"),
-        ("title: Toy", "title: Toy\ntitle: Other", "key 'title' stands twice"),
+        ("title: Toy", "title: Toy\ntitle: Other", "key 'title' occurs twice"),
         ("fields: [caption]", "fields: [captoin]", "fields: unknown name 'captoin'; did you mean 'caption'"),
         ("coco_val2014", "coco_vla2014", "media: unknown name 'coco_vla2014'; did you mean 'coco_val2014'"),
         ("split: test}\nsplits", "split: tset}\nsplits", "files: split: unknown name 'tset'; did you mean 'test'"),

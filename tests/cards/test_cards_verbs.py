@@ -69,7 +69,7 @@ def test_list_filters_by_role_task_and_what_is_built(home):
     assert "5.7 KB" in lines[2]
 
 
-def test_list_says_how_much_is_left_to_download(home):
+def test_list_shows_the_remaining_download(home):
     def sizes(name):
         row = next(row for row in json.loads(run("list", "--json", "--home", home)) if row["name"] == name)
         return row["download_bytes"], row["downloads_of_unknown_size"]
@@ -108,7 +108,7 @@ def test_list_stays_light(tmp_path):
 
 
 @pytest.mark.parametrize("name", card_names())
-def test_card_tells_what_is_known_and_what_is_not(name, home):
+def test_card_shows_known_and_unknown_facts(name, home):
     card = load_card(name)
     text = run("card", name, "--home", home)
     assert text.startswith(f"# {card.title}\n")
@@ -120,7 +120,7 @@ def test_card_tells_what_is_known_and_what_is_not(name, home):
     assert ("1,234" in text) == (card.stored_as == "vqav2")
 
 
-def test_card_says_how_to_build_what_is_not_there(home):
+def test_card_says_how_to_build_a_missing_dataset(home):
     assert "`ib-data build okvqa`" in run("card", "okvqa_qg", "--home", home)
 
 

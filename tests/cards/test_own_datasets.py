@@ -1,4 +1,4 @@
-"""Datasets from outside the package: found by a folder or an entry point, and then used like any other."""
+"""Datasets from outside the package: found in a folder or by an entry point, and used like any other."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "own"
 
 
-def test_every_verb_works_on_a_dataset_of_ones_own(cli, home, tmp_path: Path) -> None:
+def test_every_verb_works_on_your_own_dataset(cli, home, tmp_path: Path) -> None:
     own, source = write_folder(tmp_path / "own"), write_source(tmp_path / "source")
 
     def run(*words: object) -> str:
@@ -62,7 +62,7 @@ def test_other_processes_find_it_too(folder: Path) -> None:
     assert done.stdout.strip() == str(folder)
 
 
-def test_what_has_no_meaning_for_private_data_may_be_left_out(folder: Path) -> None:
+def test_keys_without_meaning_for_private_data_are_optional(folder: Path) -> None:
     card = find_card("birds")
     assert (card.title, card.role, card.used_split) == ("birds", "extra", "train")
     assert (card.paper, card.licence_images, card.size, card.metric) == ("not known", "not known", None, "none")
@@ -103,14 +103,14 @@ def test_a_bad_card_says_what_is_wrong(folder: Path, old: str, new: str, message
         ("media.toml", STORES.replace("birds_images", "gqa_images"), "cards/media.toml"),
     ],
 )
-def test_a_name_that_is_taken_names_both_files(folder: Path, place: str, text: str, first: str) -> None:
+def test_a_taken_name_is_an_error_with_both_files(folder: Path, place: str, text: str, first: str) -> None:
     (folder / place).write_text(text)
     with pytest.raises(IbDataError, match="is taken") as caught:
         [card_names(), mixture_names(), media_stores()]
     assert f"{first} and {folder / place} " in str(caught.value)
 
 
-def test_two_folders_of_ones_own_may_not_share_a_name(folder: Path, tmp_path: Path, monkeypatch) -> None:
+def test_two_own_folders_must_not_share_a_name(folder: Path, tmp_path: Path, monkeypatch) -> None:
     other = write_folder(tmp_path / "other")
     monkeypatch.setenv(VARIABLE, os.pathsep.join([str(folder), str(other)]))
     with pytest.raises(IbDataError, match="'birds' is taken") as caught:
@@ -121,11 +121,11 @@ def test_two_folders_of_ones_own_may_not_share_a_name(folder: Path, tmp_path: Pa
     assert find_card("birds").folder == folder
 
 
-def test_a_folder_that_is_not_there_is_named(cli, tmp_path: Path, monkeypatch) -> None:
+def test_a_missing_datasets_folder_is_named(cli, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
     done = cli("list")
     assert (done.code, str(tmp_path / "nowhere") in done.err) == (2, True)
-    with pytest.raises(IbDataError, match="nowhere is no folder"):
+    with pytest.raises(IbDataError, match="nowhere is not a folder"):
         card_names()
     done = cli("list", "--datasets", tmp_path / "gone")
     assert done.code == 2
@@ -134,13 +134,13 @@ def test_a_folder_that_is_not_there_is_named(cli, tmp_path: Path, monkeypatch) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "is missing: the builder of a dataset is beside its card"),
+        (None, "is missing; put the builder of a dataset beside its card"),
         ("rows = 3\n", "has no function `rows`"),
         ("import a_module_that_nobody_has\n", "cannot be imported (ModuleNotFoundError: No module named"),
         ("def rows(:\n", "cannot be imported (SyntaxError"),
     ],
 )
-def test_a_builder_that_cannot_be_used_is_named(folder: Path, text: str | None, message: str) -> None:
+def test_an_unusable_builder_is_named(folder: Path, text: str | None, message: str) -> None:
     (folder / "birds.py").unlink()
     if text is not None:
         (folder / "birds.py").write_text(text)
@@ -160,15 +160,16 @@ def test_loading_a_builder_adds_no_module(folder: Path) -> None:
     assert sys.modules["json"] is json
 
 
-def test_the_miniature_has_no_part_in_it_and_says_so(cli, home, folder: Path) -> None:
+def test_your_own_dataset_has_no_miniature(cli, home, folder: Path) -> None:
     done = cli("build", "birds", "--mini", "--home", home.root)
     assert (done.code, "birds has no miniature writer" in done.err) == (1, True)
 
 
-def test_without_its_files_the_build_says_which_to_bring(cli, home, folder: Path) -> None:
+def test_a_build_without_its_files_says_which_are_needed(cli, home, folder: Path) -> None:
     done = cli("build", "birds", "--home", home.root)
     assert done.code == 1
-    assert "put birds.jsonl into a folder and name it with --source" in done.err
+    assert "put birds.jsonl into a folder" in done.err
+    assert "--source" in done.err
 
 
 @pytest.mark.parametrize("kind", ["package", "module"])

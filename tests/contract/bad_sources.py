@@ -1,4 +1,4 @@
-"""The miniature's official files, changed in one place. No dataset is known here."""
+"""The miniature's official files, changed in one place. Knows no dataset by name."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Every builder before every kind of bad source: a clear error with file and row, or a counted drop; never a traceback.
+"""Every builder with every kind of bad source: a clear error with file and row, or a counted drop; never a traceback.
 
 The official files are the miniature's, each changed in one place: every key once, and others that Hypothesis chooses.
 """
@@ -199,7 +199,7 @@ def test_an_empty_split_says_so(originals: dict[tuple[str, str], Changed]) -> No
         group(changed, BUILDERS["vsr"](changed), load_card("vsr").splits["test"])
 
 
-def test_a_row_that_stands_twice_is_never_two_annotations(files: Changed) -> None:
+def test_a_duplicate_row_is_never_two_annotations(files: Changed) -> None:
     """The first row of every list, and the last; and a key of an object of rows, which JSON alone would keep once."""
     if files.dataset in POSITIONAL:
         return

@@ -1,4 +1,4 @@
-"""What holds for every builder, proven on the miniature through the command line."""
+"""The contract of every builder, tested on the miniature through the command line."""
 
 import hashlib
 import io
@@ -109,7 +109,7 @@ def test_the_json_has_no_null_and_no_empty_text(case) -> None:
         assert Sample.from_json(sample.to_json()) == sample
 
 
-def test_every_picture_and_clip_opens_and_is_what_the_sample_says(case) -> None:
+def test_every_image_and_clip_opens_and_matches_its_sample(case) -> None:
     for sample, data in samples_of(case[2]):
         if sample.media.kind == "video":
             assert frames(data).shape == (4, sample.media.height, sample.media.width, 3)
@@ -154,7 +154,7 @@ def test_keys_are_sorted_and_members_are_adjacent(case) -> None:
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_no_annotation_stands_in_two_splits(built: Home, name: str) -> None:
+def test_no_annotation_is_in_two_splits(built: Home, name: str) -> None:
     ids = [{row["id"] for row in rows_of(built.split(name, split))} for split in load_card(name).splits]
     assert len(set.union(*ids)) == sum(map(len, ids))
 

@@ -1,4 +1,4 @@
-"""The files of every split before the builder of every other: refused, named, or told here why not."""
+"""The files of every split given to the builder of every other: an error, a note, or an exception listed here."""
 
 from collections import Counter
 from dataclasses import replace
@@ -97,7 +97,7 @@ def test_one_file_of_another_split_beside_the_right_ones(all_forms: dict[Case, C
 
 
 @pytest.mark.parametrize("pair", [pair for pair, why in ACCEPTED.items() if why == WHOLE], ids=" as ".join)
-def test_a_whole_file_of_another_split_is_told_by_its_number_of_rows(
+def test_a_file_of_another_split_is_recognised_by_its_number_of_rows(
     all_forms: dict[Case, Changed], pair: tuple[str, str], capsys
 ) -> None:
     name, other = pair[0].split("/")

@@ -223,7 +223,7 @@ def test_a_page_needs_a_folder_that_is_there(vqa_home, cli, tmp_path):
         result = cli(verb, "vqav2", "--html", file, "--home", vqa_home.root)
         assert result.code == 1
         assert (
-            result.err == f"ib-data: --html {file}: there is no folder {file.parent}; make it, or name another file\n"
+            result.err == f"ib-data: --html {file}: there is no folder {file.parent}; create it, or name another file\n"
         )
         assert "is a folder; name a file in it" in cli(verb, "vqav2", "--html", "", "--home", vqa_home.root).err
 

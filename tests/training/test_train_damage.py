@@ -189,7 +189,7 @@ def test_generate_takes_the_whole_checkpoint_that_was_saved_last(cli, made: Path
     (runs / "b" / "step-000003" / "checkpoint.json").unlink()
     said = cli(*asked)
     assert said.code == 1
-    assert said.err.splitlines()[-1].endswith("name another one with --model")
+    assert said.err.splitlines()[-1].endswith("name another with --model")
 
 
 def test_generate_reads_every_checkpoint_once_where_none_is_whole(cli, made: Path, tmp_path: Path, monkeypatch) -> None:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping
 from typing import IO, Any
 
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can hold
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date in a zip file
 _UNIX = 3
 _PERMISSIONS = 0o100644
 _BLOCK_BYTES = 0xFFFF
@@ -24,7 +24,7 @@ def json_bytes(value: Any) -> bytes:
 
 
 def jsonl_bytes(rows: list[dict[str, Any]]) -> bytes:
-    """One JSON text a line."""
+    """JSON Lines: one JSON text per line."""
     return b"".join(json_bytes(row) + b"\n" for row in rows)
 
 
@@ -62,7 +62,7 @@ def _tar(members: Mapping[str, bytes]) -> bytes:
 
 
 def _gzip(data: bytes) -> bytes:
-    """`data` in the gzip format as stored blocks (RFC 1951, 3.2.4; RFC 1952), with neither a name nor a time."""
+    """`data` in the gzip format as stored blocks (RFC 1951, 3.2.4; RFC 1952), without name and time."""
     parts = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"]
     for start in range(0, max(len(data), 1), _BLOCK_BYTES):
         block = data[start : start + _BLOCK_BYTES]

@@ -32,7 +32,7 @@ def choice_question(population: Population, scene: Scene, stream: str) -> Choice
 
 
 def _choice(population: Population, scene: Scene, question: str, right: str, known: tuple[str, ...]) -> Choice:
-    """`right` among one to four other words, at a place of its own."""
+    """`right` at a random place among one to four other words."""
     number = _NUM_CHOICES[population.below(len(_NUM_CHOICES), "school.number", scene.image_id)]
     others = [word for word in known if word != right]
     turn = population.below(len(others), "school.turn", scene.image_id)

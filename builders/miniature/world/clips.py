@@ -1,6 +1,6 @@
-"""What the clips of the miniature show, and true questions about them: one shape moves or changes its colour.
+"""The contents of the miniature's clips, and true questions about them: one shape moves or changes its colour.
 
-The odd cases of real clips are among them: one of a single frame, an upright one, one that nobody asked about.
+Includes odd cases of real clips: a single frame, a portrait clip, a clip without questions.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from ib_data.keyed import keyed_bits
 
 # Dataset -> the first number of its scenes.
 _SCENES = {"msvd_qa": 16_000_000, "msrvtt_qa": 17_000_000, "ivqa": 18_000_000}
-_MIN_CLIPS, _MAX_CLIPS = 16, 1000  # a quarter of them, those of validation, has the 250 numbers that MSVD gives it
+_MIN_CLIPS, _MAX_CLIPS = 16, 1000  # validation, a quarter, has the 250 numbers of MSVD's validation split
 # Dataset -> the official number of the first clip of every split.
 _FIRST = {
     "msvd_qa": {"train": 1, "validation": 1201, "test": 1451},
@@ -46,7 +46,7 @@ def scenes(population: Population, dataset: str, number: int) -> list[Scene]:
 
 
 def questions(population: Population, dataset: str, number: int) -> list[Question]:
-    """(question, right answers with the best first) about a clip; none about one that nobody asked about."""
+    """(question, right answers, best first) about a clip; none for clips without questions."""
     first, last = _ends(population, dataset, number)
     colour: Question = (f"what color is the {first.kind} at first?", (first.colour, f"{first.colour} color"))
     count: Question = ("how many shapes are there?", ("one", "1"))
@@ -69,12 +69,12 @@ def asked(population: Population, dataset: str) -> Iterator[tuple[int, str, str]
             for place, (text, answers) in enumerate(questions(population, dataset, number)):
                 yield number, text, answers[0]
                 if turn == _UPRIGHT and place == 0:
-                    # A program made the answers: others to the same question, and half a word.
+                    # The real answers were generated: several to one question, and half a word.
                     yield from ((number, text, answer) for answer in (*answers[1:], answers[0][:-2]))
 
 
 def _ends(population: Population, dataset: str, number: int) -> tuple[Shape, Shape]:
-    """The shape of a clip as it is at first and at last."""
+    """The shape of a clip in the first and in the last frame."""
     below = population.below
     scene = population.scene(_SCENES[dataset] + number)
     colours = [colour for colour in COLOURS if colour != scene.background]
@@ -115,7 +115,7 @@ def _split(population: Population, number: int) -> str:
 
 
 def video_id(population: Population, dataset: str, number: int) -> int:
-    """The number of a clip among the official ones, which tells its split."""
+    """The official number of a clip, which identifies its split."""
     split = _split(population, number)
     return _FIRST[dataset][split] + number - numbers_of(population, split).start
 

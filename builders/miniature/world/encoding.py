@@ -1,4 +1,4 @@
-"""Scenes as a clip. One version of PyAV makes the same bytes from the same scenes; another may make others."""
+"""Scenes as a clip. The bytes depend on the scenes and the version of PyAV alone."""
 
 import io
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from ib_data.builders.miniature.world.scene import ALL_COLOURS, GRID, Scene, Sha
 JPEG_QUALITY = 90
 _STRIPE_PX = 12
 _SHADE = 14
-# Points of a shape on a circle of radius 1000 around (0, 0), y down; written out, so that no sine is rounded anew.
+# Points of a shape on a circle of radius 1000 around (0, 0), y down; written out, so that rounding never differs.
 _POINTS = {
     "square": ((-780, -780), (780, -780), (780, 780), (-780, 780)),
     "triangle": ((0, -1000), (900, 700), (-900, 700)),
@@ -34,7 +34,7 @@ def draw(scene: Scene) -> bytes:
 
 
 def draw_png(scene: Scene, *, has_alpha: bool = False) -> bytes:
-    """The PNG file of a scene, for sources of diagrams; with an alpha channel where asked for."""
+    """The PNG file of a scene, for sources of diagrams; optionally with an alpha channel."""
     out = io.BytesIO()
     (paint(scene).convert("RGBA") if has_alpha else paint(scene)).save(out, "PNG")
     return out.getvalue()

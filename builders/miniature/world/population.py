@@ -1,4 +1,4 @@
-"""Which images the miniature has, and in which official archives each of them lies.
+"""The images of the miniature, and the official archives that hold each of them.
 
 As in COCO: the archives of 2014 and 2017 hold the same images under the same ids; val2017 is a part of val2014;
 train2017 is train2014 and the rest of val2014; test2017 is a part of test2015.
@@ -47,7 +47,7 @@ class Population:
         return {image_id: number for number, image_id in enumerate(sorted(every))}
 
     def shuffled(self, store: str, stream: str) -> list[int]:
-        """The image ids of a store in no order, as official files list them."""
+        """The image ids of a store, shuffled as in official files."""
         return sorted(self.stores[store], key=lambda i: keyed_bits(self.seed, f"miniature.shuffle.{stream}", i))
 
     def scene(self, image_id: int) -> Scene:
@@ -59,14 +59,14 @@ class Population:
         return range(max(least, self.num_images))
 
     def below(self, bound: int, stream: str, *counters: int) -> int:
-        """An integer in [0, bound) of this miniature's own stream of numbers."""
+        """A random integer in [0, bound) from this miniature's own stream."""
         return keyed_below(bound, self.seed, f"miniature.{stream}", *counters)
 
     def _ids(self, total: int) -> list[int]:
-        """`total` different ids in an order without pattern; the traits of `world` take turns where there is room."""
+        """`total` different ids without a pattern; the traits of `world` take turns if there is room."""
         step = (LAST_ID - FIRST_ID) // total
         if step < 1:
-            raise ValueError(f"num_images: six digits have no room for {total} photos")
+            raise ValueError(f"num_images: six digits have no room for {total} images")
         ids = []
         for i in range(total):
             start = FIRST_ID + i * step
@@ -80,6 +80,6 @@ class Population:
 
 
 def image_link_of(store: MediaStore, image_id: int) -> str:
-    """The address of one image, which stands beside the folder of the archives."""
+    """The address of one image, beside the folder of the archives."""
     assert store.file is not None
     return f"{store.file.url.rsplit('/', 2)[0]}/{store.member(image_id)}"

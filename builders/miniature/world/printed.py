@@ -1,4 +1,4 @@
-"""Words in images, in the font that Pillow brings along: no font of this machine is ever used."""
+"""Words in images, in Pillow's own font, so that no font of the machine is used."""
 
 from functools import cache
 

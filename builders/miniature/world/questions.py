@@ -1,4 +1,4 @@
-"""Questions about a scene with one true answer, and the votes of ten annotators, of whom some err."""
+"""Questions about a scene with one true answer, and the answers of ten annotators, some of them wrong."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +60,7 @@ def _count(population: Population, scene: Scene) -> Question:
 
 
 def _exists(population: Population, scene: Scene) -> Question:
-    """Half of these are about a shape that is there."""
+    """A yes/no question about a kind of shape; for half of them the answer is yes."""
     if population.below(2, "vqa.exists", scene.image_id):
         kind = pick_shape(population, scene, "vqa.exists.kind").kind
     else:

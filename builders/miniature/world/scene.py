@@ -1,6 +1,6 @@
-"""The drawn world: scenes of coloured shapes. (seed, image id) alone decide a scene, and its facts are computed.
+"""The drawn world: scenes of coloured shapes, decided by (seed, image id) alone; facts about them are computed.
 
-A scene has one to four shapes in the cells of a 3 x 3 grid, so that "left of" and "above" are never a matter of taste.
+A scene has one to four shapes in the cells of a 3 x 3 grid, so that "left of" and "above" are unambiguous.
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
-"""Images of two boards with words on them, and what an OCR engine read there: of TextVQA and TextCaps.
+"""Images of two boards with words on them, and the OCR tokens read there, for TextVQA and TextCaps.
 
-Odd cases are among them: images in which nothing was read (an empty list, or no row at all), and a word misread.
+Includes odd cases: images without tokens (an empty list, or no row at all), and a misread word.
 """
 
 import io
@@ -88,7 +88,7 @@ def token_members(population: Population, file: SourceFile) -> dict[str, bytes]:
 
 
 def image_facts(one: Sign) -> dict[str, Any]:
-    """What the rows of both datasets say of an image."""
+    """The keys about an image that both datasets have in a row."""
     link = f"https://photos.example.org/{one.image_id}_o.jpg"
     return {
         "image_classes": ["Billboard", "Poster"],

@@ -1,4 +1,4 @@
-"""Small words for sentences about scenes, and what everybody knows about colours and shapes."""
+"""Words for sentences about scenes, and common knowledge about colours and shapes."""
 
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import Scene, Shape

@@ -1,4 +1,4 @@
-"""Zip and tar archives, read in place.
+"""Zip and tar archives, read in place without unpacking.
 
 archive    the members of an archive and their bytes
 tar_file   the member table of a tar

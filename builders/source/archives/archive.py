@@ -1,12 +1,11 @@
 """Reading zip and tar archives in place: members are streamed, nothing is unpacked to disk.
 
-`zipfile` and `tarfile` of the standard library do the parsing. Before anything is read, an archive is rejected if a
-member's name climbs out of it, or a member is a link, a device, or expands beyond reason: official archives hold none
-of these, so one that does is not the official archive.
+`zipfile` and `tarfile` do the parsing. An archive is rejected before anything is read if a member's name leads outside
+it, or if a member is a link or a device or expands too much: no official archive has any of these.
 
-The first read of a packed tar unpacks all of it once in each process, to list its members. After that those of a
-tar.gz are read in any order (see `unpacking`): out of order, each costs the unpacking of some 60 kB up to 128 MB, of
-1.5 MB at 4.4 GB, and never of all that is before it.
+The first read of a compressed tar unpacks it once per process, to list its members. Later reads of a tar.gz work in any
+order (see `unpacking`): a read out of order unpacks about 60 kB for archives up to 128 MB and 1.5 MB at 4.4 GB, never
+everything before the member.
 """
 
 import errno
@@ -31,8 +30,8 @@ _ZIP = b"PK\x03\x04"
 class Archive:
     """A zip or tar file at `path`, read for `dataset` (named in errors).
 
-    Names of members are those that the archive writes, with `/` between folders and without `.` and empty parts: what
-    it calls `./a/b.jpg` or `a\\b.jpg` is `a/b.jpg`. Any of them finds the member.
+    Member names are normalised to `/` between folders, without `.` and empty parts: `./a/b.jpg` and `a\\b.jpg` become
+    `a/b.jpg`. Each of these spellings finds the member.
     """
 
     def __init__(self, path: Path, dataset: str) -> None:
@@ -46,14 +45,14 @@ class Archive:
 
     @cached_property
     def members(self) -> dict[str, int]:
-        """Size in bytes of every file in the archive, by member name; DataError if the archive is not sound."""
+        """Size in bytes of every file in the archive, by member name; DataError for a damaged or unsafe archive."""
         if self._is_zip:
             return {name: info.file_size for name, info in self._infos.items()}
         return {name: member.num_bytes for name, member in self._tar_files.items()}
 
     @contextmanager
     def open(self, member: str) -> Iterator[IO[bytes]]:
-        """A stream of one member's bytes; DataError where it is missing, and from `read` where it is damaged."""
+        """A stream of one member's bytes; DataError if it is missing, or from `read` if it is damaged."""
         name = self._find(member)
         with self._faults(name):
             source = self._zip.open(self._infos[name]) if self._is_zip else _Slice(self._tar, self._tar_files[name])
@@ -70,7 +69,7 @@ class Archive:
                 return stream.read()
 
     def checksum(self, member: str) -> int:
-        """The CRC-32 of a member. A zip's directory holds it; of a plain tar the member is read."""
+        """The CRC-32 of a member: from the directory of a zip; in a plain tar, computed from its bytes."""
         name = self._find(member)
         if self._is_zip:
             return self._infos[name].CRC
@@ -81,15 +80,15 @@ class Archive:
         return found.crc32
 
     def version(self, member: str) -> str:
-        """Size and CRC-32 of a member: what tells that it was exchanged for another one."""
+        """Size and CRC-32 of a member, to detect a change."""
         name = self._find(member)
         return f"{self.members[name]} {self.checksum(name)}"
 
     def _find(self, member: str) -> str:
-        """The name of a member that is there, however it is written."""
+        """The normalised name of an existing member; DataError if it is missing."""
         name = member if member in self.members else _plain(member)
         if name not in self.members:
-            first = f", the first {next(iter(self.members))!r}" if self.members else ""
+            first = f", first {next(iter(self.members))!r}" if self.members else ""
             problem = f"holds no member {member!r} (it holds {len(self.members):,} files{first})"
             raise self._error(problem, "is it an archive of another dataset? Put the official one there instead")
         return name
@@ -111,7 +110,7 @@ class Archive:
 
     @cached_property
     def _infos(self) -> dict[str, zipfile.ZipInfo]:
-        """The files of a zip, by their plain names."""
+        """The files of a zip, by normalised name."""
         infos: dict[str, zipfile.ZipInfo] = {}
         with self._faults():
             for info in self._zip.infolist():
@@ -134,7 +133,7 @@ class Archive:
 
     @cached_property
     def _tar_files(self) -> dict[str, TarMember]:
-        """The files of a tar, by their plain names."""
+        """The files of a tar, by normalised name."""
         files: dict[str, TarMember] = {}
         with self._faults():
             stream, num_packed = self._tar, self.path.stat().st_size
@@ -156,7 +155,7 @@ class Archive:
         return one.crc32 == other.crc32
 
     def _checked(self, written: str, is_link: bool) -> str:
-        """The plain name of a member; DataError where it climbs out of the archive or is no file."""
+        """The normalised name of a member; DataError if it leads outside the archive or is not a file."""
         parts = written.replace("\\", "/").split("/")
         if ".." in parts or (written and not parts[0]) or parts[0].endswith(":"):
             raise self._error(f"member {written!r} climbs out of the archive")
@@ -172,11 +171,11 @@ class Archive:
     def _twice(self, one: str, other: str) -> DataError:
         if one == other:
             return self._error(f"holds member {one!r} twice, with different bytes")
-        return self._error(f"members {one!r} and {other!r} have one name and different bytes")
+        return self._error(f"members {one!r} and {other!r} have the same name but different bytes")
 
     @contextmanager
     def _faults(self, member: str | None = None) -> Iterator[None]:
-        """Makes a DataError of whatever reading an archive raises: the parsers' errors have no common class."""
+        """Turn any error while reading an archive into a DataError: the parsers' errors have no common class."""
         what = f"member {member!r} " if member is not None else ""
         try:
             yield
@@ -185,11 +184,11 @@ class Archive:
         except SizeBombError as error:
             raise self._error(f"{what}{error}") from error
         except OSError as error:
-            if error.errno in (None, errno.EINVAL):  # the parsers': a position before the start of the file
+            if error.errno in (None, errno.EINVAL):  # from a parser: a position before the start of the file
                 raise self._error(f"{what}is damaged or cut short ({error})") from error
-            remedy = "free some space there, or name another folder in TMPDIR" if error.errno == errno.ENOSPC else None
+            remedy = "free some space there, or set TMPDIR to another folder" if error.errno == errno.ENOSPC else None
             problem = f"{what}cannot be read ({error.strerror}{f': {error.filename}' if error.filename else ''})"
-            raise self._error(problem, remedy or "is it there, a file, and open to this user?") from error
+            raise self._error(problem, remedy or "does the file exist, and may this user read it?") from error
         except Exception as error:
             reason = str(error) or type(error).__name__
             raise self._error(f"{what}is damaged or cut short ({reason})") from error
@@ -199,7 +198,7 @@ class Archive:
 
 
 def open_archive(path: Path, dataset: str) -> Archive:
-    """An open archive, kept while the file is the same: one with the 82,783 members of train2014.zip opens in 0.5 s."""
+    """An open archive, cached while the file is unchanged: train2014.zip with 82,783 members opens in 0.5 s."""
     return _kept(path, dataset, FileState.at(path))
 
 
@@ -209,7 +208,7 @@ def _kept(path: Path, dataset: str, _state: FileState) -> Archive:
 
 
 class _Slice(io.RawIOBase):
-    """The bytes of one member of a tar; EOFError where the archive ends before them."""
+    """The bytes of one member of a tar; EOFError if the archive ends too early."""
 
     def __init__(self, stream: IO[bytes], member: TarMember) -> None:
         self._stream, self._at, self._left = stream, member.offset, member.num_bytes
@@ -257,11 +256,11 @@ class _Guarded(io.RawIOBase):
 
 
 def _plain(name: str) -> str:
-    """A member's name with `/` between its parts, and none of them empty or a dot."""
+    """A member's name with `/` between its parts, without empty parts and dots."""
     if (
         not any(odd in name for odd in ("\\", "//", "./"))
         and not name.startswith("/")
         and not name.endswith(("/", "."))
     ):
-        return name  # as all but a few are
+        return name  # the usual case
     return "/".join(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))

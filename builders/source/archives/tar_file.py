@@ -1,8 +1,8 @@
-"""The members of a tar and where their bytes are, also of archives from odd programs and of damaged ones.
+"""The members of a tar and the positions of their bytes.
 
-`tarfile` parses the headers. Beyond what it does: a header that is damaged or cut off is an error, where `tarfile`
-takes it for the end of the archive; what was joined by `cat a.tar b.tar` is read beyond the first end mark; and no
-header makes it read without limit or for ever.
+`tarfile` parses the headers. This adds three things: a damaged or cut header is an error, where `tarfile` sees the end
+of the archive; archives joined by `cat a.tar b.tar` are read beyond the first end mark; and no header can cause
+unlimited reading.
 """
 
 import multiprocessing
@@ -15,13 +15,13 @@ from typing import IO
 from ib_data.builders.source.archives.unpacking import check_expansion
 from ib_data.console import note
 
-MAX_HEADER_BYTES = 16 * 1024**2  # of one long name or one list of pax fields
+MAX_HEADER_BYTES = 16 * 1024**2  # for one long name or one list of pax fields
 _PIECE_BYTES = 1024**2
 
 
 @dataclass(slots=True)
 class TarMember:
-    """One member: its name as written, and where its bytes are. `crc32` is None until it is computed."""
+    """One member: its original name, and the position of its bytes. `crc32` is None until it is computed."""
 
     name: str
     is_file: bool
@@ -32,7 +32,7 @@ class TarMember:
 
 
 class _Headers:
-    """The stream as `tarfile` may read it."""
+    """A stream that limits how much `tarfile` reads at once."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
@@ -46,10 +46,10 @@ class _Headers:
 
 
 def tar_members(stream: IO[bytes], what: str, num_packed: int, *, is_packed: bool) -> Iterator[TarMember]:
-    """All members in the order of the archive; `what` names it in notes, `num_packed` is the size of its file.
+    """All members in archive order; `what` names the archive in notes, `num_packed` is the size of its file.
 
-    Where the stream unpacks (`is_packed`), its bytes pass by anyway: the CRC-32 of every member is computed, and the
-    checksums of the packing are compared. Raises SizeBombError, and what `tarfile` and the unpacking raise.
+    With `is_packed` the stream is being unpacked, so the CRC-32 of every member is computed on the way and the
+    checksums of the compression are verified. Raises SizeBombError, and errors of `tarfile` and of the unpacking.
     """
     start: int | None = 0
     while start is not None:
@@ -68,7 +68,7 @@ def tar_members(stream: IO[bytes], what: str, num_packed: int, *, is_packed: boo
                 member.crc32 = crc32_of(stream, member)
             yield member
         if is_empty and start:
-            _note(f"{what}: what follows its end mark, from byte {start:,} on, is no tar archive and is not read")
+            _note(f"{what}: the bytes after its end mark, from byte {start:,}, are not a tar archive and are not read")
             return
         start = _next_start(stream, tar.offset, what, num_packed)
 
@@ -87,9 +87,9 @@ def crc32_of(stream: IO[bytes], member: TarMember) -> int:
 
 
 def _next_start(stream: IO[bytes], position: int, what: str, num_packed: int) -> int | None:
-    """Where another tar begins behind the end mark at `position`; None where nothing follows.
+    """The start of another tar after the end mark at `position`; None if nothing follows.
 
-    Raises tarfile.ReadError where there is no end mark but something else.
+    Raises tarfile.ReadError if there is something else instead of an end mark.
     """
     stream.seek(position)
     begin = position
@@ -98,15 +98,15 @@ def _next_start(stream: IO[bytes], position: int, what: str, num_packed: int) ->
         if rest:
             found = begin + (len(piece) - len(rest)) // tarfile.BLOCKSIZE * tarfile.BLOCKSIZE
             if found == position:
-                raise tarfile.ReadError(f"no member's header at byte {position:,}")
+                raise tarfile.ReadError(f"no member header at byte {position:,}")
             return found
         begin += len(piece)
         check_expansion(num_packed, begin)
     if begin == position and position:
-        _note(f"{what}: ends without an end mark; it may be cut short")
+        _note(f"{what}: has no end mark; it may be cut short")
     return None
 
 
 def _note(text: str) -> None:
-    if multiprocessing.parent_process() is None:  # the workers of a build would say it again
+    if multiprocessing.parent_process() is None:  # the workers of a build would repeat it
         note(text)

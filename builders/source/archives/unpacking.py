@@ -1,4 +1,4 @@
-"""The unpacked bytes of a compressed file as a stream that can be read from any position, without a copy on disk."""
+"""A compressed file as a seekable stream of its unpacked bytes; for gzip without a copy on disk."""
 
 import bz2
 import io
@@ -12,11 +12,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
-# Annotation JSON shrinks 5 to 20 times; zeros shrink 1,000 times. Small files may shrink as they like.
+# Annotation JSON compresses 5 to 20 times, zeros 1,000 times. Small files are not limited.
 MAX_EXPANSION = 200
 EXPANSION_FREE_BYTES = 64 * 1024**2
-# gzip: zlib's state (some 40 kB) is kept at so many positions at most, first this far apart. When there are more, every
-# other one is dropped: 4.4 GB have them 3 MB apart, and a read out of order unpacks half of that.
+# gzip: zlib's state (some 40 kB) is saved at up to MAX_POINTS positions. When there are more, every other one is
+# dropped: at 4.4 GB they are 3 MB apart, and a read out of order unpacks half of that.
 MAX_POINTS = 2048
 _SPACING_BYTES = 64 * 1024
 _PACKED_BYTES = 16 * 1024  # zlib expands at most 1,032 times: 16 MB from one piece
@@ -25,17 +25,17 @@ _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
 
 
 class SizeBombError(Exception):
-    """A file that expands beyond reason; the message says how far."""
+    """A file expands too much; the message says how much."""
 
 
 def check_expansion(packed: int, expanded: int) -> None:
-    """Raise SizeBombError where `packed` bytes became `expanded`, and no honest file shrinks like that."""
+    """Raise SizeBombError if `packed` bytes expand to `expanded`, more than any honest file."""
     if expanded > EXPANSION_FREE_BYTES and expanded > MAX_EXPANSION * max(packed, 1):
-        raise SizeBombError(f"expands {packed:,} bytes to {expanded:,}: refused as a size bomb")
+        raise SizeBombError(f"expands {packed:,} bytes to {expanded:,}: rejected as a size bomb")
 
 
 def open_unpacked(path: Path) -> tuple[IO[bytes], bool]:
-    """(the bytes in `path`, unpacked and seekable; whether they were packed), by the first bytes of the file."""
+    """(seekable stream of the unpacked bytes, whether the file is compressed), decided by its first bytes."""
     with path.open("rb") as file:
         start = file.read(6)
     if start.startswith(_GZIP):
@@ -48,9 +48,9 @@ def open_unpacked(path: Path) -> tuple[IO[bytes], bool]:
 
 
 def _unpacked(path: Path, opener: Callable[[Path], Any]) -> IO[bytes]:
-    """An unnamed copy, on disk where it is large: neither bzip2 nor xz can continue from a position in the middle.
+    """An unpacked temporary copy, on disk if it is large: bzip2 and xz cannot resume in the middle.
 
-    Raises OSError where the disk of temporary files has no room for it.
+    Raises OSError if the disk of temporary files is full.
     """
     packed, expanded = path.stat().st_size, 0
     with ExitStack() as failing:
@@ -66,15 +66,15 @@ def _unpacked(path: Path, opener: Callable[[Path], Any]) -> IO[bytes]:
 
 
 class GzipReader(io.RawIOBase):
-    """The bytes in a gzip file, at any position: zlib's state is kept at some positions of the first pass.
+    """A seekable gzip reader that saves zlib's state at some positions of the first pass.
 
-    Reading to the end compares the checksums; zlib.error and EOFError where the file is damaged or cut short.
+    Reading to the end verifies the checksums; zlib.error and EOFError for a damaged or cut file.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb", buffering=0)
         self._positions: list[int] = [0]
-        self._states: list[tuple[int, Any]] = [(0, _engine())]  # where in the file to continue, and with what
+        self._states: list[tuple[int, Any]] = [(0, _engine())]  # (position in the file, zlib state)
         self._spacing = _SPACING_BYTES
         self._position = 0
         self._is_at_end = False
@@ -90,13 +90,13 @@ class GzipReader(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """The position among the unpacked bytes."""
+        """The position in the unpacked bytes."""
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position; the next read unpacks what is before it."""
+        """Set the position; the next read unpacks up to it."""
         if whence == os.SEEK_END:
-            raise io.UnsupportedOperation("the end of a gzip file is known once it is read")
+            raise io.UnsupportedOperation("the end of a gzip file is unknown until it is read")
         position = offset + (self._position if whence == os.SEEK_CUR else 0)
         if position < 0:
             raise ValueError(f"a position before the start: {position}")
@@ -104,7 +104,7 @@ class GzipReader(io.RawIOBase):
         return position
 
     def readinto(self, buffer: Any) -> int:
-        """Some bytes from the position on; 0 at the end."""
+        """Some bytes from the position; 0 at the end."""
         self._go_to_position()
         start = self._position - self._piece_at
         found = self._piece[start : start + len(buffer)]
@@ -118,7 +118,7 @@ class GzipReader(io.RawIOBase):
         super().close()
 
     def _go_to_position(self) -> None:
-        """Make the current piece the one that holds the position, or the last one of the file."""
+        """Unpack the piece that contains the position, or the last piece of the file."""
         nearest = bisect_right(self._positions, self._position) - 1
         is_behind = self._position < self._piece_at
         if is_behind or self._positions[nearest] > self._piece_at + len(self._piece):
@@ -141,7 +141,7 @@ class GzipReader(io.RawIOBase):
         self._keep_state()
 
     def _next_member(self) -> bool:
-        """Begin the gzip file that follows this one in the same file, as `cat` joins them; zeros may be between."""
+        """Start the next gzip member in the file, as joined by `cat`; zeros may be between them."""
         while packed := os.pread(self._file.fileno(), _PACKED_BYTES, self._packed_at):
             rest = packed.lstrip(b"\0")
             self._packed_at += len(packed) - len(rest)

@@ -1,4 +1,4 @@
-"""A file that has arrived: whether it is what its card, or its first download, says."""
+"""Verifying a fetched file against its card, or against its first download."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What a file that arrived from `address` must be, to be kept at `target`: as its card says, or as pinned there."""
+    """The expected size and checksum of a file fetched from `address` for `target`, from its card or pinned there."""
 
     file: SourceFile
     dataset: str
@@ -29,17 +29,17 @@ class Arrival:
 
     @property
     def is_known(self) -> bool:
-        """Whether size or checksum will tell that the file is whole."""
+        """Whether a known size or checksum can prove that the file is complete."""
         return bool(self.sha256 or self._pinned or (self.is_official and (self.file.num_bytes or self.file.md5)))
 
     @property
     def _pinned(self) -> str | None:
-        """The checksum of the first download, where the official one is not known."""
+        """The checksum of the first download, if the official one is unknown."""
         record = ChecksumRecord.of(self.target) if self.is_official and not self.sha256 else None
         return record.pinned if record else None
 
     def verified(self, part: Path) -> str:
-        """The checksum of `part`; where it is not the file that is expected, it is deleted and DataError raised."""
+        """The checksum of `part`. Deletes it and raises DataError if it is not the expected file."""
         digest, num_bytes = sha256_of(part), part.stat().st_size
         checks: list[tuple[str, object, object, str]] = [("sha256", self.sha256, digest, self._not_official)]
         if self.is_official:
@@ -52,7 +52,7 @@ class Arrival:
         if wrong or (not self.is_known and (is_page or not num_bytes)):
             part.unlink()
             validator_of(part).unlink(missing_ok=True)
-            problem = f"{wrong[0]} expected {wrong[1]}, found {wrong[2]}" if wrong else "this is not the file"
+            problem = f"{wrong[0]} expected {wrong[1]}, found {wrong[2]}" if wrong else "this is another file"
             kind = "a web page, perhaps one that asks to sign in" if is_page else "" if num_bytes else "an empty file"
             problem += f" (the host sent {kind})" if kind else ""
             remedy = wrong[3] if wrong and not kind else self._not_official
@@ -62,16 +62,16 @@ class Arrival:
     @property
     def _not_official(self) -> str:
         return (
-            f"what arrived was deleted, {self._at_hand}; the host changed the file or the transfer was altered: try "
+            f"the fetched file was deleted, {self._at_hand}; the host changed the file or the transfer failed: try "
             "again, or put the official file into a folder and name it with --source"
         )
 
     @property
     def _changed(self) -> str:
         return (
-            f"the host sends another file than was fetched here first; what arrived was deleted, {self._at_hand}. To "
-            f"take the new file, delete {beside(self.target, '.sha256')} and run the same command again; to keep the "
-            f"old one, put it back at {self.target}"
+            f"the host now sends another file than at the first download; it was deleted, {self._at_hand}. To use the "
+            f"new file, delete {beside(self.target, '.sha256')} and run the same command again; to keep the old one, "
+            f"put it back at {self.target}"
         )
 
     @property

@@ -1,4 +1,4 @@
-"""What is kept beside a fetched file of its checksum, so that it is hashed once and pinned by its first download."""
+"""The checksum beside a fetched file, so that it is hashed once and pinned by its first download."""
 
 import re
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from ib_data.replacing import replacing
 
 @dataclass(frozen=True, slots=True)
 class ChecksumRecord:
-    """`NAME.sha256`: checksum, size and time of a file, so that 13 GB are hashed once and a changed file again.
+    """`NAME.sha256`: checksum, size and time of a file, so that 13 GB are hashed once, and again only after a change.
 
-    `pinned` is the checksum of what was fetched. A file that was changed since has another one, `current`, which the
-    record then holds behind its time.
+    `pinned` is the checksum as fetched, `current` the checksum now. They differ if the file was changed since; then the
+    record has `current` after the time.
     """
 
     pinned: str
@@ -22,7 +22,7 @@ class ChecksumRecord:
 
     @classmethod
     def of(cls, target: Path) -> "ChecksumRecord | None":
-        """The record of a file, None where there is none or a damaged one."""
+        """The record of a file; None if it is missing or damaged."""
         try:
             words = beside(target, ".sha256").read_bytes().decode("ascii").split()
         except (FileNotFoundError, UnicodeDecodeError):
@@ -33,7 +33,7 @@ class ChecksumRecord:
 
     @classmethod
     def write(cls, target: Path, digest: str, pinned: str | None = None) -> "ChecksumRecord":
-        """Record the checksum of a file as it is now; it is pinned where none was before."""
+        """Record the current checksum of a file; without `pinned` it becomes the pinned one."""
         record = cls(pinned or digest, str(FileState.at(target)), digest)
         words = [record.pinned, record.state, *([digest] if digest != record.pinned else [])]
         with replacing(beside(target, ".sha256")) as part:
@@ -41,7 +41,7 @@ class ChecksumRecord:
         return record
 
     def is_current(self, target: Path) -> bool:
-        """Whether the file is the recorded one, by its size and time."""
+        """Whether the file is unchanged since it was recorded, by size and time."""
         return self.state == str(FileState.at(target))
 
 

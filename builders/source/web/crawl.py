@@ -1,18 +1,16 @@
-"""Fetching single images by their URLs, many at a time: politely, with ceilings, and never twice.
+"""Fetching single images by URL, many at a time: politely, with limits, and never twice.
 
-img2dataset 1.47 was read first; it is not used, for these reasons. It counts images by their place in a list and writes
-shards of its own, 10,000 at a time; a killed run begins an unfinished shard again. What is needed here are the bytes
-of a URL, whichever list names it, and after a kill to continue at the very next one. It reads a body with one `read()`:
-no ceiling on size, and none on time but the pause between two packets. It asks one host with all its threads (256),
-keeps errors as free texts, and requires OpenCV, albumentations, pandas, wandb and webdataset below 0.3 (we test with
-1.0).
-Taken from it: one row a URL with its status, and the refusal in `X-Robots-Tag`. Like it, this reads no robots.txt.
+Why not img2dataset 1.47: it identifies images by their place in a list and writes its own shards of 10,000, so that a
+killed run starts an unfinished shard again; here we need the bytes of a URL, whichever list names it, and to resume at
+the next one. It reads a body with one `read()`, without a limit on size or on total time. It may ask one host with all
+256 threads, stores errors as free text, and requires OpenCV, albumentations, pandas, wandb and webdataset below 0.3 (we
+test with 1.0). Taken from it: one status row per URL, and respect for `X-Robots-Tag`. Neither reads robots.txt.
 
-Every URL ends as a file under `downloads/crawled`, or as a line of `status.tsv` there; both are kept, so that what a
-host has said is asked once. Delete `status.tsv` to ask it again. A body that was cut off or too slow, and the silence
-of a host, may be of the moment: such a URL is dropped with that reason, and asked again by later runs until it has
-failed on three days. "Come back later" and the silence of a host that has answered before are neither: the run ends in
-an error that says so, and the next one asks again. What a mirror lacks is not recorded at all.
+Every URL ends as a file under `downloads/crawled` or as a line of `status.tsv` there, so that it is asked only once.
+Delete `status.tsv` to ask failed ones again. A body that was cut off or too slow, and a silent host, may be temporary:
+the URL is dropped with that reason, and later runs ask again until it has failed on three days. "Come back later", and
+silence of a host that has answered before, end the run in an error, and the next run asks again. Files missing on a
+mirror are not recorded.
 """
 
 from collections.abc import Iterable
@@ -33,9 +31,9 @@ from ib_data.errors import IbDataError, one_line
 def crawl(urls: Iterable[str], kind: str, fetcher: Fetcher, allow_missing: bool = False) -> dict[str, Path | str]:
     """The file of every URL, or the reason why there is none (one of `crawl_record.REASONS`).
 
-    IbDataError when URLs are to be asked again later; what has arrived is kept, and the next call continues from there.
-    With `allow_missing` those URLs are simply not in the result, and nothing is recorded of them.
-    IbDataError too when the mirror cannot tell two of them apart.
+    Raises IbDataError if URLs must be asked again later; finished ones are kept, and the next call continues. With
+    `allow_missing` those URLs are left out of the result and not recorded. Raises IbDataError, too, if a mirror has the
+    same place for two URLs.
     """
     urls = set(urls)
     record = Record(fetcher.downloads / "crawled")
@@ -47,7 +45,7 @@ def crawl(urls: Iterable[str], kind: str, fetcher: Fetcher, allow_missing: bool 
             left.append(url)
         else:
             known[url] = found
-    left.sort(key=digest_of)  # in an order that mixes the hosts
+    left.sort(key=digest_of)  # mixes the hosts
     if left and fetcher.mirror is not None:
         _check_places(urls)
     run = CrawlThreads(left, kind, fetcher, record)
@@ -62,7 +60,7 @@ def crawl(urls: Iterable[str], kind: str, fetcher: Fetcher, allow_missing: bool 
 
 
 def _check_places(urls: Iterable[str]) -> None:
-    """IbDataError where two URLs differ in the query only: a mirror has one file for both."""
+    """Raise IbDataError if two URLs differ only in the query: a mirror has one file for both."""
     queries: dict[str, tuple[str, str]] = {}
     for url in sorted(urls):
         try:
@@ -72,5 +70,5 @@ def _check_places(urls: Iterable[str]) -> None:
         first, other = queries.setdefault(place, (url, query))
         if other != query:
             both = without_user(f"{first} from {url}")
-            problem = f"{place}: a mirror keeps one file there, and cannot tell {both}"
+            problem = f"{place}: a mirror has one file there, and cannot distinguish {both}"
             raise IbDataError(one_line(f"{problem}; build without --mirror"))

@@ -1,4 +1,4 @@
-"""What became of every URL that was ever crawled: the folder `downloads/crawled`, and what is written into it when."""
+"""The results of all crawled URLs, in the folder `downloads/crawled`, and the rules for recording them."""
 
 import datetime
 import hashlib
@@ -17,28 +17,28 @@ from ib_data.replacing import replacing
 NOT_AN_IMAGE, TOO_SMALL = "not an image", "too small"
 REASONS = (DEAD, NOT_AN_IMAGE, TOO_SMALL, TOO_LARGE, TOO_SLOW, REFUSED, CUT)
 OF_THE_MOMENT = (CUT, TOO_SLOW)
-LAST_DAY = 3  # on which a URL must have failed for a reason of the moment, to be asked no more
-STRIKES = 20  # so many URLs without a verdict, and none with one between, and a server is asked no more in this run
-OUTAGE = 100  # after so many in a row, of whatever servers, see whether the network is there at all
+LAST_DAY = 3  # a URL that failed for a temporary reason on this many days is not asked again
+STRIKES = 20  # after this many URLs in a row without a verdict, a server is not asked again in this run
+OUTAGE = 100  # after this many in a row, of any servers, check whether the network is up
 _DIGEST = re.compile("[0-9a-f]{64}")
-_WITNESSES = 3  # URLs that answered, to be asked again for that
+_WITNESSES = 3  # URLs that answered, to be asked again for that check
 
 
 def digest_of(url: str) -> str:
-    """The SHA-256 of a URL, in hex: its name here."""
+    """The SHA-256 of a URL, in hex: its key in the record."""
     return hashlib.sha256(url.encode()).hexdigest()
 
 
 def today() -> str:
-    """The day, as it is written into the record."""
+    """Today's date, as in the record."""
     return datetime.date.today().isoformat()
 
 
 class Record:
-    """What became of every URL asked so far: files by the SHA-256 of their URL, and one line a failure.
+    """The results of all URLs so far: files by the SHA-256 of their URL, and one line per failure.
 
-    A line is DIGEST, tab, REASON; with a tab and a DAY behind it the URL failed on that day, and counts as failed for
-    good when it did so on LAST_DAY of them.
+    A line is DIGEST, tab, REASON. A temporary failure adds a tab and the DAY; failures on LAST_DAY different days are
+    final.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,38 +62,40 @@ class Record:
         self.failed[digest] = reason
 
     def path(self, digest: str) -> Path:
-        """Where the bytes of a URL are: 4,096 folders, of some 3,000 files each for 14 million URLs."""
+        """The file for a URL: 4,096 folders, of some 3,000 files each for 14 million URLs."""
         return self.folder / digest[:3] / digest[3:]
 
     def known(self, url: str) -> Path | str | None:
-        """The file of a URL, or the reason why there is none; None where it was not asked yet."""
+        """The file of a URL, or the reason why there is none; None if it has no final result yet."""
         digest = digest_of(url)
         path = self.path(digest)
         return path if _is_whole(path) else self.failed.get(bytes.fromhex(digest))
 
     def add(self, url: str, reason: str, *, for_good: bool) -> None:
-        """Note why a URL has no file, and whether it is not to be asked again."""
+        """Record why a URL has no file; `for_good`: it is never asked again."""
         with self.log.open("a", encoding="ascii") as log:
             log.write(f"{digest_of(url)}\t{reason}\n" if for_good else f"{digest_of(url)}\t{reason}\t{today()}\n")
 
     def add_server(self, server: str) -> None:
-        """Note that a server has answered."""
+        """Record that a server has answered."""
         if server not in self.servers:
             self.servers.add(server)
             with self.servers_log.open("a", encoding="utf-8", errors="replace") as log:
                 log.write(f"{server}\n")
 
     def keep(self, url: str, data: bytes) -> Path:
-        """Write the bytes of a URL; one rename makes them its file."""
+        """Write the bytes of a URL to its file, atomically."""
         path = self.path(digest_of(url))
         path.parent.mkdir(exist_ok=True)
-        with replacing(path, sync=False) as part:  # millions of files; an empty one counts as none
+        with replacing(
+            path, sync=False
+        ) as part:  # no sync: there are millions of files, and empty ones count as missing
             part.write_bytes(data)
         return path
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a log, to which lines are added; one that a kill has cut short is ended first."""
+    """The lines of a log. First ends a last line that a kill cut short, so that lines can be appended."""
     if not path.exists():
         return []
     data = path.read_bytes()
@@ -104,7 +106,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a file is there; a power loss may leave an empty one."""
+    """Whether a file exists and is not empty, as a power loss may leave it."""
     try:
         status = path.stat()
     except OSError:
@@ -113,12 +115,12 @@ def _is_whole(path: Path) -> bool:
 
 
 class Verdicts:
-    """Tells a dead server from one that is silent for now, and from a dead network; fills `known` and the record.
+    """Distinguishes dead servers, temporarily silent servers and a dead network; fills `known` and the record.
 
-    What gives no answer is a dead link only if its server never answered, and another one answers afterwards; that, and
-    what is of the moment, is asked again by later runs. All else without a verdict is to be asked again, and not
-    recorded. `answered` are the servers that answered so far;
-    `address` says where a URL is asked, `has_answer` whether an address gives an answer now.
+    A URL without an answer is a dead link only if its server never answered and another server answers afterwards.
+    Such dead links and temporary failures are asked again by later runs. All other URLs without a verdict are asked
+    again and not recorded. `answered`: servers that answered so far; `address` maps a URL to the address to ask;
+    `has_answer` tells whether an address answers now.
     """
 
     def __init__(
@@ -131,7 +133,7 @@ class Verdicts:
     ) -> None:
         self.record, self.known, self.answered = record, known, answered
         self.address, self.has_answer = address, has_answer
-        self.resting: set[str] = set()  # servers to be asked no more in this run
+        self.resting: set[str] = set()  # servers not to be asked again in this run
         self.silent: list[str] = []
         self.silent_servers: list[str] = []
         self.again: list[str] = []
@@ -144,7 +146,7 @@ class Verdicts:
                 self.witnesses.append(url)
 
     def take(self, url: str, result: Path | str | Unsettled, num_left: int) -> None:
-        """Note one result, with `num_left` URLs to come; IbDataError when nothing answers any more."""
+        """Record one result, with `num_left` URLs to come; IbDataError if the network is down."""
         if isinstance(result, Unsettled):
             self._put_aside(url, result)
             if self.num_in_a_row >= OUTAGE:
@@ -159,14 +161,14 @@ class Verdicts:
             self._note(url, result, for_good=result not in OF_THE_MOMENT)
 
     def close(self, allow_missing: bool) -> None:
-        """Settle what is left; IbDataError where URLs are to be asked again, unless they may be missing."""
+        """Decide the open URLs; IbDataError if some must be asked again, unless `allow_missing`."""
         if self.silent and self._is_network_there():
             self._settle()
         if (self.silent or self.again) and not allow_missing:
             raise self._again_later(0)
         if num := self.num_of_the_moment:
             what = f"{num:,} URL{' was' if num == 1 else 's were'} cut off, too slow or without an answer"
-            note(f"{what}: left out now, and asked again by the next build")
+            note(f"{what}: left out now; the next build asks again")
 
     def _put_aside(self, url: str, result: Unsettled) -> None:
         if result.is_silent and result.server not in self.answered:
@@ -177,7 +179,7 @@ class Verdicts:
         if result.was_asked:
             self.num_in_a_row += 1
             self.strikes[result.server] += 1
-            # Silence with no answer of anybody else in between says nothing of the server.
+            # Silence says nothing about this server while no other server answers either.
             is_its_own = not result.is_silent or self.num_in_a_row < STRIKES
             if is_its_own and self.strikes[result.server] >= STRIKES:
                 self.resting.add(result.server)
@@ -185,7 +187,7 @@ class Verdicts:
     def _hear(self, url: str) -> None:
         server = server_of(self.address(url))
         self.answered.add(server)
-        if self.address(url) == url:  # a mirror comes and goes, and has no other beside it that could answer
+        if self.address(url) == url:  # not a mirror, which says nothing about the server itself
             self.record.add_server(server)
         self.strikes.pop(server, None)
         self.witnesses.append(url)
@@ -195,7 +197,7 @@ class Verdicts:
         return any(self.has_answer(self.address(url)) for url in self.witnesses)
 
     def _settle(self) -> None:
-        """What was silent before an answer came is dead, but for servers that are known to live."""
+        """Mark URLs of silent servers as dead, now that another server answered, unless they ever worked."""
         self.num_in_a_row = 0
         for url, server in zip(self.silent, self.silent_servers, strict=True):
             if server in self.answered:
@@ -208,16 +210,16 @@ class Verdicts:
     def _note(self, url: str, result: Path | str, *, for_good: bool = True) -> None:
         self.known[url] = result
         self.num_of_the_moment += not for_good
-        if isinstance(result, str) and self.address(url) == url:  # what a mirror lacks the host may have
+        if isinstance(result, str) and self.address(url) == url:  # not from a mirror: the host may have what it lacks
             self.record.add(url, result, for_good=for_good)
 
     def _again_later(self, num_left: int) -> IbDataError:
         waiting = [*self.again, *self.silent]
         num = len(waiting) + num_left
-        count = f"{num} URL{' is' if num == 1 else 's are'} to be asked again later, last {without_user(waiting[-1])}"
+        count = f"{num} URL{'' if num == 1 else 's'} must be asked again later, last {without_user(waiting[-1])}"
         why = "the network is down, or hosts want fewer requests"
         remedy = (
-            "run the same command again later, it continues from what is there; or leave them out, counted, with "
-            "--allow-missing, or build fewer with --limit"
+            "run the same command again later to continue; or drop them, counted, with --allow-missing, or build fewer "
+            "with --limit"
         )
         return IbDataError(one_line(f"{count}: {why}; {remedy}"))

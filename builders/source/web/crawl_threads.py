@@ -1,4 +1,4 @@
-"""The threads of a crawl: they take URLs in turn, never many of one host at a time, and give up what hangs."""
+"""The threads of a crawl: they take URLs in turn, limit requests per host, and give up requests that hang."""
 
 import queue
 import threading
@@ -20,11 +20,11 @@ from ib_data.cards import place_of
 from ib_data.media.faults import MediaError
 from ib_data.media.opened_image import open_image
 
-THREADS = 32  # and so at most 640 MB of images in memory
-PER_HOST = 4  # requests at a time to one host
-MAX_SECONDS = 60.0  # for one image, from the first request to the last byte, tries and redirects included
-WATCH_S = 1.0  # how often the watch looks for a request that hangs where no ceiling of its own reaches it
-MAX_HELD = 10_000  # URLs of busy hosts that are put aside so that others can proceed
+THREADS = 32  # at most 640 MB of images in memory
+PER_HOST = 4  # concurrent requests to one host
+MAX_SECONDS = 60.0  # per image, from the first request to the last byte, retries and redirects included
+WATCH_S = 1.0  # how often to look for requests that hang despite their own limits
+MAX_HELD = 10_000  # URLs of busy hosts that are set aside so that others can proceed
 MIN_SIDE_PX = 32
 
 Result: TypeAlias = Path | str | Unsettled
@@ -32,7 +32,7 @@ Result: TypeAlias = Path | str | Unsettled
 
 @dataclass(eq=False, slots=True)
 class _Job:
-    """A request under way, from `began` (monotonic seconds)."""
+    """A running request, started at `began` (monotonic seconds)."""
 
     url: str
     host: str
@@ -40,7 +40,7 @@ class _Job:
 
 
 class CrawlThreads:
-    """Threads that take URLs in turn, never more than PER_HOST of one host at a time."""
+    """Threads that fetch URLs, at most PER_HOST of one host at a time."""
 
     def __init__(self, urls: list[str], kind: str, fetcher: Fetcher, record: Record) -> None:
         self.urls = iter(urls)
@@ -53,11 +53,11 @@ class CrawlThreads:
         self.changed = threading.Condition()
         self.is_over = False
         self.answered = set() if fetcher.mirror else set(record.servers)
-        self.resting: set[str] = set()  # filled by who judges the results
+        self.resting: set[str] = set()  # shared with `Verdicts`, which fills it
         self.done: queue.Queue[tuple[str, Result] | BaseException] = queue.Queue()
 
     def results(self) -> Generator[tuple[str, Result], None, None]:
-        """(URL, file, reason or Unsettled) of all URLs, as they come."""
+        """(URL, its file, reason or Unsettled) for all URLs, as they finish."""
         try:
             for _ in range(min(THREADS, self.num_urls)):
                 self._start()
@@ -69,7 +69,7 @@ class CrawlThreads:
                 self.changed.notify_all()
 
     def _start(self) -> None:
-        # A daemon: a thread that hangs in a system call must not keep the program from ending.
+        # A daemon, since a thread that hangs in a system call must not keep the program alive.
         threading.Thread(target=self._work, daemon=True).start()
 
     def _next_result(self) -> tuple[str, Result]:
@@ -89,7 +89,7 @@ class CrawlThreads:
         for job in overdue:
             if self._end(job):
                 self.done.put((job.url, TOO_SLOW))
-                self._start()  # in the place of the thread that hangs
+                self._start()  # replaces the thread that hangs
 
     def _work(self) -> None:
         try:
@@ -100,7 +100,7 @@ class CrawlThreads:
                         return
                     kept = self.record.keep(job.url, result) if isinstance(result, bytes) else result
                     self.done.put((job.url, kept))
-        except BaseException as error:  # of a full disk, say: it belongs to the caller, not to this thread
+        except BaseException as error:  # such as a full disk: raise it in the calling thread
             self.done.put(error)
 
     def _bytes(self, session: requests.Session, job: _Job) -> bytes | str | Unsettled:
@@ -112,7 +112,7 @@ class CrawlThreads:
         return result if problem is None else CUT if isinstance(result, web.Unended) else problem
 
     def _next_job(self) -> _Job | None:
-        """The next URL whose host has a place free; None when there are no more."""
+        """The next URL whose host is below PER_HOST; None if there are no more."""
         with self.changed:
             while not self.is_over:
                 url = self._choose()
@@ -142,7 +142,7 @@ class CrawlThreads:
         return None
 
     def _end(self, job: _Job) -> bool:
-        """Free the place of a job; False where it was given up before."""
+        """Remove a finished job; False if it was already given up."""
         with self.changed:
             if job not in self.jobs:
                 return False
@@ -162,7 +162,7 @@ def _host(url: str) -> str:
 
 
 def address_of(url: str, fetcher: Fetcher) -> str:
-    """Where to ask: a mirror has it at HOST/PATH, without the query."""
+    """The address to ask: the URL itself, or HOST/PATH without the query on a mirror."""
     if fetcher.mirror is None:
         return url
     try:
@@ -172,14 +172,14 @@ def address_of(url: str, fetcher: Fetcher) -> str:
 
 
 def has_answer(address: str) -> bool:
-    """Whether any answer comes from an address now."""
+    """Whether an address gives any answer now."""
     with web.open_session() as session:
         result = web.get(session, address, time.monotonic() + MAX_SECONDS)
     return not isinstance(result, Unsettled) and result not in (NO_ADDRESS, TOO_SLOW)
 
 
 def _problem(data: bytes, kind: str) -> str | None:
-    """Why a body is no image or clip to keep, None where it may be one."""
+    """Why a body is not a usable image or clip; None if it may be one."""
     if not data:
         return TOO_SMALL
     if kind != "image":

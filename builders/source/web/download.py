@@ -1,8 +1,8 @@
-"""The body of one URL into one file: resumed, and compared with what was asked for at every attempt.
+"""Downloading one URL into one file, with resume; every answer is checked against the request.
 
-requests does HTTP (it honours the proxies and certificates of the environment). What HTTP says of a file (its length,
-the range that an answer holds, its ETag or Last-Modified) is all that is known of many official files, so that an
-answer that does not fit is never kept: the download begins again, and ends in one line when that does not help.
+requests does HTTP, with the proxies and certificates of the environment. For many official files nothing is known
+except what HTTP says (length, range, ETag or Last-Modified), so an answer that does not fit is never kept: the download
+starts again, and fails with one line if that does not help.
 """
 
 import os
@@ -24,11 +24,11 @@ from ib_data.errors import DataError
 
 CHUNK_BYTES = 64 * 1024
 TIMEOUT_S = (15, 60)  # to connect, and between two packets
-MAX_WAIT_S = 120.0  # a host that asks for a longer pause is not waited for
-TOLD_WAIT_S = 5.0  # a longer pause is told
-PROGRESS_BYTES = 16 * 1024**2  # so much more of the file than ever before, and the attempts are counted from the start
+MAX_WAIT_S = 120.0  # the longest pause that a host may ask for
+TOLD_WAIT_S = 5.0  # longer pauses are announced
+PROGRESS_BYTES = 16 * 1024**2  # after this much more of the file, the attempts are counted from the start
 _LATER = (408, 429, 500, 502, 503, 504)
-# Faults of the moment; the others that requests raises are of the addresses, the first or those it redirects to.
+# Temporary errors. The other errors of requests are about the address, or one that it redirects to.
 _PASSING = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 _LASTING = (requests.RequestException, HTTPError, ValueError)
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
@@ -36,7 +36,7 @@ _WAYS_OUT = "run the same command again, or put the file into a folder and name 
 
 
 class _AgainError(Exception):
-    """An attempt that did not bring the whole file: the next one asks for the rest, after `wait_s` seconds at least."""
+    """An attempt did not complete the file: try again for the rest, after at least `wait_s` seconds."""
 
     def __init__(self, why: str, wait_s: float = 0.0) -> None:
         super().__init__(why)
@@ -45,7 +45,7 @@ class _AgainError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """What an answer brings: the bytes from `start` to `end` of `total` (None: it does not say)."""
+    """The range of an answer: the bytes from `start` to `end` of `total` (None: unknown)."""
 
     start: int
     end: int | None
@@ -53,16 +53,16 @@ class _Body:
 
 
 class Download:
-    """A URL on its way into `part`; errors name `dataset`. `is_checked` says that size or checksum are known anyway."""
+    """Downloads a URL into `part`; errors name `dataset`. `is_checked`: size or checksum are verified by the caller."""
 
     def __init__(self, url: str, part: Path, dataset: str, *, is_checked: bool) -> None:
         self.url, self.part, self.dataset, self.is_checked = url, part, dataset, is_checked
-        self.num_answers = 0  # that brought bytes of the file
+        self.num_answers = 0  # answers with bytes of the file
 
     def run(self, retries: Retry) -> bool:
-        """Bring the whole body; returns whether it is of more than one answer, earlier runs included.
+        """Download the whole body; returns whether it was joined from several answers, earlier runs included.
 
-        Raises DataError when the attempts that `retries` allows are used up, and for what no attempt can mend.
+        Raises DataError when `retries` is used up, and for permanent errors.
         """
         most, left = 0, retries
         self.num_answers = 1 if self._begun() else 0
@@ -82,7 +82,7 @@ class Download:
                     self._pause(left.get_backoff_time(), error)
 
     def _begun(self) -> tuple[int, Version] | None:
-        """(number of bytes that are here, what is known of them), None where a download begins with the first byte."""
+        """(number of bytes in the part, their version); None if the download starts at the first byte."""
         version = Version.of(self.part, self.url)
         have = self.part.stat().st_size if version and self.part.exists() else 0
         if not version or not have or (version.total is not None and have > version.total):
@@ -95,7 +95,7 @@ class Download:
         if version and have == version.total:
             return
         headers = {"Accept-Encoding": "identity"}
-        if version:  # If-Range: the server sends the rest only of the very same file, and the whole of any other
+        if version:  # If-Range: the server sends the rest if the file is unchanged, else the whole file
             headers |= {"Range": f"bytes={have}-", "If-Range": version.tag}
         with self._answer(session, headers) as response:
             if response.status_code == 416:
@@ -103,13 +103,13 @@ class Download:
             body = self._fitting(response, have, version)
             if not body.start:
                 self.num_answers = 0
-                self.part.write_bytes(b"")  # before its version is replaced: two must never meet in one file
+                self.part.write_bytes(b"")  # before its version is replaced, so that versions never mix in one file
                 version = Version.told(response, self.url, body.total)
                 version.keep(self.part)
             self._take(response, body)
 
     def _answer(self, session: requests.Session, headers: dict[str, str]) -> requests.Response:
-        """The answer to a request; DataError for one that is final, _AgainError for "come back later"."""
+        """The answer to a request; DataError for a permanent failure, _AgainError for a temporary one."""
         redirects: list[requests.Response] = []
         session.hooks["response"] = [lambda answer, **_: redirects.append(answer)]
         try:
@@ -117,7 +117,7 @@ class Download:
         except _PASSING as error:
             raise _AgainError(_reason(error)) from error
         except _LASTING as error:
-            for answer in redirects:  # requests leaves the last one open
+            for answer in redirects:  # requests leaves the last redirect open
                 answer.close()
             why = f"the address, or one that it redirects to, cannot be used: {_reason(error)}"
             raise self._failed(why) from error
@@ -130,38 +130,36 @@ class Download:
         raise self._failed(f"HTTP status {status}")
 
     def _is_all_here(self, response: requests.Response, have: int, version: Version | None) -> None:
-        """Nothing, where "not satisfiable" means that the part is whole; what called us compares the checksum."""
+        """Accept "range not satisfiable" if it means that the part is complete; the caller verifies the checksum."""
         is_end = response.headers.get("Content-Range") == f"bytes */{have}"
         if not version or not is_end or version.differs(response) or version.total not in (None, have):
-            raise self._misfit("the host could not go on from the part that is here")
+            raise self._misfit("the host could not continue from the part that is here")
 
     def _fitting(self, response: requests.Response, have: int, version: Version | None) -> _Body:
-        """What an answer of status 200 or 206 brings; it is dropped where it is not what was asked for."""
+        """The range of an answer with status 200 or 206; _AgainError if it does not fit the request."""
         kind = response.headers.get("Content-Type", "").lower()
         if kind.startswith("multipart/byteranges"):
-            raise self._misfit("the host sent several ranges, and one was asked for")
+            raise self._misfit("the host sent several ranges instead of one")
         coding = response.headers.get("Content-Encoding", "").strip().lower()
-        # Some hosts call the packing of an archive its coding: then the bytes are the file's as they come.
+        # Some hosts declare the compression of an archive as its content encoding; the bytes are then the file itself.
         is_own = coding in ("gzip", "x-gzip") and self.part.name.endswith((".gz.part", ".tgz.part"))
         if coding not in ("", "identity") and not is_own:
-            raise self._misfit(f"the host sent it coded as {coding[:40]!r}, and was asked not to")
+            raise self._misfit(f"the host sent it encoded as {coding[:40]!r}, which was not requested")
         if response.status_code == 206:
             return self._rest(response, have, version)
         if is_chunked_body(response.headers):
             return _Body(0, None, None)
         length = length_of(response.headers)
         if length is None and not self.is_checked:
-            raise self._failed(
-                "the host does not say how long the file is, so that a part could be taken for all of it"
-            )
+            raise self._failed("the host does not say how long the file is, so a cut download could not be detected")
         return _Body(0, length, length)
 
     def _rest(self, response: requests.Response, have: int, version: Version | None) -> _Body:
-        """What a 206 brings. It may be less than the rest (then the next attempt asks for more), and nothing else."""
+        """The range of a 206. It must start where the part ends; if it ends early, the next attempt asks for more."""
         told = response.headers.get("Content-Range", "")
         match = _RANGE.fullmatch(told.strip())
         if not version:
-            raise self._misfit("the host sent a part of the file, and all of it was asked for")
+            raise self._misfit("the host sent a part of the file instead of all of it")
         if match is None or int(match[1]) != have or int(match[2]) < have:
             raise self._misfit(f"the host was asked for bytes {have}- and sent {told[:60]!r}")
         end, total = int(match[2]) + 1, None if match[3] == "*" else int(match[3])
@@ -175,7 +173,7 @@ class Download:
         return _Body(have, end, total if total is not None else version.total)
 
     def _take(self, response: requests.Response, body: _Body) -> None:
-        """Append the bytes of an answer to the part; _AgainError where they are not the last ones of the file."""
+        """Append the bytes of an answer to the part; _AgainError if the file is still incomplete."""
         check_space(self.part, (body.end or 0) - body.start, self.dataset)
         received = body.start
         self.num_answers += 1
@@ -193,21 +191,21 @@ class Download:
             raise self._misfit(f"the host sent more than the {body.end - body.start} bytes that it announced")
         if body.end is not None and received < body.end:
             raise _AgainError(f"the connection ended after {received} of {body.end} bytes")
-        if body.total is None and not body.start:  # chunked, to the last chunk; or compared by who called us
+        if body.total is None and not body.start:  # chunked and complete, or verified by the caller
             return
         if received != body.total:
             known = "an unknown number of" if body.total is None else body.total
             raise _AgainError(f"the host sent the bytes up to {received} of {known}")
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
-        """The body as it is sent, undecoded."""
+        """The body as sent, not decoded."""
         try:
             yield from response.raw.stream(CHUNK_BYTES, decode_content=False)
         except (HTTPError, OSError, ValueError) as error:
             raise _AgainError(_reason(error)) from error
 
     def _misfit(self, why: str) -> _AgainError:
-        """Forget what is here: the next attempt asks for the whole file."""
+        """Delete the part, so that the next attempt asks for the whole file."""
         self.part.unlink(missing_ok=True)
         validator_of(self.part).unlink(missing_ok=True)
         self.num_answers = 0
@@ -217,7 +215,7 @@ class Download:
         if error.wait_s > MAX_WAIT_S:
             asked = f"{error.wait_s:,.0f} s" if error.wait_s < 1e9 else "very long"
             problem = f"cannot be downloaded now ({error}): the host asks to come back later ({asked})"
-            remedy = f"{_WAYS_OUT}; what has arrived is kept"
+            remedy = f"{_WAYS_OUT}; the downloaded part is kept"
             raise DataError(self.dataset, problem, file=without_user(self.url), remedy=remedy)
         pause = max(backoff_s, error.wait_s)
         if pause > TOLD_WAIT_S:
@@ -231,14 +229,14 @@ class Download:
 
 
 def check_space(part: Path, need: int, dataset: str) -> None:
-    """DataError where the disk of `part` has no room for `need` more bytes."""
+    """Raise DataError if the disk of `part` has less than `need` bytes free."""
     free = shutil.disk_usage(part.parent).free
     if need > free:
         problem = f"needs {size_text(need)}, the disk has {size_text(free)} free"
-        raise DataError(dataset, problem, file=str(part), remedy="free some space, or name another --home")
+        raise DataError(dataset, problem, file=str(part), remedy="free some space, or choose another --home")
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, from the innermost error that says it."""
+    """The message of the innermost error, without secrets."""
     inner = error.args[0] if error.args else None
     return without_secrets(str(inner.reason if isinstance(inner, MaxRetryError) else error))

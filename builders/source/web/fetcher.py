@@ -1,12 +1,11 @@
-"""Fetching official files: from what was fetched before, from a mirror, or from their URL.
+"""Fetching official files: from earlier downloads, from a mirror, or from their URL.
 
-urllib3's `Retry` counts and spaces the attempts, filelock lets two builds run side by side. Pooch, the nearest registry
-library, neither resumes with Range nor locks a file, and both matter for archives of 13 GB; what it would add beyond
-that is one `hashlib` loop.
+urllib3's `Retry` counts and spaces the attempts; filelock lets two builds run side by side. Pooch neither resumes with
+Range nor locks files, and both matter for archives of 13 GB; it would save little more than a `hashlib` loop.
 
-A file takes its final name only when it is whole: bytes go to `NAME.part`, size and checksum are compared, and one
-rename ends the work. `NAME.sha256` keeps the checksum, so that a file whose official checksum is not known is pinned
-by its first download, even if it is changed later. A damaged record counts as missing, and is written again.
+A file gets its final name only when it is complete: bytes go to `NAME.part`, size and checksum are verified, then it is
+renamed. `NAME.sha256` records the checksum, so that a file without a known official checksum is pinned by its first
+download. A damaged record counts as missing and is rewritten.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,9 +34,9 @@ _PIECE_BYTES = 1024**2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
-    """Where files may come from. `downloads` keeps them at HOST/PATH of their official URL.
+    """Fetches files into `downloads`, at HOST/PATH of their official URL.
 
-    `checksums`, by URL, replace those of the cards: the miniature's files are not the official bytes.
+    `checksums`, by URL, replace those of the cards, since the miniature's files are not the official bytes.
     """
 
     downloads: Path
@@ -45,24 +44,24 @@ class Fetcher:
     checksums: Mapping[str, str] | None = None
 
     def place(self, file: SourceFile) -> Path:
-        """Where `file` is once it is fetched."""
+        """The path of `file` once it is fetched."""
         return self.downloads / file.place
 
     def reaches(self, file: SourceFile) -> bool:
-        """Whether `file` can be had although it is gated: it is at its place already, or a mirror may serve it."""
+        """Whether `file` is available even if gated: it is in place already, or there is a mirror."""
         return self.mirror is not None or self.has(file)
 
     def has(self, file: SourceFile) -> bool:
-        """Whether `file` was fetched before, or somebody put it at its place."""
+        """Whether `file` is in place, fetched or put there by hand."""
         return _has_bytes(self.place(file))
 
     def fetch(self, file: SourceFile, dataset: str) -> Path:
-        """The path of `file`, downloaded first where it is not there.
+        """The path of `file`, downloaded if it is missing.
 
-        Raises DataError when it cannot be had, or when what arrives is not of the expected size and checksum.
+        Raises DataError if it cannot be downloaded, or has the wrong size or checksum.
         """
         target = self.place(file)
-        with _naming_what_is_in_the_way(dataset, target):
+        with _path_errors(dataset, target):
             target.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{target}.lock"):
                 if _has_bytes(target) and self._is_official(file, dataset, target):
@@ -72,7 +71,7 @@ class Fetcher:
         return target
 
     def sha256(self, file: SourceFile) -> str:
-        """The checksum of a fetched file: as recorded, or computed again where the file is not the recorded one."""
+        """The checksum of a fetched file, from its record; computed again if the file has changed."""
         target = self.place(file)
         record = ChecksumRecord.of(target)
         if record is None or not record.is_current(target):
@@ -80,7 +79,7 @@ class Fetcher:
         return record.current
 
     def _is_official(self, file: SourceFile, dataset: str, target: Path) -> bool:
-        """Whether what is at a file's place may be used: a mirror's files must be its own, others only get a note."""
+        """Whether the file in place may be used: miniature files must match, others only get a note if they differ."""
         expected, before = self._expected(file), ChecksumRecord.of(target)
         found = self.sha256(file)
         if expected is None and before and found not in (before.pinned, before.current):
@@ -93,7 +92,7 @@ class Fetcher:
         return self.checksums is None
 
     def _expected(self, file: SourceFile) -> str | None:
-        """The checksum that the card, or the mirror's own list, says."""
+        """The expected checksum, from the card or from `checksums`."""
         return self.checksums.get(file.url) if self.checksums is not None else file.sha256
 
     def _download(self, file: SourceFile, dataset: str, target: Path) -> None:
@@ -102,7 +101,7 @@ class Fetcher:
         arrival = Arrival(file, dataset, target, address, self._expected(file), is_official=self.checksums is None)
         debug(f"{dataset}: fetching {without_user(address)}")
         if urlsplit(address).scheme == "file":
-            validator_of(part).unlink(missing_ok=True)  # of what another host has sent of it
+            validator_of(part).unlink(missing_ok=True)  # of an earlier download from another host
             _copy(Path(url2pathname(urlsplit(address).path)), part, dataset, address)
             digest = arrival.verified(part)
         else:
@@ -111,7 +110,7 @@ class Fetcher:
             try:
                 digest = arrival.verified(part)
             except DataError:
-                if not is_joined:  # of two answers: they may be of two versions after all
+                if not is_joined:  # joined from two answers: they may be of two versions, so try once more
                     raise
                 download.run(RETRIES)
                 digest = arrival.verified(part)
@@ -126,13 +125,13 @@ class Fetcher:
         try:
             urlsplit(address)
         except ValueError as error:
-            problem = f"is no address ({error})"
+            problem = f"is not a valid address ({error})"
             raise DataError(dataset, problem, file=without_user(address), remedy="check --mirror") from error
         return address
 
 
 def _has_bytes(path: Path) -> bool:
-    """Whether a file is there; no official file is empty, but one may be after a power loss."""
+    """Whether a non-empty file (or a folder) exists; a power loss may leave an empty file."""
     return path.exists() and (path.stat().st_size > 0 or path.is_dir())
 
 
@@ -149,11 +148,11 @@ def _copy(source: Path, part: Path, dataset: str, address: str) -> None:
 
 
 @contextmanager
-def _naming_what_is_in_the_way(dataset: str, target: Path) -> Iterator[None]:
-    """Makes a DataError of a folder in the place of a file, or a file in the place of a folder."""
+def _path_errors(dataset: str, target: Path) -> Iterator[None]:
+    """Turn errors about a folder instead of a file, or a file instead of a folder, into DataError."""
     try:
         yield
     except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
-        kind = "a folder" if isinstance(error, IsADirectoryError) else "no folder"
+        kind = "a folder" if isinstance(error, IsADirectoryError) else "not a folder"
         problem = f"cannot be fetched: {error.filename or target} is {kind}"
-        raise DataError(dataset, problem, file=str(target), remedy="move what is there away") from error
+        raise DataError(dataset, problem, file=str(target), remedy="move it away") from error

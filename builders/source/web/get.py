@@ -1,4 +1,4 @@
-"""One file from the web: a GET with ceilings on size and time, that asks a host politely and respects its opt-out."""
+"""One GET with limits on size and time, polite retries, and respect for opt-out headers."""
 
 import time
 from collections.abc import Mapping
@@ -20,25 +20,25 @@ from ib_data.errors import IbDataError, one_line
 
 MAX_BYTES = 20_000_000
 TIMEOUT_S = (5.0, 10.0)  # to connect, and between two packets
-TRIES, LATER_TRIES = 2, 4  # of a host that is silent or breaks off, and of one that says "come back later"
-PAUSE_S = 2.0  # before the second try, and twice as long before each other; the place at the host stays taken
+TRIES, LATER_TRIES = 2, 4  # for a host that is silent or breaks off; for one that says "come back later"
+PAUSE_S = 2.0  # before the second try, doubled before each further one; still counts as a request to the host
 MAX_REDIRECTS = 5
 CHUNK_BYTES = 64 * 1024
 DEAD, TOO_LARGE, TOO_SLOW, REFUSED = "dead link", "too large", "too slow", "refused by its host"
 CUT = "cut off"
-NO_ADDRESS = "no address"  # a dead link for which no host was asked
-# Not of the file: a proxy that asks who it is, a request that took too long, "not here", "too early", "too many".
+NO_ADDRESS = "no address"  # a dead link, found without asking a host
+# Statuses that say nothing about the file: proxy login, request timeout, misdirected, too early, too many requests.
 _LATER = (407, 408, 421, 425, 429)
-# What a host may say in `X-Robots-Tag` of a file that data sets shall not take (the four that img2dataset obeys).
+# Values of `X-Robots-Tag` that forbid use in datasets (the four that img2dataset obeys).
 _REFUSALS = {"noai", "noimageai", "noindex", "noimageindex"}
 _FAULTS = (requests.RequestException, HTTPError, OSError, ValueError)  # ValueError: addresses that cannot be parsed
 
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """No verdict on a URL: `server` gave no answer at all, or (not `is_silent`) said "come back later" (429, 5xx).
+    """No verdict on a URL: `server` did not answer, or (not `is_silent`) said "come back later" (429, 5xx).
 
-    `wait_s` (seconds) is what its Retry-After asked for. `was_asked` is False where the server was spared.
+    `wait_s` is its Retry-After in seconds. `was_asked` is False if the server was not asked.
     """
 
     server: str
@@ -48,9 +48,9 @@ class Unsettled:
 
 
 def open_session(answered: set[str] | None = None) -> requests.Session:
-    """A session that keeps connections and no cookies, and says who asks.
+    """A session with keep-alive, without cookies and with our User-Agent.
 
-    The servers that give any HTTP answer at all, a redirect among them, are added to `answered`.
+    Adds every server that gives any HTTP answer, even a redirect, to `answered`.
     """
     session = requests.Session()
     session.max_redirects = MAX_REDIRECTS
@@ -62,7 +62,7 @@ def open_session(answered: set[str] | None = None) -> requests.Session:
 
 
 def server_of(url: str) -> str:
-    """SCHEME://HOST:PORT of a URL, "" where it has none. http and https of one host may fail apart: they are two."""
+    """SCHEME://HOST:PORT of a URL, or "". http and https are two servers, since they can fail separately."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -71,7 +71,7 @@ def server_of(url: str) -> str:
 
 
 def wait(seconds: float) -> None:
-    """Let `seconds` pass."""
+    """Sleep for `seconds`."""
     Event().wait(seconds)
 
 
@@ -80,11 +80,11 @@ class Unended(bytes):
 
 
 def get(session: requests.Session, url: str, deadline: float) -> bytes | str | Unsettled:
-    """The bytes at `url`, a word that says why there are none, or Unsettled where it must be asked another time.
+    """The bytes at `url`, a reason why there are none, or Unsettled if it must be asked again later.
 
-    `deadline` is a moment of `time.monotonic()`; a host that asks for a longer pause is not asked again. DEAD is the
-    host's word that there is nothing; CUT and TOO_SLOW may be of this moment. `file:` addresses (a mirror in a folder)
-    are read. IbDataError where the proxy of the environment cannot be used.
+    `deadline` is a time of `time.monotonic()`; there is no retry if a host asks for a longer pause. DEAD means that the
+    host says there is nothing; CUT and TOO_SLOW may be temporary. `file:` addresses (a mirror in a folder) are read.
+    Raises IbDataError if the proxy of the environment cannot be used.
     """
     try:
         scheme = urlsplit(url).scheme
@@ -95,7 +95,7 @@ def get(session: requests.Session, url: str, deadline: float) -> bytes | str | U
         return path.read_bytes() if path.is_file() else DEAD
     if scheme not in ("http", "https"):
         return NO_ADDRESS
-    # A silent try that outlasts its timeouts hung in the look-up of the host; another would meet the deadline there.
+    # A silent try that outlasts its timeouts hung in the DNS lookup; another one would only reach the deadline.
     most = sum(TIMEOUT_S)
     hangs_at = time.monotonic() + most
     later: Unsettled | None = None
@@ -113,7 +113,7 @@ def get(session: requests.Session, url: str, deadline: float) -> bytes | str | U
         if is_last or time.monotonic() + pause + most > deadline:
             break
         wait(pause)
-    # TOO_SLOW for the time that was left after the pauses says nothing.
+    # TOO_SLOW within the little time left after the pauses says nothing about the file.
     return later if later and result == TOO_SLOW else result
 
 
@@ -124,7 +124,7 @@ def _try(session: requests.Session, url: str, deadline: float) -> bytes | str | 
                 pause = seconds_of(response.headers.get("Retry-After", ""))
                 return Unsettled(server_of(response.url), is_silent=False, wait_s=pause)
             if response.status_code != 200:
-                return DEAD if response.status_code >= 300 else CUT  # a part that was not asked for, "not yet"
+                return DEAD if response.status_code >= 300 else CUT  # such as 206 without a Range, or 202
             if _is_refused(response.headers.get("X-Robots-Tag", "")):
                 return REFUSED
             return _body(response, deadline)
@@ -135,20 +135,20 @@ def _try(session: requests.Session, url: str, deadline: float) -> bytes | str | 
         return NO_ADDRESS
     except requests.TooManyRedirects:
         return DEAD
-    except requests.exceptions.InvalidHeader:  # two lengths that differ
+    except requests.exceptions.InvalidHeader:  # two different lengths
         return CUT
     except _FAULTS as error:
         if isinstance(error, ValueError) and not isinstance(error, requests.RequestException):
-            return NO_ADDRESS  # where the host has sent us
-        request = getattr(error, "request", None)  # the one who is silent may be there too
+            return NO_ADDRESS  # a redirect to an invalid address
+        request = getattr(error, "request", None)  # of the redirect that is silent
         return Unsettled(server_of(getattr(request, "url", None) or url), is_silent=True)
 
 
 def seconds_of(retry_after: str) -> float:
-    """What a Retry-After asks for, in seconds (it may be a date); 0.0 where it says nothing that can be understood."""
+    """A Retry-After (a number or a date) in seconds; 0.0 if it cannot be parsed."""
     text = retry_after.strip()
     if text.isascii() and text.isdigit():
-        return float(text)  # infinite for more digits than a float holds
+        return float(text)  # inf for too many digits
     try:
         moment = parsedate_to_datetime(text)
         return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time())
@@ -157,9 +157,9 @@ def seconds_of(retry_after: str) -> float:
 
 
 def length_of(headers: Mapping[str, str]) -> int | None:
-    """The Content-Length in bytes; None where there is none, or none that is a number.
+    """The Content-Length in bytes; None if it is missing or not a number.
 
-    Proxies make "5, 5" of two equal headers; RFC 9110 (8.6) lets a client take that for 5.
+    Proxies join two equal headers into "5, 5"; RFC 9110 (8.6) lets a client read that as 5.
     """
     values = {value.strip() for value in headers.get("Content-Length", "").split(",")}
     value = values.pop() if len(values) == 1 else ""
@@ -167,17 +167,17 @@ def length_of(headers: Mapping[str, str]) -> int | None:
 
 
 def is_chunked_body(headers: Mapping[str, str]) -> bool:
-    """Whether the end of a body shows by itself: its last chunk is empty."""
+    """Whether a body is chunked, so that its end is marked by an empty chunk."""
     return "chunked" in headers.get("Transfer-Encoding", "").lower()
 
 
 def _is_refused(header: str) -> bool:
-    """Whether the tag speaks to everybody ("noai, noindex"), not to one crawler by its name ("somebot: noindex")."""
+    """Whether the tag forbids use for everybody ("noai, noindex"), not only for one crawler ("somebot: noindex")."""
     return bool(_REFUSALS & {word.strip().lower() for word in header.split(",")})
 
 
 def _body(response: requests.Response, deadline: float) -> bytes | str:
-    """The body. `read1` returns what has arrived, so that a host that sends a byte a second meets the deadline."""
+    """The body. `read1` returns what has arrived, so that a host that sends one byte a second hits the deadline."""
     data = bytearray()
     length, is_chunked = length_of(response.headers), is_chunked_body(response.headers)
     if not is_chunked and length is not None and length > MAX_BYTES:

@@ -1,8 +1,8 @@
-"""Reading a dataset's rows from its mirror on the Hugging Face hub, through `datasets` (streaming).
+"""Reading a dataset's rows from its mirror on the Hugging Face hub, streamed with `datasets`.
 
-Only mirrors whose rows keep the official keys are named in a card: their rows go through the same builder as the
-official file's and give the same annotations. Images come from where they always come from. With `--mirror file:...` a
-copy of the hub's repository is read from MIRROR/huggingface.co/datasets/ID.
+Cards only name mirrors whose rows keep the official keys, so that the same builder gives the same annotations. Images
+come from the usual sources. With `--mirror file:...`, reads a copy of the repository at
+MIRROR/huggingface.co/datasets/ID.
 """
 
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ HUB = "huggingface.co/datasets"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubFiles(Files):
-    """The rows of a hub mirror in place of the official file of its role."""
+    """The rows of a hub mirror, instead of official files."""
 
     mirror: HubMirror
     source: str
 
     def lines(self, role: str) -> Iterator[Table]:
-        """The rows of the mirror, a table a row; what is null there is absent."""
+        """The rows of the mirror, one table per row, without nulls."""
         for number, row in enumerate(_stream(self.dataset, self.source, self.mirror.splits[self.split])):
             values = {key: value for key, value in row.items() if value is not None}
             yield Table.of(values, self.dataset, self.mirror.id, f"row {number}")
@@ -48,12 +48,12 @@ class HubFiles(Files):
         return self.mirror.id
 
     def provenance(self) -> list[dict[str, Any]]:
-        """What the manifest says; the rows themselves are in its checksum of the plan."""
+        """The entry in the manifest; the rows themselves are part of its plan checksum."""
         return [{"name": self.mirror.id, "url": f"https://{HUB}/{self.mirror.id}"}]
 
 
 def hub_files(card: Card, split: str, fetcher: Fetcher) -> HubFiles:
-    """The hub mirror's rows of one split; IbDataError for a card that names no mirror, or none of this split."""
+    """The hub mirror's rows of one split; IbDataError if the card has no mirror of this split."""
     if card.hub is None or split not in card.hub.splits:
         known = f"it has {', '.join(card.hub.splits)}" if card.hub else "no mirror with the official rows is known"
         raise IbDataError(f"{card.name}: the card names no hub mirror of {split}: {known}; build without --from-hub")
@@ -73,7 +73,7 @@ def _stream(dataset: str, source: str, split: str) -> Iterator[dict[str, Any]]:
         raise IbDataError("--from-hub needs the package datasets: pip install 'ib-data[hub]'") from error
     try:
         yield from datasets.load_dataset(source, split=split, streaming=True)
-    except Exception as error:  # of whatever client `datasets` reads with: no class is common to them
+    except Exception as error:  # the clients that `datasets` uses have no common error class
         remedy = "check the network, or build from the official files without --from-hub"
         problem = f"cannot be read: {without_secrets(str(error)) or type(error).__name__}"
         raise DataError(dataset, problem, file=source, row=split, remedy=remedy) from error

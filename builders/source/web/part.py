@@ -1,4 +1,4 @@
-"""What is kept beside the first bytes of a file (`NAME.part`), so that a later attempt can continue with them."""
+"""The version record beside an unfinished download (`NAME.part`), so that a later attempt can resume it."""
 
 import hashlib
 import re
@@ -15,10 +15,10 @@ _TAG = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What identifies the file whose first bytes are in a part: kept in `PART.validator`, a line each.
+    """The version of the file whose first bytes are in a part, saved in `PART.validator`, one line per field.
 
-    `tag` is its ETag or Last-Modified ("" where it has none: nothing can be resumed), `total` its length in bytes, and
-    `origin` a checksum of the address, since the tags of two hosts say nothing of each other.
+    `tag` is its ETag or Last-Modified ("" without one: then it cannot be resumed), `total` its length in bytes, and
+    `origin` a checksum of the address, since tags of different hosts are not comparable.
     """
 
     tag: str
@@ -27,7 +27,7 @@ class Version:
 
     @classmethod
     def of(cls, part: Path, url: str) -> "Version | None":
-        """What the part's file says; None where there is none, a damaged one, or one of another address."""
+        """The saved version of a part; None if it is missing, damaged or of another address."""
         try:
             lines = (*validator_of(part).read_bytes().decode("ascii").splitlines(), "", "", "")
         except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError):
@@ -38,14 +38,14 @@ class Version:
 
     @classmethod
     def told(cls, response: requests.Response, url: str, total: int | None) -> "Version":
-        """What an answer says. A weak ETag does not tell that the bytes are the same, and is passed over."""
+        """The version in an answer. Weak ETags are ignored, since they do not promise equal bytes."""
         tag = response.headers.get("ETag", "")
         if tag.startswith("W/") or not _TAG.fullmatch(tag):
             tag = response.headers.get("Last-Modified", "")
         return cls(tag if _TAG.fullmatch(tag) else "", total, _origin(url))
 
     def keep(self, part: Path) -> None:
-        """Write it for a later attempt."""
+        """Save it for a later attempt."""
         if self.tag:
             text = f"{self.tag}\n{'' if self.total is None else self.total}\n{self.origin}\n"
             with replacing(validator_of(part), is_locked=True) as new:
@@ -54,14 +54,14 @@ class Version:
             validator_of(part).unlink(missing_ok=True)
 
     def differs(self, response: requests.Response) -> str | None:
-        """How an answer contradicts it by its ETag or Last-Modified; None where it does not."""
+        """How the ETag or Last-Modified of an answer differs from this version; None if it does not."""
         header = "Last-Modified" if self.tag.endswith(" GMT") else "ETag"
         found = response.headers.get(header)
         return f"its {header} is {found}, and was {self.tag}" if found and found != self.tag else None
 
 
 def validator_of(part: Path) -> Path:
-    """Where the version of a part is kept."""
+    """The file with the version of a part."""
     return part.with_name(f"{part.name}.validator")
 
 

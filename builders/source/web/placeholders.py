@@ -1,7 +1,7 @@
-"""Equal bytes under different URLs: most often one "no longer available" image that a host sends in place of many.
+"""Equal bytes under different URLs: usually one "no longer available" image that a host sends for many URLs.
 
-Hosts send such an image with status 200, so that it counts as the image of every caption that named one. Photos that
-were published several times are equal too: they are counted and named, and dropped only where a build is told to.
+Hosts send it with status 200, so that it would count as the image of every such caption. Images that were published
+several times are equal too, so they are only reported, and dropped only on request.
 """
 
 import os
@@ -15,8 +15,8 @@ from ib_data.errors import one_line
 from ib_data.file_state import sha256_of
 
 REPEATED = "same bytes under many URLs"  # the reason of a drop
-LEAST_URLS = 3  # with one image, to be named
-_TOLD = 3  # images of a dataset that are named
+LEAST_URLS = 3  # URLs with the same image needed for a note
+_TOLD = 3  # images per dataset that are named
 _PROBE_BYTES = 64
 
 
@@ -29,10 +29,10 @@ class Repeated:
 
 
 def find_repeated(files: Mapping[str, Path], least: int = LEAST_URLS) -> list[Repeated]:
-    """The images that `least` or more URLs of `files` share, by their bytes; those of most URLs first.
+    """The images that `least` or more URLs of `files` share, by their bytes, most URLs first.
 
-    Whole files are hashed only where size, middle and end are shared as well, so that a million files cost a million
-    small reads: 30 s of one core where they are in the page cache (AMD EPYC).
+    Hashes whole files only if size, middle and end are equal too, so that a million files cost a million small reads:
+    30 s of one core from the page cache (AMD EPYC).
     """
     found = []
     for same_size in _groups(files, lambda url: files[url].stat().st_size, least):
@@ -43,18 +43,18 @@ def find_repeated(files: Mapping[str, Path], least: int = LEAST_URLS) -> list[Re
 
 
 def tell_repeated(dataset: str, repeated: list[Repeated], num_files: int, remedy: str) -> None:
-    """Name those of most URLs on standard error, and say with `remedy` what can be done about them."""
+    """Print a note about the images with most URLs, ending in `remedy`."""
     for one in repeated[:_TOLD]:
         what = f"{len(one.urls):,} of {num_files:,} images that were fetched by URL are the same bytes"
         which = f"first {without_user(one.urls[0])} (sha256 {one.sha256})"
-        note(one_line(f"{dataset}: {what}, {which}: a placeholder for what is gone? {remedy}"))
+        note(one_line(f"{dataset}: {what}, {which}: a placeholder for deleted images? {remedy}"))
     if len(repeated) > _TOLD:
         num = sum(len(one.urls) for one in repeated[_TOLD:])
         note(f"{dataset}: {len(repeated) - _TOLD:,} more images are the same bytes under several URLs, {num:,} in all")
 
 
 def _groups(urls: Iterable[str], key: Callable[[str], object], least: int) -> list[list[str]]:
-    """The URLs of equal keys, where there are `least` or more of them."""
+    """Groups of `least` or more URLs with equal keys."""
     groups: dict[object, list[str]] = {}
     for url in urls:
         groups.setdefault(key(url), []).append(url)
@@ -62,7 +62,7 @@ def _groups(urls: Iterable[str], key: Callable[[str], object], least: int) -> li
 
 
 def _probe(path: Path) -> bytes:
-    """Some bytes of the middle and of the end: those of the start are the camera's and the program's."""
+    """Some bytes from the middle and the end; the start depends only on camera and program."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         size = os.fstat(descriptor).st_size

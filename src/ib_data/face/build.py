@@ -38,22 +38,19 @@ def build(
 ) -> list[Manifest]:
     """Build datasets (or held-in, held-out, all) from their official files, and return the manifests of their splits.
 
-    Without `split` the default splits of each card. What is already built is not built again. `home` is a folder, by
-    default `IB_DATA_HOME` or `~/ib_data`. `source`: folders with official files that you already have; `mirror`: where
-    every official URL is looked for; `from_hub`: the rows of the Hugging Face mirror; `mini`: the bundled miniature,
-    whose largest archive has `mini_size` images. `media=False` builds annotations only, `max_side` (pixels) stores
-    larger images smaller, `limit` takes the first images of each split, `workers` are processes (all cores).
-    `allow_missing` and `drop_repeated` drop samples, counted. `replace` lets a build take the place of a better one.
-    `report` is called with each split as it is ready, and whether it is new.
-
-    Where one of several datasets cannot be built the others are, and IbDataError names those that are missing.
+    Without `split`: the default splits of each card. An unchanged split is not built again. `home`: by default
+    `IB_DATA_HOME` or `~/ib_data`. `source`: folders with official files you already have; `mirror`: a URL that has a
+    copy of every official file; `from_hub`: use the Hugging Face mirror; `mini`: use the bundled miniature, whose
+    largest archive has `mini_size` images. `media=False`: annotations only; `max_side`: downscale larger images, in
+    pixels; `limit`: the first images of each split; `workers`: processes (default: all cores). `allow_missing` and
+    `drop_repeated` drop samples and count them. `replace`: replace a build that holds more. `report(manifest, is_new)`
+    is called for each finished split. If a dataset fails, the others are built; then IbDataError names it.
     """
     if mini and (source or mirror or from_hub):
         raise IbDataError("mini=True brings its own files: leave out source, mirror and from_hub")
     _require_positive(limit=limit, workers=workers, mini_size=mini_size, max_side=max_side, drop_repeated=drop_repeated)
-    place = Home.find(home)
-    cards = stored_cards([names] if isinstance(names, str) else names)
-    folders = [source] if isinstance(source, str | os.PathLike) else list(source)
+    place, cards = Home.find(home), stored_cards([names] if isinstance(names, str) else names)
+    folders = [source] if isinstance(source, str | os.PathLike) else source
     options = Options(
         media=media,
         miniature=mini,
@@ -76,7 +73,7 @@ def build(
     ) as opened:
         tell_needs(cards, opened, split)
         manifests, failed = with_each(cards, lambda card: build_dataset(card, opened, split))
-    _renew_catalog(place, is_asked=not failed)
+    _update_catalog(place, is_asked=not failed)
     raise_failures(cards, failed)
     return manifests
 
@@ -87,11 +84,11 @@ def _require_positive(**numbers: int | None) -> None:
             raise IbDataError(f"{name}: expected at least 1, found {number}")
 
 
-def _renew_catalog(home: Home, is_asked: bool) -> None:
+def _update_catalog(home: Home, is_asked: bool) -> None:
     from ib_data.mixtures.catalog.file import rebuild  # not at the top: DuckDB is loaded when the build is done
 
     try:
         rebuild(home)
-    except IbDataError as error:  # of another dataset: what was asked for is built
+    except IbDataError as error:  # another dataset's fault; the requested ones are built
         if is_asked:
             note(f"the catalog was not updated: {error}")

@@ -1,4 +1,4 @@
-"""Options that many verbs share."""
+"""Options shared by several verbs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,19 +16,26 @@ _PAPER_SAMPLES = 7_680_000
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def home_option(function: F) -> F:
-    """Adds what every verb has: `--home DIR` (the verb receives `home: Home`), `--datasets DIR`, `-q` and `-v`."""
+def common_options(function: F) -> F:
+    """Adds the options of every verb: `--home DIR` (the verb receives `home: Home`), `--datasets DIR`, `-q`, `-v`."""
     for option in (
-        click.option("-v", "--verbose", is_flag=True, expose_value=False, callback=_verbosity, help="Debug lines too."),
         click.option(
-            "-q", "--quiet", is_flag=True, expose_value=False, callback=_verbosity, help="Only results and errors."
+            "-v", "--verbose", is_flag=True, expose_value=False, callback=_verbosity, help="Also print debug lines."
+        ),
+        click.option(
+            "-q",
+            "--quiet",
+            is_flag=True,
+            expose_value=False,
+            callback=_verbosity,
+            help="Print results and errors only.",
         ),
         click.option(
             "--home",
             type=click.Path(path_type=Path),
             metavar="DIRECTORY",
             callback=_home,
-            help="Folder of everything ib-data makes. [default: IB_DATA_HOME, else ~/ib_data]",
+            help="Folder that ib-data writes to. [default: IB_DATA_HOME, else ~/ib_data]",
         ),
     ):
         function = option(function)
@@ -41,11 +48,11 @@ def _verbosity(_context: click.Context, option: click.Parameter, value: bool) ->
 
 
 def _home(_context: click.Context, _option: click.Parameter, value: Path | None) -> Home:
-    """The home, which need not exist yet; IbDataError where it, or a folder above it, is a file."""
+    """The home, which need not exist yet; IbDataError if it, or a folder above it, is a file."""
     home = Home.find(value)
     for path in (home.root, *home.root.parents):
         if path.exists() and not path.is_dir():
-            raise IbDataError(f"{home.root} cannot be a home: {path} is not a folder; name another --home")
+            raise IbDataError(f"{home.root} cannot be a home: {path} is not a folder; choose another --home")
     return home
 
 
@@ -57,14 +64,18 @@ def json_option(function: F) -> F:
 def samples_option(function: F) -> F:
     """Adds `--samples N`; the verb receives `samples: int`."""
     return click.option(
-        "--samples", type=click.IntRange(1, 2**60), default=_PAPER_SAMPLES, show_default=True, help="Length of the run."
+        "--samples",
+        type=click.IntRange(1, 2**60),
+        default=_PAPER_SAMPLES,
+        show_default=True,
+        help="Number of samples in the run.",
     )(function)
 
 
 def split_option(function: F) -> F:
     """Adds `--split NAME`; the verb receives `split: str | None`."""
     return click.option(
-        "--split", type=click.Choice(["train", "validation", "test"]), help="One split instead of the default splits."
+        "--split", type=click.Choice(["train", "validation", "test"]), help="This split instead of the default splits."
     )(function)
 
 

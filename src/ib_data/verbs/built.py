@@ -1,4 +1,4 @@
-"""The built datasets behind the names that a verb was given."""
+"""The built datasets that the names given to a verb stand for."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from ib_data.home import Home
 
 
 def nothing_built(home: Home, names: Sequence[str]) -> IbDataError:
-    """The error if nothing is built of the named groups."""
+    """The error to raise if nothing is built of the named datasets or groups."""
     return IbDataError(f"nothing of {', '.join(names)} is built in {home.root}; run `ib-data build {names[0]}`")
 
 
 def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> list[Card]:
-    """As `named_cards`, without the datasets of a group that are not built or lack the split: a note names them.
+    """The cards of the built datasets among `names`. A note lists skipped members of groups and why.
 
-    Raises IbDataError if a dataset named itself is not built or lacks the split, and if none is left.
+    Raises IbDataError if a dataset given by its own name is not built or lacks the split, or if no dataset is left.
     """
-    cards = named_cards(names)  # first of all: an unknown name needs no pyarrow
+    cards = named_cards(names)  # first, so that an unknown name fails before pyarrow is imported
     from ib_data.cards.built import NoSplitError, open_split
     from ib_data.stored.built_split import NotBuiltError
 
@@ -34,7 +34,7 @@ def built_cards(home: Home, names: Sequence[str], split: str | None = None) -> l
             if card.name in names:
                 raise
             (lacking if isinstance(error, NoSplitError) else missing).append(card.name)
-        except DataError:  # built, but damaged: the caller reports it and continues with the others
+        except DataError:  # damaged: the caller reports it and continues with the others
             found.append(card)
     if not found and not missing:
         raise IbDataError(f"none of {', '.join(names)} has a split {split!r}")

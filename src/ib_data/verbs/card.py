@@ -1,4 +1,4 @@
-"""`ib-data card`: the facts about one dataset."""
+"""`ib-data card`: print the facts about one dataset."""
 
 import json
 from dataclasses import replace
@@ -12,8 +12,8 @@ from ib_data.cards.page import BuiltCounts, Counted, card_markdown, card_values
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.stored.manifest import Manifest, survey
-from ib_data.verbs.arguments import home_option, json_option
-from ib_data.verbs.failures import refuse
+from ib_data.verbs.arguments import common_options, json_option
+from ib_data.verbs.failures import raise_summary
 
 if TYPE_CHECKING:
     from ib_data.templates.stats.stats_file import Stats
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 @click.command("card")
 @click.argument("name")
-@click.option("--format", "output", type=click.Choice(["md", "json"]), default="md", show_default=True, help="Format.")
+@click.option(
+    "--format", "output", type=click.Choice(["md", "json"]), default="md", show_default=True, help="Output format."
+)
 @json_option
-@home_option
+@common_options
 def command(name: str, output: str, home: Home, as_json: bool) -> None:
-    """Show what is known about a dataset, and what is built of it.
+    """Show the facts about a dataset, and what is built of it.
 
-    After `ib-data templates stats`, it also shows the lengths of instructions and targets.
+    Also shows the lengths of instructions and targets if `ib-data templates stats` was run.
 
     \b
     ib-data card okvqa
@@ -43,7 +45,7 @@ def command(name: str, output: str, home: Home, as_json: bool) -> None:
         click.echo(card_markdown(card, counts, damaged), nl=False)
     lost = {split: b.damaged_templates for split, b in counts.items() if b.damaged_templates}
     places = ", ".join([*damaged, *(f"the template counts of {split}" for split in lost)])
-    refuse([*damaged.values(), *lost.values()], f"damaged of {card.stored_as}: {places}")
+    raise_summary([*damaged.values(), *lost.values()], f"{card.stored_as} is damaged: {places}")
 
 
 def _counts(manifest: Manifest, card: Card) -> BuiltCounts:
@@ -65,7 +67,7 @@ def _with_templates(counts: BuiltCounts, home: Home, card: Card, manifest: Manif
 
 
 def _templates(home: Home, card: Card, manifest: Manifest) -> Counted | None:
-    """What `ib-data templates stats` found for a split, None where it was not run."""
+    """The result of `ib-data templates stats` for a split, or None if it was not run."""
     from ib_data.templates.stats.stats_file import length_header, length_rows, outdated, read_stats
 
     stats = read_stats(home.split(manifest.dataset, manifest.split), card.name)

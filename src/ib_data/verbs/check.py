@@ -1,4 +1,4 @@
-"""`ib-data check`: is what is built what its manifest says?"""
+"""`ib-data check`: verify built datasets against their manifests."""
 
 import json
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ import click
 from ib_data.cards.named import GROUPS, stored_cards
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.arguments import common_options, json_option
 from ib_data.verbs.built import nothing_built
 
 if TYPE_CHECKING:
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 @click.command(name="check")
 @click.argument("names", nargs=-1, required=True)
 @click.option("--decode", is_flag=True, help="Also read every sample and decode every image and clip.")
-@home_option
+@common_options
 @json_option
 def command(names: tuple[str, ...], decode: bool, home: Home, as_json: bool) -> None:
     """Verify built datasets against their checksums.
 
-    NAMES are datasets, or held-in, held-out, all (of a group, what is built). All files are hashed and compared with
-    the manifest. Each difference is a line, and any difference makes the exit code 1. So does a clip that --decode
-    cannot open because PyAV is missing.
+    NAMES are datasets, or held-in, held-out, all (the built datasets of that group). Hashes every file and compares it
+    with the manifest. Prints one line per difference; any difference makes the exit code 1. So does a clip that
+    --decode cannot open because PyAV is missing.
 
     \b
     ib-data check vqav2
     ib-data check vqav2 okvqa --decode
     """
-    built = _built(home, names)  # all of them before the first is hashed
+    built = _built(home, names)  # report a missing build before hashing anything
     from ib_data.builders.write.check import problems
     from ib_data.media.frames import PYAV_REMEDY
     from ib_data.stored.built_split import open_built
@@ -56,10 +56,10 @@ def command(names: tuple[str, ...], decode: bool, home: Home, as_json: bool) -> 
             for line in [*lines, *([unopened[place]] if place in unopened else [])]:
                 click.echo(f"  {line}")
     if any(found.values()):
-        raise IbDataError("what is built differs from its manifest; build the named splits again")
+        raise IbDataError("some files differ from their manifest; build the splits listed above again")
     if unopened:
         places = ", ".join(unopened)
-        raise MissingExtraError(f"{places}: no problem was found, but the clips were not opened: {PYAV_REMEDY}")
+        raise MissingExtraError(f"{places}: no problem found, but clips were not opened: {PYAV_REMEDY}")
 
 
 def _counted(lines: list[str]) -> str:
@@ -67,9 +67,9 @@ def _counted(lines: list[str]) -> str:
 
 
 def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, list[str]]]":
-    """Each dataset behind NAMES with those of its splits that are built, damaged or not.
+    """Each dataset that NAMES stand for, with its built splits, damaged ones included.
 
-    Raises IbDataError where nothing is built of a dataset that is itself among NAMES, and where nothing is at all.
+    Raises IbDataError if a dataset given by name has no built split, or if no dataset has one.
     """
     from ib_data.stored.manifest import built_folders
 

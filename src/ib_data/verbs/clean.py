@@ -1,4 +1,4 @@
-"""`ib-data clean`: delete caches, leftovers and, where they are named, downloads."""
+"""`ib-data clean`: delete caches and leftovers, and downloads on request."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -7,7 +7,7 @@ import click
 
 from ib_data.home import Home
 from ib_data.removal import DEFAULT_KINDS, KINDS, leftovers, no_build
-from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.arguments import common_options, json_option
 from ib_data.verbs.removing import dry_run_option, remove_asked, yes_option
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,13 +25,13 @@ def _kind_options(function: F) -> F:
 @yes_option
 @dry_run_option
 @json_option
-@home_option
+@common_options
 def command(yes: bool, is_dry: bool, as_json: bool, home: Home, **kinds: bool) -> None:
-    """Delete caches and leftovers, with their sizes.
+    """Delete caches and leftovers, after listing their sizes.
 
-    Without options: --cache, --staging, --miniature and --quarantine, all of which can be made again without a
-    download. With options, only what they name. Built datasets (see `ib-data rm`) and training runs are never deleted.
-    Nothing is deleted without an answer or --yes.
+    Without options: --cache, --staging, --miniature and --quarantine, all of which can be recreated without a
+    download. With options, only what they name. Never deletes built datasets (use `ib-data rm`) or training runs.
+    Asks before deleting, unless --yes is given.
 
     \b
     ib-data clean

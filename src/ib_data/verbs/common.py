@@ -1,4 +1,4 @@
-"""What every verb gets when it is loaded: options from the environment, and completion of names."""
+"""Set up every verb when it is loaded: its options from the environment, and shell completion of its names."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -13,9 +13,10 @@ PREFIX = "IB_DATA"
 
 
 def finished(command: C, path: str) -> C:
-    """The command with variables for its options and completion for its arguments; `path` is `mixture draw`.
+    """Give a command environment variables for its options and completion for its arguments, and return it.
 
-    The subcommands of a group are finished too; a group that loads them when they are asked for finishes them itself.
+    `path` is its name on the command line, such as `mixture draw`. Subcommands are set up too, except those that a
+    group loads on demand: that group calls this function itself.
     """
     for parameter in command.params:
         if isinstance(parameter, click.Option):
@@ -29,9 +30,9 @@ def finished(command: C, path: str) -> C:
 
 
 def variables(option: click.Option, path: str) -> list[str] | None:
-    """The environment variables of an option, the first one that is set wins: `IB_DATA_BUILD_LIMIT`, `IB_DATA_LIMIT`.
+    """The environment variables of an option, such as `IB_DATA_BUILD_LIMIT`, `IB_DATA_LIMIT`; the first set one wins.
 
-    None for what deletes or replaces data: that is only taken from the command line, where it is seen.
+    None for options that delete or replace data: they are only read from the command line, where they are visible.
     """
     if not option.allow_from_autoenv:
         return None
@@ -40,13 +41,13 @@ def variables(option: click.Option, path: str) -> list[str] | None:
 
 
 class _Name(StringParamType):
-    """A text of which a shell can complete the known values, listed when it asks."""
+    """A text argument with shell completion. The known values are listed only when the shell asks."""
 
     def __init__(self, known: Callable[[], Iterable[str]], files: bool = False) -> None:
         self.known, self.files = known, files
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The known values that begin with `incomplete`; for specs, file names too."""
+        """The known values that begin with `incomplete`; with `files`, file names too."""
         found = [CompletionItem(name) for name in self.known() if name.startswith(incomplete)]
         return [*found, CompletionItem(incomplete, type="file")] if self.files else found
 
@@ -81,7 +82,7 @@ def _configurations() -> tuple[str, ...]:
     return config_names()
 
 
-# name of an argument, in any verb -> what it is completed with
+# argument name, in any verb -> the type that completes it
 COMPLETED = {
     "name": _Name(_datasets),
     "names": _Name(_datasets_and_groups),

@@ -1,4 +1,4 @@
-"""`ib-data completion`: the script that makes a shell complete verbs, options and names."""
+"""`ib-data completion`: print a shell completion script."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -7,9 +7,9 @@ from click.shell_completion import get_completion_class
 @click.command(name="completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print a script that makes your shell complete verbs, options and names.
+    """Print a shell completion script for verbs, options and names.
 
-    Datasets, mixtures, tasks and configurations are completed. Source the script in your shell's start-up file.
+    Completes the names of datasets, mixtures, tasks and configurations. Source it in your shell's start-up file.
 
     \b
     eval "$(ib-data completion bash)"           in ~/.bashrc
@@ -17,6 +17,6 @@ def command(shell: str) -> None:
     ib-data completion fish | source            in ~/.config/fish/config.fish
     """
     kind = get_completion_class(shell)
-    assert kind is not None, "click has these shells"
+    assert kind is not None, "click supports these shells"
     root = click.get_current_context().find_root().command
     click.echo(kind(root, {}, "ib-data", "_IB_DATA_COMPLETE").source())

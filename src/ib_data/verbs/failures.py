@@ -1,4 +1,4 @@
-"""How a verb ends that printed the healthy rows first and has damaged ones to report."""
+"""Printing the healthy rows first, then raising one error that summarises the damaged ones."""
 
 from collections.abc import Collection
 
@@ -6,8 +6,8 @@ from ib_data.console import error
 from ib_data.errors import IbDataError
 
 
-def refuse(problems: Collection[str], summary: str) -> None:
-    """Raise IbDataError if there are problems: the only one, or the summary after printing each."""
+def raise_summary(problems: Collection[str], summary: str) -> None:
+    """Raise IbDataError if there are problems: one problem as it is, several as `summary` after printing each."""
     if len(problems) == 1:
         raise IbDataError(next(iter(problems)))
     if problems:

@@ -1,4 +1,4 @@
-"""`ib-data generate`: one answer about one image."""
+"""`ib-data generate`: answer a prompt about an image."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.training.extras import need_extras
 from ib_data.training.record import DamagedError, saved_last
-from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.arguments import common_options, json_option
 
 if TYPE_CHECKING:
     from ib_data.training.generate import Trained
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
-    help="A checkpoint, or a run folder (its newest one). [default: the newest complete checkpoint in HOME/runs]",
+    help="A checkpoint, or a run folder for its newest one. [default: the newest complete checkpoint in HOME/runs]",
 )
 @click.option("--image", required=True, type=click.Path(path_type=Path), help="A JPEG, PNG, GIF or WEBP file.")
 @click.option("--prompt", required=True, help="The instruction.")
-@click.option("--max-new-tokens", default=30, show_default=True, type=click.IntRange(min=1), help="Longest answer.")
+@click.option(
+    "--max-new-tokens", default=30, show_default=True, type=click.IntRange(min=1), help="Maximum length of the answer."
+)
 @json_option
-@home_option
+@common_options
 def command(model: Path | None, image: Path, prompt: str, max_new_tokens: int, as_json: bool, home: Home) -> None:
     """Answer a prompt about an image.
 
@@ -40,7 +42,7 @@ def command(model: Path | None, image: Path, prompt: str, max_new_tokens: int, a
     candidates = [model] if model else saved_last(home.runs)
     if not candidates:
         remedy = "name one with --model, or run `ib-data train tiny`"
-        raise IbDataError(f"there is no checkpoint in {home.runs}; {remedy}")
+        raise IbDataError(f"no checkpoint in {home.runs}; {remedy}")
     need_extras("generate")
     from ib_data.training.generate import answer, load
 
@@ -54,15 +56,15 @@ def command(model: Path | None, image: Path, prompt: str, max_new_tokens: int, a
 
 
 def _first_whole(candidates: list[Path]) -> "Trained":
-    """The model of the first complete checkpoint. A note names it, and one each the checkpoints that are skipped."""
+    """The model of the first complete checkpoint. Notes name it and each skipped checkpoint."""
     from ib_data.training.generate import load
 
     for folder in candidates:
         try:
-            trained = load(folder, look_beside=False)  # those beside it are candidates too: each is read once
+            trained = load(folder, look_beside=False)  # its neighbours are candidates too, each read once
         except DamagedError as error:
             note(f"skipped: {error}")
             continue
         note(f"model: {folder}")
         return trained
-    raise IbDataError(f"no checkpoint in {candidates[0].parent.parent} is complete; name another one with --model")
+    raise IbDataError(f"no checkpoint in {candidates[0].parent.parent} is complete; name another with --model")

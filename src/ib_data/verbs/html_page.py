@@ -1,4 +1,4 @@
-"""`--html FILE` of `show` and `render`."""
+"""Writing the HTML page of `show --html` and `render --html`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,22 +14,23 @@ if TYPE_CHECKING:
 
 
 def page_title(cards: "list[Card]", what: str) -> str:
-    """A title of one line: the dataset's, or how many there are."""
+    """The page title: the dataset's title, or the number of datasets, and `what`."""
     return f"{cards[0].title if len(cards) == 1 else f'{len(cards)} datasets'}: {what}"
 
 
 def write_page(path: Path, title: str, entries: Previews, size: "Callable[[Entry], int]") -> int:
-    """Write the entries as a contact sheet, and sum up their sizes as they pass: with images they are not kept.
+    """Write the entries as a contact sheet, and return the sum of their sizes.
 
-    Raises IbDataError where no such file can be written, before anything is rendered, and where nothing can be read.
+    Entries are streamed, since they hold images. Raises IbDataError if the file cannot be written (before anything is
+    rendered) or if no entry can be read.
     """
     if path.is_dir():
         raise IbDataError(f"--html {path}: is a folder; name a file in it")
     if not path.parent.is_dir():
-        raise IbDataError(f"--html {path}: there is no folder {path.parent}; make it, or name another file")
+        raise IbDataError(f"--html {path}: there is no folder {path.parent}; create it, or name another file")
     is_new = not path.exists()
     with _writing(path):
-        path.open("a").close()  # an earlier page stays until the new one is made
+        path.open("a").close()  # test that it can be written; an earlier page stays until the new one is ready
     from ib_data.templates.sheet.page import contact_sheet
 
     sizes: list[int] = []

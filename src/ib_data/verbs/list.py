@@ -14,13 +14,13 @@ from ib_data.console import Size, error, table
 from ib_data.home import Home
 from ib_data.stored.manifest import Damage, Manifest, survey
 from ib_data.tasks import TASKS
-from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.arguments import common_options, json_option
 
 T = TypeVar("T", Manifest, Damage)
 
 
 class AtLeast(Size):
-    """A number of bytes to which unknown ones are to be added."""
+    """A lower bound in bytes: some sizes are unknown."""
 
     def __str__(self) -> str:
         return f"{super().__str__()}+" if self else "?"
@@ -29,16 +29,16 @@ class AtLeast(Size):
 @click.command("list")
 @click.option("--role", type=click.Choice(ROLES), help="Only datasets of this role.")
 @click.option("--task", type=click.Choice(tuple(TASKS)), metavar="TASK", help="Only datasets of this task.")
-@click.option("--built", "only_built", is_flag=True, help="Only what is built, damaged builds included.")
+@click.option("--built", "only_built", is_flag=True, help="Only built datasets, damaged ones included.")
 @json_option
-@home_option
+@common_options
 def command(role: str | None, task: str | None, only_built: bool, home: Home, as_json: bool) -> None:
     """List all datasets: task, role, sizes, what is built.
 
-    `official` is the number of annotations in the split the paper used. `built` counts annotations, and says where a
-    build is not all of the official data: the miniature, no media, a limit, smaller images, a part. `download` is the
-    official files of the default splits and all image archives of the dataset, as far as they are not here; a + marks
-    sizes that are not known. `on disk` are the shards. A view is built as soon as the dataset it reads is.
+    `official` is the number of annotations in the split that the paper used. `built` counts annotations and says how a
+    build differs from the official data: miniature, without media, limited, smaller images, a part. `download` is what
+    is still missing of the dataset's image archives and the official files of its default splits; + means that some
+    sizes are unknown. `on disk` is the size of the shards. A view is built as soon as the dataset it reads is.
 
     \b
     ib-data list
@@ -81,7 +81,7 @@ def _in_short(card: Card, manifest: Manifest) -> str:
 
 
 def _of(card: Card, found: Iterable[T]) -> list[T]:
-    """What was found of the card's splits; a view has those of its base."""
+    """The items of the card's splits; a view has the splits of its base."""
     return [item for item in found if item.dataset == card.stored_as and item.split in card.splits]
 
 

@@ -1,4 +1,4 @@
-"""`--datasets`: the folders of one's own in which a command finds datasets."""
+"""The `--datasets` option: folders with your own datasets."""
 
 import os
 from collections.abc import Callable
@@ -11,7 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def datasets_option(function: F) -> F:
-    """Adds `--datasets DIR`: the cards, builders, templates and mixtures there are found too, by workers as well."""
+    """Adds `--datasets DIR`: the command and its workers also use the cards, builders, templates and mixtures there."""
     return click.option(
         "--datasets",
         multiple=True,
@@ -20,7 +20,7 @@ def datasets_option(function: F) -> F:
         is_eager=True,
         expose_value=False,
         callback=_use_datasets,
-        help="Folder with cards and builders of your own. May be given several times. [default: IB_DATA_DATASETS]",
+        help="Folder with your own cards and builders. Repeatable. [default: IB_DATA_DATASETS]",
     )(function)
 
 

@@ -1,4 +1,4 @@
-"""The samples that `show` and `render` print: which ones, and one at a time."""
+"""Choosing the samples that `show` and `render` print, and reading them one at a time."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ib_data.console import printable, typed
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.verbs.arguments import F
-from ib_data.verbs.failures import refuse
+from ib_data.verbs.failures import raise_summary
 from ib_data.verbs.rendering import Rendering
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """Which samples were asked for, by --random, --key and --where."""
+    """The samples selected by --random, --key and --where."""
 
     is_random: bool
     keys: tuple[str, ...]
     where: str | None
 
     def selection(self, home: Home) -> "Selection":
-        """The selection; a condition is looked up in the catalog of `home`, once for each dataset."""
+        """The selection. A --where condition is one catalog query per dataset and split."""
         from ib_data.templates.sheet.selection import Selection
 
         condition = self.where
@@ -45,10 +45,10 @@ class Chosen:
 def choosing_options(function: F) -> F:
     """Adds --random, --key and --where; the verb receives `chosen: Chosen`."""
 
-    @click.option("--random", "is_random", is_flag=True, help="Samples drawn by --seed instead of the first ones.")
-    @click.option("--key", "keys", multiple=True, metavar="KEY", help="The sample with this key; may be repeated.")
+    @click.option("--random", "is_random", is_flag=True, help="Random samples, drawn by --seed, instead of the first.")
+    @click.option("--key", "keys", multiple=True, metavar="KEY", help="Only the sample with this key. Repeatable.")
     @click.option(
-        "--where", metavar="SQL", help="Samples with annotations for which this holds: \"question LIKE '%red%'\"."
+        "--where", metavar="SQL", help="Only annotations that match this condition: \"question LIKE '%red%'\"."
     )
     @wraps(function)
     def with_options(is_random: bool, keys: tuple[str, ...], where: str | None, **others: Any) -> Any:
@@ -59,13 +59,13 @@ def choosing_options(function: F) -> F:
 
 
 def _matches(home: Home, dataset: str, split: str, condition: str) -> Mapping[str, frozenset[str]]:
-    """The ids of the annotations of a split for which a condition over the columns of `annotations` holds, by key.
+    """The ids of a split's annotations that match a condition, by sample key.
 
-    It is part of one reading statement, as `ib-data sql` runs them. Raises IbDataError in one line for a mistake.
+    The condition becomes part of one read-only SELECT over `annotations`. Raises IbDataError for a mistake in it.
     """
     from ib_data.mixtures.catalog.queries import query
 
-    # The condition is on lines of its own: one that ends in a comment ends there.
+    # The condition gets its own lines, so that a comment at its end does not swallow the bracket.
     of_split = f"SELECT * FROM annotations WHERE dataset = '{dataset}' AND split = '{split}'"
     try:
         _, rows = query(home, f"SELECT key, list(id) FROM ({of_split}) WHERE (\n{condition}\n) GROUP BY key")
@@ -75,15 +75,15 @@ def _matches(home: Home, dataset: str, split: str, condition: str) -> Mapping[st
 
 
 class Previews:
-    """The chosen samples of some datasets, one at a time; what cannot be read stops nothing else.
+    """An iterable over the chosen samples of some datasets. Unreadable samples do not stop the others.
 
-    `problems` is the first of each dataset where there was any, as far as the entries were asked for.
+    `problems` collects the first problem of each dataset while iterating.
     """
 
     def __init__(
         self, home: Home, cards: "Iterable[Card]", rendering: Rendering, chosen: Chosen, n: int, **others: Any
     ) -> None:
-        """`n` and `others` as `preview` takes them. Raises DataError for a template file that cannot be used."""
+        """`n` and `others` go to `preview`. Raises DataError for an unusable template file."""
         self.problems: dict[str, str] = {}
         self._home, self._cards, self._split = home, list(cards), rendering.split
         self._others = {"n": n, "selection": chosen.selection(home), **others}
@@ -102,8 +102,8 @@ class Previews:
                 self.problems.setdefault(card.name, str(error))
 
     def raise_problems(self) -> None:
-        """Raise IbDataError in one line where something could not be read, after a note of each dataset's first."""
-        refuse(
+        """Raise IbDataError if something could not be read, after printing the first problem of each dataset."""
+        raise_summary(
             self.problems.values(), f"{len(self.problems)} datasets could not be rendered: {', '.join(self.problems)}"
         )
 
@@ -114,7 +114,7 @@ class Previews:
 
 
 def target_line(target: str | None) -> str:
-    """A target as a terminal shows it, or the mark of a hidden one."""
+    """A target with unprintable characters escaped, or the placeholder of a hidden target."""
     from ib_data.templates.sheet.preview import HIDDEN
 
     return HIDDEN if target is None else printable(target)

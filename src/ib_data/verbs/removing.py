@@ -1,4 +1,4 @@
-"""What `rm` and `clean` share: list with sizes, ask, delete."""
+"""Shared by `rm` and `clean`: list with sizes, ask, delete."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -14,19 +14,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def yes_option(function: F) -> F:
-    """Adds `--yes`; the verb receives `yes: bool`. Not taken from the environment."""
+    """Adds `--yes`; the verb receives `yes: bool`. Not read from the environment."""
     return click.option("-y", "--yes", is_flag=True, help="Do not ask.", allow_from_autoenv=False)(function)
 
 
 def dry_run_option(function: F) -> F:
     """Adds `--dry-run`; the verb receives `is_dry: bool`."""
-    return click.option("--dry-run", "is_dry", is_flag=True, help="Only list what would be deleted.")(function)
+    return click.option("--dry-run", "is_dry", is_flag=True, help="List what would be deleted, and delete nothing.")(
+        function
+    )
 
 
 def remove_asked(found: Sequence[Removable], *, yes: bool, is_dry: bool, as_json: bool) -> int:
-    """List what was found, ask, and delete it; returns how many were deleted.
+    """List what was found, ask, delete it, and return the number of deleted items.
 
-    Raises IbDataError where the answer is no, or there is nobody to give one.
+    Raises IbDataError if the answer is no or standard input is at its end.
     """
     total = sum(item.num_bytes for item in found)
     if not as_json:
@@ -48,7 +50,7 @@ def remove_asked(found: Sequence[Removable], *, yes: bool, is_dry: bool, as_json
 def _ask(question: str) -> None:
     try:
         answer = click.confirm(question, err=True)
-    except click.Abort as error:  # end of file: a script without --yes
+    except click.Abort as error:  # end of input: a script without --yes
         if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
             raise
         raise IbDataError("nothing was deleted: no answer; add --yes to delete without asking") from error

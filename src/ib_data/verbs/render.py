@@ -1,4 +1,4 @@
-"""`ib-data render`: instruction and target as a trainer would see them."""
+"""`ib-data render`: print instructions and targets as training sees them."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import click
 
 from ib_data.console import printable
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.arguments import common_options, json_option
 from ib_data.verbs.built import built_cards
 from ib_data.verbs.html_page import page_title, write_page
 from ib_data.verbs.previews import Chosen, Previews, choosing_options, target_line
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("names", nargs=-1, required=True)
-@click.option("-n", "number", type=click.IntRange(min=1), default=5, show_default=True, help="Annotations of each.")
-@click.option("--all-templates", is_flag=True, help="Each annotation through every template it has the fields for.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the images instead.")
+@click.option("-n", "number", type=click.IntRange(min=1), default=5, show_default=True, help="Annotations per dataset.")
+@click.option("--all-templates", is_flag=True, help="Render each annotation with every template that fits it.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write an HTML page with images instead.")
 @choosing_options
 @rendering_options
 @json_option
-@home_option
+@common_options
 def command(
     names: tuple[str, ...],
     number: int,
@@ -38,11 +38,11 @@ def command(
     as_json: bool,
     home: Home,
 ) -> None:
-    """Instruction and target as a trainer would see them.
+    """Print instructions and targets as training sees them.
 
-    NAMES are datasets, or held-in, held-out, all: of these the ones that are built. The first annotations of a split,
-    or those of --random, --key and --where, as in `ib-data show`, at positions 0, 1, 2, ... A held-out dataset gets its
-    zero-shot prompt, any other one of the training templates, drawn by (seed, position).
+    NAMES are datasets, or held-in, held-out, all (the built datasets of that group). Renders the first annotations of a
+    split, at positions 0, 1, 2, ..., or those that --random, --key and --where select, as in `ib-data show`. Held-out
+    datasets use their zero-shot prompt, all others a training template drawn by (seed, position).
 
     \b
     ib-data render vqav2 -n 3 --seed 7
@@ -68,7 +68,7 @@ def command(
         num_examples = write_page(html, title, entries, lambda entry: len(entry.examples))
         click.echo(f"{num_examples} examples in {html.absolute()}")
         entries.raise_problems()
-        return  # the page says of each example why it could not be rendered
+        return  # the page itself shows why an example could not be rendered
     found = list(entries)
     rows = list(_rows(found))
     if as_json:
@@ -96,7 +96,7 @@ def _lines(row: dict[str, Any]) -> str:
 
 
 def _add_problems(problems: dict[str, str], entries: "list[Entry]") -> None:
-    """Add why something could not be rendered, of each dataset the first."""
+    """Add the first rendering problem of each dataset to `problems`."""
     for entry in entries:
         for example in entry.examples:
             if example.problem:

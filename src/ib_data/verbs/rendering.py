@@ -1,4 +1,4 @@
-"""The options of the verbs that render."""
+"""Options shared by the verbs that render."""
 
 from dataclasses import dataclass
 from functools import wraps
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendering:
-    """What was asked for: which split is rendered, by the templates of which folder, and how."""
+    """The split, template folder, seed and render options chosen on the command line."""
 
     split: str | None
     folder: Path | None
@@ -24,7 +24,7 @@ class Rendering:
     options: RenderOptions
 
     def renderer(self) -> "Renderer":
-        """The renderer asked for. Raises IbDataError for a folder without template files."""
+        """A renderer with these choices. Raises IbDataError for a folder without template files."""
         from ib_data.templates.library import PACKAGED, Library
         from ib_data.templates.renderer import Renderer
 
@@ -37,11 +37,17 @@ def rendering_options(function: F) -> F:
     The verb receives `rendering: Rendering`.
     """
 
-    @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws of template and answer.")
-    @click.option("--answers", type=click.Choice(ANSWERS), default=ANSWERS[0], show_default=True, help="Which answer.")
-    @click.option("--shuffle-options", is_flag=True, help="Options in an order drawn by seed and position.")
-    @click.option("--letters", is_flag=True, help="The letter of the right option, (b), as target where options stand.")
-    @click.option("--chat", is_flag=True, help="Earlier turns of a dialogue as turns of one chat, not as a history.")
+    @click.option("--seed", type=int, default=0, show_default=True, help="Seed that draws template and answer.")
+    @click.option(
+        "--answers",
+        type=click.Choice(ANSWERS),
+        default=ANSWERS[0],
+        show_default=True,
+        help="Which of several answers becomes the target.",
+    )
+    @click.option("--shuffle-options", is_flag=True, help="Shuffle the options, by seed and position.")
+    @click.option("--letters", is_flag=True, help="Use the letter of the right option as target, such as (b).")
+    @click.option("--chat", is_flag=True, help="Render earlier turns of a dialogue as chat turns, not as a history.")
     @split_option
     @templates_option
     @wraps(function)

@@ -5,7 +5,7 @@ import click
 from ib_data.cards.named import GROUPS, named_cards
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option, split_option
+from ib_data.verbs.arguments import common_options, json_option, split_option
 from ib_data.verbs.removing import dry_run_option, remove_asked, yes_option
 
 
@@ -15,12 +15,12 @@ from ib_data.verbs.removing import dry_run_option, remove_asked, yes_option
 @yes_option
 @dry_run_option
 @json_option
-@home_option
+@common_options
 def command(names: tuple[str, ...], split: str | None, yes: bool, is_dry: bool, as_json: bool, home: Home) -> None:
     """Delete built datasets: shards, index and manifest.
 
-    NAMES are datasets, or held-in, held-out, all. Sizes are listed first, and nothing is deleted without an answer or
-    --yes. Downloaded official files stay (see `ib-data clean --downloads`), so that a dataset can be built again.
+    NAMES are datasets, or held-in, held-out, all. Lists the sizes and asks before deleting, unless --yes is given.
+    Downloaded official files stay, so that a dataset can be built again; `ib-data clean --downloads` deletes them.
 
     \b
     ib-data rm vqav2
@@ -29,7 +29,7 @@ def command(names: tuple[str, ...], split: str | None, yes: bool, is_dry: bool, 
     cards = named_cards(names)
     if view := next((card for card in cards if card.view_of and card.name in names), None):
         raise click.UsageError(
-            f"{view.name} is a view and stores nothing of its own; name {view.view_of} to delete both"
+            f"{view.name} is a view of {view.view_of} and has no files; name {view.view_of} to delete both"
         )
     cards = [card for card in cards if not card.view_of]
     from ib_data.removal import built_folders, no_build
@@ -39,7 +39,7 @@ def command(names: tuple[str, ...], split: str | None, yes: bool, is_dry: bool, 
     if lacking := [name for name in names if name not in (*GROUPS, *there)]:
         of = f" of split {split!r}" if split else ""
         raise IbDataError(
-            f"nothing{of} is built of {', '.join(lacking)} in {home.root}; `ib-data list --built` names all"
+            f"nothing{of} is built of {', '.join(lacking)} in {home.root}; run `ib-data list --built` to see what is"
         )
     with no_build(home, [item.what.replace("/", "-") for item in found]):
         num_removed = remove_asked(found, yes=yes, is_dry=is_dry, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`ib-data show`: samples with their instructions, in the terminal or as HTML."""
+"""`ib-data show`: show samples with their instructions, in the terminal or as HTML."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import click
 from ib_data.console import printable
 from ib_data.home import Home
 from ib_data.sample import plain
-from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.arguments import common_options, json_option
 from ib_data.verbs.built import built_cards
 from ib_data.verbs.html_page import page_title, write_page
 from ib_data.verbs.previews import Chosen, Previews, choosing_options, target_line
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1, required=True)
 @click.option(
-    "-n", "number", type=click.IntRange(min=1), show_default="3, or all of --key", help="Samples of each to show."
+    "-n", "number", type=click.IntRange(min=1), show_default="3, or all of --key", help="Samples per dataset."
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet to this file.")
 @choosing_options
 @rendering_options
 @json_option
-@home_option
+@common_options
 def command(
     names: tuple[str, ...],
     number: int | None,
@@ -38,12 +38,12 @@ def command(
     as_json: bool,
     home: Home,
 ) -> None:
-    """Samples with their instructions, in the terminal or as HTML.
+    """Show samples with their instructions, in the terminal or as HTML.
 
-    NAMES are datasets, or held-in, held-out, all: of these the ones that are built. The first samples of the split are
-    shown, or those of --random, --key and --where, which combine. SQL is a condition over the columns of `annotations`
-    in `ib-data sql`, and only the annotations for which it holds are shown. What cannot be read is said in its place,
-    stops nothing else and makes the exit code 1. The HTML file holds its images and needs no network and no script.
+    NAMES are datasets, or held-in, held-out, all (the built datasets of that group). Shows the first samples of the
+    split, or those that --random, --key and --where select together. SQL is a condition over the columns of
+    `annotations` in `ib-data sql`; only matching annotations are shown. An unreadable sample is shown as its error and
+    makes the exit code 1. The HTML file contains its images and needs no network and no script.
 
     \b
     ib-data show vqav2 -n 2
@@ -72,7 +72,7 @@ def command(
 
 
 def _plain(entry: "Entry") -> dict[str, Any]:
-    """A sample as a JSON object: its media, and each example as rendered or why it could not be."""
+    """A sample as a JSON object: its media, and each example as rendered or the reason why it could not be."""
     place = {"dataset": entry.card.name, "split": entry.manifest.split, "key": entry.key}
     if entry.sample is None:
         return {**place, "problem": entry.problem}
@@ -81,7 +81,7 @@ def _plain(entry: "Entry") -> dict[str, Any]:
 
 
 def _head(entry: "Entry") -> str:
-    """What tells the build from all of the official data, above its first sample; empty where nothing does."""
+    """The heading above a build's first sample: how it differs from the official data; empty if it does not."""
     from ib_data.cards.kinds import kind_of
 
     kind = ", ".join(kind_of(entry.manifest, entry.card))

@@ -14,7 +14,7 @@ import click
 from ib_data.console import note, typed
 from ib_data.errors import IbDataError, one_line
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.arguments import common_options, json_option
 
 if TYPE_CHECKING:
     from ib_data.mixtures.catalog.macros import Macro
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True, help="Output."
 )
 @json_option
-@home_option
+@common_options
 def command(query_text: str | None, form: str, as_json: bool, home: Home) -> None:
     """Query the catalog with DuckDB, read-only.
 
-    Without QUERY, lists the tables, views and macros of the catalog with their columns. The catalog is brought up to
-    date with what is built first. --json is short for --format json.
+    Without QUERY, lists the tables, views and macros of the catalog with their columns. Updates the catalog first if
+    datasets were built or deleted. --json is short for --format json.
 
     \b
     ib-data sql
@@ -45,7 +45,7 @@ def command(query_text: str | None, form: str, as_json: bool, home: Home) -> Non
         from ib_data.mixtures.catalog.queries import query
 
         if not home.root.is_dir():
-            note(f"{home.root} does not exist: nothing is built there")
+            note(f"{home.root} does not exist, so nothing is built there")
         _print(*query(home, typed(query_text)), form)
     elif form == "table":
         _list_relations()
@@ -62,7 +62,7 @@ def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: str) -> 
         writer.writerows([columns, *([_text(value) for value in row] for row in rows)])
     elif form == "json":
         if twice := [name for i, name in enumerate(columns) if name in columns[:i]]:
-            raise IbDataError(f"sql: two columns are called {twice[0]!r}; give one another name, with AS")
+            raise IbDataError(f"sql: two columns are called {twice[0]!r}; rename one with AS")
         records = [{name: _plain(value) for name, value in zip(columns, row, strict=True)} for row in rows]
         click.echo(json.dumps(records, ensure_ascii=False, indent=1))
     else:
@@ -70,7 +70,7 @@ def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: str) -> 
 
 
 def _relations() -> "dict[str, Relation | Macro]":
-    """All that a query can read, by the name that it is called by there."""
+    """Everything that a query can read from, by its name in SQL."""
     from ib_data.mixtures.catalog.macros import MACROS
     from ib_data.mixtures.catalog.relations import RELATIONS
 
@@ -78,7 +78,7 @@ def _relations() -> "dict[str, Relation | Macro]":
 
 
 def _list_relations() -> None:
-    """Print each relation with what a row of it is, and its columns below."""
+    """Print each relation with its description, and its columns below."""
     for name, entry in _relations().items():
         click.echo(f"{name}: {entry.about}")
         indent = " " * 4
@@ -86,7 +86,7 @@ def _list_relations() -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it, at any depth; nan and inf by their names, bytes in hexadecimal, times as text."""
+    """A value as JSON, at any depth: nan and inf by name, bytes in hexadecimal, times as text."""
     if isinstance(value, Decimal):
         value = float(value)
     if isinstance(value, dict):
@@ -112,7 +112,7 @@ def _text(value: Any) -> Any:
 
 
 def _cell(value: Any) -> object:
-    """A value for the table; texts and lists on one line, without what a terminal would obey."""
+    """A value for the table: texts and lists on one line, without control characters."""
     if value is None or isinstance(value, bool | int | float):
         return value
     return one_line(str(_text(value)), 80)

@@ -10,7 +10,7 @@ from ib_data.console import note
 from ib_data.home import Home
 from ib_data.training.config import load_config
 from ib_data.training.extras import need_extras
-from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.arguments import common_options, json_option
 
 
 @click.command("train")
@@ -22,12 +22,12 @@ from ib_data.verbs.arguments import home_option, json_option
     help="Folder of the run. [default: HOME/runs/CONFIG]",
 )
 @json_option
-@home_option
+@common_options
 def command(config: str, overrides: tuple[str, ...], home: Home, as_json: bool, out: Path | None) -> None:
     """Tune the Q-Former on a mixture.
 
-    CONFIG is a packaged configuration or a TOML file; KEY=VALUE overrides its keys. To continue a run that was stopped,
-    run the same command again. With --json, only the summary is printed to standard output.
+    CONFIG is a packaged configuration or a TOML file; KEY=VALUE overrides its keys. To continue a stopped run, run the
+    same command again. With --json, standard output has only the summary.
 
     \b
     ib-data train tiny

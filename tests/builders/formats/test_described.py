@@ -42,7 +42,7 @@ def lay_nocaps(folder, name="nocaps-val.json", **change):
     return lay(folder, name, value).parent
 
 
-def test_nocaps_keeps_the_domain_and_names_photos_by_their_open_images_id(home, tmp_path) -> None:
+def test_nocaps_keeps_the_domain_and_names_images_by_open_images_id(home, tmp_path) -> None:
     lay_nocaps(tmp_path)
     for name in NAMES:
         (tmp_path / f"{name}.jpg").write_bytes(photo())
@@ -66,7 +66,7 @@ def test_nocaps_has_no_test_split_because_no_caption_of_it_is_public() -> None:
     assert set(load_card("nocaps").splits) == {"validation"}
 
 
-def test_nocaps_lies_under_its_name_though_the_address_has_only_a_query() -> None:
+def test_nocaps_is_stored_under_its_name_despite_a_query_url() -> None:
     places = {file.place for file in load_card("nocaps").files}
     assert "drive.usercontent.google.com/download/nocaps-val.json" in places
 
@@ -83,7 +83,7 @@ def test_a_nocaps_caption_of_no_image_is_a_drop(home, tmp_path) -> None:
     [
         ({"images": [{"id": 0, "domain": "in-domain"}]}, r"images\[0\]: key 'open_images_id' is missing"),
         ({"images": [{"id": "0", "open_images_id": "a", "domain": "in"}]}, r"images\[0\]: 'id': expected an integer"),
-        ({"images": [{"id": 0, "open_images_id": "a", "domain": "in"}] * 2}, r"images\[1\]: image id 0 stands twice"),
+        ({"images": [{"id": 0, "open_images_id": "a", "domain": "in"}] * 2}, r"images\[1\]: image id 0 occurs twice"),
         ({"annotations": [{"image_id": 0, "id": 0}]}, r"annotations\[0\]: key 'caption' is missing"),
         ({"annotations": [{"image_id": 0, "caption": "A."}]}, r"annotations\[0\]: key 'id' is missing"),
     ],
@@ -94,13 +94,13 @@ def test_a_faulty_entry_of_nocaps_is_named(home, tmp_path, change, what) -> None
         build(home, tmp_path, name="nocaps", media=False)
 
 
-def test_the_list_of_nocaps_test_images_says_that_it_has_no_captions(home, tmp_path) -> None:
+def test_the_nocaps_test_list_error_says_that_it_has_no_captions(home, tmp_path) -> None:
     lay(tmp_path, "nocaps-val.json", {"info": {}, "licenses": [], "images": []})
     with pytest.raises(DataError, match="expected an object with 'annotations'"):
         build(home, tmp_path, name="nocaps", media=False)
 
 
-def test_nocaps_photos_are_fetched_one_by_one_and_a_dead_link_is_a_drop(home, tmp_path) -> None:
+def test_nocaps_images_are_fetched_one_by_one_and_a_dead_link_is_a_drop(home, tmp_path) -> None:
     lay_nocaps(tmp_path / "source")
     bucket = tmp_path / "mirror" / "open-images-dataset.s3.amazonaws.com" / "validation"
     bucket.mkdir(parents=True)
@@ -114,7 +114,7 @@ def test_nocaps_photos_are_fetched_one_by_one_and_a_dead_link_is_a_drop(home, tm
     assert drops(home, "nocaps", "validation") == [("2", "dead link"), ("3", "dead link")]
 
 
-def test_nocaps_photos_are_read_from_the_archive_where_it_is_at_hand(home, tmp_path) -> None:
+def test_nocaps_images_are_read_from_an_existing_archive(home, tmp_path) -> None:
     lay_nocaps(tmp_path)
     with tarfile.open(tmp_path / "validation.tar.gz", "w:gz") as out:
         for name in NAMES:
@@ -165,7 +165,7 @@ def test_flickr30k_builds_the_other_splits_when_asked(home, tmp_path, split, key
     assert sample.key == f"flickr30k-{split}-{key}"
 
 
-def test_a_split_file_of_another_dataset_is_not_taken_for_flickr30k(home, tmp_path) -> None:
+def test_a_split_file_of_another_dataset_is_an_error_for_flickr30k(home, tmp_path) -> None:
     lay_flickr30k(tmp_path, dataset="flickr8k")
     with pytest.raises(DataError, match="expected dataset 'flickr30k', found 'flickr8k'"):
         build(home, tmp_path, name="flickr30k", media=False)
@@ -188,7 +188,7 @@ def test_a_faulty_entry_of_flickr30k_is_named(home, tmp_path, change, what) -> N
         build(home, tmp_path, name="flickr30k", media=False)
 
 
-def test_a_photo_of_flickr30k_without_sentences_is_a_drop_and_without_a_list_an_error(home, tmp_path) -> None:
+def test_a_flickr30k_image_without_sentences_is_a_drop_and_without_a_list_an_error(home, tmp_path) -> None:
     path = lay_flickr30k(tmp_path) / "dataset_flickr30k.json"
     value = json.loads(path.read_text())
     # Its stem is the id of a sentence: the drop must not be taken for that one.
@@ -208,7 +208,7 @@ def lay_coco(folder, **change):
     return lay(folder, "dataset_coco.json", {"images": images, "dataset": "coco"}).parent
 
 
-def test_a_photo_of_karpathys_coco_without_sentences_is_a_drop(home, tmp_path) -> None:
+def test_a_karpathy_coco_image_without_sentences_is_a_drop(home, tmp_path) -> None:
     build(home, lay_coco(tmp_path, sentences=[]), name="coco_caption", split="train", media=False)
     assert drops(home, "coco_caption", "train") == [("train2014/9", "no sentence")]
 
@@ -221,12 +221,12 @@ def test_a_photo_of_karpathys_coco_without_sentences_is_a_drop(home, tmp_path) -
         ({"filepath": "train2017"}, "'filepath': expected train2014 or val2014, found 'train2017'"),
     ],
 )
-def test_a_faulty_photo_of_karpathys_coco_is_named(home, tmp_path, change, what) -> None:
+def test_a_faulty_karpathy_coco_image_is_named(home, tmp_path, change, what) -> None:
     with pytest.raises(DataError, match=rf"^coco_caption: dataset_coco\.json: images\[1\]: {what}"):
         build(home, lay_coco(tmp_path, **change), name="coco_caption", split="train", media=False)
 
 
-def test_flickr30k_says_where_to_ask_for_its_photos(home, tmp_path) -> None:
+def test_flickr30k_says_where_to_request_its_images(home, tmp_path) -> None:
     lay_flickr30k(tmp_path)
     job = Build(
         home=home,

@@ -42,7 +42,7 @@ def test_gqa_ids_stay_texts_and_one_question_under_two_ids_is_two(home, tmp_path
     assert names == {"images/n100002.jpg": "gqa-test-n100002", "images/0017.jpg": "gqa-test-0017"}
 
 
-def test_gqa_keeps_what_else_is_said_and_leaves_out_what_is_null(home, tmp_path) -> None:
+def test_gqa_keeps_extra_values_without_nulls(home, tmp_path) -> None:
     more = {
         "fullAnswer": "It is a shelf.",
         "groups": {"global": None, "local": "15-floor"},
@@ -65,10 +65,10 @@ def test_gqa_keeps_what_else_is_said_and_leaves_out_what_is_null(home, tmp_path)
     assert found["2"].extra == {"isBalanced": True}
 
 
-def test_a_key_that_stands_twice_in_gqa_is_an_error(home, tmp_path) -> None:
+def test_a_duplicate_key_in_gqa_is_an_error(home, tmp_path) -> None:
     row = json.dumps(gqa_row())
     (tmp_path / TESTDEV).write_text(f'{{"01": {row}, "02": {row}, "01": {row}}}')
-    with pytest.raises(DataError, match=rf"{TESTDEV}: the key '01' stands twice in one object"):
+    with pytest.raises(DataError, match=rf"{TESTDEV}: the key '01' occurs twice in one object"):
         build(home, tmp_path, name="gqa", media=False)
 
 
@@ -87,7 +87,7 @@ def test_a_faulty_question_of_gqa_is_named(home, tmp_path, row: object, what: st
         gqa(home, tmp_path, q01=gqa_row(), q03=row)
 
 
-def test_a_list_in_place_of_gqas_object_is_recognised(home, tmp_path) -> None:
+def test_a_list_instead_of_gqas_object_is_an_error(home, tmp_path) -> None:
     lay(tmp_path, TESTDEV, [gqa_row()])
     with pytest.raises(DataError, match="expected an object of rows by their ids, found a list"):
         build(home, tmp_path, name="gqa", media=False)
@@ -118,7 +118,7 @@ def test_vizwiz_keeps_unanswerable_as_an_answer_and_as_a_label(home, tmp_path) -
     ]  # fmt: skip
 
 
-def test_vizwiz_test_has_answers_only_where_the_published_file_lies_beside_it(home, tmp_path, capsys) -> None:
+def test_vizwiz_test_has_answers_only_with_the_published_file(home, tmp_path, capsys) -> None:
     rows = [vizwiz_row(n, "test") for n in (1, 2)]
     lay(tmp_path / "s", "test.json", [{"image": row["image"], "question": row["question"]} for row in rows])
     build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
@@ -128,10 +128,10 @@ def test_vizwiz_test_has_answers_only_where_the_published_file_lies_beside_it(ho
     build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
     assert {a.label for a in annotations(home, "vizwiz", "test").values()} == {"answerable"}
     lay(tmp_path / "s", "VQA_test.json", [vizwiz_row(7, "test")])
-    with pytest.raises(DataError, match=r"no image of test\.json stands here"):
+    with pytest.raises(DataError, match=r"no image of test\.json is here"):
         build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
     lay(tmp_path / "s", "VQA_test.json", [rows[0], rows[0]])
-    with pytest.raises(DataError, match=r"row\[1\]: image 'VizWiz_test_00000001\.jpg' stands twice"):
+    with pytest.raises(DataError, match=r"row\[1\]: image 'VizWiz_test_00000001\.jpg' occurs twice"):
         build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
 
 
@@ -145,14 +145,14 @@ def test_a_test_question_of_vizwiz_without_published_answers_is_a_drop(home, tmp
         (f"VizWiz_test_0000000{number}", "no published answers") for number in (2, 3)
     ]  # fmt: skip
     lay(tmp_path / "s", "VQA_test.json", [])
-    with pytest.raises(DataError, match=r"no image of test\.json stands here"):
+    with pytest.raises(DataError, match=r"no image of test\.json is here"):
         build(home, tmp_path / "s", name="vizwiz", split="test", media=False)
 
 
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"image": "VizWiz_test_00000016.jpg"}, "'VizWiz_test_00000016.jpg' is no image of split validation"),
+        ({"image": "VizWiz_test_00000016.jpg"}, "'VizWiz_test_00000016.jpg' is not an image of split validation"),
         ({"image": "16.jpg"}, "'image': expected VizWiz_SPLIT_NUMBER.jpg"),
         ({"answerable": 2}, "'answerable': expected 0 or 1, found 2"),
         ({"answerable": "1"}, "'answerable': expected an integer"),

@@ -53,7 +53,7 @@ def test_every_turn_is_an_annotation_with_the_turns_before_it(home, tmp_path) ->
         ("<image>\nList:\n- a\n\n- b", "List:\n- a\n\n- b"),
     ],
 )
-def test_only_the_marker_goes(home, tmp_path, asked: str, expected: str) -> None:
+def test_only_the_marker_is_removed(home, tmp_path, asked: str, expected: str) -> None:
     (found,) = annotations(home, tmp_path, record(9, asked, "Yes."))
     assert found.question == expected
 
@@ -64,14 +64,14 @@ def test_a_reply_keeps_every_character_even_what_looks_like_the_marker(home, tmp
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_an_answer_stays_as_it_is_however_long(home, tmp_path, name: str) -> None:
+def test_long_answers_are_unchanged(home, tmp_path, name: str) -> None:
     answer = "Firstly, THE\tcat\n\n1. sits;  2. sleeps. " * 40
     (found,) = annotations(home, tmp_path, record(9, "<image>\nQ", answer), name=name)
     assert found.answers[0].text == answer
     assert found.history == ()
 
 
-def test_a_second_record_of_a_photo_keeps_ids_unique_and_one_sample(home, tmp_path) -> None:
+def test_a_second_record_of_an_image_keeps_ids_unique_and_one_sample(home, tmp_path) -> None:
     found = annotations(home, tmp_path, record(9, "A?", "a", "B?", "b"), record(7, "C?", "c"), record(9, "A?", "a"))
     assert sorted(a.id for a in found) == ["000000000007-0", "000000000009-0", "000000000009-1", "000000000009.2-0"]
     assert len(samples(home, "llava_conversation", "train")) == 2
@@ -83,7 +83,7 @@ def test_a_second_record_of_a_photo_keeps_ids_unique_and_one_sample(home, tmp_pa
 @pytest.mark.parametrize(
     "laid", ["000000000009.jpg", "COCO_train2014_000000000009.jpg", "COCO_val2014_000000000009.jpg"]
 )
-def test_the_photo_is_found_in_any_archive_of_coco(home, tmp_path, image: str, laid: str) -> None:
+def test_the_image_is_found_in_any_coco_archive(home, tmp_path, image: str, laid: str) -> None:
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / laid).write_bytes(photo())
     annotations(home, tmp_path, record(9, "Q?", "a", image=image), media=True)

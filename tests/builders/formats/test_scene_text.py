@@ -49,7 +49,7 @@ def annotations(home, name: str, split: str) -> dict:
     return {a.id: a for sample, _ in samples(home, name, split) for a in sample.annotations}
 
 
-def test_the_marker_is_no_answer_and_blanks_go_but_a_comma_stays(home, tmp_path) -> None:
+def test_the_marker_and_blanks_are_removed_but_a_comma_stays(home, tmp_path) -> None:
     given = ["corona ", "corona", "corona, rodda, ", MARKER, f" {MARKER}", "unanswerable", "a", "b", "c", "d"]
     lay_textvqa(tmp_path / "s", [question(1, answers=given), question(2, answers=[MARKER] * 10), question(3)])
     (manifest,) = build(home, tmp_path / "s", "textvqa", media=False)
@@ -62,7 +62,7 @@ def test_the_marker_is_no_answer_and_blanks_go_but_a_comma_stays(home, tmp_path)
     assert drops(home, "textvqa", "validation") == [("2", "no answers")]
 
 
-def test_tokens_are_joined_by_image_and_absent_where_there_are_none(home, tmp_path) -> None:
+def test_tokens_are_joined_by_image_and_absent_if_there_are_none(home, tmp_path) -> None:
     rows = [question(1), question(2), question(3, TWO), question(4, "0" * 16)]
     lay_textvqa(tmp_path / "s", rows)
     lay_tokens(tmp_path / "s", {TWO: [], ONE: ["TEA", "  ", "House\n1"], "f" * 16: ["not", "asked"]})
@@ -80,7 +80,7 @@ def test_without_the_file_of_tokens_the_questions_are_built(home, tmp_path, caps
     assert "TextVQA_Rosetta_OCR_v0.2_val.json (ocr) is not in --source; built without it" in capsys.readouterr().err
 
 
-def test_rows_stand_under_data_wherever_that_is(home, tmp_path) -> None:
+def test_rows_are_read_from_data_in_any_key_order(home, tmp_path) -> None:
     head = {"a": 1, "b": 2, "c": [], "license": "x"}
     build(home, lay_textvqa(tmp_path / "s", [question(1)], **head), "textvqa", media=False)
     lay(tmp_path / "c", "TextCaps_0.1_train.json", {"data": [caption(5)], "dataset_name": "textcaps"})
@@ -95,7 +95,7 @@ def test_the_test_split_of_textvqa_has_no_answers(home, tmp_path) -> None:
     assert [a.answers for a in annotations(home, "textvqa", "test").values()] == [(), ()]
 
 
-def test_both_datasets_read_one_archive_of_photos(home, tmp_path) -> None:
+def test_both_datasets_read_one_image_archive(home, tmp_path) -> None:
     source = lay_textvqa(tmp_path / "s", [question(1), question(2, TWO)])
     lay(source, "TextCaps_0.1_val.json", {"data": [caption(7, TWO, "val")], "dataset_name": "textcaps"})
     with zipfile.ZipFile(source / "train_val_images.zip", "w") as archive:
@@ -110,15 +110,13 @@ def test_both_datasets_read_one_archive_of_photos(home, tmp_path) -> None:
     assert len(samples(home, "textvqa", "validation")) == 2
 
 
-def test_tokens_of_another_split_or_of_one_photo_twice_are_errors(home, tmp_path) -> None:
+def test_tokens_of_another_split_or_a_duplicate_image_are_errors(home, tmp_path) -> None:
     lay_textvqa(tmp_path / "s", [question(1)])
     lay_tokens(tmp_path / "s", {TWO: ["TEA"]})
-    with pytest.raises(
-        DataError, match=r"OCR_v0\.2_val\.json: no image of TextVQA_0\.5\.1_val\.json stands here; is this"
-    ):
+    with pytest.raises(DataError, match=r"OCR_v0\.2_val\.json: no image of TextVQA_0\.5\.1_val\.json is here; is this"):
         build(home, tmp_path / "s", "textvqa", media=False)
     rows = [{"image_id": ONE, "ocr_tokens": [text]} for text in ("TEA", "HOUSE")]
-    for again, what in ((rows[1], f"image_id '{ONE}' stands twice"), ({"image_id": TWO}, "'ocr_tokens' is missing")):
+    for again, what in ((rows[1], f"image_id '{ONE}' occurs twice"), ({"image_id": TWO}, "'ocr_tokens' is missing")):
         lay(tmp_path / "s", "TextVQA_Rosetta_OCR_v0.2_val.json", {"data": [rows[0], again]})
         with pytest.raises(DataError, match=rf"data\[1\]: .*{what}"):
             build(home, tmp_path / "s", "textvqa", media=False)
@@ -132,7 +130,7 @@ def test_tokens_of_another_split_or_of_one_photo_twice_are_errors(home, tmp_path
         ("textvqa", [question(1)], {"dataset_name": "textcaps"}, "expected dataset_name 'textvqa'"),
         ("textvqa", [{"question_id": 1, "question": "?"}], {}, r"data\[0\]: key 'image_id' is missing"),
         ("textvqa", [question(1, answers="tea")], {}, r"data\[0\]: 'answers': expected a list"),
-        ("textvqa", [question(1), question(1)], {}, "annotation id '1' stands twice"),
+        ("textvqa", [question(1), question(1)], {}, "annotation id '1' occurs twice"),
         ("textcaps", [caption(1, split="val", caption_str=None)], {}, r"data\[0\]: 'caption_str': expected a text"),
     ],
 )
@@ -143,7 +141,7 @@ def test_a_faulty_row_is_named(home, tmp_path, name: str, rows: list, head: dict
         build(home, tmp_path / "s", name, "validation", media=False)
 
 
-def test_what_the_miniature_asks_about_signs_is_true_and_can_be_read() -> None:
+def test_the_miniatures_questions_about_signs_are_true() -> None:
     """The words are printed: two signs that differ in a word alone differ in pixels of the upper board alone."""
     for one in signs.signs(WORLD, "train"):
         texts = textcaps.captions(one)
@@ -164,7 +162,7 @@ def test_what_the_miniature_asks_about_signs_is_true_and_can_be_read() -> None:
             assert brightest - darkest > 60
 
 
-def test_the_odd_cases_of_the_miniature_are_there() -> None:
+def test_the_miniature_has_the_odd_cases() -> None:
     card = load_card("textvqa")
     files = {(file.split, file.role): file for file in card.files}
     (text,) = textvqa.members(WORLD, card, files["train", "annotations"]).values()

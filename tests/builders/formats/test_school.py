@@ -50,7 +50,7 @@ def lay_unpacked(folder, files):
 
 
 @pytest.mark.parametrize("place", [lay_archive, lay_unpacked])
-def test_iconqa_takes_multi_text_choice_alone_from_the_archive_and_from_its_folders(home, tmp_path, place) -> None:
+def test_iconqa_reads_only_multi_text_choice_from_archive_and_folders(home, tmp_path, place) -> None:
     place(tmp_path, WHOLE)
     (manifest,) = build(home, tmp_path, name="iconqa")
     assert (manifest.split, manifest.num_samples, manifest.num_annotations) == ("test", 2, 2)
@@ -65,7 +65,7 @@ def test_iconqa_takes_multi_text_choice_alone_from_the_archive_and_from_its_fold
     assert sorted(drops(home, "iconqa", "test")) == [("8", reason), ("9", reason)]
 
 
-def test_the_subtask_of_iconqa_is_what_the_problem_says_and_not_its_folder(home, tmp_path) -> None:
+def test_the_iconqa_subtask_comes_from_the_problem_not_the_folder(home, tmp_path) -> None:
     lay_unpacked(tmp_path, icon_files(test__choose_txt__7=ICON, test__choose_txt__8=BY_PICTURE))
     build(home, tmp_path, name="iconqa", media=False)
     assert drops(home, "iconqa", "test") == [("8", "not multi-text-choice")]
@@ -137,7 +137,7 @@ def test_a_problem_of_iconqa_cut_at_any_byte_is_named(home, tmp_path) -> None:
         ({"choices": []}, "no options"),
     ],
 )
-def test_a_problem_of_iconqa_that_is_no_example_is_a_drop(home, tmp_path, change, reason) -> None:
+def test_an_unusable_iconqa_problem_is_a_drop(home, tmp_path, change, reason) -> None:
     lay_unpacked(tmp_path, icon_files(test__choose_txt__7={**ICON, **change}, test__choose_txt__12=ICON))
     build(home, tmp_path, name="iconqa", media=False)
     assert drops(home, "iconqa", "test") == [("7", reason)]
@@ -188,7 +188,7 @@ def test_scienceqa_keeps_texts_as_they_are_and_the_lecture_out_of_the_context(ho
     assert "context" not in json.loads(found["9"].to_json())["annotations"][0]
 
 
-def test_scienceqa_problems_without_an_image_are_drops_even_where_their_choices_are_pictures(home, tmp_path) -> None:
+def test_scienceqa_problems_without_an_image_are_drops_even_with_image_choices(home, tmp_path) -> None:
     lay_scienceqa(tmp_path, {"5": SCIENCE, "133": {**SCIENCE, "image": None}})
     for name in ("5/image.png", "133/choice_0.png", "133/choice_1.png"):
         path = tmp_path / "images" / "test" / name
@@ -217,21 +217,21 @@ def test_the_list_of_splits_decides_the_split_of_scienceqa(home, tmp_path) -> No
         ([], r"1: 'split' is 'test', but pid_splits\.json does not list it there"),
     ],
 )
-def test_a_problem_of_scienceqa_whose_split_is_not_that_of_the_list_is_an_error(home, tmp_path, listed, what) -> None:
+def test_a_scienceqa_problem_that_contradicts_the_split_list_is_an_error(home, tmp_path, listed, what) -> None:
     lay_scienceqa(tmp_path, {"1": SCIENCE, "2": {**SCIENCE, "split": "val"}}, test=listed)
     with pytest.raises(DataError, match=rf"^scienceqa: problems\.json: {what}"):
         build(home, tmp_path, name="scienceqa", media=False)
 
 
-def test_a_problem_of_scienceqa_that_stands_twice_is_an_error(home, tmp_path) -> None:
+def test_a_duplicate_scienceqa_problem_is_an_error(home, tmp_path) -> None:
     lay_scienceqa(tmp_path, {"5": SCIENCE})
     one = json.dumps(SCIENCE)
     (tmp_path / "problems.json").write_text(f'{{"5": {one}, "5": {one}}}')
-    with pytest.raises(DataError, match=r"problems\.json: the key '5' stands twice in one object"):
+    with pytest.raises(DataError, match=r"problems\.json: the key '5' occurs twice in one object"):
         build(home, tmp_path, name="scienceqa", media=False)
 
 
-def test_an_image_of_iconqa_is_never_taken_for_one_of_scienceqa(home, tmp_path) -> None:
+def test_an_iconqa_image_is_never_used_for_scienceqa(home, tmp_path) -> None:
     """Both call their pictures PID/image.png; the folder before it tells them apart."""
     lay_scienceqa(tmp_path, {"7": SCIENCE})
     lay_unpacked(tmp_path, icon_files(choose_txt__7=ICON))
@@ -265,14 +265,14 @@ def test_a_value_of_another_type_in_scienceqa_is_named(home, tmp_path, change, w
     assert what in str(caught.value)
 
 
-def test_lists_of_another_dataset_are_not_taken_for_those_of_scienceqa(home, tmp_path) -> None:
+def test_lists_of_another_dataset_are_an_error_for_scienceqa(home, tmp_path) -> None:
     lay_scienceqa(tmp_path, {"5": SCIENCE})
     lay(tmp_path, "pid_splits.json", {"choose_txt_test": ["5"]})
     with pytest.raises(DataError, match=r"pid_splits\.json: key 'test' is missing"):
         build(home, tmp_path, name="scienceqa", media=False)
 
 
-def test_annotations_alone_are_no_images_so_the_archive_is_fetched(home, tmp_path) -> None:
+def test_a_source_with_annotations_only_fetches_the_image_archive(home, tmp_path) -> None:
     """An image's id is its whole path, which any file's name would fit: only a picture that is wanted counts."""
     lay_scienceqa(tmp_path, {"5": SCIENCE})
     with pytest.raises(DataError, match=r"scienceqa\.s3\..*/images/test\.zip: the mirror has no such file"):

@@ -58,14 +58,14 @@ def test_a_dialogue_is_ten_annotations_with_the_true_history(home, tmp_path) -> 
         assert a.extra == {"round": number + 1}
 
 
-def test_a_question_may_be_asked_twice_and_candidates_may_repeat(home, tmp_path) -> None:
+def test_questions_and_candidates_may_repeat(home, tmp_path) -> None:
     options = [7] * 50 + [0] + [7] * 49
     found = annotations(home, tmp_path, dialogs(dialog(turn(0, 0), turn(0, 0, answer_options=options, gt_index=50))))
     assert [a.question for a in found] == ["is it red", "is it red"]
     assert (found[1].answer_index, found[1].options.count("answer 7")) == (50, 99)
 
 
-def test_dense_relevance_is_kept_where_it_is_given(home, tmp_path) -> None:
+def test_dense_relevance_is_kept_if_given(home, tmp_path) -> None:
     values = [0.0] * 99 + [1]
     lay(tmp_path / "s", DENSE, [{"image_id": 9, "round_id": 2, "gt_relevance": values}])
     found = annotations(home, tmp_path, dialogs(dialog(*ten())))
@@ -89,13 +89,13 @@ def test_faulty_relevance_is_named(home, tmp_path, row: dict, what: str) -> None
         annotations(home, tmp_path, dialogs(dialog(*ten())))
 
 
-def test_relevance_of_images_that_are_not_there_is_recognised(home, tmp_path) -> None:
+def test_relevance_of_other_images_is_an_error(home, tmp_path) -> None:
     known, other = ({"image_id": image, "round_id": 2, "gt_relevance": [0.0] * 100} for image in (9, 10))
     lay(tmp_path / "s", DENSE, [known, other])
     with pytest.raises(DataError, match=rf"{DENSE}: row\[1\]: image 10 has no round 2"):
         annotations(home, tmp_path, dialogs(dialog(*ten())))
     lay(tmp_path / "s", DENSE, [other])
-    with pytest.raises(DataError, match=rf"{DENSE}: no image of visdial_1\.0_val\.json stands here; is this a file"):
+    with pytest.raises(DataError, match=rf"{DENSE}: no image of visdial_1\.0_val\.json is here; is this a file"):
         annotations(home, tmp_path, dialogs(dialog(*ten())))
 
 
@@ -125,12 +125,12 @@ def test_a_dialogue_of_the_test_split_ends_in_a_question_without_an_answer(home,
         ({"question": 0, "answer_options": [0] * 100, "gt_index": 0}, "key 'answer' is missing"),
     ],
 )
-def test_an_index_that_leads_nowhere_is_an_error(home, tmp_path, broken: dict, what: str) -> None:
+def test_an_invalid_index_is_an_error(home, tmp_path, broken: dict, what: str) -> None:
     with pytest.raises(DataError, match=rf"visdial_1\.0_val\.json: data\.dialogs\[0\]\.dialog\[1\]: {what}"):
         annotations(home, tmp_path, dialogs(dialog(turn(0, 0), broken)))
 
 
-def test_what_does_not_fit_together_is_a_drop(home, tmp_path) -> None:
+def test_an_inconsistent_dialogue_is_a_drop(home, tmp_path) -> None:
     answers = [*ANSWERS[:-1], " "]
     empty_candidate = turn(0, 0)
     empty_candidate["answer_options"][5] = 119
@@ -155,7 +155,7 @@ def test_the_file_of_another_split_is_recognised(home, tmp_path) -> None:
         annotations(home, tmp_path, dialogs(dialog(*ten()), split="test2018"))
 
 
-def test_train_photos_are_those_of_both_archives_of_coco_2014(home, tmp_path) -> None:
+def test_train_images_come_from_both_coco_2014_archives(home, tmp_path) -> None:
     """Rows name a photo by its number alone, so both archives are fetched where photos are in both."""
     with miniature_fetcher(home) as fetcher:
         job = Build(home=home, fetcher=fetcher, folders=SourceFolders(), options=Options(miniature=True))
@@ -165,7 +165,7 @@ def test_train_photos_are_those_of_both_archives_of_coco_2014(home, tmp_path) ->
     assert {"train2014.zip", "val2014.zip"} <= at_hand
 
 
-def test_train_photos_may_lie_under_either_name(home, tmp_path) -> None:
+def test_train_images_may_have_either_name(home, tmp_path) -> None:
     lay(tmp_path / "s", "visdial_1.0_train.json", dialogs(dialog(*ten()), dialog(*ten(), image_id=10), split="train"))
     (tmp_path / "s" / "COCO_val2014_000000000009.jpg").write_bytes(photo())
     (tmp_path / "s" / "000000000010.jpg").write_bytes(photo(7))

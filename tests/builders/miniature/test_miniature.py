@@ -1,4 +1,4 @@
-"""The miniature's files and photos: the same bytes from the same seed, in official places and forms."""
+"""The miniature's files and images: the same bytes from the same seed, in official places and formats."""
 
 import hashlib
 import io
@@ -54,7 +54,7 @@ def test_the_texts_are_pinned(folder):
     }
 
 
-def test_archives_carry_no_time_and_no_owner(folder):
+def test_archives_have_no_times_and_owners(folder):
     files = {file.name: file for file in official_files()}
     for file in files.values():
         path = folder / file.place
@@ -75,7 +75,7 @@ def test_a_second_call_writes_nothing(folder):
 
 
 @pytest.mark.parametrize("damage", ["no record", "broken record", "missing file", "short file", "half-written"])
-def test_a_mirror_that_is_not_whole_is_written_again(tmp_path, damage):
+def test_an_incomplete_mirror_is_rewritten(tmp_path, damage):
     folder = tmp_path / "mirror"
     whole = write_mirror(folder, num_images=4)
     victim = place(folder, load_card("vsr").files[0].url)
@@ -114,7 +114,7 @@ def photos(folder):
     return found
 
 
-def test_photos_lie_under_their_official_names_and_open(photos):
+def test_images_have_official_names_and_open(photos):
     modes, ratios = Counter(), set()
     for name, members in photos.items():
         ids = WORLD.stores[name]
@@ -131,7 +131,7 @@ def test_photos_lie_under_their_official_names_and_open(photos):
     assert ratios == {True, False}
 
 
-def test_2014_and_2017_share_photos_as_in_coco(photos):
+def test_2014_and_2017_share_images_as_in_coco(photos):
     ids = {name: set(found) for name, found in WORLD.stores.items()}
     assert ids["coco_train2017"] == (ids["coco_train2014"] | ids["coco_val2014"]) - ids["coco_val2017"]
     assert ids["coco_val2017"] < ids["coco_val2014"]
@@ -161,7 +161,7 @@ def test_a_drawn_shape_has_its_colour_where_the_scene_says(photos):
             assert nearest == shape.colour
 
 
-def test_a_large_miniature_still_has_one_id_a_photo():
+def test_a_large_miniature_has_unique_image_ids():
     population = Population(seed=3, num_images=100_000)
     ids = population._ids(175_000)
     assert len(set(ids)) == 175_000

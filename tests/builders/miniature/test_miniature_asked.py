@@ -1,4 +1,4 @@
-"""The miniature draws what it is asked for, adds what is missing, and counts nothing that is not in its record."""
+"""The miniature draws only what is requested, adds missing files later, and trusts only its record."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_only_the_files_of_the_asked_datasets_are_drawn_and_later_ones_are_added
     assert len(told) == 2  # nothing was drawn the third time
 
 
-def test_a_file_that_several_datasets_have_a_part_in_is_drawn_with_all_of_them(tmp_path, whole) -> None:
+def test_a_shared_file_is_drawn_with_all_its_datasets(tmp_path, whole) -> None:
     found = write_mirror(tmp_path / "mirror", num_images=SIZE, datasets=["flickr30k", "textcaps"])
     assert found.items() <= whole.items()
     karpathy = load_card("flickr30k").files[0].url
@@ -60,7 +60,7 @@ def test_without_media_only_annotation_files_are_drawn(tmp_path, whole) -> None:
     assert set(found) >= urls_of("vsr")
 
 
-def test_what_is_not_in_the_record_is_drawn_again(tmp_path, monkeypatch) -> None:
+def test_files_missing_in_the_record_are_drawn_again(tmp_path, monkeypatch) -> None:
     """As after a kill between the last file and the record: the file in place is cut short, and nobody says so."""
     folder = tmp_path / "mirror"
     write_mirror(folder, num_images=SIZE, datasets=["vsr"])

@@ -1,4 +1,4 @@
-"""The miniature's films show what is asked about them, and hold the odd cases of the real ones."""
+"""The miniature's clips match the questions about them, and include odd cases of real clips."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ def colour_at(frame: np.ndarray, shape) -> str:
 
 @pytest.mark.parametrize("container", ["mp4", "avi"])
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_a_film_shows_its_shape_where_and_as_the_facts_say(dataset: str, container: str) -> None:
+def test_a_clip_shows_its_shape_as_its_facts_say(dataset: str, container: str) -> None:
     for number in range(20):
         scenes = clips.scenes(WORLD, dataset, number)
         data = encode(scenes, container)
@@ -43,7 +43,7 @@ def test_a_film_shows_its_shape_where_and_as_the_facts_say(dataset: str, contain
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_questions_are_answered_by_the_film(dataset: str) -> None:
+def test_questions_are_answered_by_the_clip(dataset: str) -> None:
     seen = Counter()
     for number in range(40):
         scenes = clips.scenes(WORLD, dataset, number)
@@ -63,7 +63,7 @@ def test_questions_are_answered_by_the_film(dataset: str) -> None:
     assert set(seen) == {"left", "right", "up", "down", "turns"}
 
 
-def test_films_have_the_odd_shapes_of_real_ones() -> None:
+def test_clips_include_odd_cases() -> None:
     for dataset in DATASETS:
         films = [clips.scenes(WORLD, dataset, number) for number in range(40)]
         assert {len(film) for film in films} >= {1}
@@ -71,7 +71,7 @@ def test_films_have_the_odd_shapes_of_real_ones() -> None:
         assert {film[0].width < film[0].height for film in films} == {True, False}
 
 
-def test_the_same_films_have_the_same_bytes() -> None:
+def test_the_same_clips_have_the_same_bytes() -> None:
     scenes = clips.scenes(WORLD, "msvd_qa", 5)
     for container in ("avi", "mp4"):
         assert encode(scenes, container) == encode(scenes, container)
@@ -106,7 +106,7 @@ def csv_rows(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode())))
 
 
-def test_small_and_large_miniatures_number_their_films_alike() -> None:
+def test_small_and_large_miniatures_number_clips_alike() -> None:
     for size in (1, 16, 100):
         population = Population(seed=3, num_images=size)
         parts = [clips.numbers_of(population, split) for split in ("train", "validation", "test")]

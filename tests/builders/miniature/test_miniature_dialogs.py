@@ -82,7 +82,7 @@ def test_visdial_has_the_official_form_and_is_true(folder, split):
         assert {len(row["gt_relevance"]) for row in dense} == {100}
 
 
-def test_visdial_photos_are_no_photos_of_coco():
+def test_visdial_images_are_not_coco_images():
     stored = {int(name[-16:-4]) for split in dialogs.STORES for name, _ in dialogs.images(split, WORLD)}
     assert not stored & WORLD.ordinals.keys()
 
@@ -120,7 +120,7 @@ def test_vizwiz_has_both_orders_of_keys_talk_and_unanswerable_questions(folder):
     assert [f"test/{row['image']}" for row in bare] == [name for name, _ in snapshots.images("test", WORLD)]
 
 
-def test_a_meme_is_hateful_only_where_its_words_are_about_its_picture(folder):
+def test_a_meme_is_hateful_only_if_its_words_are_about_its_image(folder):
     labels = []
     for split in ("train", "validation", "test"):
         for row in map(json.loads, read(folder, "hateful_memes", split).splitlines()):

@@ -1,4 +1,4 @@
-"""The miniature's nocaps, Flickr30k, IconQA and ScienceQA: odd cases are there, and texts are true of the scenes."""
+"""The miniature's nocaps, Flickr30k, IconQA and ScienceQA: odd cases, and texts true about the scenes."""
 
 import io
 import json
@@ -19,7 +19,7 @@ def official(members, dataset: str, number: int = 0) -> dict[str, bytes]:
     return members(WORLD, card, card.files[number])
 
 
-def test_nocaps_has_ten_captions_of_each_photo_and_all_three_domains() -> None:
+def test_nocaps_has_ten_captions_per_image_and_all_three_domains() -> None:
     (data,) = official(nocaps.members, "nocaps").values()
     value = json.loads(data)
     assert (len(value["images"]), len(value["annotations"])) == (40, 400)
@@ -28,7 +28,7 @@ def test_nocaps_has_ten_captions_of_each_photo_and_all_three_domains() -> None:
     assert [data] == list(official(nocaps.members, "nocaps", 1).values())
 
 
-def test_flickr30k_has_five_captions_of_each_photo_in_three_splits() -> None:
+def test_flickr30k_has_five_captions_per_image_in_three_splits() -> None:
     (data,) = official(flickr30k.members, "flickr30k").values()
     images = json.loads(data)["images"]
     assert Counter(image["split"] for image in images) == {"test": 20, "train": 10, "val": 10}
@@ -37,7 +37,7 @@ def test_flickr30k_has_five_captions_of_each_photo_in_three_splits() -> None:
     assert {image["filename"] for image in images} == photos
 
 
-def test_iconqa_has_all_three_subtasks_and_its_picture_files_are_png() -> None:
+def test_iconqa_has_all_three_subtasks_and_png_images() -> None:
     members = official(iconqa.members, "iconqa")
     problems = [json.loads(data) for name, data in members.items() if name.endswith("data.json")]
     counts = Counter(problem["ques_type"] for problem in problems)
@@ -102,7 +102,7 @@ def test_every_problem_of_scienceqa_is_in_one_split() -> None:
     assert sorted(splits["trainval"]) == sorted([*splits["train"], *splits["val"]])
 
 
-def test_one_archive_holds_problems_and_pictures_of_iconqa(tmp_path) -> None:
+def test_one_archive_holds_problems_and_images_of_iconqa(tmp_path) -> None:
     from ib_data.builders.miniature import write_mirror
 
     write_mirror(tmp_path / "mirror", num_images=4)

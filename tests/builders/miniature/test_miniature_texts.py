@@ -1,4 +1,4 @@
-"""The miniature's texts: of the official form, with its oddities, and true of the pictures."""
+"""The miniature's texts: in the official format, with its odd cases, and true about the images."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Archives as people have them: packed anew, joined, compressed in every way, out of order, exchanged or damaged."""
+"""Archives in practice: repacked, joined, compressed in every way, read out of order, replaced or damaged."""
 
 import bz2
 import gzip
@@ -66,7 +66,7 @@ def test_members_are_read_in_any_order(tmp_path: Path, name: str, monkeypatch: p
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_step_back_in_a_packed_tar_does_not_unpack_from_the_start(tmp_path: Path, monkeypatch) -> None:
+def test_seeking_back_in_a_packed_tar_does_not_unpack_from_the_start(tmp_path: Path, monkeypatch) -> None:
     draw = random.Random(1)
     expected = {f"{i}.jpg": draw.randbytes(20_000) for i in range(200)}
     found = opened(tmp_path, "a.tar.gz", gzip.compress(tar_of(*expected.items()), 1))
@@ -86,7 +86,7 @@ def test_a_step_back_in_a_packed_tar_does_not_unpack_from_the_start(tmp_path: Pa
 
 
 @pytest.mark.parametrize("written", ["./x/y.json", "x\\y.json", ".\\x\\y.json", "x//y.json", "./x/./y.json"])
-def test_a_name_is_the_same_however_it_is_written(tmp_path: Path, written: str) -> None:
+def test_member_names_are_normalised(tmp_path: Path, written: str) -> None:
     folders = ("./", b""), ("x\\", b"")
     tar, zipped = tar_of((written, b"[1]")), zip_of(*folders, (written, b"[1]"))
     for found in (opened(tmp_path, "a.tar.gz", gzip.compress(tar)), opened(tmp_path, "a.zip", zipped)):
@@ -97,13 +97,13 @@ def test_a_name_is_the_same_however_it_is_written(tmp_path: Path, written: str) 
 
 @pytest.mark.parametrize("make", [tar_of, zip_of])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_members_of_one_name_must_be_equal(tmp_path: Path, make) -> None:
+def test_members_with_the_same_name_must_be_equal(tmp_path: Path, make) -> None:
     name = "a.zip" if make is zip_of else "a.tar"
     equal = opened(tmp_path, name, make(("x.json", b"[1]"), ("./x.json", b"[1]"), ("x.json", b"[1]")))
     assert equal.members == {"x.json": 3}
     assert equal.read("x.json") == b"[1]"
     for other in (b"[2]", b"[1, 2]"):
-        with pytest.raises(DataError, match=r"members 'x.json' and '\./x.json' have one name and different bytes"):
+        with pytest.raises(DataError, match=r"members 'x.json' and '\./x.json' have the same name but different bytes"):
             opened(tmp_path, name, make(("x.json", b"[1]"), ("./x.json", other))).read("x.json")
         with pytest.raises(DataError, match=r"holds member 'x.json' twice, with different bytes"):
             opened(tmp_path, name, make(("x.json", b"[1]"), ("x.json", other))).read("x.json")
@@ -117,23 +117,23 @@ def test_joined_tars_are_read_to_the_end(tmp_path: Path, name: str) -> None:
     assert joined.read("b.json") + joined.read("a.json") == b"221"
 
 
-def test_what_follows_a_tar_and_a_missing_end_mark_are_told(tmp_path: Path, capsys) -> None:
+def test_trailing_bytes_and_a_missing_end_mark_are_noted(tmp_path: Path, capsys) -> None:
     whole = tar_of(("a.json", b"1"))
     assert opened(tmp_path, "a.tar", whole + b"a signature of some kind").members == {"a.json": 1}
-    assert "from byte 10,240 on, is no tar archive and is not read" in capsys.readouterr().err
+    assert "from byte 10,240, are not a tar archive and are not read" in capsys.readouterr().err
     assert opened(tmp_path, "b.tar", whole[:1024]).members == {"a.json": 1}
-    assert "b.tar: ends without an end mark; it may be cut short" in capsys.readouterr().err
+    assert "b.tar: has no end mark; it may be cut short" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", [b"x", b"\0\0\0\0\0\0\0\0x"])
 def test_a_damaged_header_is_not_the_end_of_a_tar(tmp_path: Path, damage: bytes) -> None:
     data = bytearray(tar_of(("a.json", b"1"), ("b.json", b"22")))
     data[1024 + 148 : 1024 + 148 + len(damage)] = damage  # the checksum in the header of the second member
-    with pytest.raises(DataError, match=r"damaged or cut short .no member's header at byte 1,024"):
+    with pytest.raises(DataError, match=r"damaged or cut short .no member header at byte 1,024"):
         opened(tmp_path, "a.tar", bytes(data)).read("a.json")
 
 
-def test_a_tar_cut_in_a_header_or_in_a_member_is_told(tmp_path: Path) -> None:
+def test_a_tar_cut_in_a_header_or_member_is_an_error(tmp_path: Path) -> None:
     data = tar_of(("a.json", b"1"), ("b.json", b"22" * 1000))
     for at in (1024 + 100, 1024 + 512 + 700):
         for name, pack in PACKINGS.items():
@@ -210,14 +210,14 @@ NOISE = ("x.json", random.Random(1).randbytes(3000))
         ("folder.zip", b""),
     ],
 )
-def test_what_the_parsers_raise_is_one_line(tmp_path: Path, name: str, data: bytes) -> None:
+def test_parser_errors_become_one_line(tmp_path: Path, name: str, data: bytes) -> None:
     with pytest.raises(DataError, match=r"^toy: /.*(damaged or cut short|without a name).*fetch it again$") as raised:
         opened(tmp_path, name, data).read("x.json")
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["a.zip", *PACKINGS])
-def test_changed_bytes_give_the_members_or_one_line(tmp_path: Path, name: str) -> None:
+def test_damaged_archives_give_members_or_one_line(tmp_path: Path, name: str) -> None:
     """Some hundred mutations of a small archive: never another error, never a hang."""
     whole = zip_of(NOISE, ("y.json", b"[]")) if name == "a.zip" else PACKINGS[name](tar_of(NOISE, ("y.json", b"[]")))
     draw = random.Random(name)
@@ -233,7 +233,7 @@ def test_changed_bytes_give_the_members_or_one_line(tmp_path: Path, name: str) -
             pass
 
 
-def test_an_archive_that_is_a_folder_or_is_gone_is_not_called_damaged(tmp_path: Path) -> None:
+def test_a_missing_archive_or_a_folder_is_not_called_damaged(tmp_path: Path) -> None:
     (tmp_path / "a.zip").mkdir()
     for name, reason in (("a.zip", "Is a directory"), ("b.tar", "No such file or directory")):
         with pytest.raises(DataError, match=rf"{name}: cannot be read \({reason}"):
@@ -241,7 +241,7 @@ def test_an_archive_that_is_a_folder_or_is_gone_is_not_called_damaged(tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["a.zip", *PACKINGS])
-def test_an_archive_exchanged_for_one_with_members_of_equal_size_has_other_versions(tmp_path: Path, name: str) -> None:
+def test_a_replaced_archive_with_equal_sizes_has_other_versions(tmp_path: Path, name: str) -> None:
     def version(data: bytes) -> str:
         members = ("x.json", data), ("y.json", b"[]")
         packed = zip_of(*members) if name == "a.zip" else PACKINGS[name](tar_of(*members))
@@ -250,13 +250,13 @@ def test_an_archive_exchanged_for_one_with_members_of_equal_size_has_other_versi
     assert version(b"[1]") == version(b"[1]") != version(b"[2]")
 
 
-def test_a_member_that_is_missing_is_told_with_what_is_there(tmp_path: Path) -> None:
+def test_a_missing_member_error_lists_what_is_there(tmp_path: Path) -> None:
     found = opened(tmp_path, "a.zip", zip_of(("x.json", b"1"), ("y.json", b"2")))
-    with pytest.raises(DataError, match=r"holds no member 'z' .it holds 2 files, the first 'x.json'.*another dataset"):
+    with pytest.raises(DataError, match=r"holds no member 'z' .it holds 2 files, first 'x.json'.*another dataset"):
         found.read("z")
 
 
-def test_an_error_of_who_reads_a_member_is_not_called_damage(tmp_path: Path) -> None:
+def test_an_error_of_the_reader_is_not_called_damage(tmp_path: Path) -> None:
     found = opened(tmp_path, "a.zip", zip_of(("x.json", b"1")))
     with pytest.raises(ValueError, match="mine"), found.open("x.json"):
         raise ValueError("mine")

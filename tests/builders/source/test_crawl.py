@@ -1,4 +1,4 @@
-"""Crawling: every URL ends as a file or as one of a few words, hosts are spared, and nothing is asked twice."""
+"""Crawling: every URL gives a file or a reason, requests per host are limited, and no URL is asked twice."""
 
 import io
 import socket
@@ -18,7 +18,7 @@ from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.errors import IbDataError
 
 
-def test_every_url_ends_as_a_file_or_as_a_word(site, fetcher, monkeypatch) -> None:
+def test_every_url_gives_a_file_or_a_reason(site, fetcher, monkeypatch) -> None:
     monkeypatch.setattr(web, "MAX_BYTES", 300_000)
     monkeypatch.setattr(web, "TIMEOUT_S", (5, 1))
     expected = {
@@ -38,7 +38,7 @@ def test_every_url_ends_as_a_file_or_as_a_word(site, fetcher, monkeypatch) -> No
 
 
 @pytest.mark.parametrize("path", ["drip/1", "headers/1"])
-def test_a_body_or_a_header_that_drips_meets_the_deadline(site, fetcher, monkeypatch, path: str) -> None:
+def test_a_slow_body_or_header_hits_the_deadline(site, fetcher, monkeypatch, path: str) -> None:
     monkeypatch.setattr(crawling, "MAX_SECONDS", 0.1)
     monkeypatch.setattr(crawling, "WATCH_S", 0.02)
     began = time.monotonic()
@@ -46,7 +46,7 @@ def test_a_body_or_a_header_that_drips_meets_the_deadline(site, fetcher, monkeyp
     assert time.monotonic() - began < 5
 
 
-def test_what_hangs_does_not_hold_up_its_host(site, fetcher, monkeypatch) -> None:
+def test_a_hanging_request_does_not_block_its_host(site, fetcher, monkeypatch) -> None:
     # Those that hang began long ago: a short limit would also meet the others where the machine is busy.
     began, job = {"ok": 0.0, "headers": -1000.0}, crawling._Job
     monkeypatch.setattr(crawling, "_Job", lambda url, host: job(url, host, time.monotonic() + began[url.split("/")[3]]))
@@ -57,7 +57,7 @@ def test_what_hangs_does_not_hold_up_its_host(site, fetcher, monkeypatch) -> Non
     assert Counter(str(result) for result in found.values() if isinstance(result, str)) == {"too slow": 8}
 
 
-def test_addresses_that_are_none_are_dead_links(site, fetcher, monkeypatch) -> None:
+def test_invalid_addresses_are_dead_links(site, fetcher, monkeypatch) -> None:
     look_up = socket.getaddrinfo
 
     def nobody(host: str, *more: object, **how: object) -> object:
@@ -76,7 +76,7 @@ def test_addresses_that_are_none_are_dead_links(site, fetcher, monkeypatch) -> N
     assert mirrored == dict.fromkeys(odd, "dead link")
 
 
-def test_nothing_is_asked_twice_not_even_a_dead_link(site, fetcher) -> None:
+def test_no_url_is_asked_twice_not_even_a_dead_link(site, fetcher) -> None:
     urls = [f"{site.url}/{kind}/{i}" for i in range(5) for kind in ("ok", "gone", "page")]
     first = crawl(urls, "image", fetcher)
     again = crawl([*urls, f"{site.url}/ok/new"], "image", fetcher)
@@ -88,7 +88,7 @@ def test_nothing_is_asked_twice_not_even_a_dead_link(site, fetcher) -> None:
     assert site.asked["/ok/1"] == 1
 
 
-def test_a_killed_crawl_goes_on_where_it_stopped(site, fetcher, monkeypatch) -> None:
+def test_a_killed_crawl_resumes(site, fetcher, monkeypatch) -> None:
     """The kill is an exception from the tenth write; a file half-written and half a line of the record stay behind."""
     urls = [f"{site.url}/ok/{i}" for i in range(20)] + [f"{site.url}/gone/{i}" for i in range(20)]
     keep = crawling.Record.keep
@@ -118,7 +118,7 @@ def test_a_killed_crawl_goes_on_where_it_stopped(site, fetcher, monkeypatch) -> 
     assert crawl(urls, "image", fetcher) == found
 
 
-def test_a_host_is_asked_few_things_at_a_time(site, fetcher, monkeypatch) -> None:
+def test_requests_to_one_host_are_limited(site, fetcher, monkeypatch) -> None:
     monkeypatch.setattr(crawling, "PER_HOST", 3)
     site.release_when = 3
     urls = [f"{site.url}/together/{i}" for i in range(30)]
@@ -126,7 +126,7 @@ def test_a_host_is_asked_few_things_at_a_time(site, fetcher, monkeypatch) -> Non
     assert site.most_at_once == 3
 
 
-def test_a_busy_host_does_not_hold_up_the_others(site, fetcher, monkeypatch) -> None:
+def test_a_busy_host_does_not_block_others(site, fetcher, monkeypatch) -> None:
     """Every place at one host is taken until the other host (the same server by another name) has served all."""
     monkeypatch.setattr(crawling, "THREADS", 8)
     site.release_when = 40
@@ -155,19 +155,19 @@ def recorded(fetcher: Fetcher) -> list[str]:
     return [line.split("\t")[1] for line in log.read_text().splitlines()] if log.exists() else []
 
 
-def test_a_network_that_is_down_is_no_dead_link(fetcher, site) -> None:
+def test_a_network_outage_is_not_a_dead_link(fetcher, site) -> None:
     urls = ["no address", "http:///a.jpg", *(f"{NOBODY}/{i}" for i in range(3))]
-    with pytest.raises(IbDataError, match=r"^3 URLs are to be asked again later, last http.*same command.*--limit"):
+    with pytest.raises(IbDataError, match=r"^3 URLs must be asked again later, last http.*same command.*--limit"):
         crawl(urls, "image", fetcher)
     assert recorded(fetcher) == ["dead link"] * 2
     assert crawl([f"{NOBODY}/1", f"{site.url}/ok/1"], "image", fetcher)[f"{NOBODY}/1"] == "dead link"
 
 
 @pytest.mark.parametrize("status", ["busy", "broken"])
-def test_come_back_later_is_no_dead_link(site, fetcher, status: str) -> None:
+def test_come_back_later_is_not_a_dead_link(site, fetcher, status: str) -> None:
     later = [f"{site.url}/{status}/{i}" for i in range(24)]
     urls = [*later, f"{site.url}/gone/1", *(f"{site.url}/ok/{i}" for i in range(16))]
-    with pytest.raises(IbDataError, match=r"^24 URLs are to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^24 URLs must be asked again later"):
         crawl(urls, "image", fetcher)
     assert recorded(fetcher) == ["dead link"]
     without = crawl(urls, "image", fetcher, allow_missing=True)
@@ -188,7 +188,7 @@ def test_come_back_later_is_no_dead_link(site, fetcher, status: str) -> None:
         *((text, []) for text in ("50", "3600", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT")),
     ],
 )
-def test_a_host_is_asked_again_no_sooner_than_it_says(site, monkeypatch, retry_after: str, pauses: list[int]) -> None:
+def test_retry_after_is_respected(site, monkeypatch, retry_after: str, pauses: list[int]) -> None:
     waited: list[float] = []
     monkeypatch.setattr(web, "wait", waited.append)
     site.retry_after = retry_after
@@ -199,11 +199,11 @@ def test_a_host_is_asked_again_no_sooner_than_it_says(site, monkeypatch, retry_a
     assert site.asked["/busy/1"] == len(pauses) + 1
 
 
-def test_a_network_that_goes_down_after_an_earlier_run_is_no_dead_link(site, fetcher) -> None:
+def test_an_outage_after_an_earlier_run_is_not_a_dead_link(site, fetcher) -> None:
     urls = [f"{site.url}/ok/{i}" for i in range(90)] + [f"{NOBODY}/{i}" for i in range(5)]
     crawl(urls[:10], "image", fetcher)
     site.down_after = 0
-    with pytest.raises(IbDataError, match=r"^85 URLs are to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^85 URLs must be asked again later"):
         crawl(urls, "image", fetcher)
     assert not recorded(fetcher)
     site.down_after = None
@@ -212,24 +212,24 @@ def test_a_network_that_goes_down_after_an_earlier_run_is_no_dead_link(site, fet
     assert all(isinstance(found[url], Path) for url in urls[:90])
 
 
-def test_a_network_that_goes_down_in_the_middle_is_no_dead_link(site, fetcher) -> None:
+def test_an_outage_during_a_crawl_is_not_a_dead_link(site, fetcher) -> None:
     site.down_after = 10
     urls = [f"{host}/ok/{i}" for host in (site.url, site.url.replace("127.0.0.1", "localhost")) for i in range(20)]
-    with pytest.raises(IbDataError, match=r"^30 URLs are to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^30 URLs must be asked again later"):
         crawl([*urls, "no address"], "image", fetcher)
     assert recorded(fetcher) == ["dead link"]  # the address that is none
     assert len(list((fetcher.downloads / "crawled").glob("???/*"))) == 10
 
 
-def test_a_host_that_answered_once_is_not_dead_when_it_falls_silent(site, fetcher) -> None:
+def test_a_host_that_once_answered_is_not_dead_when_silent(site, fetcher) -> None:
     crawl([f"{site.url}/ok/1"], "image", fetcher)
     other = site.url.replace("127.0.0.1", "localhost")
-    with pytest.raises(IbDataError, match=r"^1 URL is to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^1 URL must be asked again later"):
         crawl([f"{site.url}/mute/1", *(f"{other}/ok/{i}" for i in range(20))], "image", fetcher)
     assert not recorded(fetcher)
 
 
-def test_what_is_left_of_a_dead_host_is_dead_while_another_answers(fetcher, site) -> None:
+def test_urls_of_a_silent_host_are_dead_once_another_answers(fetcher, site) -> None:
     crawl([f"{site.url}/ok/1"], "image", fetcher)
     left = [f"{NOBODY}/1", f"{site.url}/away/1"]  # the second leads to the first
     found = crawl([f"{site.url}/ok/1", *left], "image", fetcher)
@@ -243,18 +243,18 @@ def test_an_outage_stops_the_crawl(fetcher, site, tried, monkeypatch) -> None:
     crawl([f"{site.url}/ok/1"], "image", fetcher)
     site.down_after = 0
     tried.clear()
-    with pytest.raises(IbDataError, match=r"^50 URLs are to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^50 URLs must be asked again later"):
         crawl([f"{site.url}/ok/1", *(f"{site.url}/ok/new{i}" for i in range(50))], "image", fetcher)
     assert len(tried) < 20
 
 
-def test_a_host_that_throttles_or_is_dead_is_soon_asked_no_more(fetcher, site, tried, monkeypatch) -> None:
+def test_a_throttling_or_dead_host_is_not_asked_again(fetcher, site, tried, monkeypatch) -> None:
     monkeypatch.setattr(crawled, "STRIKES", 5)
     monkeypatch.setattr(crawled, "OUTAGE", 10)
     monkeypatch.setattr(crawling, "THREADS", 2)
     other = site.url.replace("127.0.0.1", "localhost")
     fine = [f"{other}/ok/{i}" for i in range(20)]
-    with pytest.raises(IbDataError, match=r"^60 URLs are to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^60 URLs must be asked again later"):
         crawl([*fine, *(f"{site.url}/busy/{i}" for i in range(60))], "image", fetcher)
     # The strikes, and what was under way while a busy machine took note of them.
     assert sum("/busy/" in path for path in site.asked) < 60
@@ -277,7 +277,7 @@ def test_a_mirror_is_asked_at_host_and_path(site, tmp_path) -> None:
     assert site.asked["/ok/example.org/a%20b/1.jpg"] == 1
 
 
-def test_a_full_disk_belongs_to_the_caller(site, fetcher, monkeypatch) -> None:
+def test_a_full_disk_is_raised_in_the_caller(site, fetcher, monkeypatch) -> None:
     def full(self: crawling.Record, url: str, data: bytes) -> Path:
         raise OSError(28, "No space left on device")
 
@@ -286,7 +286,7 @@ def test_a_full_disk_belongs_to_the_caller(site, fetcher, monkeypatch) -> None:
         crawl([f"{site.url}/ok/{i}" for i in range(3)], "image", fetcher)
 
 
-def test_a_picture_that_is_a_size_bomb_is_not_an_image(fetcher, site, monkeypatch) -> None:
+def test_a_size_bomb_is_not_an_image(fetcher, site, monkeypatch) -> None:
     out = io.BytesIO()
     Image.new("1", (10_000, 10_000)).save(out, "PNG")
     site.do_bomb = lambda handler: site.send(handler, out.getvalue())  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a crawl remembers: a host's own word for good, what may be of the moment until it is asked again."""
+"""The record of a crawl: final answers are kept for good, temporary failures are asked again."""
 
 from http.server import BaseHTTPRequestHandler
 from importlib.util import find_spec
@@ -41,7 +41,9 @@ def test_a_body_that_is_cut_twice_is_asked_for_again_by_the_next_run(site, fetch
     site.do_twice = lambda h: site.do_cut(h) if first_times(site, 2, h) else site.do_ok(h)  # type: ignore[attr-defined]
     urls = [f"{site.url}/twice/1", f"{site.url}/ok/1", f"{site.url}/gone/1"]
     assert crawl(urls, "image", fetcher)[urls[0]] == "cut off"
-    assert "1 URL was cut off, too slow or without an answer: left out now, and asked again" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "1 URL was cut off, too slow or without an answer" in err
+    assert "the next build asks again" in err
     assert isinstance(crawl(urls, "image", fetcher)[urls[0]], Path)
     assert not capsys.readouterr().err
     assert site.asked == {"/twice/1": 3, "/ok/1": 1, "/gone/1": 1}
@@ -54,7 +56,7 @@ def test_one_long_pause_in_a_body_is_not_too_slow(site, fetcher, monkeypatch) ->
 
 
 @pytest.mark.parametrize(("path", "reason"), [("cut/1", "cut off"), ("mute/1", "dead link")])
-def test_what_failed_on_three_days_is_asked_no_more(site, fetcher, monkeypatch, path: str, reason: str) -> None:
+def test_a_url_that_failed_on_three_days_is_not_asked_again(site, fetcher, monkeypatch, path: str, reason: str) -> None:
     other = site.url.replace("127.0.0.1", "localhost")
     url, asked = f"{site.url}/{path}", []
     for day in (1, 1, 2, 2, 3, 3, 4):
@@ -65,7 +67,7 @@ def test_what_failed_on_three_days_is_asked_no_more(site, fetcher, monkeypatch, 
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 451])
-def test_a_refusal_is_the_last_word(site, fetcher, status: int) -> None:
+def test_a_refusal_is_final(site, fetcher, status: int) -> None:
     site.do_refused = lambda h: send(h, b"", status, Content_Length="0")  # type: ignore[attr-defined]
     for _ in range(2):
         assert crawl([f"{site.url}/refused/1"], "image", fetcher) == {f"{site.url}/refused/1": "dead link"}
@@ -73,9 +75,9 @@ def test_a_refusal_is_the_last_word(site, fetcher, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [407, 408, 421, 425, 429, 500, 503, 511])
-def test_a_state_of_the_moment_is_asked_again_later(site, fetcher, status: int) -> None:
+def test_a_temporary_failure_is_asked_again(site, fetcher, status: int) -> None:
     site.do_state = lambda h: send(h, b"", status, Content_Length="0")  # type: ignore[attr-defined]
-    with pytest.raises(IbDataError, match=r"^1 URL is to be asked again later"):
+    with pytest.raises(IbDataError, match=r"^1 URL must be asked again later"):
         crawl([f"{site.url}/state/1", f"{site.url}/ok/1"], "image", fetcher)
     assert not log_of(fetcher).exists()
 
@@ -98,7 +100,7 @@ TWO = f"{len(PHOTO)}, {len(PHOTO)}"
         (lambda h: send(h, b"", 202, Content_Length="0"), False),
     ],
 )
-def test_a_body_that_may_be_cut_short_is_no_verdict_for_good(site, fetcher, answer, is_kept: bool) -> None:
+def test_a_body_that_may_be_cut_is_not_a_final_verdict(site, fetcher, answer, is_kept: bool) -> None:
     site.do_odd = answer  # type: ignore[attr-defined]
     url = f"{site.url}/odd/1"
     found = crawl([url], "image", fetcher)[url]
@@ -108,12 +110,12 @@ def test_a_body_that_may_be_cut_short_is_no_verdict_for_good(site, fetcher, answ
 
 
 @pytest.mark.parametrize("to", ["http://[::1", f"http://{'a' * 300}.invalid/", "http://\xff.invalid/", "ftp://x/a.jpg"])
-def test_a_redirect_to_no_address_is_a_dead_link(site, fetcher, to: str) -> None:
+def test_a_redirect_to_an_invalid_address_is_a_dead_link(site, fetcher, to: str) -> None:
     site.do_odd = lambda h: send(h, b"", 302, Location=to, Content_Length="0")  # type: ignore[attr-defined]
     assert crawl([f"{site.url}/odd/1"], "image", fetcher) == {f"{site.url}/odd/1": "dead link"}
 
 
-def test_what_a_mirror_lacks_is_no_dead_link(site, fetcher, tmp_path) -> None:
+def test_a_file_missing_on_a_mirror_is_not_a_dead_link(site, fetcher, tmp_path) -> None:
     (tmp_path / "mirror").mkdir()
     mirrored = Fetcher(downloads=fetcher.downloads, mirror=(tmp_path / "mirror").as_uri())
     url = f"{site.url}/ok/1"
@@ -125,7 +127,7 @@ NOISE = [b"\xff" * 64 + b"\tdead link\n", b"g" * 64 + b"\tdead link\n", b"\0" * 
 
 
 @pytest.mark.parametrize("noise", NOISE)
-def test_damaged_logs_lose_their_damaged_lines_alone(site, fetcher, noise: bytes) -> None:
+def test_damaged_logs_lose_only_damaged_lines(site, fetcher, noise: bytes) -> None:
     urls = [f"{site.url}/gone/{i}" for i in range(2)]
     crawl(urls[:1], "image", fetcher)
     for name in ("status.tsv", "servers.txt"):
@@ -137,7 +139,7 @@ def test_damaged_logs_lose_their_damaged_lines_alone(site, fetcher, noise: bytes
     assert site.asked == {"/gone/0": 1 if noise.endswith(b"\n") else 2, "/gone/1": 1}
 
 
-def test_a_verdict_of_the_moment_from_an_older_record_is_asked_again(site, fetcher) -> None:
+def test_a_temporary_verdict_of_an_old_record_is_asked_again(site, fetcher) -> None:
     urls = [f"{site.url}/ok/1", f"{site.url}/ok/2"]
     log_of(fetcher).parent.mkdir(parents=True)
     log_of(fetcher).write_text(f"{digest_of(urls[0])}\ttoo slow\n{digest_of(urls[1])}\tdead link\n")
@@ -146,19 +148,19 @@ def test_a_verdict_of_the_moment_from_an_older_record_is_asked_again(site, fetch
     assert found[urls[1]] == "dead link"
 
 
-def test_an_empty_file_or_a_folder_is_not_taken_for_an_image(site, fetcher) -> None:
+def test_an_empty_file_or_folder_is_not_an_image(site, fetcher) -> None:
     url = f"{site.url}/ok/1"
     crawl([url], "image", fetcher)[url].write_bytes(b"")
     assert crawl([url], "image", fetcher)[url].read_bytes() == photo(len("/ok/1"))
 
 
-def test_an_empty_body_is_no_clip(site, fetcher) -> None:
+def test_an_empty_body_is_not_a_clip(site, fetcher) -> None:
     site.do_empty = lambda h: send(h, b"", Content_Length="0")  # type: ignore[attr-defined]
     assert crawl([f"{site.url}/empty/1"], "video", fetcher) == {f"{site.url}/empty/1": "too small"}
 
 
 @pytest.mark.parametrize("proxy", ["http://user:secret@:8080", "socks5://user:secret@127.0.0.1:9"])
-def test_a_proxy_that_cannot_be_used_is_no_dead_link(fetcher, monkeypatch, proxy: str) -> None:
+def test_an_unusable_proxy_is_not_a_dead_link(fetcher, monkeypatch, proxy: str) -> None:
     if proxy.startswith("socks") and find_spec("socks"):
         pytest.skip("PySocks is installed")
     for name in ("NO_PROXY", "no_proxy", "http_proxy"):

@@ -1,4 +1,4 @@
-"""Downloads: whole or not at all, resumed, checked, once."""
+"""Downloads: complete or not at all, resumed, verified, once."""
 
 import hashlib
 import threading
@@ -104,13 +104,13 @@ def test_a_file_is_kept_at_host_and_path_with_its_checksum(file, fetcher, host) 
     assert leftovers(fetcher) == {"data.bin", "data.bin.sha256"}
 
 
-def test_a_body_that_breaks_off_goes_on_where_it_stopped(file, fetcher, host) -> None:
+def test_a_broken_download_is_resumed(file, fetcher, host) -> None:
     host.breaks = [300_000, 400_000]
     assert fetcher.fetch(file(), "toy").read_bytes() == BODY
     assert host.ranges == [None, "bytes=300000-", "bytes=700000-"]
 
 
-def test_a_later_run_goes_on_with_the_part_of_an_earlier_one(file, fetcher, host, monkeypatch) -> None:
+def test_a_later_run_resumes_the_part_of_an_earlier_one(file, fetcher, host, monkeypatch) -> None:
     monkeypatch.setattr(fetch, "RETRIES", fetch.RETRIES.new(total=0))
     host.breaks = [500_000]
     with pytest.raises(DataError, match="cannot be downloaded"):
@@ -120,7 +120,7 @@ def test_a_later_run_goes_on_with_the_part_of_an_earlier_one(file, fetcher, host
     assert host.ranges == [None, "bytes=500000-"]
 
 
-def test_a_file_that_changed_between_two_attempts_starts_anew(file, fetcher, host, monkeypatch) -> None:
+def test_a_file_that_changed_between_attempts_is_restarted(file, fetcher, host, monkeypatch) -> None:
     monkeypatch.setattr(fetch, "RETRIES", fetch.RETRIES.new(total=0))
     host.breaks = [500_000]
     with pytest.raises(DataError):
@@ -129,7 +129,7 @@ def test_a_file_that_changed_between_two_attempts_starts_anew(file, fetcher, hos
     assert fetcher.fetch(file(), "toy").read_bytes() == BODY[::-1]
 
 
-def test_a_part_that_is_whole_already_is_not_asked_for_again(file, fetcher, host) -> None:
+def test_a_complete_part_is_not_requested_again(file, fetcher, host) -> None:
     place = fetcher.place(file())
     place.parent.mkdir(parents=True)
     place.with_name("data.bin.part").write_bytes(BODY)
@@ -138,7 +138,7 @@ def test_a_part_that_is_whole_already_is_not_asked_for_again(file, fetcher, host
     assert host.ranges == [f"bytes={len(BODY)}-"]
 
 
-def test_two_versions_never_meet_in_one_file(file, fetcher, host, monkeypatch) -> None:
+def test_two_versions_are_never_mixed_in_one_file(file, fetcher, host, monkeypatch) -> None:
     monkeypatch.setattr(fetch, "RETRIES", fetch.RETRIES.new(total=0))
     host.breaks = [500_000]
     with pytest.raises(DataError):
@@ -160,7 +160,7 @@ def test_a_file_that_was_changed_later_has_another_checksum(file, fetcher, capsy
     assert fetcher.sha256(file()) == hashlib.sha256(b"changed by hand").hexdigest()
 
 
-def test_a_mirror_that_was_written_anew_is_fetched_anew(file, host, tmp_path) -> None:
+def test_a_changed_mirror_is_fetched_again(file, host, tmp_path) -> None:
     url = file().url
     for body in (BODY, b"another version"):
         host.body = body
@@ -181,21 +181,19 @@ def test_a_busy_host_is_asked_again(file, fetcher, host) -> None:
         ({"md5": "0" * 32}, "md5 expected 0{32}"),
     ],
 )
-def test_what_is_not_the_official_file_is_not_kept(file, fetcher, facts, message) -> None:
+def test_a_wrong_file_is_not_kept(file, fetcher, facts, message) -> None:
     with pytest.raises(DataError, match=message):
         fetcher.fetch(file(**facts), "toy")
     assert leftovers(fetcher) <= {"data.bin.part.validator"}
 
 
-def test_the_first_download_pins_a_checksum_that_is_not_known(file, fetcher, host) -> None:
+def test_the_first_download_pins_an_unknown_checksum(file, fetcher, host) -> None:
     fetcher.fetch(file(), "toy").unlink()
     host.body = b"another file"
     place = fetcher.place(file())
     with pytest.raises(DataError, match="sha256 expected") as raised:
         fetcher.fetch(file(), "toy")
-    assert f"what arrived was deleted, no copy is at {place}. To take the new file, delete {place}.sha256" in str(
-        raised.value
-    )
+    assert f"it was deleted, no copy is at {place}. To use the new file, delete {place}.sha256" in str(raised.value)
     place.with_name("data.bin.sha256").unlink()
     assert fetcher.fetch(file(), "toy").read_bytes() == b"another file"
 
@@ -223,7 +221,7 @@ def test_a_mirror_is_looked_up_by_host_and_path(file, tmp_path) -> None:
         mirrored.fetch(file(url="http://127.0.0.1/other"), "toy")
 
 
-def test_a_disk_without_room_is_said_before_the_download(file, fetcher, monkeypatch) -> None:
+def test_a_full_disk_is_reported_before_the_download(file, fetcher, monkeypatch) -> None:
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _path: usage)
     with pytest.raises(DataError, match=r"needs 1\.0 MB, the disk has 1\.0 KB free"):

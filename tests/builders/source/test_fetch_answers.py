@@ -1,4 +1,4 @@
-"""Answers that do not fit what was asked for: nothing wrong is kept, no sleep is long, nothing is a traceback."""
+"""Answers that do not fit the request: no wrong bytes are kept, no pause is long, no error is a traceback."""
 
 import gzip
 import hashlib
@@ -92,14 +92,14 @@ def rest(
     send(handler, 206, body[start:end], **(fitting | headers))
 
 
-def test_a_range_shorter_than_asked_is_asked_on_from_its_end(host, get) -> None:
+def test_a_short_range_is_continued_from_its_end(host, get) -> None:
     steps = [CUT, CUT + 9, CUT + 50_000, len(BODY)]
     host.answer = lambda h, n: cut(h) if n == 1 else rest(h, start=steps[n - 2], end=steps[n - 1])
     assert get() == BODY
     assert host.ranges == [None, *(f"bytes={step}-" for step in steps[:-1])]
 
 
-def test_a_host_that_sends_a_few_bytes_at_a_time_ends_in_one_line(host, get, tmp_path) -> None:
+def test_a_host_that_sends_few_bytes_per_answer_fails_in_one_line(host, get, tmp_path) -> None:
     def few(handler: BaseHTTPRequestHandler, number: int) -> None:
         start = int(host.ranges[-1].removeprefix("bytes=").rstrip("-")) if number > 1 else 0
         cut(handler) if number == 1 else rest(handler, start=start, end=start + 9)
@@ -110,7 +110,7 @@ def test_a_host_that_sends_a_few_bytes_at_a_time_ends_in_one_line(host, get, tmp
     assert kept(tmp_path) == {"data.json.part", "data.json.part.validator"}
 
 
-def test_attempts_that_bring_much_are_not_counted(host, get, monkeypatch) -> None:
+def test_attempts_with_progress_are_not_counted(host, get, monkeypatch) -> None:
     monkeypatch.setattr(fetch, "RETRIES", fetch.RETRIES.new(total=1))
     monkeypatch.setattr(download, "PROGRESS_BYTES", 50_000)
     steps = [CUT, CUT + 60_000, CUT + 120_000, CUT + 180_000, len(BODY)]
@@ -142,7 +142,7 @@ OTHER = BODY[::-1][:-5000]
     }.items(),
     ids=lambda item: item[0],
 )
-def test_an_answer_that_does_not_fit_begins_the_file_again(host, get, answer) -> None:
+def test_a_wrong_answer_restarts_the_file(host, get, answer) -> None:
     host.answer = lambda h, n: cut(h) if n == 1 else answer[1](h) if host.ranges[-1] else whole(h)
     assert get() == BODY
     assert host.ranges == [None, f"bytes={CUT}-", None]
@@ -151,8 +151,8 @@ def test_an_answer_that_does_not_fit_begins_the_file_again(host, get, answer) ->
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (lambda h: rest(h, start=1000), "sent a part of the file, and all of it was asked for"),
-        (lambda h: rest(h, start=0), "sent a part of the file, and all of it was asked for"),
+        (lambda h: rest(h, start=1000), "sent a part of the file instead of all of it"),
+        (lambda h: rest(h, start=0), "sent a part of the file instead of all of it"),
         (lambda h: send(h, 200, BODY, Content_Type="multipart/byteranges"), "several ranges"),
         (lambda h: send(h, 200, BODY, Content_Length=len(BODY), Content_Encoding="br"), "coded as 'br'"),
         (lambda h: send(h, 200, BODY[:9], Content_Length=len(BODY)), "after 9 of 512000 bytes|9 bytes read"),
@@ -171,7 +171,7 @@ def test_an_answer_that_does_not_fit_begins_the_file_again(host, get, answer) ->
         (lambda h: send(h, 302, Location="/data.json", Content_Length=0), "30 redirects"),
     ],
 )  # fmt: skip
-def test_what_never_fits_ends_in_one_line_and_nothing_is_kept(host, get, tmp_path, answer, why) -> None:
+def test_wrong_answers_fail_in_one_line_and_nothing_is_kept(host, get, tmp_path, answer, why) -> None:
     host.answer = lambda h, _number: answer(h)
     with pytest.raises(DataError, match=rf"^toy: http\S+: .*({why}).*--source$") as raised:
         get()
@@ -179,7 +179,7 @@ def test_what_never_fits_ends_in_one_line_and_nothing_is_kept(host, get, tmp_pat
     assert not kept(tmp_path) & {"data.json", "data.json.sha256"}
 
 
-def test_what_tells_that_a_body_is_whole(host, get) -> None:
+def test_a_complete_body_is_recognised(host, get) -> None:
     """A last chunk, two equal lengths that a proxy joined, or, without any length, what the card says."""
     digest = hashlib.sha256(BODY).hexdigest()
     host.answer = lambda h, _number: send(h, 200, b"7d000\r\n" + BODY + b"\r\n0\r\n\r\n", Transfer_Encoding="chunked")
@@ -193,13 +193,13 @@ def test_what_tells_that_a_body_is_whole(host, get) -> None:
         get("sized_too.json", num_bytes=len(BODY))
 
 
-def test_an_archive_whose_packing_is_called_its_coding_is_kept_as_it_comes(host, get) -> None:
+def test_an_archive_with_content_encoding_gzip_is_stored_as_sent(host, get) -> None:
     packed = gzip.compress(BODY)
     host.answer = lambda h, _number: send(h, 200, packed, Content_Encoding="x-gzip", Content_Length=len(packed))
     assert get("data.tar.gz") == packed
 
 
-def test_a_weak_tag_or_none_begins_the_file_again(host, get) -> None:
+def test_a_weak_or_missing_etag_restarts_the_file(host, get) -> None:
     for name, headers in {"weak.json": {"ETag": 'W/"one"'}, "none.json": {}}.items():
         host.ranges.clear()
         host.answer = lambda h, n, headers=headers: send(
@@ -209,7 +209,7 @@ def test_a_weak_tag_or_none_begins_the_file_again(host, get) -> None:
         assert host.ranges == [None, None]
 
 
-def test_a_date_tells_the_version_too(host, get) -> None:
+def test_last_modified_identifies_a_version(host, get) -> None:
     one, two = "Mon, 02 Nov 2026 10:00:00 GMT", "Tue, 03 Nov 2026 10:00:00 GMT"
 
     def answer(handler: BaseHTTPRequestHandler, number: int) -> None:
@@ -225,13 +225,13 @@ def test_a_date_tells_the_version_too(host, get) -> None:
     assert get() == BODY[::-1]
 
 
-def test_two_answers_that_make_no_official_file_are_fetched_again_as_one(host, get) -> None:
+def test_a_bad_file_joined_from_two_answers_is_fetched_again(host, get) -> None:
     wrong = bytes(len(BODY))
     host.answer = lambda h, n: cut(h) if n == 1 else rest(h, wrong) if host.ranges[-1] else whole(h)
     assert get(sha256=hashlib.sha256(BODY).hexdigest()) == BODY
 
 
-def test_a_part_of_another_address_is_not_gone_on_with(host, get, tmp_path) -> None:
+def test_a_part_of_another_address_is_not_resumed(host, get, tmp_path) -> None:
     place = tmp_path / "127.0.0.1"
     place.mkdir()
     (place / "data.json.part").write_bytes(bytes(CUT))
@@ -255,7 +255,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         ("90", [90.0]),
     ],
 )
-def test_a_pause_that_a_host_asks_for_is_kept_and_told(host, get, pauses, capsys, retry_after, waited) -> None:
+def test_a_requested_pause_is_made_and_announced(host, get, pauses, capsys, retry_after, waited) -> None:
     host.answer = lambda h, n: send(h, 429, Retry_After=retry_after, Content_Length=0) if n == 1 else whole(h)
     assert get() == BODY
     assert pauses == waited
@@ -264,7 +264,7 @@ def test_a_pause_that_a_host_asks_for_is_kept_and_told(host, get, pauses, capsys
 
 
 @pytest.mark.parametrize("retry_after", ["3600", "9" * 5000, "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_a_host_that_asks_for_a_long_pause_is_not_waited_for(host, get, pauses, retry_after) -> None:
+def test_a_long_requested_pause_is_an_error(host, get, pauses, retry_after) -> None:
     host.answer = lambda h, _number: send(h, 503, Retry_After=retry_after, Content_Length=0)
     with pytest.raises(DataError, match=r"HTTP status 503.: the host asks to come back later .(3,600 s|very long)"):
         get()

@@ -1,4 +1,4 @@
-"""What lies beside a file: damaged records count as none, and what is in the way is named."""
+"""Records beside a fetched file: damaged ones count as missing, and blocking files and folders are named."""
 
 import hashlib
 from pathlib import Path
@@ -37,7 +37,7 @@ def fetcher(tmp_path: Path) -> Fetcher:
 
 @pytest.mark.parametrize("noise", NOISE)
 @pytest.mark.parametrize("is_there", [False, True])
-def test_a_damaged_record_counts_as_none_and_is_made_anew(fetcher, place, noise: bytes, is_there: bool) -> None:
+def test_a_damaged_record_is_rewritten(fetcher, place, noise: bytes, is_there: bool) -> None:
     record = place.with_name("data.json.sha256")
     record.write_bytes(noise)
     if is_there:
@@ -48,14 +48,14 @@ def test_a_damaged_record_counts_as_none_and_is_made_anew(fetcher, place, noise:
 
 
 @pytest.mark.parametrize("noise", NOISE)
-def test_a_damaged_validator_begins_the_file_again(fetcher, place, noise: bytes, tmp_path: Path) -> None:
+def test_a_damaged_validator_restarts_the_file(fetcher, place, noise: bytes, tmp_path: Path) -> None:
     place.with_name("data.json.part").write_bytes(BODY[:4])
     place.with_name("data.json.part.validator").write_bytes(noise)
     with serve(tmp_path / "mirror") as address:
         assert Fetcher(downloads=fetcher.downloads, mirror=address).fetch(FILE, "toy").read_bytes() == BODY
 
 
-def test_a_part_longer_than_its_file_begins_it_again(fetcher, place, tmp_path: Path) -> None:
+def test_a_part_longer_than_its_file_restarts_it(fetcher, place, tmp_path: Path) -> None:
     place.with_name("data.json.part").write_bytes(BODY * 9)
     place.with_name("data.json.part.validator").write_text(f'"one"\n{len(BODY)}\n')
     with serve(tmp_path / "mirror") as address:
@@ -63,7 +63,7 @@ def test_a_part_longer_than_its_file_begins_it_again(fetcher, place, tmp_path: P
 
 
 def test_a_copy_from_a_folder_leaves_no_validator_of_a_host(fetcher, place, monkeypatch) -> None:
-    """A copy that is stopped half-way is not taken for the first bytes of what the host was sending."""
+    """A copy that stops half-way must not be resumed as a part of the host's download."""
     place.with_name("data.json.part.validator").write_text('"one"\n9\n')
 
     def stops(_copying: Progress, _num_bytes: int) -> None:
@@ -76,7 +76,7 @@ def test_a_copy_from_a_folder_leaves_no_validator_of_a_host(fetcher, place, monk
 
 
 @pytest.mark.parametrize("suffix", ["", ".part", ".sha256", ".lock", ".part.validator"])
-def test_a_folder_in_the_place_of_a_file_is_named(fetcher, place, suffix: str, tmp_path: Path) -> None:
+def test_a_folder_where_a_file_belongs_is_named(fetcher, place, suffix: str, tmp_path: Path) -> None:
     in_the_way = place.with_name(f"data.json{suffix}")
     (in_the_way / "kept").mkdir(parents=True)
     with (
@@ -87,10 +87,10 @@ def test_a_folder_in_the_place_of_a_file_is_named(fetcher, place, suffix: str, t
     assert (in_the_way / "kept").exists()
 
 
-def test_a_file_in_the_place_of_a_folder_is_named(fetcher, place) -> None:
+def test_a_file_where_a_folder_belongs_is_named(fetcher, place) -> None:
     place.parent.rmdir()
     place.parent.write_bytes(b"")
-    with pytest.raises(DataError, match=rf"cannot be fetched: {place.parent} is no folder"):
+    with pytest.raises(DataError, match=rf"cannot be fetched: {place.parent} is not a folder"):
         fetcher.fetch(FILE, "toy")
 
 
@@ -107,7 +107,7 @@ def test_a_file_that_was_changed_after_it_was_fetched_is_named(fetcher, place, c
     assert not capsys.readouterr().err
 
 
-def test_a_file_that_was_changed_is_pinned_as_it_was_fetched(fetcher, place, capsys, tmp_path: Path) -> None:
+def test_a_changed_file_keeps_its_pinned_checksum(fetcher, place, capsys, tmp_path: Path) -> None:
     first = fetcher.fetch(FILE, "toy").read_bytes()
     pinned = fetcher.sha256(FILE)
     for words in (b"changed by hand", b"changed once more"):
@@ -132,9 +132,9 @@ def test_a_changed_file_is_hashed_once(fetcher, place, monkeypatch) -> None:
     assert fetcher.sha256(FILE) == changed
 
 
-def test_a_copy_at_hand_is_not_lost_when_another_arrives(tmp_path: Path, fetcher, place) -> None:
+def test_an_existing_copy_survives_a_bad_download(tmp_path: Path, fetcher, place) -> None:
     place.write_bytes(b"earlier")
-    with pytest.raises(DataError, match=rf"what arrived was deleted, an earlier copy is at {place}"):
+    with pytest.raises(DataError, match=rf"the fetched file was deleted, an earlier copy is at {place}"):
         Fetcher(downloads=fetcher.downloads, mirror=fetcher.mirror, checksums={URL: "0" * 64}).fetch(FILE, "toy")
     assert place.read_bytes() == b"earlier"
 
@@ -152,8 +152,8 @@ def test_a_password_in_an_address_is_not_shown(tmp_path: Path, user: str, monkey
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
 
 
-def test_a_mirror_that_is_no_address_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"toy: http://\[::1/m/example\S+: is no address .*; check --mirror"):
+def test_an_invalid_mirror_address_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"toy: http://\[::1/m/example\S+: is not a valid address .*; check --mirror"):
         Fetcher(downloads=tmp_path, mirror="http://user:secret@[::1/m").fetch(FILE, "toy")
 
 
@@ -167,5 +167,5 @@ def test_a_mirror_that_is_no_address_is_one_line(tmp_path: Path) -> None:
         "annotations[3]: a@b",
     ],
 )
-def test_what_is_no_password_is_shown(text: str) -> None:
+def test_addresses_without_passwords_are_shown(text: str) -> None:
     assert without_user(text) == text

@@ -1,4 +1,4 @@
-"""Rows from a hub mirror become the same samples: proven over a local Parquet copy of the miniature's rows."""
+"""Rows from a hub mirror become the same samples, tested on a local Parquet copy of the miniature's rows."""
 
 import json
 from pathlib import Path
@@ -49,20 +49,19 @@ def test_a_hub_mirror_gives_the_same_samples(cli, tmp_path: Path, official: Path
 def test_a_card_without_a_mirror_says_so(cli, tmp_path: Path) -> None:
     result = cli("build", "okvqa", "--from-hub", "--home", tmp_path)
     assert result.code == 1
-    assert result.err.splitlines()[-1] == (
-        "ib-data: okvqa: the card names no hub mirror of train: no mirror with the official rows is known; "
-        "build without --from-hub"
-    )
+    line = result.err.splitlines()[-1]
+    assert "okvqa: the card names no hub mirror of train" in line
+    assert line.endswith("build without --from-hub")
 
 
-def test_a_mirror_that_is_not_there_is_one_line(cli, tmp_path: Path) -> None:
+def test_a_missing_mirror_is_one_line(cli, tmp_path: Path) -> None:
     result = cli("build", "vsr", "--no-media", "--from-hub", "--mirror", tmp_path.as_uri(), "--home", tmp_path / "home")
     assert result.code == 1
     assert "cannot be read" in result.err
     assert result.err.count("\n") == 1
 
 
-def test_whatever_the_client_of_the_hub_raises_is_one_line(monkeypatch) -> None:
+def test_any_hub_client_error_is_one_line(monkeypatch) -> None:
     class NoRouteError(Exception):
         """As httpx has it: of no class that others have too."""
 

@@ -60,7 +60,7 @@ def test_ocrvqa_splits_by_its_own_field(home, tmp_path) -> None:
     assert found.extra == {"title": "T", "authorName": "Ann Lee", "genre": "Poetry"}
 
 
-def test_books_of_one_url_are_one_image_named_by_the_smallest_id(home, tmp_path) -> None:
+def test_books_with_one_url_share_an_image_named_by_the_smallest_id(home, tmp_path) -> None:
     one, two = "http://x.org/I/1.GIF?a=2", "http://x.org/I/2"
     books = {"9": book(one), "30": book(one), "4": book(two), "5": book(one, 3), "6": book(" ")}
     build(home, lay_books(tmp_path / "s", books), "ocrvqa", media=False)
@@ -71,7 +71,7 @@ def test_books_of_one_url_are_one_image_named_by_the_smallest_id(home, tmp_path)
     assert drops(home, "ocrvqa", "train") == [("6-0", "no URL"), ("6-1", "no URL")]
 
 
-def test_covers_that_the_authors_script_laid_down_are_found(home, tmp_path) -> None:
+def test_covers_from_the_authors_script_are_found(home, tmp_path) -> None:
     source = lay_books(tmp_path / "s", {"7": book("http://x.org/I/a.PNG"), "8": book("http://x.org/I/b.gif")})
     for name in ("7.PNG", "8.gif"):
         (source / "images").mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ def test_covers_that_the_authors_script_laid_down_are_found(home, tmp_path) -> N
         build(home, source, "ocrvqa")
 
 
-def test_the_gate_of_ocrvqa_says_what_to_do(cli, home) -> None:
+def test_the_gate_error_of_ocrvqa_says_what_to_do(cli, home) -> None:
     result = cli("build", "ocrvqa", "--home", home.root)
     assert result.code == 1
     assert "must be fetched by hand (Google Drive)" in result.err
@@ -110,7 +110,7 @@ def lay_links(folder: Path, *rows: tuple[str, str], name: str = "ccs_synthetic_f
     return folder
 
 
-def test_rows_of_one_url_are_one_sample_and_lost_links_are_drops(home, tmp_path) -> None:
+def test_rows_with_one_url_are_one_sample_and_dead_links_are_drops(home, tmp_path) -> None:
     good, gone = "http://x.org/a.jpg?w=1", "http://x.org/b.jpg"
     source = lay_links(
         tmp_path / "s", (good, "a  cat"), (gone, "a dog"), (f" {good}", "a small cat"), ("", "x"), (good, "")
@@ -135,7 +135,7 @@ def test_rows_of_one_url_are_one_sample_and_lost_links_are_drops(home, tmp_path)
     assert build_dataset(load_card("web_capfilt"), job) == [manifest]
 
 
-def test_a_mirror_cannot_tell_apart_what_differs_in_the_query(tmp_path) -> None:
+def test_a_mirror_cannot_distinguish_queries(tmp_path) -> None:
     folder = tmp_path / "mirror" / "x.org"
     folder.mkdir(parents=True)
     (folder / "image.php").write_bytes(photo())
@@ -154,13 +154,13 @@ def test_another_list_in_the_source_is_another_form(home, tmp_path) -> None:
     assert manifest.recipe["form"] == "web"
 
 
-def test_a_list_in_another_form_is_refused(home, tmp_path) -> None:
+def test_a_list_in_another_form_is_an_error(home, tmp_path) -> None:
     lay(tmp_path / "s", "ccs_filtered.json", [{"image": "a/b.jpg", "caption": "x"}])
     with pytest.raises(DataError, match=r"row\[0\]: key 'url' is missing"):
         build(home, tmp_path / "s", "web_capfilt", media=False)
 
 
-def test_a_limit_passes_over_dead_links(home) -> None:
+def test_a_limit_skips_dead_links(home) -> None:
     with miniature_fetcher(home) as fetcher:
         job = Build(home=home, fetcher=fetcher, folders=SourceFolders(), options=Options(limit=20, miniature=True))
         (manifest,) = build_dataset(load_card("web_capfilt"), job)
@@ -168,7 +168,7 @@ def test_a_limit_passes_over_dead_links(home) -> None:
     assert {reason for _, reason in drops(home, "web_capfilt", "train")} <= {"dead link", "not an image", "too small"}
 
 
-def test_covers_and_links_of_the_miniature_are_as_their_rows_say() -> None:
+def test_covers_and_links_of_the_miniature_match_their_rows() -> None:
     card = load_card("ocrvqa")
     (text,) = covers.members(WORLD, card, card.files[0]).values()
     books = json.loads(text)

@@ -1,4 +1,4 @@
-"""One image under many URLs is counted and named."""
+"""One image under many URLs is counted and reported."""
 
 import hashlib
 from pathlib import Path
@@ -19,7 +19,7 @@ def lay(folder: Path, contents: dict[str, bytes]) -> dict[str, Path]:
 GONE, LOGO = b"no longer available" * 100, b"logo"
 
 
-def test_equal_bytes_of_different_urls_are_found_most_first(tmp_path: Path) -> None:
+def test_repeated_images_are_found_most_urls_first(tmp_path: Path) -> None:
     photos = {f"http://a/{i}.jpg": bytes([i]) * 1900 for i in range(4)}
     near = {f"http://b/{i}.jpg": bytes([i]) + GONE[1:] for i in range(3)}  # of the same size, middle and end
     gone = {f"http://c/{i}.jpg": GONE for i in range(5)}
@@ -36,7 +36,7 @@ def test_equal_bytes_of_different_urls_are_found_most_first(tmp_path: Path) -> N
     assert find_repeated({}) == []
 
 
-def test_only_what_may_be_equal_is_hashed(tmp_path: Path, monkeypatch) -> None:
+def test_only_possibly_equal_files_are_hashed(tmp_path: Path, monkeypatch) -> None:
     hashed: list[Path] = []
     sha256_of = placeholders.sha256_of
     monkeypatch.setattr(placeholders, "sha256_of", lambda path: hashed.append(path) or sha256_of(path))
@@ -46,14 +46,14 @@ def test_only_what_may_be_equal_is_hashed(tmp_path: Path, monkeypatch) -> None:
     assert {path.read_bytes() for path in hashed} == {LOGO * 500}
 
 
-def test_they_are_named_with_what_can_be_done(tmp_path: Path, capsys) -> None:
+def test_repeated_images_are_named_with_a_remedy(tmp_path: Path, capsys) -> None:
     files = lay(tmp_path, {f"http://me:secret@c/{i}.jpg": GONE for i in range(5)})
     files |= lay(tmp_path, {f"http://{k}/{i}": bytes([k]) for k in range(1, 5) for i in range(3)})
     tell_repeated("web_capfilt", find_repeated(files), 20, "drop them with --drop-repeated N")
     first, *others = capsys.readouterr().err.splitlines()
     assert first == (
         "web_capfilt: 5 of 20 images that were fetched by URL are the same bytes, first http://c/0.jpg (sha256 "
-        f"{hashlib.sha256(GONE).hexdigest()}): a placeholder for what is gone? drop them with --drop-repeated N"
+        f"{hashlib.sha256(GONE).hexdigest()}): a placeholder for deleted images? drop them with --drop-repeated N"
     )
     assert others[-1] == "web_capfilt: 2 more images are the same bytes under several URLs, 6 in all"
     assert len(others) == 3

@@ -1,4 +1,4 @@
-"""The forms of official files that people have, and what is said of a --source that lacks some."""
+"""Official files in other forms, and messages about a --source that lacks some."""
 
 import gzip
 import json
@@ -22,7 +22,7 @@ def test_other_spellings_of_jpg_are_read(home, tmp_path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["coco/train2017/", "./train2017/", "train2017\\", ""])
-def test_archives_packed_anew_are_read(home, tmp_path, prefix: str) -> None:
+def test_repacked_archives_are_read(home, tmp_path, prefix: str) -> None:
     put_zip(vsr(tmp_path / "s", 1) / "train2017.zip", {f"{prefix}000000000001.jpg": RIGHT})
     build(home, tmp_path / "s", name="vsr", split="test")
     assert images(home, "vsr", "test") == {"train2017/000000000001.jpg": RIGHT}
@@ -79,7 +79,7 @@ def test_a_cover_counts_under_its_books_number_with_any_ending(home, tmp_path) -
         ("coco_caption", "coco_karpathy_train.json", "a list that LAVIS made"),
     ],
 )
-def test_a_source_with_nothing_of_the_dataset_is_an_error_that_names_what_is_near(
+def test_a_source_without_the_dataset_is_an_error_with_near_misses(
     cli, home, tmp_path, dataset: str, name: str, near: str
 ) -> None:
     put(tmp_path / "s" / name, b"[]")
@@ -89,7 +89,7 @@ def test_a_source_with_nothing_of_the_dataset_is_an_error_that_names_what_is_nea
     assert near in result.err
 
 
-def test_what_a_source_lacks_is_said_before_it_is_fetched(home, tmp_path, capsys) -> None:
+def test_a_note_names_missing_files_before_fetching(home, tmp_path, capsys) -> None:
     source = lay_vqav2(tmp_path / "s", photos=False)
     (source / "v2_mscoco_train2014_annotations.json").rename(source / "annotations_v2_mscoco_train2014.json")
     with pytest.raises(DataError, match="the mirror has no such file"):
@@ -97,7 +97,7 @@ def test_what_a_source_lacks_is_said_before_it_is_fetched(home, tmp_path, capsys
     err = capsys.readouterr().err
     assert "lacks v2_mscoco_train2014_annotations.json (in v2_Annotations_Train_mscoco.zip or bare)" in err
     assert "fetching v2_Annotations_Train_mscoco.zip, " in err
-    assert " bytes, from the mirror" in err or "not known, from the mirror" in err
+    assert " bytes, from the mirror" in err or "unknown size, from the mirror" in err
 
 
 def test_a_default_split_that_is_left_out_is_named(home, tmp_path, capsys) -> None:
@@ -108,14 +108,14 @@ def test_a_default_split_that_is_left_out_is_named(home, tmp_path, capsys) -> No
     assert "aokvqa/train is left out: --source" in capsys.readouterr().err
 
 
-def test_images_that_a_source_lacks_altogether_are_fetched_after_a_line(home, tmp_path, capsys) -> None:
+def test_images_missing_in_the_source_are_fetched_after_a_note(home, tmp_path, capsys) -> None:
     with pytest.raises(DataError, match="the mirror has no such file"):
         build(home, lay_vqav2(tmp_path / "s", photos=False))
     assert "3 images are not in --source" in (err := capsys.readouterr().err)
     assert "fetching train2014.zip, 13,510,573,713 bytes, from the mirror" in err
 
 
-def test_missing_and_broken_images_are_told_together(home, tmp_path) -> None:
+def test_missing_and_broken_images_are_reported_together(home, tmp_path) -> None:
     source = lay_vqav2(tmp_path / "s")
     (source / "train2014" / "COCO_train2014_000000000003.jpg").unlink()
     put(source / "train2014" / "COCO_train2014_000000000001.jpg", b"<html>")
@@ -124,12 +124,12 @@ def test_missing_and_broken_images_are_told_together(home, tmp_path) -> None:
     assert "of the others 1 cannot be used, first " in str(caught.value)
 
 
-def test_images_that_lie_in_another_folder_are_named_and_nothing_is_fetched(cli, home, tmp_path) -> None:
+def test_images_in_a_wrong_folder_are_named_and_nothing_is_fetched(cli, home, tmp_path) -> None:
     put(gqa(tmp_path / "s", "n1") / "thumbs" / "n1.jpg", WRONG)
     result = cli("build", "gqa", "--source", tmp_path / "s", "--home", home.root)
     assert result.code == 1
     assert "fetching" not in result.err
-    assert f"not in its official folder, and so not taken: {tmp_path / 's' / 'thumbs' / 'n1.jpg'}" in result.err
+    assert f"not in its official folder, so not used: {tmp_path / 's' / 'thumbs' / 'n1.jpg'}" in result.err
 
 
 @pytest.mark.parametrize("name", ["questions1.2.zip", "testdev_balanced_questions.json.gz"])

@@ -1,4 +1,4 @@
-"""Where official files are looked for, and what a person is told who must fetch one by hand."""
+"""Where official files are searched, and the error for files that a person must fetch."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from ib_data.cards import Gate, load_card, media_stores
 from ib_data.errors import DataError, IbDataError
 
 
-def test_a_gated_file_says_where_to_ask_and_what_to_lay_where(home) -> None:
+def test_a_gated_file_error_says_where_to_ask_and_where_to_put_it(home) -> None:
     gate = Gate(kind="a form", where="https://example.org/request", lay_down="v2_Questions_Train_mscoco.zip")
     card = dataclasses.replace(load_card("vqav2"), gate=gate)
     with pytest.raises(DataError) as caught:
@@ -40,7 +40,7 @@ def test_a_mirror_may_serve_a_gated_file(home, tmp_path) -> None:
     assert locate(card, file, SourceFolders(), fetcher).path.read_bytes() == b"served by a mirror"
 
 
-def test_a_source_that_is_not_there_is_one_line(home, tmp_path) -> None:
+def test_a_missing_source_is_one_line(home, tmp_path) -> None:
     with pytest.raises(IbDataError, match=r"--source .*/nowhere: there is no such folder or file"):
         build(home, tmp_path / "nowhere")
 
@@ -102,13 +102,13 @@ def test_a_split_file_of_another_dataset_is_recognised(home, tmp_path) -> None:
         build(home, tmp_path / "s", name="coco_caption", media=False)
 
 
-def test_splits_of_two_forms_are_pointed_out(home, tmp_path, capsys) -> None:
+def test_splits_of_two_forms_are_noted(home, tmp_path, capsys) -> None:
     image = {"cocoid": 1, "split": "test", "filepath": "val2014", "sentences": [{"raw": "T.", "sentid": 1}]}
     lay(tmp_path / "one", "dataset_coco.json", {"images": [image], "dataset": "coco"})
     build(home, tmp_path / "one", name="coco_caption", media=False)
     lay(tmp_path / "two", "captions_val2017.json", {"annotations": [{"id": 5, "image_id": 1, "caption": "V."}]})
     build(home, tmp_path / "two", name="coco_caption", media=False)
-    assert "coco_caption: test here is of the karpathy form, not official: build it again" in capsys.readouterr().err
+    assert "coco_caption: test is of the karpathy form, not official; build it again" in capsys.readouterr().err
 
 
 def vsr_row(**change: object) -> str:
@@ -134,14 +134,14 @@ def test_a_faulty_line_of_vsr_is_named(home, tmp_path, line: str, what: str) -> 
         build(home, tmp_path / "train.jsonl", name="vsr", media=False)
 
 
-def test_an_index_beyond_the_choices_is_refused(home, tmp_path) -> None:
+def test_an_index_beyond_the_choices_is_an_error(home, tmp_path) -> None:
     row = {"question_id": "q", "image_id": 3, "question": "?", "choices": ["a", "b"], "correct_choice_idx": 2}
     lay(tmp_path / "s", "aokvqa_v1p0_val.json", [row])
     with pytest.raises(DataError, match=r"row\[0\]: correct_choice_idx 2 is none of the 2 choices"):
         build(home, tmp_path / "s", name="aokvqa", media=False)
 
 
-def test_a_photo_of_a_folder_is_not_looked_up_on_the_network(home, tmp_path) -> None:
+def test_an_image_missing_in_a_source_folder_is_not_fetched(home, tmp_path) -> None:
     """One photo of the family in --source says that the others should be there, too."""
     source = lay_vqav2(tmp_path / "source", photos=False)
     (source / "COCO_train2014_000000000099.jpg").write_bytes(photo())
@@ -149,7 +149,7 @@ def test_a_photo_of_a_folder_is_not_looked_up_on_the_network(home, tmp_path) -> 
         build(home, source)
 
 
-def test_a_photo_of_another_datasets_folder_is_not_taken(home, tmp_path) -> None:
+def test_an_image_in_another_datasets_folder_is_not_used(home, tmp_path) -> None:
     """GQA's and Flickr30K's photos are both called by a bare number."""
     source = tmp_path / "source"
     for folder, shade in (("flickr30k-images", 10), ("gqa/images", 200)):
@@ -161,7 +161,7 @@ def test_a_photo_of_another_datasets_folder_is_not_taken(home, tmp_path) -> None
     assert samples(home, "gqa", "test")[0][1] == photo(200)
 
 
-def test_any_photo_in_the_folder_does_not_stop_a_download(home, tmp_path) -> None:
+def test_an_unrelated_image_in_the_folder_does_not_stop_a_download(home, tmp_path) -> None:
     """Only what is named as a dataset's own photos says that the others should be there."""
     store = media_stores()["gqa_images"]
     assert not store.names(tmp_path / "notes" / "holiday.jpg")

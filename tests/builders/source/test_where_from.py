@@ -1,4 +1,4 @@
-"""Where every byte of a build comes from: one part decides, and can say why."""
+"""Where images and annotation files of a build come from when there are several candidates."""
 
 import shutil
 
@@ -21,7 +21,7 @@ IDS = {"scienceqa": "test/5/image.png", "iconqa": "choose_txt/1", "ocrvqa_covers
 # --- an archive goes before loose files, and a loose file counts in its official folder only
 
 
-def test_an_archive_goes_before_a_loose_file_of_another_folder(home, tmp_path) -> None:
+def test_an_archive_is_preferred_to_a_loose_file_elsewhere(home, tmp_path) -> None:
     put(vsr(tmp_path / "s", 1) / "depth_maps" / "000000000001.jpg", WRONG)
     put_zip(tmp_path / "s" / "train2017.zip", {"train2017/000000000001.jpg": RIGHT})
     build(home, tmp_path / "s", name="vsr", split="test")
@@ -35,7 +35,7 @@ def test_an_image_of_another_folder_is_missing_and_named(home, tmp_path, folder:
     put(source / folder / "2.jpg", WRONG)
     with pytest.raises(DataError, match=r"1 of 2 images are missing .* first images/2\.jpg") as caught:
         build(home, source, name="gqa", split="test")
-    assert f"not in its official folder, and so not taken: {source / folder / '2.jpg'}" in str(caught.value)
+    assert f"not in its official folder, so not used: {source / folder / '2.jpg'}" in str(caught.value)
 
 
 @pytest.mark.parametrize("folder", ["gqa/images", "GQA/data/images", "images", "data/images"])
@@ -45,7 +45,7 @@ def test_an_image_counts_in_its_official_folder(home, tmp_path, folder: str) -> 
     assert images(home, "gqa", "test") == {"images/1.jpg": RIGHT}
 
 
-def test_an_image_counts_where_the_folder_given_is_that_folder(cli, home, tmp_path) -> None:
+def test_an_image_counts_if_source_is_its_official_folder(cli, home, tmp_path) -> None:
     source = gqa(tmp_path / "rows", "1")
     put(tmp_path / "my_photos" / "1.jpg", RIGHT)
     given = ("--source", source, "--source", tmp_path / "my_photos")
@@ -54,7 +54,7 @@ def test_an_image_counts_where_the_folder_given_is_that_folder(cli, home, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["ocr_vqa/images", "flickr30k-images", "train2017"])
-def test_a_folder_that_is_another_datasets_is_not_this_ones_even_where_it_is_given(cli, home, tmp_path, name) -> None:
+def test_another_datasets_folder_does_not_count_even_if_given(cli, home, tmp_path, name) -> None:
     put(gqa(tmp_path / "s", "1") / "gqa" / "images" / "9.jpg", RIGHT)
     put(tmp_path / "t" / name / "1.jpg", WRONG)
     given = ("--source", tmp_path / "s", "--source", tmp_path / "t" / name)
@@ -68,7 +68,7 @@ def stores_with_a_folder() -> list[str]:
 
 
 @pytest.mark.parametrize("name", stores_with_a_folder())
-def test_no_store_takes_a_file_of_an_unknown_folder(tmp_path, name: str) -> None:
+def test_no_store_uses_a_file_in_an_unknown_folder(tmp_path, name: str) -> None:
     """Siblings in all datasets: masks, depth maps and thumbnails carry the names of the images they are made of."""
     store = media_stores()[name]
     image_id = next((i for part, i in IDS.items() if name.startswith(part)), 7)
@@ -102,7 +102,7 @@ def test_an_archive_of_another_size_and_a_loose_image_must_agree(home, tmp_path)
         build(home, source, name="vsr", split="test")
 
 
-def test_an_empty_file_does_not_hide_the_good_one(home, tmp_path) -> None:
+def test_an_empty_file_does_not_hide_a_good_one(home, tmp_path) -> None:
     source = vsr(tmp_path / "s", 1)
     put(source / "train2017" / "000000000001.jpg", b"")
     put_zip(source / "train2017.zip", {"train2017/000000000001.jpg": RIGHT})
@@ -117,7 +117,7 @@ def test_an_image_of_another_split_says_so(home, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["coco/depth/train2017", "train2017"])
-def test_a_second_tree_does_not_fill_the_gaps_of_the_first(home, tmp_path, folder: str) -> None:
+def test_a_second_folder_does_not_fill_gaps_of_the_first(home, tmp_path, folder: str) -> None:
     source = vsr(tmp_path / "s", 1, 2)
     put(source / "coco" / "train2017" / "000000000001.jpg", RIGHT)
     put(source / folder / "000000000002.jpg", WRONG)
@@ -127,7 +127,7 @@ def test_a_second_tree_does_not_fill_the_gaps_of_the_first(home, tmp_path, folde
     assert str(source / folder) in str(caught.value)
 
 
-def test_two_folders_that_are_given_each_by_itself_are_joined(cli, home, tmp_path) -> None:
+def test_two_folders_given_separately_are_joined(cli, home, tmp_path) -> None:
     vsr(tmp_path / "s", 1, 2)
     for number, disk in ((1, "one"), (2, "two")):
         put(tmp_path / disk / "train2017" / f"{number:012d}.jpg", photo(number))
@@ -136,7 +136,7 @@ def test_two_folders_that_are_given_each_by_itself_are_joined(cli, home, tmp_pat
     assert len(images(home, "vsr", "test")) == 2
 
 
-def test_a_folder_of_other_images_below_the_datasets_own_does_not_count(home, tmp_path) -> None:
+def test_a_folder_of_other_images_under_the_datasets_folder_does_not_count(home, tmp_path) -> None:
     put(gqa(tmp_path / "s", "n1") / "gqa" / "depth" / "images" / "n1.jpg", WRONG)
     with pytest.raises(DataError, match=r"1 of 1 images are missing .*\(not in its official folder"):
         build(home, tmp_path / "s", name="gqa", split="test")
@@ -152,7 +152,7 @@ def test_images_in_a_folder_named_after_the_dataset_are_read(home, tmp_path) -> 
 
 
 @pytest.mark.parametrize("archive", [b"", b"PK cut short"])
-def test_a_broken_archive_beside_a_sound_folder_hides_nothing(home, tmp_path, archive: bytes) -> None:
+def test_a_broken_archive_does_not_hide_a_good_folder(home, tmp_path, archive: bytes) -> None:
     source = vsr(tmp_path / "s", 1)
     put(source / "train2017.zip", archive)
     with pytest.raises(DataError, match=r"train2017\.zip: (the file is empty|is damaged or cut short)"):
@@ -178,7 +178,7 @@ def test_a_tree_and_its_images_stay_together(home, tmp_path) -> None:
     assert {data for _, data in found} == {photo(200)}
 
 
-def test_two_trees_of_equal_right_that_differ_are_both_named(home, tmp_path) -> None:
+def test_two_equally_good_folders_that_differ_are_both_named(home, tmp_path) -> None:
     problem = {"question": "Which?", "choices": ["a", "b"], "answer": 0, "ques_type": "choose_txt"}
     for tree in ("one", "two"):
         lay(tmp_path / "s" / tree / "iconqa" / "test" / "choose_txt" / "1", "data.json", {**problem, "hint": tree})
@@ -202,14 +202,14 @@ def test_a_home_below_the_source_is_left_out(cli, home, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("inside", ["", "miniature/8/mirror", "shards"])
-def test_a_home_that_is_given_as_a_source_is_refused(home, inside: str) -> None:
+def test_a_home_as_source_is_an_error(home, inside: str) -> None:
     home.mark()
     (home.root / inside).mkdir(parents=True, exist_ok=True)
-    with pytest.raises(IbDataError, match="is a home of ib-data, never a source"):
+    with pytest.raises(IbDataError, match="is a home of ib-data and cannot be a source"):
         list(SourceFolders((home.root / inside,)).files())
 
 
-def test_a_link_into_a_home_and_a_copy_of_its_miniature_are_no_sources(cli, home, tmp_path) -> None:
+def test_a_link_into_a_home_or_a_copied_miniature_is_not_a_source(cli, home, tmp_path) -> None:
     assert cli("build", "vsr", "--mini", "--mini-size", 8, "--home", home.root).code == 0
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "official").symlink_to(home.miniature / "8" / "downloads")
@@ -218,24 +218,24 @@ def test_a_link_into_a_home_and_a_copy_of_its_miniature_are_no_sources(cli, home
     for folder in ("a", "b"):
         assert list(SourceFolders((tmp_path / folder,)).files()) == []
     (tmp_path / "c").symlink_to(home.miniature / "8" / "mirror")
-    with pytest.raises(IbDataError, match="is a home of ib-data, never a source"):
+    with pytest.raises(IbDataError, match="is a home of ib-data and cannot be a source"):
         list(SourceFolders((tmp_path / "c",)).files())
 
 
-def test_what_lies_in_the_downloads_of_a_home_may_be_given(home) -> None:
+def test_the_downloads_of_a_home_can_be_a_source(home) -> None:
     home.mark()
     path = put(home.downloads / "example.org" / "test.jsonl", b"")
     assert list(SourceFolders((home.downloads,)).files()) == [path]
 
 
-def test_the_mirror_of_a_miniature_is_refused(cli, home) -> None:
+def test_the_mirror_of_a_miniature_is_an_error(cli, home) -> None:
     home.mark()
     result = cli("build", "vsr", "--mirror", (home.miniature / "40" / "mirror").as_uri(), "--home", home.root)
     assert result.code == 1
     assert "build from it with --mini" in result.err
 
 
-def test_a_home_is_marked_and_an_old_one_is_known(tmp_path, home) -> None:
+def test_a_home_is_marked_and_an_old_one_is_recognised(tmp_path, home) -> None:
     build(home, lay_vqav2(tmp_path / "s", photos=False), media=False)
     assert (home.root / MARKER).is_file()
     (home.root / MARKER).unlink()

@@ -1,4 +1,4 @@
-"""Building: what a good source gives, and what each bad source says."""
+"""Building: the result of a good source, and the error of each bad one."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def test_all_annotations_of_an_image_are_one_sample(home, source) -> None:
     assert sample.annotations[0].extra == {}
 
 
-def test_a_second_build_does_nothing_and_another_source_builds_anew(home, source) -> None:
+def test_a_second_build_does_nothing_and_another_source_rebuilds(home, source) -> None:
     (first,) = build(home, source)
     tar = home.split("vqav2", "train") / first.shards[0].name
     before = tar.stat().st_mtime_ns
@@ -55,7 +55,7 @@ def test_a_second_build_does_nothing_and_another_source_builds_anew(home, source
     assert second.shards[0].sha256 != first.shards[0].sha256
 
 
-def test_limit_takes_the_first_images_and_no_media_takes_none(home, source) -> None:
+def test_limit_takes_the_first_images_and_no_media_none(home, source) -> None:
     shutil.rmtree(source / "train2014")
     (manifest,) = build(home, source, limit=2, media=False)
     assert manifest.num_samples == 2
@@ -63,14 +63,14 @@ def test_limit_takes_the_first_images_and_no_media_takes_none(home, source) -> N
     assert (sample.key, sample.media.width, data) == ("vqav2-train-000000000002", None, None)
 
 
-def test_max_side_stores_smaller_pictures(home, source) -> None:
+def test_max_side_stores_smaller_images(home, source) -> None:
     (source / "train2014" / "COCO_train2014_000000000001.jpg").write_bytes(photo(9, (400, 200)))
     build(home, source, max_side=100)
     sizes = [(sample.media.width, sample.media.height) for sample, _ in samples(home, "vqav2", "train")]
     assert sizes == [(100, 50), (64, 48), (64, 48)]
 
 
-def test_a_photo_counts_under_its_id_in_the_archive_of_either_year(home, source) -> None:
+def test_an_image_is_found_in_the_archive_of_either_year(home, source) -> None:
     (source / "train2017").mkdir()
     image = source / "train2014" / "COCO_train2014_000000000002.jpg"
     image.rename(source / "train2017" / "000000000002.jpg")
@@ -78,7 +78,7 @@ def test_a_photo_counts_under_its_id_in_the_archive_of_either_year(home, source)
     assert manifest.num_samples == 3
 
 
-def test_hidden_answers_are_no_drops(home, tmp_path) -> None:
+def test_hidden_answers_are_not_drops(home, tmp_path) -> None:
     question = {"image_id": 7, "question": "What?", "question_id": 70}
     name = "v2_OpenEnded_mscoco_test2015_questions.json"
     lay(tmp_path / "s", name, {"questions": [question], "data_subtype": "test2015"})
@@ -106,7 +106,7 @@ def test_rows_are_conserved_and_every_drop_has_a_reason(home, tmp_path) -> None:
     assert [(a.text, a.count) for a in sample.annotations[0].answers] == [("a", 2), ("b", 1)]
 
 
-def test_missing_photos_are_counted_and_may_be_dropped(cli, home, source) -> None:
+def test_missing_images_are_counted_and_can_be_dropped(cli, home, source) -> None:
     (source / "train2014" / "COCO_train2014_000000000002.jpg").unlink()
     line = fails(cli, home, source)
     assert "1 of 3 images are missing (2 annotations), first train2014/COCO_train2014_000000000002.jpg" in line
@@ -125,7 +125,7 @@ def test_missing_photos_are_counted_and_may_be_dropped(cli, home, source) -> Non
     ],
     ids=["half a JPEG", "an HTML page", "zero bytes"],
 )
-def test_a_broken_photo_is_an_error_or_a_counted_drop(cli, home, source, data: bytes, what: str) -> None:
+def test_a_broken_image_is_an_error_or_a_counted_drop(cli, home, source, data: bytes, what: str) -> None:
     broken = source / "train2014" / "COCO_train2014_000000000003.jpg"
     broken.write_bytes(data)
     line = fails(cli, home, source)
@@ -166,7 +166,7 @@ def test_a_json_of_another_dataset_is_recognised(cli, home, source, value: objec
         ({"image_id": None}, "questions[1]: 'image_id': expected an integer, found None"),
         ({"image_id": "1"}, "questions[1]: 'image_id': expected an integer, found '1'"),
         ({"question": 5}, "questions[1]: 'question': expected a text, found 5"),
-        ({"question_id": 1000}, "annotation id '1000' stands twice (entries 0 and 1, counted from 0)"),
+        ({"question_id": 1000}, "annotation id '1000' occurs twice (entries 0 and 1, counted from 0)"),
     ],
 )
 def test_a_faulty_row_is_named(cli, home, source, change: dict, what: str) -> None:
@@ -183,7 +183,7 @@ def test_a_missing_key_is_named(cli, home, source) -> None:
     assert "questions[0]: key 'question_id' is missing (expected an integer)" in fails(cli, home, source)
 
 
-def test_answers_of_another_image_are_refused(cli, home, source) -> None:
+def test_answers_of_another_image_are_an_error(cli, home, source) -> None:
     value = json.loads((source / ANSWERS).read_text())
     value["annotations"][0]["image_id"] = 77
     lay(source, ANSWERS, value)
@@ -227,11 +227,11 @@ def test_a_read_only_home_is_one_line(cli, home, source, monkeypatch) -> None:
     result = cli("build", "vqav2", "--source", source, "--home", home.root)
     assert (result.code, result.err) == (
         1,
-        f"ib-data: {home.root}: cannot be written (Read-only file system); name another --home\n",
+        f"ib-data: {home.root}: cannot be written (Read-only file system); choose another --home\n",
     )
 
 
-def test_an_unknown_dataset_or_split_is_refused_before_anything_is_built(cli, home, source) -> None:
+def test_an_unknown_dataset_or_split_fails_before_building(cli, home, source) -> None:
     result = cli("build", "vqav2", "vqav", "--source", source, "--home", home.root)
     assert (result.code, result.err) == (2, "ib-data: unknown dataset 'vqav'; did you mean 'vqav2'?\n")
     assert not home.root.exists()
@@ -241,7 +241,7 @@ def test_an_unknown_dataset_or_split_is_refused_before_anything_is_built(cli, ho
     assert cli("build", "--home", home.root).code == 2
 
 
-def test_two_files_of_one_name_are_refused_unless_the_official_path_decides(home, source) -> None:
+def test_two_files_with_one_name_are_an_error_unless_one_is_in_the_official_folder(home, source) -> None:
     lay(source / "other", QUESTIONS, {"questions": []})
     with pytest.raises(DataError, match="two different files of this name"):
         build(home, source)
@@ -258,12 +258,12 @@ def test_the_miniature_does_not_replace_official_files(cli, home, source) -> Non
     build(home, source)
     result = cli("build", "vqav2", "--mini", "--home", home.root)
     assert result.code == 1
-    assert "the miniature would replace it; name another --home" in result.err
+    assert "the miniature would replace it; choose another --home" in result.err
     assert read_manifest(home.split("vqav2", "train"), "vqav2").recipe["miniature"] is False
     assert cli("build", "vqav2", "--mini", "--source", source, "--home", home.root).code == 2
 
 
-def test_text_that_no_file_can_hold_does_not_stop_a_build(home, source) -> None:
+def test_text_that_cannot_be_encoded_does_not_stop_a_build(home, source) -> None:
     path = source / QUESTIONS
     path.write_text(path.read_text().replace("Question 0 of 1?", r"half \ud83d pair, \u0007 bell, \ud83d\ude00 whole"))
     build(home, source)
@@ -272,13 +272,13 @@ def test_text_that_no_file_can_hold_does_not_stop_a_build(home, source) -> None:
     )
 
 
-def test_a_picture_of_a_few_pixels_builds(home, source) -> None:
+def test_an_image_of_a_few_pixels_builds(home, source) -> None:
     (source / "train2014" / "COCO_train2014_000000000001.jpg").write_bytes(photo(9, (3, 2)))
     build(home, source)
     assert [sample.media.width for sample, _ in samples(home, "vqav2", "train")] == [3, 64, 64]
 
 
-def test_another_photo_of_the_same_size_is_noticed(home, source, capsys) -> None:
+def test_another_image_of_the_same_size_is_noticed(home, source, capsys) -> None:
     (first,) = build(home, source)
     path = source / "train2014" / "COCO_train2014_000000000002.jpg"
     data = bytearray(path.read_bytes())
@@ -290,7 +290,7 @@ def test_another_photo_of_the_same_size_is_noticed(home, source, capsys) -> None
     assert "replacing the earlier build of 6 annotations (changed: plan_sha256)" in capsys.readouterr().err
 
 
-def test_the_limit_counts_images_that_are_there(home, source) -> None:
+def test_the_limit_counts_existing_images(home, source) -> None:
     (source / "train2014" / "COCO_train2014_000000000001.jpg").unlink()
     (manifest,) = build(home, source, limit=1, allow_missing=True)
     assert (manifest.num_samples, manifest.num_drops) == (1, 2)
@@ -306,7 +306,7 @@ def test_folders_that_link_to_each_other_are_read_once(home, source) -> None:
     assert manifest.num_samples == 3
 
 
-def test_a_mirror_that_is_no_address_is_wrong_usage(cli, home) -> None:
+def test_an_invalid_mirror_address_is_wrong_usage(cli, home) -> None:
     result = cli("build", "vqav2", "--mirror", "/some/folder", "--home", home.root)
     assert result.code == 2
     assert "expected an address that begins with file:, http: or https:" in result.err

@@ -1,4 +1,4 @@
-"""Builds over a manifest that is damaged, or that the disk keeps back."""
+"""Builds over a damaged or unreadable manifest."""
 
 import errno
 from pathlib import Path
@@ -33,7 +33,8 @@ def test_a_damaged_manifest_is_one_line_and_built_again(cli, home, source) -> No
             result = cli(*verb, "--home", home.root)
             assert result.code == code
             assert result.err.count("\n") == 1
-        assert result.err == "ib-data: what is built differs from its manifest; build the named splits again\n"
+        assert "differ from their manifest" in result.err
+        assert "build the splits listed above again" in result.err
         assert f"delete {manifest.parent} and build again" in result.out
         result = cli("build", "vqav2", "--source", source, "--home", home.root)
         assert result.code == 0
@@ -43,7 +44,7 @@ def test_a_damaged_manifest_is_one_line_and_built_again(cli, home, source) -> No
         assert cli("check", "vqav2", "--home", home.root).code == 0
 
 
-def test_the_miniature_does_not_replace_what_a_damaged_manifest_stands_for(cli, home, source) -> None:
+def test_the_miniature_does_not_replace_a_damaged_build(cli, home, source) -> None:
     manifest = home.split("vqav2", "train") / "manifest.json"
     manifest.write_bytes(b"{")
     result = cli("build", "vqav2", "--mini", "--no-media", "--workers", 1, "--split", "train", "--home", home.root)
@@ -59,7 +60,7 @@ def test_a_damaged_manifest_of_another_split_does_not_stop_a_build(cli, home, so
     assert cli("build", "vqav2", "--split", "train", "--source", source, "--home", home.root).code == 0
 
 
-def test_a_manifest_that_the_disk_keeps_back_is_neither_deleted_nor_replaced(cli, home, source, monkeypatch) -> None:
+def test_an_unreadable_manifest_is_neither_deleted_nor_replaced(cli, home, source, monkeypatch) -> None:
     manifest, real = home.split("vqav2", "train") / "manifest.json", Path.read_bytes
     whole = manifest.read_bytes()
 

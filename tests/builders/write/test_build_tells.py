@@ -1,4 +1,4 @@
-"""What a build says of where its bytes come from, and what it compares them with."""
+"""What a build reports about the origin of its bytes, and its checks of sizes and repeated images."""
 
 import json
 import shutil
@@ -44,13 +44,13 @@ def test_a_dry_run_lists_and_writes_nothing(cli, home, tmp_path) -> None:
     assert any(
         line.startswith("vqav2/train coco_train2014 1 - http") and "missing in --source" in line for line in lines
     )
-    assert lines[-1] == "nothing is to be fetched"
+    assert lines[-1] == "nothing to fetch"
     assert not home.root.exists()
     result = cli("build", "vsr", "flickr30k", "--dry-run", "--home", home.root)
     assert result.code == 0
     assert "to be fetched if rows want them, by hand: request the photos" in " ".join(result.out.split())
     sizes = {file.url: file.num_bytes for name in ("vsr", "flickr30k") for file in load_card(name).files}
-    assert f"to be fetched: {size_text(sum(sizes.values()))}" in result.out
+    assert f"to fetch: {size_text(sum(sizes.values()))}" in result.out
     assert cli("build", "vsr", "--mini", "--dry-run", "--home", home.root).code == 2
 
 
@@ -84,16 +84,16 @@ def coco_val(folder: Path, width: int, height: int) -> Path:
 @pytest.mark.parametrize(
     ("width", "height", "is_right"), [(64, 48, True), (48, 64, True), (640, 480, False), (64, 49, False)]
 )
-def test_an_image_is_of_the_size_that_its_source_states(home, tmp_path, width, height, is_right) -> None:
+def test_an_image_must_have_its_stated_size(home, tmp_path, width, height, is_right) -> None:
     source = coco_val(tmp_path / "s", width, height)
     if is_right:
         assert build(home, source, name="coco_caption")[0].num_samples == 1
     else:
-        with pytest.raises(DataError, match=rf"is 64 x 48 pixels, and its source states {width} x {height}"):
+        with pytest.raises(DataError, match=rf"is 64 x 48 pixels, its source states {width} x {height}"):
             build(home, source, name="coco_caption")
 
 
-def test_a_copy_as_small_as_asked_for_counts(home, tmp_path) -> None:
+def test_a_copy_as_small_as_max_side_is_accepted(home, tmp_path) -> None:
     source = coco_val(tmp_path / "s", 640, 480)
     assert build(home, source, name="coco_caption", max_side=64)[0].num_samples == 1
     with pytest.raises(DataError, match="a smaller copy"):
@@ -140,7 +140,7 @@ def test_a_placeholder_under_many_urls_is_named_and_may_be_dropped(home, tmp_pat
 # --- what a second look found
 
 
-def test_the_third_of_equal_right_is_compared_too(home, tmp_path) -> None:
+def test_the_third_equal_candidate_is_compared_too(home, tmp_path) -> None:
     vsr(tmp_path / "s" / "a", 1)
     shutil.copytree(tmp_path / "s" / "a", tmp_path / "s" / "b")
     vsr(tmp_path / "s" / "c", 2)
@@ -160,14 +160,14 @@ def test_a_dry_run_fetches_no_optional_file(cli, home, tmp_path, capsys) -> None
     assert sorted(home.root.rglob("*")) == before
 
 
-def test_a_damaged_archive_of_another_dataset_stops_nothing(home, tmp_path) -> None:
+def test_a_damaged_archive_of_another_dataset_is_ignored(home, tmp_path) -> None:
     question = {"image": "VizWiz_val_00000003.jpg", "question": "What?", "answers": [{"answer": "a"}], "answerable": 1}
     put_zip(tmp_path / "s" / "vizwiz" / "Annotations.zip", {"val.json": json.dumps([question]).encode()})
     put(tmp_path / "s" / "other" / "Annotations.zip", b"PK\x03\x04" + bytes(99))
     assert build(home, tmp_path / "s", name="vizwiz", media=False)[0].num_annotations == 1
 
 
-def test_a_limit_lists_the_drops_of_repeated_images_that_it_let_in(home, tmp_path) -> None:
+def test_a_limit_lists_drops_of_repeated_images_within_it(home, tmp_path) -> None:
     for i in range(12):
         put(tmp_path / "mirror" / "x.org" / f"{i}.jpg", WRONG)
     lay(tmp_path / "s", "ccs_synthetic_filtered_large.json", [])
@@ -190,7 +190,7 @@ def test_a_damaged_build_is_named_once(home, tmp_path, capsys) -> None:
     assert capsys.readouterr().err.count("is missing or damaged; building again") == 1
 
 
-def test_a_fetched_build_is_unchanged_the_next_time(home, tmp_path, monkeypatch) -> None:
+def test_a_fetched_build_is_unchanged_on_the_next_run(home, tmp_path, monkeypatch) -> None:
     source = lay_vqav2(tmp_path / "s", photos=False)
     archive = put_zip(
         tmp_path / "mirror" / "images.cocodataset.org" / "zips" / "train2014.zip",
@@ -211,7 +211,7 @@ def test_a_fetched_build_is_unchanged_the_next_time(home, tmp_path, monkeypatch)
         assert run() == [first]
 
 
-def test_shards_of_a_stopped_build_last_where_an_image_is_found_elsewhere(home, tmp_path) -> None:
+def test_staged_shards_are_reused_if_an_image_moved(home, tmp_path) -> None:
     source = lay_vqav2(tmp_path / "s")
     broken = put(source / "train2014" / "COCO_train2014_000000000003.jpg", b"<html>")
     with pytest.raises(DataError, match="1 of 3 images cannot be read"):

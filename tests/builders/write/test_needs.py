@@ -1,4 +1,4 @@
-"""Before the first byte is fetched a build says what is by hand, of all datasets, and how much will come."""
+"""Before fetching, a build reports all files to fetch by hand and the size of the download."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def build_of(home: Home, *roots: Path, mirror: str | None = None, **options: obj
 
 
 @pytest.mark.usefixtures("offline")
-def test_all_gates_are_told_at_once_and_nothing_is_fetched(cli, home) -> None:
+def test_all_gates_are_reported_at_once_and_nothing_is_fetched(cli, home) -> None:
     result = cli("build", "vsr", "ocrvqa", "flickr30k", "ivqa", "--home", home.root)
     assert (result.code, result.out) == (1, "")
     *told, last = result.err.splitlines()
@@ -60,20 +60,20 @@ def test_with_allow_missing_the_others_are_built(cli, home, tmp_path) -> None:
         lay(home.downloads / Path(url.place).parent, f"{name}.jsonl", row)
     result = cli("build", "msvd_qa", "vsr", "--no-media", "--allow-missing", "--home", home.root)
     assert result.code == 1
-    assert result.err.splitlines()[0] == "must be fetched by hand, and so cannot be built now: msvd_qa"
+    assert result.err.splitlines()[0] == "not built, files must be fetched by hand: msvd_qa"
     assert "vsr/test: 1 of " in result.out
     assert result.err.endswith("ib-data: 1 of 2 datasets were not built: msvd_qa\n")
 
 
 @pytest.mark.usefixtures("offline")
-def test_one_dataset_ends_in_its_own_line_before_its_annotations_are_fetched(cli, home) -> None:
+def test_a_single_dataset_reports_its_gate_before_fetching(cli, home) -> None:
     result = cli("build", "flickr30k", "--home", home.root)
     assert (result.code, len(result.err.splitlines())) == (1, 1)
     assert result.err.startswith("ib-data: flickr30k: ")
     assert "request the photos" in result.err
 
 
-def test_bytes_to_come_are_counted_once_a_file(home, tmp_path) -> None:
+def test_download_bytes_are_counted_once_per_file(home, tmp_path) -> None:
     okvqa, vqav2 = load_card("okvqa"), load_card("vqav2")
     coco = {"coco_train2014", "coco_val2014", "coco_test2015"}
     both = needs_of([okvqa, vqav2], build_of(home))
@@ -82,12 +82,12 @@ def test_bytes_to_come_are_counted_once_a_file(home, tmp_path) -> None:
     assert f"at most {sizes:,} bytes of images and clips" in both.line
     assert not both.by_hand
     known = sum(file.num_bytes or 0 for file in both.files)
-    assert both.line.startswith(f"to be fetched: {known:,} bytes")
+    assert both.line.startswith(f"to fetch: {known:,} bytes")
     annotations = needs_of([okvqa, vqav2], build_of(home, media=False))
     assert (annotations.files, annotations.media) == (both.files, ())
 
 
-def test_what_is_at_hand_is_not_counted(home, tmp_path) -> None:
+def test_existing_files_are_not_counted(home, tmp_path) -> None:
     vqav2, archive = load_card("vqav2"), media_stores()["coco_train2014"].file
     there = build_of(home, lay_vqav2(tmp_path / "source"))
     assert needs_of([vqav2], there, "train").files == ()
@@ -106,11 +106,11 @@ def test_a_mirror_opens_gates_and_single_images_have_no_known_size(home, tmp_pat
     needs = needs_of(cards, build_of(home, mirror=(tmp_path / "mirror").as_uri()))
     assert not needs.by_hand
     assert needs.one_by_one == ("ocrvqa",)
-    assert "single images or clips of ocrvqa that are not here" in needs.line
+    assert "missing images or clips of ocrvqa, one by one" in needs.line
 
 
-def test_the_bytes_are_told_before_a_build(cli, home, tmp_path) -> None:
+def test_the_download_size_is_printed_before_a_build(cli, home, tmp_path) -> None:
     result = cli("build", "vsr", "--no-media", "--mirror", (tmp_path / "none").as_uri(), "--home", home.root)
     sizes = sum(file.num_bytes for file in load_card("vsr").files if file.split in ("train", "validation", "test"))
-    assert result.err.splitlines()[0] == f"to be fetched: {sizes:,} bytes"
+    assert result.err.splitlines()[0] == f"to fetch: {sizes:,} bytes"
     assert "the mirror has no such file" in result.err.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""A build never replaces a better one in silence, says when there is nothing to do, and mends what is damaged."""
+"""A build never silently replaces a better one, says if there is nothing to do, and repairs damage."""
 
 import json
 import os
@@ -44,13 +44,13 @@ def state(home) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--no-media",), "without media in place of media"),
-        (("--limit", 2), "limited to 2 in place of all"),
-        (("--limit", 100), "limited to 100 in place of all"),
-        (("--max-side", 20), "images of at most 20 px in place of their own size"),
+        (("--no-media",), "without media"),
+        (("--limit", 2), "limited to 2 instead of all"),
+        (("--limit", 100), "limited to 100 instead of all"),
+        (("--max-side", 20), "images of at most 20 px instead of full size"),
     ],
 )
-def test_a_worse_build_needs_replace_and_is_refused_before_it_is_planned(
+def test_a_worse_build_without_replace_fails_before_planning(
     home, built, monkeypatch, options: tuple, says: str
 ) -> None:
     before = state(home)
@@ -61,7 +61,7 @@ def test_a_worse_build_needs_replace_and_is_refused_before_it_is_planned(
     assert (result.code, result.err) == (
         1,
         f"ib-data: vqav2: train is built here with 8 annotations, {share}; this build would replace it: {says}; "
-        "replace it with --replace, or name another --home\n",
+        "replace it with --replace, or choose another --home\n",
     )
     assert state(home) == before
     result = built(*options, "--replace")
@@ -75,18 +75,18 @@ def test_fewer_annotations_need_replace(home, built, source, tmp_path) -> None:
     before = state(home)
     result = built(folder=small)
     assert result.code == 1
-    assert "this build would replace it: 6 annotations in place of 8; replace it with --replace" in result.err
+    assert "this build would replace it: 6 annotations instead of 8; replace it with --replace" in result.err
     assert state(home) == before
     assert built("--replace", folder=small).code == 0
     assert read_manifest(home.split("vqav2", "train"), "vqav2").num_annotations == 6
 
 
-def test_images_that_broke_since_do_not_shrink_a_build_in_silence(home, built, source) -> None:
+def test_newly_broken_images_do_not_shrink_a_build_silently(home, built, source) -> None:
     (source / "train2014" / "COCO_train2014_000000000003.jpg").write_bytes(b"<html>")
     before = state(home)
     result = built("--allow-missing")
     assert result.code == 1
-    assert "6 annotations in place of 8" in result.err
+    assert "6 annotations instead of 8" in result.err
     assert state(home) == before
     assert built("--allow-missing", "--replace").out.count("; 2 dropped: media unreadable; ") == 1
 
@@ -96,15 +96,13 @@ def test_another_form_needs_replace(home, built) -> None:
     earlier = replace(manifest, recipe={**manifest.recipe, "form": "karpathy"})
     for form in ("official", ""):
         recipe = {**manifest.recipe, "form": form}
-        with pytest.raises(
-            DataError, match=f"would replace it: the form {form or 'without a name'} in place of karpathy"
-        ):
+        with pytest.raises(DataError, match=f"would replace it: form {form or 'unnamed'} instead of karpathy"):
             require_replace(earlier, recipe, Options())
         require_replace(earlier, recipe, Options(replace=True))
     require_replace(earlier, earlier.recipe, Options(), manifest.num_annotations)
 
 
-def test_the_same_command_says_that_it_is_built_already(home, built) -> None:
+def test_the_same_command_says_already_built(home, built) -> None:
     before = home.split("vqav2", "train").stat().st_mtime_ns
     result = built()
     assert result.out.startswith(
@@ -113,7 +111,7 @@ def test_the_same_command_says_that_it_is_built_already(home, built) -> None:
     assert home.split("vqav2", "train").stat().st_mtime_ns == before
 
 
-def test_without_media_it_is_said_before_a_plan_is_made(home, built, monkeypatch) -> None:
+def test_a_build_without_media_is_recognised_before_planning(home, built, monkeypatch) -> None:
     assert built("--no-media", "--replace").code == 0
     monkeypatch.setattr(build_module, "group", lambda *_: pytest.fail("planned"))
     assert "already built, unchanged" in built("--no-media", "--replace").out
@@ -122,7 +120,7 @@ def test_without_media_it_is_said_before_a_plan_is_made(home, built, monkeypatch
         built("--no-media")
 
 
-def test_another_source_is_noticed_before_a_plan_is_made(home, built, source) -> None:
+def test_another_source_is_noticed_before_planning(home, built, source) -> None:
     assert built("--no-media", "--replace").code == 0
     path = source / "v2_OpenEnded_mscoco_train2014_questions.json"
     path.write_text(path.read_text().replace("Question 0 of 1?", "Why?"))
@@ -144,7 +142,7 @@ def harm(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["flip", "cut", "empty", "gone"])
 @pytest.mark.parametrize("name", [MANIFEST, INDEX, DROPS, "vqav2-train-000000.tar"])
-def test_a_build_mends_what_check_finds(cli, home, built, name: str, kind: str) -> None:
+def test_a_build_repairs_what_check_finds(cli, home, built, name: str, kind: str) -> None:
     before = state(home)
     path = home.split("vqav2", "train") / name
     if name == MANIFEST and kind == "flip":
@@ -158,7 +156,7 @@ def test_a_build_mends_what_check_finds(cli, home, built, name: str, kind: str) 
     assert cli("check", "vqav2", "--home", home.root).out == "vqav2/train: ok\n"
 
 
-def test_a_flipped_bit_that_changed_no_time_is_mended_once_check_found_it(cli, home, built) -> None:
+def test_a_flipped_bit_with_unchanged_time_is_repaired_after_check(cli, home, built) -> None:
     before = state(home)
     path = home.split("vqav2", "train") / "vqav2-train-000000.tar"
     times = path.stat()
@@ -170,7 +168,7 @@ def test_a_flipped_bit_that_changed_no_time_is_mended_once_check_found_it(cli, h
     assert state(home) == before
 
 
-def test_files_of_another_split_are_noticed_and_mended(cli, home, built, tmp_path) -> None:
+def test_files_of_another_split_are_noticed_and_repaired(cli, home, built, tmp_path) -> None:
     before = state(home)
     folder = home.split("vqav2", "train")
     other = lay(tmp_path / "t", "v2_OpenEnded_mscoco_test2015_questions.json", {
@@ -191,7 +189,7 @@ def test_files_of_another_split_are_noticed_and_mended(cli, home, built, tmp_pat
     assert state(home) == before
 
 
-def test_official_data_replace_the_miniature_and_not_the_other_way_round(cli, home, source) -> None:
+def test_official_data_replaces_the_miniature_and_not_vice_versa(cli, home, source) -> None:
     mini = ("build", "vqav2", "--mini", "--split", "train", "--mini-size", 12, "--workers", 1, "--home", home.root)
     assert cli(*mini).code == 0
     official = ("build", "vqav2", "--source", source, "--no-media", "--limit", 2, "--home", home.root)
@@ -199,10 +197,10 @@ def test_official_data_replace_the_miniature_and_not_the_other_way_round(cli, ho
     assert result.code == 0
     assert "vqav2/train: official data replace the miniature of " in result.err
     result = cli(*mini, "--replace")
-    assert (result.code, "the miniature would replace it; name another --home" in result.err) == (1, True)
+    assert (result.code, "the miniature would replace it; choose another --home" in result.err) == (1, True)
 
 
-def test_a_source_of_which_no_row_is_kept_is_an_error_and_replaces_nothing(home, built, source) -> None:
+def test_a_source_without_kept_rows_is_an_error_and_replaces_nothing(home, built, source) -> None:
     before = state(home)
     path = source / "v2_mscoco_train2014_annotations.json"
     values = json.loads(path.read_text())
@@ -222,7 +220,7 @@ def test_a_source_of_which_no_row_is_kept_is_an_error_and_replaces_nothing(home,
     assert state(home) == before
 
 
-def test_a_default_split_of_which_no_row_is_kept_is_left_out_where_others_are_built(home, tmp_path, cli) -> None:
+def test_a_default_split_without_kept_rows_is_left_out(home, tmp_path, cli) -> None:
     for name, caption in (("train", "It is."), ("dev", "")):
         row = {"image_link": "x/train2017/000000000001.jpg", "image": "", "caption": caption, "label": 1}
         lay(tmp_path / "s", f"{name}.jsonl", row)
@@ -235,7 +233,7 @@ def test_a_default_split_of_which_no_row_is_kept_is_left_out_where_others_are_bu
     assert cli(*command, "--split", "validation").code == 1
 
 
-def test_rows_that_the_limit_did_not_let_in_are_no_drops(home, tmp_path, cli) -> None:
+def test_rows_beyond_the_limit_are_not_drops(home, tmp_path, cli) -> None:
     """Of images 1 to 4 the questions 10 of 2 and 12 of 4 have no answers, and 11, of 3, no annotation."""
     questions = [{"image_id": i, "question": f"Q{i}?", "question_id": i} for i in (4, 1, 3, 2)]
     questions += [{"image_id": i, "question": "?", "question_id": i + 8} for i in (2, 3, 4)]
@@ -251,7 +249,7 @@ def test_rows_that_the_limit_did_not_let_in_are_no_drops(home, tmp_path, cli) ->
         assert sorted(dropped) == ids, limit
 
 
-def test_the_kind_of_a_build_is_told_in_every_view(cli, home, source, tmp_path) -> None:
+def test_every_verb_shows_the_kind_of_a_build(cli, home, source, tmp_path) -> None:
     options = ("--limit", 2, "--max-side", 20)
     made = cli("build", "vqav2", "--source", source, *options, "--workers", 1, "--home", home.root)
     share = "less than 0.01 % of the official size"
@@ -272,7 +270,7 @@ def test_the_kind_of_a_build_is_told_in_every_view(cli, home, source, tmp_path) 
     assert json.loads(cli("sql", sql, "--format", "json", "--home", home.root).out) == [{"kind": kind, "num_drops": 0}]
 
 
-def test_all_of_the_official_data_have_no_kind(home, built) -> None:
+def test_a_complete_official_build_has_no_kind(home, built) -> None:
     manifest = read_manifest(home.split("vqav2", "train"), "vqav2")
     assert kind_of(replace(manifest, num_annotations=443_757), load_card("vqav2")) == ()
     assert kind_of(replace(manifest, num_annotations=443_756), load_card("vqav2")) == ("99.9 % of the official size",)
@@ -286,11 +284,11 @@ def test_drops_are_counted_by_reason() -> None:
     assert drops_in_words({"b": 1, "a": 1, "c": 5}) == "7 dropped: 5 c, 1 a, 1 b"
 
 
-def test_a_damaged_manifest_is_no_leave_to_build_worse(cli, home, source, built) -> None:
+def test_a_damaged_manifest_does_not_allow_a_worse_build(cli, home, source, built) -> None:
     manifest = home.split("vqav2", "train") / "manifest.json"
     for worse in (("--no-media",), ("--limit", "1")):
         manifest.write_text("{")
         refused = built(*worse)
         assert refused.code == 1
-        assert "its manifest is damaged, and this build would be worse by its index" in refused.err
+        assert "its manifest is damaged, and by its index this build would hold less" in refused.err
     assert built().code == 0

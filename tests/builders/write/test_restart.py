@@ -1,4 +1,4 @@
-"""The same bytes for any number of workers, and after being killed at any point."""
+"""A build gives the same bytes with any number of workers, and after being killed at any point."""
 
 import hashlib
 import os
@@ -102,7 +102,7 @@ def test_the_number_of_workers_changes_no_byte(home: Home, source: Path, expecte
         ("write_text", 5),
     ],
 )
-def test_a_killed_build_goes_on_and_ends_in_the_same_bytes(home, source, expected, step: str, number: int) -> None:
+def test_a_killed_build_resumes_with_the_same_bytes(home, source, expected, step: str, number: int) -> None:
     build_killed(step, number, home, source)
     assert read_manifest(home.split("vqav2", "train"), "vqav2") is None
     build(home, source, workers=1)
@@ -129,7 +129,7 @@ def test_finished_shards_are_not_written_again(home, source, monkeypatch) -> Non
 
 
 @pytest.mark.parametrize("number", [9, 10, 11])
-def test_a_rebuild_killed_at_its_end_leaves_one_whole_build(home, source, tmp_path, expected, number: int) -> None:
+def test_a_rebuild_killed_at_its_end_leaves_one_complete_build(home, source, tmp_path, expected, number: int) -> None:
     """Kills around the two renames that exchange the old build for the new one."""
     build(home, lay_vqav2(tmp_path / "small", num_images=1), workers=1)
     build_killed("replace", number, home, source)
@@ -137,7 +137,7 @@ def test_a_rebuild_killed_at_its_end_leaves_one_whole_build(home, source, tmp_pa
     assert contents(home) == expected
 
 
-def test_shards_of_another_recipe_are_not_used(home, source, tmp_path, expected) -> None:
+def test_shards_of_another_recipe_are_not_reused(home, source, tmp_path, expected) -> None:
     other = lay_vqav2(tmp_path / "other", num_images=5)
     first = other / "train2014" / "COCO_train2014_000000000001.jpg"
     first.write_bytes((other / "train2014" / "COCO_train2014_000000000002.jpg").read_bytes())
@@ -177,7 +177,7 @@ def test_a_killed_worker_is_one_line(home, source, monkeypatch) -> None:
         build(home, source, workers=2)
 
 
-def test_an_empty_result_of_a_shard_is_no_result(home, source, expected) -> None:
+def test_an_empty_result_file_is_ignored(home, source, expected) -> None:
     build_killed("replace", 7, home, source)
     for path in home.root.rglob("*.result.json"):
         path.write_bytes(b"")
@@ -185,7 +185,7 @@ def test_an_empty_result_of_a_shard_is_no_result(home, source, expected) -> None
     assert contents(home) == expected
 
 
-def test_check_finds_what_was_changed_afterwards(cli, home, source) -> None:
+def test_check_finds_later_changes(cli, home, source) -> None:
     build(home, source, workers=1)
     folder = home.split("vqav2", "train")
     assert cli("check", "vqav2", "--decode", "--home", home.root).out == "vqav2/train: ok\n"
@@ -204,7 +204,7 @@ def test_check_finds_what_was_changed_afterwards(cli, home, source) -> None:
     )
 
 
-def test_check_counts_annotations_and_not_what_was_left_out_by_design(home, source) -> None:
+def test_check_counts_annotations_without_drops(home, source) -> None:
     """ScienceQA's card counts problems with an image; the others of the split are drops, and no fault."""
     build(home, source, workers=1)
     built, card = open_built(home, "vqav2", "train", verify=False), load_card("vqav2")

@@ -64,15 +64,13 @@ def shards(folder: Path) -> list[str]:
     return sorted(map(str, folder.glob("*.tar")))
 
 
-def test_webdataset_reads_them(folder: Path, ours: list) -> None:
+def test_webdataset_reads_the_shards(folder: Path, ours: list) -> None:
     loader = webdataset.WebDataset(shards(folder), shardshuffle=False, empty_check=False)
     assert [(s["__key__"], json.loads(s["json"]), s.get("jpg")) for s in loader] == ours
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_datasets_reads_them_once_it_is_told_the_columns(
-    folder: Path, ours: list, streaming: bool, tmp_path: Path
-) -> None:
+def test_datasets_reads_the_shards_given_the_columns(folder: Path, ours: list, streaming: bool, tmp_path: Path) -> None:
     files = {"train": shards(folder)}
     rows = datasets.load_dataset(
         "webdataset", data_files=files, split="train", features=COLUMNS, cache_dir=str(tmp_path), streaming=streaming

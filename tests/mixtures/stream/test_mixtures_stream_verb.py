@@ -90,8 +90,8 @@ def test_shards_at_a_url_are_fetched_and_found_again(cli, tmp_path, picture_home
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("--world", 3, "--rank", 3), 2, "ranks of --world 3 run from 0 to 2"),
-        (("--world", 3, "--batch-size", 16), 2, "--batch-size 16 cannot be shared by --world 3"),
+        (("--world", 3, "--rank", 3), 2, "--rank 3: expected 0 to 2 with --world 3"),
+        (("--world", 3, "--batch-size", 16), 2, "--batch-size 16 must be a multiple of --world 3"),
         (("--ids", "--once"), 2, "leave out one of them"),
         (("--cache-gb", "nan"), 2, "'nan' is not a valid integer"),
         (("--max-bad-share", "nan"), 1, "expected a number from 0 to 1, found nan"),

@@ -233,7 +233,7 @@ def test_nothing_built_and_unknown_names_are_errors(cli, home):
 def test_a_split_without_rows_is_told(build, cli):
     home = build("vqav2", "train", [])
     result = cli("templates", "stats", "vqav2", "--home", home.root)
-    assert (result.code, "vqav2/train: is built, but holds no annotation\n" in result.err) == (0, True)
+    assert (result.code, "vqav2/train: built, but without annotations\n" in result.err) == (0, True)
     stats = read_stats(home.split("vqav2", "train"), "vqav2")
     assert (stats.num_rows, stats.total, stats.failures) == (0, None, {})
 

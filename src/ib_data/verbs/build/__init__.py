@@ -1,4 +1,9 @@
-"""`ib-data build`: official files to shards."""
+"""`ib-data build`: official files to shards.
+
+options  the options of the verb
+report   what it prints about each split
+steps    the list of `--dry-run`
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +11,7 @@ import click
 
 from ib_data.addresses import mirror_fault
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option, split_option
+from ib_data.verbs.arguments import common_options, json_option, split_option
 from ib_data.verbs.build.options import build_options
 from ib_data.verbs.build.report import Report
 from ib_data.verbs.build.steps import report_steps
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 @split_option
 @build_options
 @json_option
-@home_option
+@common_options
 def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, as_json: bool, **chosen: Any) -> None:
     """Build datasets: official files to shards, index and manifest.
 
@@ -38,10 +43,10 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
     if mini and (mirror or chosen["sources"] or chosen["from_hub"]):
         raise click.UsageError("--mini has its own files: leave out --source, --mirror and --from-hub")
     if mini and chosen["dry_run"]:
-        raise click.UsageError("--mini has its own files: there is nothing to look up for --dry-run")
+        raise click.UsageError("--mini has its own files: --dry-run has nothing to list")
     from ib_data.cards.named import stored_cards
 
-    cards = stored_cards(names)  # before anything else: an unknown name needs no pyarrow
+    cards = stored_cards(names)  # first, so that an unknown name fails before pyarrow is imported
     if fault := mirror_fault(mirror):
         raise click.UsageError(fault)
     del chosen["engine"]
@@ -58,7 +63,7 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
 def _list_steps(
     cards: "list[Card]", home: Home, as_json: bool, *, split: str | None, no_media: bool, **chosen: Any
 ) -> None:
-    """Print where every file would come from; IbDataError where this cannot be told of every dataset."""
+    """Print where every file would come from; IbDataError if this is unknown for some dataset."""
     from ib_data.builders.write.build_options import Options
     from ib_data.builders.write.dry_run import Step, steps
     from ib_data.builders.write.opened import opened_build, raise_failures, with_each

@@ -16,10 +16,10 @@ _OPTIONS = (
         multiple=True,
         type=click.Path(path_type=Path),
         help="Folder or file with official files you already have: annotation files anywhere under it, images in their "
-        "official folders. Can be given several times.",
+        "official folders. Repeatable.",
     ),
     click.option(
-        "--mirror", metavar="URL", help="Fetch every official URL from URL/host/path (file:, http: or https:)."
+        "--mirror", metavar="URL", help="Fetch every official file from URL/host/path (file:, http: or https:)."
     ),
     click.option("--from-hub", is_flag=True, help="Read the rows from the Hugging Face mirror named on the card."),
     click.option(
@@ -63,7 +63,7 @@ _OPTIONS = (
         "--replace",
         is_flag=True,
         allow_from_autoenv=False,
-        help="Replace an existing build even if it holds more (annotations, media) or another form.",
+        help="Replace an existing build even if it holds more annotations or media, or has another form.",
     ),
     click.option(
         "--max-side", type=click.IntRange(min=16), metavar="PX", help="Downscale images whose longer side is above PX."
@@ -72,7 +72,7 @@ _OPTIONS = (
 
 
 def build_options(function: F) -> F:
-    """Adds what a build is told beside names, split and home; the verb receives each by its name."""
+    """Adds all options of a build except names, split and home; the verb receives each by its name."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function

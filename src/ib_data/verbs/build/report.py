@@ -1,4 +1,4 @@
-"""What `ib-data build` prints: a line for each split, and their sum."""
+"""The output of `ib-data build`: a line per split, and a total."""
 
 import json
 import time
@@ -16,9 +16,9 @@ from ib_data.stored.manifest import DROPS, Manifest
 
 
 class Report:
-    """A context manager to be called with every split that is built; at the end it prints the sum, or all as JSON.
+    """Collects the built splits: a context manager whose call reports one split and whose exit prints the total.
 
-    Splits that are built are reported even if a later dataset fails.
+    With `as_json` everything is printed at the end. Built splits are reported even if a later dataset fails.
     """
 
     def __init__(self, home: Home, as_json: bool) -> None:
@@ -27,7 +27,7 @@ class Report:
         self.began_s = self.told_s = time.monotonic()
 
     def __call__(self, manifest: Manifest, is_new: bool) -> None:
-        """Take a split, and whether it was built now."""
+        """Report a split; `is_new` is False if it was already built."""
         from ib_data.stored.index import drop_counts
 
         now = time.monotonic()
@@ -73,7 +73,7 @@ def _values(manifest: Manifest) -> dict[str, Any]:
 
 
 def _line(manifest: Manifest, is_new: bool) -> str:
-    """What a split holds, and how much of the official data that is."""
+    """The contents of a split, and their share of the official data."""
     card = load_card(manifest.dataset)
     kind = media_stores()[card.media[0]].kind
     share = None if manifest.recipe.get("miniature") else official_share(manifest, card)

@@ -1,4 +1,4 @@
-"""The list that `ib-data build --dry-run` prints: where every input would come from, and what is to be fetched."""
+"""The output of `ib-data build --dry-run`: where every input would come from, and how much would be fetched."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def report_steps(steps: "Sequence[tuple[str, Step]]", as_json: bool) -> None:
-    """Print where every input would come from, and how much is to be fetched."""
+    """Print where every input would come from, and how much would be fetched."""
     if as_json:
         click.echo(json.dumps([_plain(name, step) for name, step in steps], indent=1, ensure_ascii=False))
         return
@@ -33,7 +33,7 @@ def report_steps(steps: "Sequence[tuple[str, Step]]", as_json: bool) -> None:
     unknown = sum(step.origin.num_files for step in wanted.values() if step.num_bytes is None)
     more = f" and {count_text(unknown, 'file')} of unknown size" if unknown else ""
     num_bytes = sum(step.num_bytes or 0 for step in wanted.values())
-    click.echo(f"to be fetched: {size_text(num_bytes)}{more}" if wanted else "nothing is to be fetched")
+    click.echo(f"to fetch: {size_text(num_bytes)}{more}" if wanted else "nothing to fetch")
 
 
 def _plain(name: str, step: "Step") -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""`ib-data doctor`: what this machine can do. packages.py: what is installed; report.py: a block for a bug report."""
+"""`ib-data doctor`: report what works on this machine.
+
+packages  which packages are installed and can be imported
+report    the text block for a bug report
+"""
 
 import json
 import os
@@ -11,7 +15,7 @@ import click
 
 from ib_data.console import size_text, table
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.arguments import common_options, json_option
 from ib_data.verbs.doctor.packages import found_packages
 from ib_data.verbs.doctor.report import report
 
@@ -21,12 +25,12 @@ _SMALL_BYTES = 50 * 10**9
 @click.command(name="doctor")
 @click.option("--report", "is_report", is_flag=True, help="One block for a bug report, without user names or secrets.")
 @json_option
-@home_option
+@common_options
 def command(is_report: bool, home: Home, as_json: bool) -> None:
     """Report what this machine can do and what is missing.
 
-    A package counts as installed if it is new enough and can be imported. For everything that is missing there is a
-    remedy.
+    A package counts as installed if it is new enough and can be imported; [NAME] is the extra that needs it. Each
+    missing thing comes with a remedy.
 
     \b
     ib-data doctor
@@ -54,13 +58,14 @@ def _packages() -> Iterator[Line]:
         use = f": {found.use}" if found.use and found.problem else ""
         state = f"{found.version or ''} {found.problem or ''}".strip() + use
         target = f"'ib-data[{found.extra}]'" if found.extra else "--upgrade ib-data"
-        yield found.name, state, f"pip install {target}" if found.problem else ""
+        what = f"{found.name} [{found.extra}]" if found.extra else found.name
+        yield what, state, f"pip install {target}" if found.problem else ""
 
 
 def _gpu() -> Iterator[Line]:
     try:
         import torch
-    except (ImportError, OSError):  # said among the packages
+    except (ImportError, OSError):  # reported among the packages
         return
     if torch.cuda.is_available():
         yield "gpu", torch.cuda.get_device_name(0), ""
@@ -73,8 +78,8 @@ def _home(home: Home) -> Iterator[Line]:
 
     parent = next(path for path in (home.root, *home.root.parents) if path.exists())
     free = shutil.disk_usage(parent).free
-    yield "home", str(home.root), "" if os.access(parent, os.W_OK) else "not writable: name another --home"
-    lack = f"COCO alone takes {size_text(40 * 10**9)}: name a larger --home"
+    yield "home", str(home.root), "" if os.access(parent, os.W_OK) else "not writable: choose another --home"
+    lack = f"COCO alone takes {size_text(40 * 10**9)}: choose a --home with more space"
     yield "disk", f"{size_text(free)} free", "" if free > _SMALL_BYTES else lack
     manifests, damaged = survey(home)
     names = ", ".join(f"{manifest.dataset}/{manifest.split}" for manifest in manifests)
@@ -82,4 +87,4 @@ def _home(home: Home) -> Iterator[Line]:
     for damage in damaged:
         yield "damaged", damage.error.problem, damage.error.remedy or ""
     if not Path(home.catalog).exists() and manifests:
-        yield "catalog", "missing", 'ib-data sql "select * from datasets" makes it'
+        yield "catalog", "missing", 'ib-data sql "select * from datasets" creates it'

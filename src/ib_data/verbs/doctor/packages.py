@@ -1,4 +1,4 @@
-"""Which packages of `ib-data` and its extras can be used here, by the requirements of the installed distribution."""
+"""Which packages that `ib-data` and its extras require can be used here."""
 
 import importlib
 import importlib.metadata
@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*\(?(?:>=\s*([0-9.]+))?[^;]*(?:;(.*))?")
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
-_NOT_OURS = ("dev",)  # what only developers of ib-data need
-# distribution -> module, where the two differ
+_NOT_LISTED = ("dev",)  # extras for developers of ib-data
+# distribution -> module, if the names differ
 _MODULES = {"pillow": "PIL", "pyyaml": "yaml"}
-# Pure Python that takes seconds to import: that its files are there is enough.
+# Pure Python that takes seconds to import: only look for its files.
 _SLOW = ("datasets", "s3fs", "transformers")
 _USES = {
     "av": "clips of the three video datasets",
-    "datasets": "`build --from-hub`",
+    "datasets": "`build --from-hub` with extra `hub`, `to_datasets` with extra `datasets`",
+    "decord": "faster clips, with IB_DATA_VIDEO=decord",
     "duckdb": "catalog and `sql`",
     "pillow": "images",
     "pyarrow": "index files",
@@ -26,13 +27,13 @@ _USES = {
     "tokenizers": "`train` and `generate`",
     "torch": "`train` and `generate`",
     "transformers": "`train` and `generate`",
-    "webdataset": "reading shards in your own run",
+    "webdataset": "`to_webdataset`",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A package that ib-data or one of its extras needs; `problem` says why it cannot be used, None where it can."""
+    """A package that ib-data (`extra` None) or one of its extras needs; `problem` is why it cannot be used, or None."""
 
     name: str
     extra: str | None
@@ -41,12 +42,15 @@ class Package:
 
     @property
     def use(self) -> str:
-        """What it is for, as far as that is worth saying."""
+        """What it is needed for, or an empty text."""
         return _USES.get(self.name, "")
 
 
 def found_packages() -> Iterator[Package]:
-    """The required packages, then those of the extras; each is imported, so that "installed" is true."""
+    """The required packages, then those of the extras. Each is imported, so that "installed" means it works.
+
+    A package comes once for each version that is asked for: `hub` needs an older `datasets` than `datasets` does.
+    """
     try:
         requirements = importlib.metadata.requires("ib-data") or []
     except importlib.metadata.PackageNotFoundError:  # a checkout on the path
@@ -57,8 +61,8 @@ def found_packages() -> Iterator[Package]:
         assert match is not None, requirement
         name, least, marker = match[1].lower(), match[2], match[3] or ""
         extra = found[1] if (found := _EXTRA.search(marker)) else None
-        if extra not in _NOT_OURS and name not in seen:
-            seen.add(name)
+        if extra not in _NOT_LISTED and (name, least) not in seen:
+            seen.add((name, least))
             yield _found(name, least, extra)
 
 
@@ -73,7 +77,7 @@ def _found(name: str, least: str | None, extra: str | None) -> Package:
     else:
         try:
             _try_import(name)
-        except Exception as error:  # a broken build fails in its own way
+        except Exception as error:  # a broken build can raise anything
             problem = f"cannot be imported ({type(error).__name__}: {error})"
     return Package(name=name, extra=extra, version=version, problem=problem)
 
@@ -83,7 +87,7 @@ def _try_import(name: str) -> None:
     if name not in _SLOW:
         importlib.import_module(module)
     elif importlib.util.find_spec(module) is None:
-        raise ImportError("its files are not there")
+        raise ImportError("its files are missing")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

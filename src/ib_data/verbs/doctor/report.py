@@ -1,4 +1,4 @@
-"""The block that goes into a bug report: no user names, no values of variables."""
+"""The text block for a bug report, without user names and without values of environment variables."""
 
 import getpass
 import json
@@ -12,7 +12,7 @@ from ib_data import __version__
 
 
 def report(rows: Iterable[tuple[str, str, str]], as_json: bool) -> str:
-    """What doctor found, with versions, in one block of text or as a JSON object."""
+    """The rows that doctor found, plus versions and names of set variables, as text or as a JSON object."""
     names = sorted(name for name in os.environ if name.startswith("IB_DATA_"))
     facts = {"ib-data": __version__, "platform": platform.platform()}
     facts |= {what: state for what, state, _ in rows if what != "damaged"}
@@ -25,7 +25,7 @@ def report(rows: Iterable[tuple[str, str, str]], as_json: bool) -> str:
 
 
 def anonymous(text: str) -> str:
-    """`text` with the user's home folder as `~`, and the user's name in other paths as `USER`."""
+    """`text` with the user's home folder replaced by `~`, and the user's name in other paths by `USER`."""
     text = text.replace(str(Path.home()), "~") if Path.home() != Path("/") else text
     try:
         user = getpass.getuser()

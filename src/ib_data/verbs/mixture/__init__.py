@@ -1,4 +1,9 @@
-"""`ib-data mixture`: the weights of a mixture, what two mixtures differ in, and the sequence one draws."""
+"""`ib-data mixture`: weights, differences and drawn sequences of mixtures.
+
+show  weights, expected samples and epochs of each member
+diff  how two mixtures differ
+draw  the sequence that a mixture draws
+"""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`ib-data mixture diff`: what two mixtures differ in, member by member."""
+"""`ib-data mixture diff`: how two mixtures differ, member by member."""
 
 import json
 
@@ -6,19 +6,19 @@ import click
 
 from ib_data.console import table
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option, samples_option
+from ib_data.verbs.arguments import common_options, json_option, samples_option
 
 
 @click.command()
 @click.argument("a")
 @click.argument("b")
 @samples_option
-@home_option
+@common_options
 @json_option
 def diff(a: str, b: str, samples: int, home: Home, as_json: bool) -> None:
-    """Compare mixtures A and B, the largest change of weight first.
+    """Compare mixtures A and B, largest change of weight first.
 
-    A member that one of them lacks has weight 0 there. Weights and epochs are those of a run of --samples.
+    A member missing from one of them has weight 0 there. Weights and epochs are those of a run of --samples.
 
     \b
     ib-data mixture diff instructblip held-in-available

@@ -1,4 +1,4 @@
-"""`ib-data mixture draw`: the sequence that a mixture draws, printed or kept for the catalog."""
+"""`ib-data mixture draw`: print the sequence that a mixture draws, or save it for the catalog."""
 
 import json
 from typing import Any
@@ -7,10 +7,10 @@ import click
 
 from ib_data.console import table
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.arguments import common_options, json_option
 
 _SHOWN = ["position", "member", "rank", "epoch", "index", "key", "id"]
-# Aligning a million rows takes 8.5 s, and nobody reads them; separated by tabs they take 3 s with all that draws them.
+# Aligning a million rows takes 8.5 s; drawing and printing them separated by tabs takes 3 s.
 _MOST_ALIGNED = 10_000
 
 
@@ -20,14 +20,14 @@ _MOST_ALIGNED = 10_000
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order.")
 @click.option("--start", type=click.IntRange(0, 2**60), default=0, show_default=True, help="First position.")
 @click.option("--available", is_flag=True, help="Draw only from members that are built.")
-@click.option("--keep", "kept", is_flag=True, help="Write the rows to HOME/draws, where `ib-data sql` finds them.")
-@home_option
+@click.option("--keep", "kept", is_flag=True, help="Save the rows in HOME/draws, for `ib-data sql`.")
+@common_options
 @json_option
 def draw(spec: str, count: int, seed: int, start: int, available: bool, kept: bool, home: Home, as_json: bool) -> None:
     """List the members and indices drawn at positions START, START + 1, ...
 
-    For a member that is not built, indices run over its pinned size, and there is no key yet. More than 10,000 rows are
-    printed as tab-separated lines.
+    A member that is not built has indices over its pinned size, and no keys. More than 10,000 rows are printed as
+    tab-separated lines.
 
     \b
     ib-data mixture draw demo -n 10
@@ -50,5 +50,5 @@ def draw(spec: str, count: int, seed: int, start: int, available: bool, kept: bo
 
 
 def _lines(rows: list[tuple[Any, ...]]) -> str:
-    """The rows under a line of names, separated by tabs; numbers as digits alone."""
+    """A header and the rows, separated by tabs; numbers without thousands separators."""
     return "\n".join("\t".join("-" if value is None else str(value) for value in row) for row in [tuple(_SHOWN), *rows])

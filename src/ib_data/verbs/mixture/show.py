@@ -1,4 +1,4 @@
-"""`ib-data mixture show`: weights, expected samples and epochs of each member, and what is built of it."""
+"""`ib-data mixture show`: print weights, expected samples, epochs and built sizes of each member."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ import click
 from ib_data.console import table
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option, samples_option
+from ib_data.verbs.arguments import common_options, json_option, samples_option
 
 if TYPE_CHECKING:
     from ib_data.mixtures import Mixture
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 @click.argument("spec")
 @samples_option
 @click.option("--strict", is_flag=True, help="Fail unless exactly the pinned size of every member is built.")
-@home_option
+@common_options
 @json_option
 def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> None:
     """Show the weight of each member, and how often a run of --samples would draw it.
 
     Columns sqrt, proportional and uniform: the weights under these rules, without scales and caps. Epochs: samples
-    divided by the sampling units that are built, or by the pinned size if nothing is built. `built` counts the same
-    things as `size`; `differs` is built minus pinned. With stages, weight, samples and epochs are those of the whole
-    run. A note names members whose share of the order's slots is not exactly their weight.
+    divided by the number of built sampling units, or by the pinned size if nothing is built. `built` counts the same
+    units as `size`; `differs` is built minus pinned. With stages, weight, samples and epochs are those of the whole
+    run. A note lists members whose share of slots in the order is not exactly their weight.
 
     \b
     ib-data mixture show instructblip
@@ -58,7 +58,7 @@ def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> No
 
 
 def _members(rows: list[dict[str, Any]]) -> str:
-    """The rows as a table with a bar of each weight; caps, and what sizes count, only where one is set."""
+    """The rows as a table with a bar for each weight; columns `cap` and `counts` only if a member sets them."""
     from ib_data.mixtures.spec.overview import bar
 
     largest = max(row["weight"] for row in rows)

@@ -1,4 +1,7 @@
-"""`ib-data stream`: what a training run would receive."""
+"""`ib-data stream`: read a mixture as training does, and measure the speed.
+
+derived  command-line options made from the settings of a dataclass
+"""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -9,7 +12,7 @@ from ib_data.home import Home
 from ib_data.interrupts import Interrupts
 from ib_data.stored.urls import DEFAULT_CACHE_BYTES
 from ib_data.stream_options import ImageOptions, StreamOptions
-from ib_data.verbs.arguments import home_option, json_option
+from ib_data.verbs.arguments import common_options, json_option
 from ib_data.verbs.stream.derived import options_of, values_of
 
 if TYPE_CHECKING:
@@ -22,36 +25,40 @@ _POSITION = click.IntRange(0, 2**60)
 
 @click.command(name="stream")
 @click.argument("spec")
-@click.option("-n", "count", type=click.IntRange(1, 2**40), help="How many positions. [default: 1000; all with --once]")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "-n", "count", type=click.IntRange(1, 2**40), help="Number of positions. [default: 1000; all with --once]"
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order and of the rendering.")
 @click.option("--start", type=_POSITION, default=0, show_default=True, help="First position.")
 @click.option("--world", type=click.IntRange(1, 2**20), default=1, show_default=True, help="Number of processes.")
-@click.option("--rank", type=click.IntRange(min=0), default=0, show_default=True, help="Which of them this one is.")
-@click.option("--batch-size", type=click.IntRange(1, 2**20), help="Positions of a step over all processes.")
+@click.option(
+    "--rank", type=click.IntRange(min=0), default=0, show_default=True, help="Number of this process, from 0."
+)
+@click.option("--batch-size", type=click.IntRange(1, 2**20), help="Positions per step, over all processes.")
 @click.option("--workers", type=click.IntRange(0, 256), default=0, show_default=True, help="Loading processes (torch).")
-@click.option("--ids", is_flag=True, help="List the positions from the index alone; no shard is read.")
-@click.option("--once", is_flag=True, help="A pass over everything that is built, as validation reads it.")
+@click.option("--ids", is_flag=True, help="List the positions from the index, without reading shards.")
+@click.option("--once", is_flag=True, help="Read everything that is built once, as validation does.")
 @options_of(ImageOptions, {"decode": ("none",)})
 @options_of(StreamOptions)
-@click.option("--shards", metavar="URL", help="Where the shards are, such as s3://bucket/shards, if not in the home.")
+@click.option("--shards", metavar="URL", help="Location of the shards if not in the home, such as s3://bucket/shards.")
 @click.option(
     "--cache-gb",
     type=click.IntRange(0, 10**6),
     default=DEFAULT_CACHE_BYTES // 10**9,
     show_default=True,
-    help="Gigabytes of a URL's shards to keep.",
+    help="Gigabytes of shards from --shards to keep on disk.",
 )
-@click.option("--available", is_flag=True, help="Go without the members that are not built.")
-@click.option("--strict", is_flag=True, help="Fail where more or less than the pinned size of a member is built.")
+@click.option("--available", is_flag=True, help="Leave out members that are not built.")
+@click.option("--strict", is_flag=True, help="Fail unless exactly the pinned size of every member is built.")
 @json_option
-@home_option
+@common_options
 def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, workers: int, **given: Any) -> None:
-    """What a training run would receive.
+    """Read a mixture as training does, and measure the speed.
 
-    SPEC is a packaged mixture or a .toml file. Process RANK of WORLD receives its slice of every batch of one order,
-    which depends on neither; without --batch-size slices of one position with --ids, else of 64. With --ids a line a
-    position, separated by tabs: position, dataset, key, annotation id, template. Without it, all is read, decoded and
-    rendered, and what that took is printed.
+    SPEC is a packaged mixture, a dataset or a .toml file. The order does not depend on --world and --rank: each process
+    gets its slice of every batch. Default batch size per process: 1 with --ids, else 64. With --ids, prints one line
+    per position, separated by tabs: position, dataset, key, annotation id, template. Without it, reads, decodes and
+    renders every position and prints the throughput.
 
     \b
     ib-data stream demo -n 5 --ids
@@ -61,12 +68,12 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
     """
     world, rank, start = given["world"], given["rank"], given["start"]
     if rank >= world:
-        raise click.UsageError(f"--rank {rank}: ranks of --world {world} run from 0 to {world - 1}")
+        raise click.UsageError(f"--rank {rank}: expected 0 to {world - 1} with --world {world}")
     batch_size = given["batch_size"] or (world if ids else 64 * world)
     if ids and given["once"]:
-        raise click.UsageError("--ids lists the endless order; --once has none, leave out one of them")
+        raise click.UsageError("--ids lists the training order, which --once does not use; leave out one of them")
     if batch_size % world:
-        raise click.UsageError(f"--batch-size {batch_size} cannot be shared by --world {world}; take a multiple of it")
+        raise click.UsageError(f"--batch-size {batch_size} must be a multiple of --world {world}")
     from ib_data.mixtures.loader.throughput import measured
     from ib_data.mixtures.stream.stream import open_stream
 

@@ -12,9 +12,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def options_of(cls: type, more_choices: Mapping[str, tuple[str, ...]] | None = None) -> Callable[[F], F]:
-    """Adds an option for each setting of `cls`, which the verb receives under its name.
+    """Adds an option for each setting of `cls`; the verb receives each by its name.
 
-    `more_choices` are values that the command line has beside those of a setting.
+    `more_choices` are further values of a setting that only the command line accepts.
     """
 
     def decorate(function: F) -> F:
@@ -32,7 +32,7 @@ def options_of(cls: type, more_choices: Mapping[str, tuple[str, ...]] | None = N
 
 
 def values_of(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values given to a verb that are settings of `cls`."""
+    """The values given to a verb that are settings of `cls`, by name."""
     return {name: given[name] for name in settings_of(cls)}
 
 

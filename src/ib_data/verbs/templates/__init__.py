@@ -1,4 +1,8 @@
-"""`ib-data templates`: list the instruction templates; its subcommands are modules that are imported when they run."""
+"""`ib-data templates`: list the instruction templates. Subcommands are imported only when they run.
+
+lint   check template files
+stats  lengths of rendered instructions and targets
+"""
 
 import importlib
 import json
@@ -12,7 +16,7 @@ from ib_data.console import printable, table
 from ib_data.errors import UnknownNameError, did_you_mean
 from ib_data.home import Home
 from ib_data.tasks import TASKS
-from ib_data.verbs.arguments import home_option, json_option, templates_option
+from ib_data.verbs.arguments import common_options, json_option, templates_option
 from ib_data.verbs.common import finished
 
 if TYPE_CHECKING:
@@ -20,51 +24,48 @@ if TYPE_CHECKING:
 
 # subcommand -> its first help line; the module is `ib_data.verbs.templates.NAME`.
 SUBCOMMANDS = {
-    "lint": "Check templates: each finding with its file and line.",
-    "stats": "Lengths of instructions and targets by template.",
+    "lint": "Check template files; print each finding with file and line.",
+    "stats": "Measure the lengths of instructions and targets, per template.",
 }
 
 
 class ListOrSubcommand(click.Group):
-    """A group that lists templates where no subcommand is named, so that a task can be named instead.
-
-    The listing is the subcommand `list`, which need not be written.
-    """
+    """A group whose default subcommand lists templates, so that `ib-data templates TASK` works."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The subcommands."""
         return list(SUBCOMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a subcommand, or the listing."""
+        """The command of a subcommand; the listing for any other name."""
         if cmd_name not in SUBCOMMANDS:
             return finished(listing, "templates")
         found: click.Command = importlib.import_module(f"ib_data.verbs.templates.{cmd_name}").command
         return finished(found, f"templates {cmd_name}")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does it, with all arguments for the listing where the first one is no subcommand."""
+        """Pass all arguments to the listing unless the first one is a subcommand."""
         if not args or args[0] not in (*SUBCOMMANDS, "list"):
             args = ["--help"] if {*args} & {*ctx.help_option_names} else ["list", *args]
         return super().parse_args(ctx, args)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Both ways of calling it."""
+        """Print both usages: the listing, and the subcommands."""
         formatter.write_usage(ctx.command_path, "[OPTIONS] [TASK]")
         formatter.write_usage(ctx.command_path, f"{'|'.join(SUBCOMMANDS)} [OPTIONS] ...", prefix="       ")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options of the listing, then the subcommands."""
+        """Print the options of the listing, then the subcommands."""
         listing.format_options(ctx, formatter)
         with formatter.section("Subcommands"):
             formatter.write_dl(list(SUBCOMMANDS.items()))
 
 
 def _task(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """The task, where it is not the name of a subcommand behind an option; UnknownNameError for an unknown one."""
+    """The task; UnknownNameError for an unknown one, UsageError for a subcommand that comes after an option."""
     if value in (*SUBCOMMANDS, "list"):
         raise click.UsageError(f"put the options after {value}: ib-data templates {value} [OPTIONS] ...")
-    if value is not None and value not in TASKS:  # `Library.load` would say so too, but with Jinja
+    if value is not None and value not in TASKS:  # before `Library.load`, which imports Jinja
         raise UnknownNameError(f"unknown task {value!r}; {did_you_mean(value, (*TASKS, *SUBCOMMANDS))}")
     return value
 
@@ -73,9 +74,9 @@ def _task(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
 @click.argument("task", required=False, callback=_task)
 @templates_option
 @json_option
-@home_option
+@common_options
 def listing(task: str | None, folder: Path | None, as_json: bool, home: Home) -> None:
-    """What `ib-data templates` does where no subcommand is named."""
+    """List the templates of a task, or of all tasks."""
     from ib_data.templates.library import Library
 
     library, tasks = Library(folder), (task,) if task else tuple(TASKS)
@@ -91,8 +92,8 @@ def listing(task: str | None, folder: Path | None, as_json: bool, home: Home) ->
 def command() -> None:
     """List the instruction templates.
 
-    TASK is one of the paper's task groups; without it all of them are listed. Kind `train` are those that a
-    training run draws from, kind `zero_shot` are the prompts of held-out datasets.
+    TASK is one of the paper's task groups (default: all). Training draws from templates of kind `train`; kind
+    `zero_shot` are the prompts of held-out datasets.
 
     \b
     ib-data templates captioning

@@ -1,4 +1,4 @@
-"""`ib-data templates lint`: check the templates."""
+"""`ib-data templates lint`: check template files."""
 
 import json
 from dataclasses import asdict
@@ -8,20 +8,20 @@ import click
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.verbs.arguments import home_option, json_option, templates_option
+from ib_data.verbs.arguments import common_options, json_option, templates_option
 
 
 @click.command(name="lint")
 @click.argument("tasks", metavar="[TASK]...", nargs=-1)
 @templates_option
 @json_option
-@home_option
+@common_options
 def command(tasks: tuple[str, ...], folder: Path | None, as_json: bool, home: Home) -> None:
-    """Check templates: each finding with its file and line.
+    """Check template files; print each finding with file and line.
 
-    All templates of each TASK (of all tasks where none is named) are read, and rendered over the annotations of the
-    bundled miniature and the first ones of what is built in --home. A finding is a line FILE:LINE: RULE: TEMPLATE:
-    MESSAGE; with any the exit code is 1.
+    Reads all templates of each TASK (default: all tasks) and renders them with annotations of the bundled miniature and
+    the first annotations of what is built in --home. A finding is a line FILE:LINE: RULE: TEMPLATE: MESSAGE; any
+    finding makes the exit code 1.
 
     \b
     ib-data templates lint
