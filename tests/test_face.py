@@ -101,6 +101,16 @@ def test_an_annotation_is_rendered_from_whatever_holds_it(tiny_home: Home) -> No
     assert "what is it?" in hidden.instruction.lower()
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_the_folder_of_templates_may_be_a_string(tmp_path: Path, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert ib_data.StreamOptions(templates=kind("mine")).templates == tmp_path / "mine"
+    assert ib_data.StreamOptions(templates=kind("~/mine")).templates == tmp_path / "mine"
+    with pytest.raises(IbDataError, match="templates: expected a folder, found 7"):
+        ib_data.StreamOptions(templates=7)  # type: ignore[arg-type]
+
+
 def test_a_stream_and_its_loader_say_what_they_are(tiny_home: Home) -> None:
     stream = ib_data.open_stream(str(tiny_home.root), "demo", 7, available=True)
     assert repr(stream) == "<Stream demo: vqav2, coco_caption, okvqa, vqav2_qg; seed 7>"
