@@ -105,7 +105,7 @@ def _draws(home: Home, _held: Holdings) -> str:
     for path in files:
         if not _is_parquet(path):
             remedy = "delete it, and draw it again with `ib-data mixture draw --keep`"
-            raise DataError("draws", "is no Parquet file", file=str(path), remedy=remedy)
+            raise DataError("draws", "is not a Parquet file", file=str(path), remedy=remedy)
     columns = (f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in RELATIONS["draws"].columns.items())
     if not files:
         return empty("draws")

@@ -36,17 +36,17 @@ def build(
     drop_repeated: int | None = None,
     report: Callable[[Manifest, bool], None] = lambda _manifest, _is_new: None,
 ) -> list[Manifest]:
-    """Build datasets (or held-in, held-out, all) from their official files, and return the manifests of their splits.
+    """Build datasets (or held-in, held-out, all) from their official files and return the manifests of their splits.
 
-    Without `split` the default splits of each card. What is already built is not built again. `home` is a folder, by
-    default `IB_DATA_HOME` or `~/ib_data`. `source`: folders with official files that you already have; `mirror`: where
-    every official URL is looked for; `from_hub`: the rows of the Hugging Face mirror; `mini`: the bundled miniature,
-    whose largest archive has `mini_size` images. `media=False` builds annotations only, `max_side` (pixels) stores
-    larger images smaller, `limit` takes the first images of each split, `workers` are processes (all cores).
-    `allow_missing` and `drop_repeated` drop samples, counted. `replace` lets a build take the place of a better one.
-    `report` is called with each split as it is ready, and whether it is new.
+    Without `split`, builds the default splits of each card. Splits that are already built are kept. `home` is a
+    folder, by default `IB_DATA_HOME` or `~/ib_data`. `source`: folders with official files you already have; `mirror`:
+    base URL to use instead of every official host; `from_hub`: rows from the Hugging Face mirror; `mini`: the bundled
+    miniature, whose largest archive has `mini_size` images. `media=False` builds annotations only, `max_side` (pixels)
+    shrinks larger images, `limit` takes the first images of each split, `workers` is the number of processes (default:
+    all cores). `allow_missing` and `drop_repeated` drop samples and count them. `replace` allows a build to replace a
+    better one. `report` is called with the manifest of each finished split and whether it is new.
 
-    Where one of several datasets cannot be built the others are, and IbDataError names those that are missing.
+    If some of several datasets cannot be built, the others are built, and IbDataError names the missing ones.
     """
     if mini and (source or mirror or from_hub):
         raise IbDataError("mini=True brings its own files: leave out source, mirror and from_hub")
@@ -88,10 +88,10 @@ def _require_positive(**numbers: int | None) -> None:
 
 
 def _renew_catalog(home: Home, is_asked: bool) -> None:
-    from ib_data.mixtures.catalog.file import rebuild  # not at the top: DuckDB is loaded when the build is done
+    from ib_data.mixtures.catalog.file import rebuild  # not at the top: DuckDB is only loaded after the build
 
     try:
         rebuild(home)
-    except IbDataError as error:  # of another dataset: what was asked for is built
+    except IbDataError as error:  # caused by another dataset: what was asked for is built
         if is_asked:
-            note(f"the catalog was not renewed: {error}")
+            note(f"the catalog was not updated: {error}")

@@ -148,14 +148,14 @@ def test_a_query_reaches_the_files_of_the_views_and_no_others(small_home: Home) 
         assert "disabled by configuration" in refusal(small_home, f"FROM read_blob('{path}')")
 
 
-@pytest.mark.parametrize("data", [b"", b"PAR", b"this is no Parquet file", b"PAR1 and then nothing"])
+@pytest.mark.parametrize("data", [b"", b"PAR", b"this is not a Parquet file", b"PAR1 and then nothing"])
 def test_draws_that_are_no_parquet_are_named(small_home: Home, data: bytes) -> None:
     mixture = load_mixture("demo")
     keep(small_home, mixture, 0, drawn(small_home, mixture, 2))
     bad = small_home.draws / "notes's [1].parquet"
     bad.write_bytes(data)
     message = refusal(small_home, "FROM draws")
-    assert f"draws: {bad}: is no Parquet file; delete it" in message
+    assert f"draws: {bad}: is not a Parquet file; delete it" in message
     assert rows(small_home, "SELECT count(*) FROM samples") == [(5,)]
     bad.unlink()
     assert rows(small_home, "SELECT count(*) FROM draws") == [(2,)]
@@ -181,7 +181,7 @@ def test_a_removed_file_of_a_built_split_is_named_and_hides_nothing_else(
     path = small_home.split("okvqa", "train") / name
     data = path.read_bytes()
     others = [row for row in before if not row[0].startswith("okvqa")]
-    for harm, problem in ((None, "is missing"), (b"no Parquet file", "is no Parquet file")):
+    for harm, problem in ((None, "is missing"), (b"no Parquet file", "is not a Parquet file")):
         path.unlink()
         if harm:
             path.write_bytes(harm)

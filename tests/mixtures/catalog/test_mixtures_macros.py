@@ -160,12 +160,12 @@ def test_epochs_need_the_index_of_a_member_only_where_its_conversations_count(
     path.write_bytes(path.read_bytes()[:100])
     member = "SELECT built FROM expected_epochs('instructblip', 1000) WHERE member = '{}'"
     for sql in (member.format("llava_conversation"), "FROM conversation_counts WHERE dataset = 'llava_conversation'"):
-        with pytest.raises(IbDataError, match=f"{path}: is no Parquet file; build llava_conversation again$"):
+        with pytest.raises(IbDataError, match=f"{path}: is not a Parquet file; build llava_conversation again$"):
             query(home, sql)
     assert query(home, member.format("vqav2"))[1] == [(None,)]
     assert query(home, "SELECT count(built) FROM expected_epochs('demo', 1000)")[1] == [(0,)]
     assert query(home, "SELECT dataset FROM conversation_counts")[1] == []
-    assert capsys.readouterr().err.count(f"left out: llava_conversation: {path}: is no Parquet file") == 3
+    assert capsys.readouterr().err.count(f"left out: llava_conversation: {path}: is not a Parquet file") == 3
     assert query(home, "SELECT num_annotations FROM datasets WHERE name = 'llava_conversation'")[1][0] == (174,)
 
 
