@@ -192,5 +192,5 @@ class ExampleReader:
 
 
 def _untrainable(part: Part) -> DataError:
-    problem = f"split {part.split!r} hides its answers: nothing can be learnt from it"
+    problem = f"split {part.split!r} hides its answers and cannot be trained on"
     return DataError(part.name, problem, remedy="name another split in the mixture; a pass for evaluation reads it")

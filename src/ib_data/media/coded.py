@@ -4,8 +4,8 @@ Unusual images: grey is repeated in three channels; CMYK uses Pillow's conversio
 alpha channel or a transparent colour is dropped, not blended; of 16 bits the upper 8 are kept; of an animation the
 first frame; colour profiles and EXIF orientation are ignored, so an image shows as it is stored.
 
-simplejpeg decodes JPEG files, Pillow decodes PNG, GIF and WEBP. Pillow also decodes JPEG files with odd sampling factors,
-which simplejpeg cannot read; only among those, half a file whose end marker was restored is not detected.
+simplejpeg decodes JPEG files, Pillow decodes PNG, GIF and WEBP. Pillow also decodes JPEG files with odd sampling
+factors, which simplejpeg cannot read; only among those, half a file whose end marker was restored is not detected.
 """
 
 import io
@@ -86,7 +86,7 @@ def _jpeg(data: bytes) -> CodedImage:
 
 
 def _by_pillow(name: str, plugin: Callable[[Any], Any], data: bytes) -> CodedImage:
-    """Like `read_image`, for a format that Pillow decodes. Uses its plugin class: `Image.open` warns of harmless things."""
+    """Like `read_image`, for a format of Pillow. Uses the plugin class: `Image.open` warns about harmless things."""
     with OWN_SWITCHES:
         try:
             width, height = plugin(io.BytesIO(data)).size

@@ -97,7 +97,7 @@ class BuiltSplit:
         return Rows(self.folder, self.manifest, self.store.cache)
 
     def batches(self, columns: Sequence[str] | None = None, num_rows: int = _BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """All rows of the index in record batches of up to `num_rows`, with these columns of `index.SCHEMA` (or all)."""
+        """All rows of the index in batches of up to `num_rows`, with these columns of `index.SCHEMA` (or all)."""
         wanted = list(columns if columns is not None else SCHEMA.names)
         for name in wanted:
             if name not in SCHEMA.names:
@@ -106,7 +106,7 @@ class BuiltSplit:
             yield from index.iter_batches(batch_size=num_rows, columns=wanted)
 
     def annotation(self, row: int) -> Annotation:
-        """The annotation in a row of the index, from 0, read from its shard. Raises IndexError for a row out of range."""
+        """The annotation in a row (from 0), read from its shard. Raises IndexError for a row out of range."""
         ref = self.ref_at(row)
         stored, _ = self._stored(ref, media=False)
         try:
@@ -217,7 +217,7 @@ class BuiltSplit:
         return self.read(self.ref_at(row), media=False)[0]
 
     def media(self, key: str) -> bytes | None:
-        """The stored bytes of a sample's image or clip, None in a build without media. Raises KeyError like `sample`."""
+        """The stored bytes of a sample's image or clip, None in a build without media. KeyError as in `sample`."""
         return self.read(self.ref_of(key))[1]
 
     def close(self) -> None:

@@ -277,7 +277,7 @@ class RemoteStore:
         return self._connected()[2]
 
     def _connected(self) -> tuple[int, Any, str]:
-        """Process, file system and root path; created again in each process, since its threads do not survive a fork."""
+        """Process, file system and root path; created per process, since its threads do not survive a fork."""
         if self._connection is None or self._connection[0] != os.getpid():
             from fsspec.core import url_to_fs
 

@@ -1,7 +1,8 @@
 """The index of a built split as a memory-mapped file: where each annotation is, and which fields templates see.
 
-`index.parquet` cannot be mapped, so its first use writes what streaming needs into one Arrow file under `cache/indices`,
-shared by all processes of a machine. For 5 million rows a process needs 4 MB of its own and 0.1 s to start.
+`index.parquet` cannot be mapped, so its first use writes what streaming needs into one Arrow file under
+`cache/indices`, shared by all processes of a machine. For 5 million rows a process needs 4 MB of its own and 0.1 s to
+start.
 """
 
 import struct

@@ -126,7 +126,7 @@ class ShardCache:
             return descriptor
 
     def _make_room(self, num_bytes: int) -> bool:
-        """Evict least recently used copies until `num_bytes` fit; whether they do. If they cannot fit, removes nothing."""
+        """Evict least recently used copies until `num_bytes` fit; whether they do. Removes nothing if they can't."""
         kept = self._kept()
         disk = os.statvfs(self.folder)
         over_bytes = _num_bytes(kept) + num_bytes - self.max_bytes
