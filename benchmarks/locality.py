@@ -13,7 +13,7 @@ import numpy as np
 from hardware import report
 
 from ib_data.mixtures import Member, Mixture
-from ib_data.mixtures.order.block_shuffle import Locality
+from ib_data.mixtures.order.block_shuffle import BlockShuffle
 from ib_data.mixtures.order.schedule import Draws, Schedule
 from ib_data.mixtures.spec.weights import stage_quotas
 
@@ -35,7 +35,7 @@ HELD_IN = (
 )
 OTHERS = tuple(int(2_000 * 1_000 ** (i / 12)) for i in range(13))
 BATCH, WINDOW, FIRST = 256, 10_000, 3_000_000
-ORDERS = [None, *(Locality(rows, blocks) for rows in (64, 256) for blocks in (64, 512))]
+ORDERS = [None, *(BlockShuffle(rows, blocks) for rows in (64, 256) for blocks in (64, 512))]
 
 
 def mixture() -> Mixture:
@@ -59,7 +59,7 @@ def distance(draws: Draws, sizes: list[int]) -> float:
     return float(np.median(np.concatenate(shares)))
 
 
-def measured(order: Locality | None, block_rows: int) -> dict[str, float]:
+def measured(order: BlockShuffle | None, block_rows: int) -> dict[str, float]:
     """The figures of one order; `block_rows` is the block in which reads are counted."""
     spec = mixture()
     sizes = {member.name: member.size for member in spec.members}

@@ -19,7 +19,7 @@ from hardware import report
 from locality import mixture
 
 from ib_data.mixtures import Mixture
-from ib_data.mixtures.order.block_shuffle import Locality
+from ib_data.mixtures.order.block_shuffle import BlockShuffle
 from ib_data.mixtures.order.schedule import Schedule, master_table
 from ib_data.mixtures.spec.mixture import StageSpec
 from ib_data.mixtures.spec.weights import stage_quotas
@@ -38,7 +38,7 @@ class Order:
 
     name: str
     mixture: Mixture
-    locality: Locality | None = None
+    locality: BlockShuffle | None = None
 
     def schedule(self) -> Schedule:
         """A new schedule."""
@@ -84,7 +84,7 @@ def orders() -> list[Order]:
     return [
         Order("1 stage", plain),
         Order("3 stages", replace(plain, stages=LATER_STAGES)),
-        Order("1 stage, local order", plain, Locality()),
+        Order("1 stage, local order", plain, BlockShuffle()),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Mixtures of datasets: specs, weights, the order that is arithmetic, the stream over shards, and the SQL catalog."""
+"""Mixtures of datasets: specs, weights, the computed order, the stream over shards, bridges, and the SQL catalog."""
 
 from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names

@@ -78,7 +78,7 @@ def test_a_query_gives_rows_dicts_arrow_and_a_table(tiny_home: Home) -> None:
     assert max(map(len, repr(long).splitlines())) < 80
     with pytest.raises(IbDataError, match="two columns"):
         ib_data.query(tiny_home, "SELECT 1 AS a, 2 AS a").dicts()
-    with pytest.raises(IbDataError, match="sql: DELETE is refused"):
+    with pytest.raises(IbDataError, match="sql: DELETE is not allowed"):
         ib_data.query(tiny_home, "DELETE FROM datasets")
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ib_data.errors import DataError
 from ib_data.media.normalised import normalised
-from ib_data.mixtures.loader.image_batch import unique_pictures
+from ib_data.mixtures.loader.image_batch import unique_images
 from ib_data.mixtures.stream.example import Example
 from ib_data.templates.rendered import Rendered
 from ib_data.training.tokens import BOS, EOS, IMAGE, PAD, Tokens, encode
@@ -63,7 +63,7 @@ class Collator:
         """
         for example in examples:
             _check(example)
-        images, image_index = unique_pictures(examples)
+        images, image_index = unique_images(examples)
         assert images is not None
         rows = [self.row(example.rendered) for example in examples]
         input_ids, attention_mask = right_padded([ids for ids, _ in rows], self.tokens.language_id(PAD))

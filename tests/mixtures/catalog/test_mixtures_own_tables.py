@@ -111,8 +111,8 @@ def test_a_file_that_another_program_has_open_stays_and_is_said(
         with pytest.raises(HeldError) as error:
             rebuild(home)
         assert str(error.value) == (
-            f"catalog: {home.catalog}: is open in another program, so it stays as it is; close it there and run "
-            "`ib-data sql` to renew it"
+            f"catalog: {home.catalog}: is open in another program, so it was not updated; close it there and run "
+            "`ib-data sql` to update it"
         )
         assert query(home, COUNT)[1] == [(16,)]
         assert capsys.readouterr().err.count("\n") == 1

@@ -232,7 +232,7 @@ def test_an_endless_loop_that_was_left_behind_is_refused(tiny_home: Home, worker
     loader = StreamLoader(opened(tiny_home), 16, positions, workers=workers)
     old, new = iter(loader), iter(loader)
     assert [next(old)[0], next(old)[0], next(new)[0]] == [0, 16, 32]
-    with pytest.raises(IbDataError, match="started again meanwhile; make a StreamLoader for each loop"):
+    with pytest.raises(IbDataError, match="started again since; make a StreamLoader for each loop"):
         next(old)
     assert next(new)[0] == 48
     state = loader.state_dict()

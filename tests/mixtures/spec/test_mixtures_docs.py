@@ -7,7 +7,7 @@ import pytest
 
 from ib_data.home import Home
 from ib_data.mixtures import load_mixture
-from ib_data.mixtures.spec.built_members import refuse_unknown
+from ib_data.mixtures.spec.built_members import require_known
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -19,10 +19,10 @@ def test_the_specs_of_the_document_are_read(tmp_path: Path) -> None:
     assert load_mixture(path).members[0].scale == 1.5
     path.write_text(derived)
     assert load_mixture(path).names[-1] == "ocrvqa/question_generation"
-    refuse_unknown(load_mixture(path))
+    require_known(load_mixture(path))
     path.write_text(staged)
     assert load_mixture(path).starts == (0, 512_000)
-    refuse_unknown(load_mixture(path))
+    require_known(load_mixture(path))
 
 
 def test_the_snippet_of_the_document_runs(
