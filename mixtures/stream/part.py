@@ -49,7 +49,7 @@ class Part:
         return Drawn(self, position, epoch, rows, self.rows.place(rows[0]))
 
     def render(self, annotation: Annotation, position: int) -> Rendered:
-        """The render of an annotation at a position; in a pass, without a hidden target. Raises like `Renderer.render`."""
+        """The render of an annotation at a position; in a pass, without a hidden target. See `Renderer.render`."""
         if not self.is_pass:
             return self.renderer.render(self.card, annotation, position)
         return self.renderer.render(self.card, annotation, position, template=self._prompt, may_hide=self.hides_targets)

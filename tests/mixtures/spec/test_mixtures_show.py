@@ -275,7 +275,7 @@ def test_show_names_a_member_that_is_drawn_more_often_than_its_weight_says(tiny_
     (note,) = [line for line in text.splitlines() if line.startswith("note: ")]
     assert note == (
         "note: a cycle of the order has 65,536 slots: okvqa is drawn 117 times instead of 1, "
-        "a share of 1.53e-05 in place of 9e-08"
+        "a share of 1.53e-05 instead of 9e-08"
     )
     row = shown(tiny_home, "show", str(path))["members"][1]
     assert (row["drawn"], row["weight"]) == (1 / 65_536, pytest.approx(9e-8))
