@@ -1,4 +1,4 @@
-"""What a disk, a copy or a full disk did to a checkpoint is said in one line, and nothing of it is trained on."""
+"""A checkpoint damaged by a disk, a copy or a full disk is a one-line error, and is never trained on."""
 
 import json
 import resource
@@ -19,7 +19,7 @@ from ib_data.training.trainer import train_on
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of six steps with the checkpoints 3 and 6."""
+    """A run of six steps with checkpoints 3 and 6."""
     out: Path = tmp_path_factory.mktemp("made") / "run"
     train_on(toy_config(text_steps=1), ToyStream(), out, silent)
     return out

@@ -1,4 +1,4 @@
-"""What the catalog shows of logs and of files that are missing or damaged, and how it follows them."""
+"""How the catalog shows logs and missing or damaged files, and follows their changes."""
 
 import json
 import shutil
@@ -41,7 +41,7 @@ LINE = json.dumps(BAD, ensure_ascii=False).encode()
 
 @pytest.fixture
 def small_home(tmp_path: Path, build_split: Build) -> Home:
-    """A home of its own with 3 samples of okvqa and 2 of coco_caption."""
+    """A separate home with 3 samples of okvqa and 2 of coco_caption."""
     home = Home(tmp_path / "home")
     build_split(home, "okvqa", 3)
     build_split(home, "coco_caption", 2)

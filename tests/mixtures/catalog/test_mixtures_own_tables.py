@@ -1,4 +1,4 @@
-"""What a user keeps in `catalog.duckdb` survives every build, and a program that has the file open loses nothing."""
+"""The user's objects in `catalog.duckdb` survive every build, and a program that has the file open loses nothing."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def home(tmp_path: Path, build_split: Build) -> Home:
-    """A home with 3 samples of okvqa, and tables, views, macros and a schema of the user in its catalog."""
+    """A home with 3 samples of okvqa, and a user's tables, views, macros and schema in its catalog."""
     home = Home(tmp_path / "home")
     build_split(home, "okvqa", 3)
     rebuild(home)

@@ -1,4 +1,4 @@
-"""What `ib-data sql` prints for values of every type, and what it says of PIVOT and of unknown columns."""
+"""The output of `ib-data sql` for values of every type, and its errors for PIVOT and unknown columns."""
 
 import csv
 import io

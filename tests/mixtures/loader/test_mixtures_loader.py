@@ -1,4 +1,4 @@
-"""Batches for PyTorch: the same for any number of processes and workers, resumed anywhere, and failing in one line."""
+"""Batches for PyTorch: the same for any number of processes and workers, resumable, with one-line errors."""
 
 import gc
 import json
@@ -325,7 +325,7 @@ def _kill_the_first(loader: StreamLoader[int]) -> None:
 
 
 class _CutOff:
-    """A batch that cannot be opened, as where its worker dies meanwhile; of that death the consumer hears later."""
+    """A batch that cannot be opened because its worker dies; the consumer learns of the death later."""
 
     def __reduce__(self) -> tuple[object, tuple[int]]:
         return _kill_and_cut_off, (os.getpid(),)

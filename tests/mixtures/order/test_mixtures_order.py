@@ -1,4 +1,4 @@
-"""Block-local order: every row once, few blocks at a time, scalar and vectorised alike, pinned."""
+"""Block shuffle: every row once, few blocks at a time, scalar equals vectorised, pinned values."""
 
 import numpy as np
 import pytest

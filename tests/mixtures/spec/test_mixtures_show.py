@@ -1,4 +1,4 @@
-"""The verb mixture: what show, diff and draw print and keep, as a user types them."""
+"""The verb `mixture`: the output of show, diff and draw, and the kept draws."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Specs: what is read, and each refusal in one line."""
+"""Specs: what is read, and each error in one line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Stages: weights that change at a position, ranks that go on, and orders that are pinned."""
+"""Stages: weights that change at a position, ranks that continue, and pinned orders."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The state of a stream: what it resumes, and what it refuses."""
+"""The state of a stream: what can resume from it, and what is an error."""
 
 import dataclasses
 import json

@@ -207,7 +207,7 @@ def test_unknown_datasets_and_splits_are_named(tiny_home: Home) -> None:
 
 @pytest.fixture
 def damaged(tiny_home: Home, tmp_path: Path) -> Path:
-    """The folder of vqav2 in a home of its own, to be damaged."""
+    """The folder of vqav2 in a separate home, to be damaged."""
     shutil.copytree(tiny_home.root, tmp_path / "home", ignore=shutil.ignore_patterns("cache"))
     return Home(tmp_path / "home").split("vqav2", "train")
 
