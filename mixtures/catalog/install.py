@@ -75,7 +75,7 @@ def drop_ours(connection: duckdb.DuckDBPyConnection) -> None:
     for kind, name, comment in found:
         if name in _IS_OURS and comment is None and name != "ib_data.built_from":
             remedy = f"give yours another name: ALTER {kind} {name} RENAME TO my_{name}"
-            raise DataError("catalog", f"your {kind.lower()} {name} has the name of one of ours", remedy=remedy)
+            raise DataError("catalog", f"a {kind.lower()} of yours has the name of one of ours: {name}", remedy=remedy)
     for kind, name, _ in reversed(found):  # macros before views, views before tables
         if name in _IS_OURS:
             connection.execute(f"DROP {'MACRO TABLE' if kind == 'MACRO' else kind} {name}")
