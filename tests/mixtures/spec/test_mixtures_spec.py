@@ -197,7 +197,7 @@ def test_a_base_may_be_a_file_beside_the_spec_and_hands_on_its_stages(tmp_path: 
     ("text", "says"),
     [
         ('base = "instructblib"\n', "unknown mixture 'instructblib'; did you mean 'instructblip'"),
-        ('base = "gone.toml"\n', "gone.toml is not there"),
+        ('base = "gone.toml"\n', "gone.toml does not exist"),
         ('base = "mine.toml"\n', "'mine.toml' is this spec itself"),
         ('base = "demo"\n', "'demo' has a base of its own"),
         ('base = "instructblip"\nwithout = ["okvqa"]\nonly = ["vqav2"]\n', "'without' and 'only' are both given"),
@@ -267,7 +267,7 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
 
 
 def test_a_missing_file_and_one_that_is_not_text_are_named(tmp_path: Path) -> None:
-    with pytest.raises(IbDataError, match=r"nowhere\.toml is not there"):
+    with pytest.raises(IbDataError, match=r"nowhere\.toml does not exist"):
         load_mixture("nowhere.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(IbDataError, match="is not UTF-8"):
