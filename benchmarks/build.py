@@ -1,7 +1,7 @@
-"""Images a second from an archive to shards, beside what the work cannot go below: python benchmarks/build.py [--write]
+"""Images per second from an archive to shards, compared with the minimum: python benchmarks/build.py [--write]
 
-One run over the same photos: our build with one and two workers, `webdataset.ShardWriter` over the same samples (it
-neither opens the photos nor writes an index), and a bare loop that reads the members and hashes them.
+One run over the same images: our build with one and two workers, `webdataset.ShardWriter` over the same samples (it
+neither opens images nor writes an index), and a bare loop that reads and hashes the members.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ NUM_IMAGES = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 4000
 
 
 def fetcher_of(folder: Path) -> Fetcher:
-    """Files of the miniature, from a folder."""
+    """A fetcher for the files of the miniature in a folder."""
     checksums = write_mirror(folder / "mirror", num_images=NUM_IMAGES)
     return Fetcher(downloads=folder / "downloads", mirror=(folder / "mirror").as_uri(), checksums=checksums)
 
@@ -43,7 +43,7 @@ def ours(folder: Path, fetcher: Fetcher, workers: int) -> None:
 
 
 def planned(fetcher: Fetcher) -> Plan:
-    """The same samples with the places of their photos."""
+    """The same samples with the places of their images."""
     card, folders = load_card("vqav2"), SourceFolders()
     files = resolve(card, "train", None, folders, fetcher)
     images, drops = group(files, BUILDERS["vqav2"](files), card.splits["train"])
@@ -51,13 +51,13 @@ def planned(fetcher: Fetcher) -> Plan:
 
 
 def stored(item: Planned) -> bytes:
-    """The photo as the source has it."""
+    """The stored bytes of the image."""
     assert item.place
     return item.place.read("vqav2")
 
 
 def shard_writer(folder: Path, plan: Plan) -> None:
-    """webdataset's own writer, imported here: workers import this file, and torch with it would cost them seconds."""
+    """webdataset's writer. Imported here: workers import this file, and would spend seconds on torch."""
     import webdataset
 
     (folder / "peer").mkdir(parents=True)
@@ -74,7 +74,7 @@ def bare(plan: Plan) -> None:
 
 
 def rate(work: Callable[[], object]) -> float:
-    """Images a second."""
+    """Images per second."""
     began = time.perf_counter()
     work()
     return round(NUM_IMAGES / (time.perf_counter() - began), 1)

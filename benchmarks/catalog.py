@@ -1,7 +1,7 @@
-"""How long the catalog takes over ten million annotations: python benchmarks/catalog.py [--write]
+"""The speed of the catalog over ten million annotations: python benchmarks/catalog.py [--write]
 
-Writes synthetic indices of three datasets to a temporary folder (a quarter of a gigabyte, deleted afterwards), and asks
-the catalog three typical questions. The goal is a rebuild in at most 2 s.
+Writes synthetic indices of three datasets to a temporary folder (a quarter of a gigabyte, deleted afterwards) and runs
+three typical queries. The goal is a rebuild in at most 2 s.
 """
 
 import statistics
@@ -41,7 +41,7 @@ QUESTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """A dataset to invent. Image number i of two datasets of one `first_image` is the same image."""
+    """A synthetic dataset. Image i of two datasets with the same `first_image` is the same image."""
 
     dataset: str
     num_samples: int
@@ -100,7 +100,7 @@ def chunks(of: Synthetic) -> Iterator[pa.Table]:
 
 
 def write(home: Home, of: Synthetic) -> int:
-    """Write index, drops and manifest of a dataset; the bytes of the index."""
+    """Write index, drops and manifest of a dataset; returns the bytes of the index."""
     folder = home.split(of.dataset, "train")
     folder.mkdir(parents=True)
     with pq.ParquetWriter(folder / INDEX, SCHEMA, compression="zstd") as writer:
@@ -129,7 +129,7 @@ def write(home: Home, of: Synthetic) -> int:
 
 
 def median_s(action: Callable[[], object]) -> float:
-    """The median wall seconds of some runs, the first (which reads cold files) left out."""
+    """The median wall seconds of some runs, without the first, which reads cold files."""
     action()
     times = []
     for _ in range(ROUNDS):

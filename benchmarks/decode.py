@@ -1,8 +1,8 @@
-"""Pictures a second that one core turns into 224 pixels: python benchmarks/decode.py [--write]
+"""Images per second that one core decodes to 224 pixels: python benchmarks/decode.py [--write]
 
-JPEG files of 640 x 480, quality 90, 4:2:0, drawn here: blots of all sizes and noise, about as many bytes as photos of
-COCO. Where IB_DATA_REAL names a folder of official files, its photos too. Every round runs each way over all of the
-pictures; medians are kept, of processor time, since other work on the machine stretches the time of a clock.
+Draws JPEG files of 640 x 480, quality 90, 4:2:0, from blots of all sizes and noise, about as large as images of COCO.
+If IB_DATA_REAL names a folder of official files, uses their images too. Every round runs each way over all images.
+Reports medians of processor time, since other load on the machine affects wall time.
 """
 
 import io
@@ -44,23 +44,23 @@ def drawn(number: int) -> bytes:
 
 
 def real_photos() -> list[bytes]:
-    """The photos of the official files that IB_DATA_REAL names; none where it is not set."""
+    """The images of the official files in IB_DATA_REAL; none if it is not set."""
     folder = os.environ.get("IB_DATA_REAL")
     return [path.read_bytes() for path in sorted(Path(folder, "media").rglob("*.jpg"))] if folder else []
 
 
 def bare_pillow(data: bytes) -> object:
-    """What is usually written: open, convert, resize."""
+    """The usual code: open, convert, resize."""
     return np.array(Image.open(io.BytesIO(data)).convert("RGB").resize((224, 224), Image.Resampling.BICUBIC))
 
 
 def resized(image: Image.Image) -> object:
-    """The part of the work that no decoder changes."""
+    """The resize alone, which every decoder needs."""
     return image.resize((224, 224), Image.Resampling.BICUBIC)
 
 
 def ways() -> dict[str, Decode]:
-    """Each way of decoding, by its name."""
+    """Each way of decoding, by name."""
 
     def ours(**options: Any) -> Decode:
         return lambda data: pixels(data, "image", ImageOptions(**options), position=data[-9])
@@ -78,7 +78,7 @@ def ways() -> dict[str, Decode]:
 
 
 def rates(photos: Sequence[bytes]) -> dict[str, Any]:
-    """Pictures a second of each way, and of Pillow's resize alone, in rounds that interleave them."""
+    """Images per second of each way, and of Pillow's resize alone, in interleaved rounds."""
     works: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
         name: (decode, photos) for name, decode in ways().items()
     }
@@ -94,7 +94,7 @@ def rates(photos: Sequence[bytes]) -> dict[str, Any]:
 
 
 def four_in_one(photos: Sequence[bytes]) -> list[bytes]:
-    """Each four photos as one of twice the size, which `fast` decodes at half its scale."""
+    """Four images joined into one of twice the size, which `fast` decodes at half the scale."""
     made = []
     for first in range(0, len(photos) - 3, 4):
         page = Image.new("RGB", (2 * SIZE[0], 2 * SIZE[1]))
@@ -108,7 +108,7 @@ def four_in_one(photos: Sequence[bytes]) -> list[bytes]:
 
 
 def fast_error(photos: Sequence[bytes], augment: str = "none") -> dict[str, float]:
-    """How far `fast` lies from `exact`: the share of values that differ, by how much, and the noise."""
+    """The difference of `fast` from `exact`: the share of values that differ, by how much, and the noise."""
     options = [ImageOptions(decode=decode, augment=augment) for decode in ("exact", "fast")]
     pairs = [
         [np.asarray(pixels(data, "image", option, position=number), float) for option in options]

@@ -1,6 +1,6 @@
-"""How long the command line takes to answer, beside a bare `import click`: python benchmarks/front_door.py [--write]
+"""Start-up time of the command line, compared with a bare `import click`: python benchmarks/front_door.py [--write]
 
-The two alternate, so that a machine whose speed drifts slows both. The goal is a ratio of at most 3.
+The two alternate, so that drift in the machine's speed affects both. The goal is a ratio of at most 3.
 """
 
 import os
@@ -25,7 +25,7 @@ COMMANDS = {
 
 
 def seconds(command: list[str], home: str) -> float:
-    """Wall seconds of one run as a whole process."""
+    """Wall seconds of one process."""
     began = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "IB_DATA_HOME": home})
     return time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""The name of the machine that a figure was measured on, and where results are kept."""
+"""The name of the machine that figures were measured on, and the folder of results."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def machine() -> dict[str, Any]:
 
 
 def report(name: str, figures: dict[str, Any]) -> None:
-    """Print the figures with the machine's name; under --write keep them in `results/NAME.json` too."""
+    """Print the figures with the machine's name; with --write also save them to `results/NAME.json`."""
     text = json.dumps({"machine": machine(), **figures}, indent=1)
     if "--write" in sys.argv:
         RESULTS.mkdir(exist_ok=True)

@@ -1,9 +1,9 @@
-"""How far apart a block-local order reads, beside the full shuffle: python benchmarks/locality.py [--write]
+"""How local the reads of block shuffle are, compared with the full shuffle: python benchmarks/locality.py [--write]
 
-A mixture of 26 members under the square-root rule, at batch 256, as a trainer would read it from shards that lie far
-away. For each order: how many distinct blocks 10,000 positions in a row touch, and a batch; how far apart in rows two
-draws of a member that follow one another lie (median, as a share of the member); and what an index costs, computed many
-at a time and as few at a time as a stream does.
+A mixture of 26 members under the square-root rule, at batch 256, as a trainer would read it from remote shards. For
+each order: the number of distinct blocks in 10,000 consecutive positions and in a batch, the distance in rows between
+consecutive draws of a member (median, as a share of the member), and the cost of an index, computed many at a time
+and as few at a time as a stream does.
 """
 
 import statistics
@@ -13,7 +13,7 @@ import numpy as np
 from hardware import report
 
 from ib_data.mixtures import Member, Mixture
-from ib_data.mixtures.order.block_shuffle import Locality
+from ib_data.mixtures.order.block_shuffle import BlockShuffle
 from ib_data.mixtures.order.schedule import Draws, Schedule
 from ib_data.mixtures.spec.weights import stage_quotas
 
@@ -35,7 +35,7 @@ HELD_IN = (
 )
 OTHERS = tuple(int(2_000 * 1_000 ** (i / 12)) for i in range(13))
 BATCH, WINDOW, FIRST = 256, 10_000, 3_000_000
-ORDERS = [None, *(Locality(rows, blocks) for rows in (64, 256) for blocks in (64, 512))]
+ORDERS = [None, *(BlockShuffle(rows, blocks) for rows in (64, 256) for blocks in (64, 512))]
 
 
 def mixture() -> Mixture:
@@ -46,12 +46,12 @@ def mixture() -> Mixture:
 
 
 def blocks_of(draws: Draws, block_rows: int) -> int:
-    """How many distinct blocks the draws touch."""
+    """The number of distinct blocks in the draws."""
     return len(np.unique(draws.member.astype(np.int64) << 40 | draws.index // block_rows))
 
 
 def distance(draws: Draws, sizes: list[int]) -> float:
-    """The median distance of two draws of a member in a row, over its size; 0.29 for independent draws."""
+    """The median distance of consecutive draws of a member, over its size; 0.29 for independent draws."""
     shares = []
     for number, size in enumerate(sizes):
         of_member = draws.index[draws.member == number]
@@ -59,8 +59,8 @@ def distance(draws: Draws, sizes: list[int]) -> float:
     return float(np.median(np.concatenate(shares)))
 
 
-def measured(order: Locality | None, block_rows: int) -> dict[str, float]:
-    """The figures of one order; `block_rows` is the block in which reads are counted."""
+def measured(order: BlockShuffle | None, block_rows: int) -> dict[str, float]:
+    """The figures of one order; `block_rows` is the block size for counting reads."""
     spec = mixture()
     sizes = {member.name: member.size for member in spec.members}
     schedule = Schedule(stage_quotas(spec), sizes, 0, locality=order)
@@ -76,7 +76,7 @@ def measured(order: Locality | None, block_rows: int) -> dict[str, float]:
 
 
 def cost(schedule: Schedule, count: int) -> float:
-    """Microseconds of one core for each of `count` positions computed at once; the best of 20."""
+    """CPU microseconds per position for `count` positions computed at once; the best of 20."""
     seconds = []
     for i in range(20):
         began = time.process_time()

@@ -1,12 +1,11 @@
-"""Microseconds that the texts of an example take, beside decoding a photo: python benchmarks/render.py [--write]
+"""Microseconds to render an example, compared with decoding an image: python benchmarks/render.py [--write]
 
-For each task its typical annotation, rendered as in a run; the same right after 4 MB of other memory were copied, as
-decoding would (`cold`: the median of single calls, with the reading of the clock); and with Jinja compiling the drawn
-texts of instruction and target at every call, as code without a cache would do. So too for a VQAv2 annotation in which
-every field is set. For one text of each task: compiling it, and rendering it. For two samples
-the JSON of a shard: one annotation read, and all of them. And one photo of 640 x 480 decoded in full and resized to 224
-pixels with Pillow. All in processor time, so that what else the machine does is not counted; the rounds are interleaved
-on one core, and their median is reported.
+Measures for each task, and for a VQAv2 annotation with every field set: a typical annotation rendered as in a run; the
+same right after a copy of 4 MB of other memory, as decoding would do (`cold`: the median of single calls, including
+the clock); and with Jinja compiling the drawn texts at every call, as without a cache. Also compiling and rendering
+one text of each task, parsing one or all annotations of two samples' JSON, and decoding one image of 640 x 480 and
+resizing it to 224 pixels with Pillow. All in processor time, so other load does not count; rounds are interleaved on
+one core and the median is reported.
 """
 
 import io
@@ -83,7 +82,7 @@ OTHER_MEMORY = bytearray(4 << 20)
 
 
 def photo() -> bytes:
-    """A JPEG of 640 x 480 with the detail, and so the bytes, of a snapshot."""
+    """A JPEG of 640 x 480 with the detail, and so the size, of a typical image."""
     generator = np.random.default_rng(0)
     coarse = Image.fromarray(generator.integers(0, 255, (30, 40, 3), dtype=np.uint8)).resize((640, 480))
     grain = generator.normal(0, 14, (480, 640, 3))
@@ -94,7 +93,7 @@ def photo() -> bytes:
 
 
 def microseconds(work: Callable[[], object], times: int) -> float:
-    """The mean of some calls."""
+    """The mean over some calls."""
     began = time.process_time()
     for _ in range(times):
         work()
@@ -139,7 +138,7 @@ def renderer(case: str, *, compiling: bool = False) -> Callable[[], object]:
 
 
 def text_works() -> dict[str, Callable[[], object]]:
-    """What compiles and what renders the next text, of the first template of each task."""
+    """Functions that compile and render the next text, of the first template of each task."""
     templates = [PACKAGED.load(load_card(name).task)[0] for name in TYPICAL]
     filled = [(template.text, dict.fromkeys(template.fields, CAPTION)) for template in templates]
 
@@ -154,7 +153,7 @@ def text_works() -> dict[str, Callable[[], object]]:
 
 
 def readers(name: str) -> tuple[Callable[[], object], Callable[[], object]]:
-    """What reads one annotation of a sample, and what reads all."""
+    """Functions that parse one annotation of a sample, and all of them."""
     media = Media(kind="image", source_name="COCO_train2014_000000262148.jpg", width=640, height=480, sha256="ab" * 32)
     annotations = tuple(OF_AN_IMAGE[name])
     key = f"{name}-train-000000262148"
@@ -167,7 +166,7 @@ def readers(name: str) -> tuple[Callable[[], object], Callable[[], object]]:
 
 
 def measured(data: bytes) -> dict[tuple[str, str], float]:
-    """Microseconds by (what is done, dataset), the median of all rounds."""
+    """Microseconds by (operation, dataset), the median of all rounds."""
     works = [(("decode", ""), decoder(data), DECODES, microseconds)]
     for name, work in text_works().items():
         works.append((("text", name), work, len(TYPICAL) * (COMPILES if name == "compile" else CALLS), microseconds))

@@ -1,10 +1,9 @@
-"""What the order of a mixture costs, held against its limits: python benchmarks/schedule.py [--write]
+"""The cost of computing a mixture's order, checked against limits: python benchmarks/schedule.py [--write]
 
-26 members under the square-root rule. In bulk: CPU microseconds a position of the schedule, for one stage, three stages
-and a block-local order. A seek: CPU milliseconds of a new schedule and its first draw, wherever that position lies, in
-a process that has made the master tables of the mixture's stages already. The first seek of a process makes them too;
-it has no limit, nor has a table, which a process makes once for all schedules of a mixture. Exits with 1 where a limit
-is not kept.
+26 members under the square-root rule. In bulk: CPU microseconds per position, for one stage, three stages and block
+shuffle. A seek: CPU milliseconds of a new schedule and its first draw, at any position, in a process that already has
+the master tables of the stages. The first seek of a process computes them; it has no limit, nor does a table, which a
+process computes once for all schedules of a mixture. Exits with 1 if a limit is exceeded.
 """
 
 import statistics
@@ -19,7 +18,7 @@ from hardware import report
 from locality import mixture
 
 from ib_data.mixtures import Mixture
-from ib_data.mixtures.order.block_shuffle import Locality
+from ib_data.mixtures.order.block_shuffle import BlockShuffle
 from ib_data.mixtures.order.schedule import Schedule, master_table
 from ib_data.mixtures.spec.mixture import StageSpec
 from ib_data.mixtures.spec.weights import stage_quotas
@@ -38,7 +37,7 @@ class Order:
 
     name: str
     mixture: Mixture
-    locality: Locality | None = None
+    locality: BlockShuffle | None = None
 
     def schedule(self) -> Schedule:
         """A new schedule."""
@@ -48,7 +47,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure of an order and its limit, None where it has none."""
+    """A figure of an order, and its limit or None."""
 
     order: str
     what: str
@@ -58,17 +57,17 @@ class Figure:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the figure stays within its limit."""
+        """Whether the figure is within its limit."""
         return self.limit is None or self.value <= self.limit
 
     def line(self) -> str:
-        """The figure, and beside it whether the limit is kept."""
+        """The figure, and whether it is within the limit."""
         verdict = "" if self.limit is None else f"limit {self.limit:g}: {'kept' if self.is_kept else 'NOT KEPT'}"
         return f"{self.order:<22}{self.what:<29}{self.value:8.3f} {self.unit:<15}{verdict}".rstrip()
 
 
 def median_s(action: Callable[[], object], rounds: int) -> float:
-    """The median CPU seconds of some calls, the first (which finds cold caches) left out."""
+    """The median CPU seconds of some calls, without the first, which has cold caches."""
     action()
     seconds = []
     for _ in range(rounds):
@@ -84,23 +83,23 @@ def orders() -> list[Order]:
     return [
         Order("1 stage", plain),
         Order("3 stages", replace(plain, stages=LATER_STAGES)),
-        Order("1 stage, local order", plain, Locality()),
+        Order("1 stage, local order", plain, BlockShuffle()),
     ]
 
 
 def bulk_us(order: Order) -> float:
-    """CPU microseconds a position of many at once."""
+    """CPU microseconds per position, many at once."""
     schedule = order.schedule()
     return median_s(lambda: schedule.slice(BULK_START, BULK_POSITIONS), BULK_ROUNDS) / BULK_POSITIONS * 1e6
 
 
 def seek_ms(order: Order, position: int) -> float:
-    """CPU milliseconds of a new schedule, its quotas included and its tables made before, and one draw."""
+    """CPU milliseconds of a new schedule with its quotas and one draw; tables already exist."""
     return median_s(lambda: order.schedule().at(position), SEEK_ROUNDS) * 1e3
 
 
 def first_seek_ms(order: Order) -> float:
-    """The median CPU milliseconds of the first schedule and draw of a new process: its tables are among them."""
+    """The median CPU milliseconds of the first schedule and draw of a new process, including tables."""
     milliseconds = []
     for _ in range(PROCESSES):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -115,7 +114,7 @@ def _seek_once_ms(order: Order) -> float:
 
 
 def table_ms() -> float:
-    """CPU milliseconds of a master table, which a process makes once for each distinct stage."""
+    """CPU milliseconds of a master table, which a process computes once per distinct stage."""
     quotas = list(stage_quotas(mixture())[0].quotas.values())
     return median_s(lambda: master_table(quotas), BULK_ROUNDS) * 1e3
 

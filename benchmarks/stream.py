@@ -1,10 +1,10 @@
-"""Samples a second of the mixture stream beside its peers: python benchmarks/stream.py [--corpus DIR] [--write]
+"""Samples per second of the mixture stream and its peers: python benchmarks/stream.py [--corpus DIR] [--write]
 
 Three tiers over one corpus of tars (`stream_peers/corpus.py`): `read` gives image and JSON bytes of the largest
 dataset, `decode` its pixels, `mixture` pixels of 26 datasets by the square root of their sizes. Every peer uses the
-same decode function ("ours, fast decode" alone does not) and one thread a worker. Each measurement is a process of its
-own, which first brings what it reads into the page cache; rounds are interleaved, and the first seconds dropped. Peers
-stand in environments of their own:
+same decode function (except "ours, fast decode") and one thread per worker. Each measurement is a separate process,
+which first reads its files into the page cache; rounds are interleaved, and the first seconds are dropped. Peers have
+their own environments:
 
     python3 -m venv PEERS && PEERS/bin/pip install -r benchmarks/peers.txt
     PEERS/bin/pip uninstall -y torchvision && PEERS/bin/pip install --no-deps -e .
@@ -12,7 +12,7 @@ stand in environments of their own:
     MOSAIC/bin/pip uninstall -y torchvision && MOSAIC/bin/pip install --no-deps -e .
     PEERS/bin/python benchmarks/stream.py --mosaic-python MOSAIC/bin/python
 
-A peer that is not installed is reported as such. `stream_only.py` measures what has no peer.
+A peer that is not installed is reported as such. `stream_only.py` measures resume, order and memory.
 """
 
 import argparse
@@ -40,7 +40,7 @@ PEER_PACKAGES = ("webdataset", "wids", "grain", "torchdata", "megatron-energon",
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line says."""
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="written where it is not there yet")
     parser.add_argument("--samples", type=int, default=40_000, help="size of a new corpus; 40,000 take 3.6 GB")
@@ -69,7 +69,7 @@ def one(args: argparse.Namespace, corpus: Corpus) -> dict[str, Any]:
 
 
 def prepare(name: str, corpus: Corpus) -> dict[str, Any]:
-    """Run a peer's own preparation; its seconds, its note, and the versions of all that is installed."""
+    """Run a peer's own preparation; returns its seconds, its note, and the versions of the installed packages."""
     began = time.perf_counter()
     result: dict[str, Any] = {"packages": versions()}
     try:
@@ -84,7 +84,7 @@ def prepare(name: str, corpus: Corpus) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that are installed here."""
+    """The versions of the packages installed here."""
     found = {}
     for package in (*LIBRARIES, *PEER_PACKAGES):
         try:
@@ -95,13 +95,13 @@ def versions() -> dict[str, str]:
 
 
 def python_of(args: argparse.Namespace, name: str) -> str:
-    """The interpreter that has a peer."""
+    """The interpreter of a peer's environment."""
     python: str = args.mosaic_python if name == MOSAIC else sys.executable
     return python
 
 
 def rows(args: argparse.Namespace) -> list[tuple[str, str, int]]:
-    """What is measured: (tier, peer, workers)."""
+    """The measurements: (tier, peer, workers)."""
     return [
         (tier, name, workers)
         for tier in args.tiers
@@ -112,7 +112,7 @@ def rows(args: argparse.Namespace) -> list[tuple[str, str, int]]:
 
 
 def rounds(args: argparse.Namespace, notes: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """All rounds, interleaved; a summary a row."""
+    """All rounds, interleaved, with a summary per row."""
     results: dict[tuple[str, str, int], list[dict[str, Any]]] = {row: [] for row in rows(args)}
     shared = ["--corpus", str(args.corpus), "--batch", str(args.batch)]
     shared += ["--warmup", str(args.warmup), "--seconds", str(args.seconds)]
@@ -151,7 +151,7 @@ def summary(tier: str, name: str, workers: int, results: list[dict[str, Any]]) -
 
 
 def table(found: list[dict[str, Any]]) -> str:
-    """The rows as text, the fastest first in each tier and number of workers."""
+    """The rows as text, fastest first for each tier and number of workers."""
     lines = []
     for tier, workers in dict.fromkeys((row["tier"], row["workers"]) for row in found):
         some = [row for row in found if (row["tier"], row["workers"]) == (tier, workers)]
@@ -169,13 +169,13 @@ def table(found: list[dict[str, Any]]) -> str:
 
 
 def size_gib(corpus: Corpus) -> float:
-    """GiB of the shards."""
+    """The size of the shards in GiB."""
     paths = {path for source in corpus.sources for path in corpus.paths(source)}
     return round(sum(Path(path).stat().st_size for path in paths) / 2**30, 2)
 
 
 def main() -> None:
-    """All rounds, or the one thing asked for."""
+    """All rounds, or the one measurement asked for."""
     args = arguments()
     corpus = read_corpus(args.corpus)
     if corpus is None:

@@ -1,11 +1,11 @@
-"""What only an order by arithmetic does, measured on everyone: python benchmarks/stream_only.py [--write]
+"""What a computed order makes possible, measured on all peers: python benchmarks/stream_only.py [--write]
 
-Four sections over the corpus of `stream.py`, which must be there, and in its environments:
+Four sections over the corpus of `stream.py`, which must exist, and in its environments:
 
     resume   seconds from a saved state to the next batch after 10^3, 10^5 and 10^7 samples, in a fresh process
-    order    is the sequence the same with 0, 1 and 2 workers; for ours also over 1, 2, 3 and 8 processes and 5 workers
+    order    whether the sequence is the same with 0, 1 and 2 workers; ours also with 1, 2, 3, 8 processes, 5 workers
     counts   the largest error of a dataset's running count, and datasets that repeat a sample before their epoch ends
-    memory   MiB that are gained over 10^6 samples that are only read, with one worker
+    memory   growth in MiB over 10^6 samples that are only read, with one worker
 """
 
 import argparse
@@ -36,7 +36,7 @@ MIXED = [name for name in PEERS if name not in (*NO_MIXTURE, "bare limit", "ours
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line says."""
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
 
 
 def key_of(text: bytes | dict[str, Any]) -> str:
-    """The sample's key, from what a peer gave as its JSON (ours gives the key itself)."""
+    """The sample's key, from a peer's JSON (ours gives the key itself)."""
     if isinstance(text, dict):
         return str(text["key"])
     return str(json.loads(text)["key"]) if text.startswith(b"{") else text.decode()
@@ -94,7 +94,7 @@ def _first(name: str, corpus: Corpus, state: Any) -> tuple[float, list[str]]:
 
 
 def _walk(name: str, corpus: Corpus, distance: int) -> tuple[Any, list[str], float]:
-    """The state after at least so many samples, the batch that then follows, and samples a second on the way."""
+    """The state after at least this many samples, the next batch, and the samples per second until then."""
     batches, save = RESUMABLE[name](corpus, None)
     began, count = time.perf_counter(), 0
     while count < distance:
@@ -105,7 +105,7 @@ def _walk(name: str, corpus: Corpus, distance: int) -> tuple[Any, list[str], flo
 
 
 def _forked(work: Any, *arguments: Any) -> Any:
-    """What `work` returns in a process that has done nothing yet."""
+    """The result of `work` in a fresh process."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
     process = context.Process(target=lambda: theirs.send(work(*arguments)), daemon=False)
@@ -119,7 +119,7 @@ def _forked(work: Any, *arguments: Any) -> Any:
 
 
 def order(name: str, corpus: Corpus, args: argparse.Namespace) -> dict[str, Any]:
-    """Whether the number of workers, and for ours of processes, leaves the sequence as it is."""
+    """Whether the sequence depends on the number of workers and, for ours, of processes."""
     try:
         runs = [list(islice(keys(corpus, name, workers), ORDER_SAMPLES)) for workers in (0, 1, 2)]
     except Exception as error:  # a peer's own limits: they are its row in the table
@@ -139,14 +139,14 @@ def order(name: str, corpus: Corpus, args: argparse.Namespace) -> dict[str, Any]
 
 
 def _agreement(runs: list[list[str]]) -> dict[str, Any]:
-    """Whether the runs with 0, 1 and 2 workers are the same, and for how many samples they are."""
+    """Whether the runs with 0, 1 and 2 workers agree, and for how many samples."""
     differing = (number for number, found in enumerate(zip(*runs, strict=True)) if len(set(found)) > 1)
     first = next(differing, None)
     return {"same_for_workers_0_1_2": first is None, "samples_alike": ORDER_SAMPLES if first is None else first}
 
 
 def _global_order(corpus: Corpus, world: int, workers: int, batch: int = 48, num_batches: int = 20) -> list[str]:
-    """The sequence over all processes of a run, put together from what each received."""
+    """The global sequence of a run, assembled from what each process received."""
     from stream_peers.ours import opened, pairs
 
     from ib_data.mixtures.loader.loader import StreamLoader
@@ -216,7 +216,7 @@ SECTIONS = {"resume": resume, "order": order, "counts": counts, "memory": memory
 
 
 def main() -> None:
-    """All sections, each peer in a process of its own; or the one thing asked for."""
+    """All sections, each peer in a separate process; or the one section asked for."""
     args = arguments()
     corpus = read_corpus(args.corpus)
     if corpus is None:

@@ -1,4 +1,12 @@
-"""Mixtures of datasets: specs, weights, the order that is arithmetic, the stream over shards, and the SQL catalog."""
+"""Mixtures of datasets.
+
+spec      specs and weights
+order     the computed order of draws
+stream    positions to examples
+loader    the stream as PyTorch batches
+bridges   built data in `webdataset` and `datasets` pipelines
+catalog   the SQL catalog
+"""
 
 from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names

@@ -1,8 +1,8 @@
-"""The small part of Jinja that templates may use: names, conditions, comparisons and a few text filters.
+"""The part of Jinja that templates may use: names, conditions, comparisons and a few text filters.
 
-Templates may come from an untrusted folder. Syntax that is not on the list of allowed nodes is an error when a template
-is read; texts and outputs are bounded; what is left runs in Jinja's immutable sandbox. Without loops, arithmetic and
-calls no template can run long. Nothing here depends on chance (Jinja's `random` and `lipsum` are absent).
+Templates may come from an untrusted folder. Syntax outside the list of allowed nodes is an error when a template is
+read, the lengths of texts and outputs are limited, and the rest runs in Jinja's immutable sandbox. Without loops,
+arithmetic and calls no template can run long. Nothing is random (Jinja's `random` and `lipsum` are absent).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,8 +17,8 @@ from ib_data.errors import did_you_mean
 
 FILTERS = ("capitalize", "lower", "replace", "title", "trim", "truncate", "upper")
 MAX_TEXT = 2_000  # characters of a template; the longest packaged one has 206
-# Levels of a syntax tree; the deepest packaged template has 5. Jinja folds constants again at every level:
-# 150 filters one around another took it 1 s, 300 of them 9 s, and both fit into MAX_TEXT.
+# Levels of a syntax tree; the deepest packaged template has 5. Jinja folds constants again at every level: 150 nested
+# filters took 1 s, 300 took 9 s, and both fit into MAX_TEXT.
 MAX_DEPTH = 20
 MAX_RENDERED = 100_000  # characters of an output, and of every text inside a filter
 GRAMMAR = f"names, texts, if/elif/else, and/or/not and comparisons in conditions, and the filters {', '.join(FILTERS)}"
@@ -28,12 +28,12 @@ _ALLOWED = frozenset(
         nodes.Or, nodes.Not, nodes.Compare, nodes.Operand, nodes.Filter, nodes.Keyword,
     }
 )  # fmt: skip
-# These give True and False, or hide which name is needed: a template may decide by them and not show them.
+# These give True and False, or hide which name is needed: allowed in conditions only.
 _CONDITIONS_ONLY: dict[type[nodes.Node], str] = {
     nodes.Compare: "a comparison", nodes.And: "`and`", nodes.Or: "`or`", nodes.Not: "`not`",
 }  # fmt: skip
 _TOO_DEEP = f"nested too deeply; at most {MAX_DEPTH} levels are allowed"
-# How the syntax is called that people are most likely to try; any other goes by the name of its node.
+# Names for the syntax that people are most likely to try; other syntax is called by its node's name.
 _WORDS: dict[type[nodes.Node], str] = {
     nodes.Assign: "set", nodes.AssignBlock: "set", nodes.Call: "a call", nodes.Concat: "the operator ~",
     nodes.For: "a loop", nodes.Getattr: "an attribute (a name after a dot)", nodes.Getitem: "an item (in brackets)",
@@ -42,7 +42,7 @@ _WORDS: dict[type[nodes.Node], str] = {
 
 
 class TemplateTextError(ValueError):
-    """A template text that cannot be used or rendered; `line` counts from 1 inside the text."""
+    """A template text that cannot be used or rendered; `line` counts from 1 within the text."""
 
     def __init__(self, problem: str, line: int = 1) -> None:
         super().__init__(problem)
@@ -51,10 +51,9 @@ class TemplateTextError(ValueError):
 
 @cache
 def parsed(text: str) -> nodes.Template:
-    """The syntax tree of `text`, to be read and never changed.
+    """The syntax tree of `text`; read-only, since it is cached.
 
-    Raises TemplateTextError for a text of more than MAX_TEXT characters, a syntax error, and all that GRAMMAR leaves
-    out.
+    Raises TemplateTextError for a text of more than MAX_TEXT characters, a syntax error, and anything outside GRAMMAR.
     """
     if len(text) > MAX_TEXT:
         raise TemplateTextError(f"a template of {len(text):,} characters; at most {MAX_TEXT:,} are allowed")
@@ -71,7 +70,7 @@ def parsed(text: str) -> nodes.Template:
 
 @cache
 def compiled(text: str) -> jinja2.Template:
-    """The compiled template of `text`. Compiling takes a hundred times as long as rendering: hence the cache.
+    """The compiled template of `text`. Cached, since compiling takes a hundred times as long as rendering.
 
     Raises what `parsed` raises.
     """
@@ -80,36 +79,36 @@ def compiled(text: str) -> jinja2.Template:
 
 
 def render_text(text: str, values: Mapping[str, str]) -> str:
-    """What the template `text` makes of `values`, which are data: they are never read as a template.
+    """The template `text` filled with `values`, which are data and never parsed as a template.
 
-    Raises TemplateTextError for a text that cannot be used (see `parsed`), a name that `values` lacks, a filter that
-    fails, and an output of more than MAX_RENDERED characters.
+    Raises TemplateTextError for an invalid text (see `parsed`), a name missing in `values`, a failing filter, and an
+    output of more than MAX_RENDERED characters.
     """
     return render_compiled(compiled(text), values)
 
 
 def render_compiled(template: jinja2.Template, values: Mapping[str, str]) -> str:
-    """`render_text` for a template that is compiled already."""
+    """`render_text` for a compiled template."""
     pieces, length = [], 0
     try:
-        # What `Template.generate` does, without copying the values twice: 5 us instead of 8.5.
+        # Like `Template.generate`, without copying the values twice: 5 us instead of 8.5.
         for piece in template.root_render_func(template.new_context(dict(values), shared=True)):
             length += len(piece)
             if length > MAX_RENDERED:
                 raise ValueError(f"the output is longer than {MAX_RENDERED:,} characters")
             pieces.append(piece)
-    except Exception as error:  # the arguments of a user's filter may raise anything
+    except Exception as error:  # a filter with a user's arguments may raise anything
         raise TemplateTextError(f"cannot be rendered: {error}", _line_in_template(template, error)) from error
     return "".join(pieces)
 
 
 def names_used(text: str) -> frozenset[str]:
-    """The names that a template expects to be given. Raises what `parsed` raises."""
+    """The names that a template uses. Raises what `parsed` raises."""
     return frozenset(node.name for node in parsed(text).find_all(nodes.Name))
 
 
 def names_tested(text: str) -> frozenset[str]:
-    """The names that `text` asks for with `{% if NAME %}`, which it can therefore do without."""
+    """The names that `text` tests with `{% if NAME %}`, which are therefore optional."""
     tree = parsed(text)
     tests = [*(node.test for node in tree.find_all(nodes.If)), *(node.test for node in tree.find_all(nodes.CondExpr))]
     found = [name for test in tests for name in (test, *test.find_all(nodes.Name)) if isinstance(name, nodes.Name)]
@@ -117,12 +116,12 @@ def names_tested(text: str) -> frozenset[str]:
 
 
 def names_shown(text: str) -> frozenset[str]:
-    """The names whose values can be in the output; a condition alone does not show one."""
+    """The names whose values can appear in the output, so not those only in conditions."""
     return frozenset(node.name for node in shown(parsed(text)) if isinstance(node, nodes.Name))
 
 
 def shown(node: nodes.Node) -> Iterator[nodes.Node]:
-    """The nodes of a syntax tree in the order of the text, without those of conditions."""
+    """The nodes of a syntax tree in the order of the text, without conditions."""
     yield node
     for child in node.iter_child_nodes(exclude=("test",)):
         yield from shown(child)
@@ -130,7 +129,7 @@ def shown(node: nodes.Node) -> Iterator[nodes.Node]:
 
 @cache
 def environment() -> ImmutableSandboxedEnvironment:
-    """The one environment of all templates; whoever wants to change it makes an overlay."""
+    """The environment shared by all templates; to change it, make an overlay."""
     # Plain text, not markup: escaping here would train the model on &quot;.
     found = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
     found.filters = {name: _bounded(found.filters[name]) for name in FILTERS}
@@ -152,7 +151,7 @@ def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int, bool]]:
 
 
 def _require_allowed(node: nodes.Node, depth: int, in_condition: bool) -> None:
-    """Raise TemplateTextError for what GRAMMAR leaves out."""
+    """Raise TemplateTextError for anything outside GRAMMAR."""
     kind = type(node)
     if depth > MAX_DEPTH:
         raise TemplateTextError(_TOO_DEEP, node.lineno)
@@ -161,19 +160,19 @@ def _require_allowed(node: nodes.Node, depth: int, in_condition: bool) -> None:
         found = "arithmetic" if arithmetic else _WORDS.get(kind, kind.__name__.lower())
         raise TemplateTextError(f"a template may not use {found}; allowed are {GRAMMAR}", node.lineno)
     if kind in _CONDITIONS_ONLY and not in_condition:
-        problem = f"a template may not show {_CONDITIONS_ONLY[kind]}, whose place is a condition"
+        problem = f"a template may not show {_CONDITIONS_ONLY[kind]}, which belongs in a condition"
         raise TemplateTextError(f"{problem}; allowed are {GRAMMAR}", node.lineno)
     if isinstance(node, nodes.Const) and not isinstance(node.value, str | int):
         raise TemplateTextError(f"a template may not use the value {node.value!r}; allowed are {GRAMMAR}", node.lineno)
     if isinstance(node, nodes.Filter):
-        if node.name not in FILTERS:  # Jinja itself finds one inside an `if` only when it is rendered
+        if node.name not in FILTERS:  # Jinja itself reports one inside an `if` only at rendering
             raise TemplateTextError(f"no filter {node.name!r}; {did_you_mean(node.name, FILTERS)}", node.lineno)
         if node.dyn_args or node.dyn_kwargs:
             raise TemplateTextError(f"a filter may not be given * or **; allowed are {GRAMMAR}", node.lineno)
 
 
 def _bounded(function: Callable[..., str]) -> Callable[..., str]:
-    """A text filter of Jinja that raises for more than MAX_RENDERED characters; none of them makes many more."""
+    """A text filter of Jinja that raises for more than MAX_RENDERED characters; none makes many more from less."""
 
     @wraps(function)
     def bounded(*args: Any, **options: Any) -> str:
@@ -186,7 +185,7 @@ def _bounded(function: Callable[..., str]) -> Callable[..., str]:
 
 
 def _replace(text: str, old: str, new: str, count: int = -1) -> str:
-    """Jinja's filter of that name; its length is known before it is made."""
+    """Jinja's `replace`, which checks the length of its result before making it."""
     text, old, new = str(text), str(old), str(new)
     num = text.count(old) if count < 0 else min(text.count(old), count)
     _check_length(len(text) + num * (len(new) - len(old)))
@@ -199,7 +198,7 @@ def _check_length(length: int) -> None:
 
 
 def _line_in_template(template: jinja2.Template, error: Exception) -> int:
-    """The line of a template that an error came from, found from the traceback of the compiled code."""
+    """The template line an error came from, from the traceback of the compiled code."""
     line, trace = 1, error.__traceback__
     while trace:
         if trace.tb_frame.f_code.co_filename == "<template>":

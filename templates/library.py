@@ -1,4 +1,4 @@
-"""The templates of all tasks: the packaged ones, with the files of a user's folder in their place."""
+"""The templates of all tasks: the packaged ones, unless a user's folder replaces them."""
 
 from dataclasses import replace
 from importlib.resources import files as package_files
@@ -11,13 +11,13 @@ from ib_data.templates.template_file import TemplateFile, TemplateFileError, par
 
 
 class Library:
-    """The template files of all tasks. A `TASK.toml` in `folder` takes the place of the packaged file of that task.
+    """The template files of all tasks. A `TASK.toml` in `folder` replaces the packaged file of that task.
 
-    Each file is read once, when its task is first asked for: a library does not see later changes.
+    Each file is read once, when its task is first used; a library does not see later changes.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Raises IbDataError for a `folder` that holds no template file, or one that is named after no task."""
+        """Raises IbDataError for a `folder` without a template file, or with one not named after a task."""
         self.folder = folder
         self._own = _tasks_in(folder) if folder else frozenset[str]()
         self._files: dict[str, TemplateFile] = {}
@@ -28,8 +28,8 @@ class Library:
     def load(self, task: str) -> tuple[Template, ...]:
         """All templates of a task, in the order of their file.
 
-        Raises UnknownNameError for an unknown task, DataError (file, line and template named) for a key, a field or a
-        text that cannot be used.
+        Raises UnknownNameError for an unknown task, and DataError, with file, line and template, for an invalid key,
+        field or text.
         """
         found = self.file(task)
         if found.faults:
@@ -56,7 +56,7 @@ class Library:
         return replace(found, packaged=True)
 
 
-# The packaged templates; no file is read before it is asked for one.
+# The packaged templates; files are read on first use.
 PACKAGED = Library()
 
 
@@ -66,5 +66,5 @@ def _tasks_in(folder: Path) -> frozenset[str]:
         raise IbDataError(f"{folder} holds no template file; name them TASK.toml, TASK one of {', '.join(TASKS)}")
     for task in tasks:
         if task not in TASKS:
-            raise IbDataError(f"{folder / task}.toml is named after no task; {did_you_mean(task, TASKS)}")
+            raise IbDataError(f"{folder / task}.toml is not named after a task; {did_you_mean(task, TASKS)}")
     return frozenset(tasks)

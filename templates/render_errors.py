@@ -1,4 +1,4 @@
-"""The errors of annotations that cannot be rendered."""
+"""Errors for annotations that cannot be rendered."""
 
 from ib_data.cards import Card
 from ib_data.errors import DataError, one_line
@@ -8,8 +8,8 @@ from ib_data.sample import Annotation
 class RenderError(DataError):
     """An annotation that cannot be rendered.
 
-    `reason` is the same for all annotations of a dataset with the same fault, so that they can be counted; the
-    message may say more, and names the annotation.
+    `reason` is the same for all annotations of a dataset with the same fault, so that they can be counted. The message
+    names the annotation and may say more.
     """
 
     def __init__(
@@ -20,4 +20,4 @@ class RenderError(DataError):
 
 
 class HiddenTargetError(RenderError):
-    """An annotation that has an instruction and no target, as those of splits whose answers are hidden."""
+    """An annotation with an instruction but no target, as in splits with hidden answers."""

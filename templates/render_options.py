@@ -1,19 +1,19 @@
-"""What a run may choose about rendering, beyond the templates themselves."""
+"""Options of rendering, apart from the templates."""
 
 from dataclasses import dataclass, fields
 
 from ib_data.errors import IbDataError, did_you_mean, quoted
 from ib_data.strict import Table
 
-# The first of each is the default. `frequency`: an answer as often as annotators gave it; `majority`: the most frequent
-# one, the first of several; `uniform`: each distinct answer alike. The paper does not say (shared answer: frequency).
+# The first of each is the default. `frequency`: an answer as often as annotators gave it; `majority`: the most
+# frequent one, the first of equals; `uniform`: each distinct answer equally often. The paper does not say.
 ANSWERS = ("frequency", "majority", "uniform")
 OPTION_ORDERS = ("source", "shuffled")
-# What is learnt where an instruction lists options: the text of the right one (the paper's way), or its letter, `(b)`.
+# The target if an instruction lists options: the text of the right one (as in the paper), or its letter, `(b)`.
 CHOICE_TARGETS = ("text", "letter")
-# A dialogue of several turns: each turn an example with the earlier ones as history, or one chat with all of them.
+# A dialogue of several turns: each turn is an example with the earlier ones as history, or one chat has all of them.
 TURNS = ("each", "chat")
-# What a training run keeps of an instruction and of a target, in tokens (released code).
+# The tokens that a training run keeps of an instruction and of a target (released code).
 MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS = 128, 256
 
 
@@ -21,7 +21,7 @@ MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS = 128, 256
 class RenderOptions:
     """How answers, options and dialogues are rendered; a mixture spec sets them in its table `[render]`.
 
-    Raises IbDataError for a value that is not allowed, which names the nearest.
+    Raises IbDataError for a value that is not allowed, and names the nearest one.
     """
 
     answers: str = ANSWERS[0]
@@ -36,12 +36,12 @@ class RenderOptions:
 
     @classmethod
     def of(cls, table: Table) -> "RenderOptions":
-        """The options of a table, strictly read; DataError for an unknown key or value, which names the nearest."""
+        """The options in a table. Raises DataError for an unknown key or value, and names the nearest one."""
         table.only([field.name for field in fields(cls)])
         return cls(**{key: table.one_of(key, _ALLOWED[key]) for key in table.values})
 
     def changed(self) -> dict[str, str]:
-        """The values that are not the defaults, by name."""
+        """The values that differ from the defaults, by name."""
         return {name: getattr(self, name) for name, (default, *_) in _ALLOWED.items() if getattr(self, name) != default}
 
 

@@ -1,4 +1,4 @@
-"""From an annotation to an instruction and its target: a pure function of the annotation, the seed and the position."""
+"""Renders an annotation to instruction and target: a pure function of annotation, seed and position."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,9 @@ _Fits = dict[tuple[str, frozenset[str], bool], tuple[Template, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Renders annotations by the templates of a library, in a run with `seed`.
+    """Renders annotations with the templates of a library, in a run with `seed`.
 
-    Template, answer and the order of options depend on (seed, position) alone.
+    Template, answer and order of options depend only on (seed, position).
     """
 
     library: Library = PACKAGED
@@ -37,7 +37,7 @@ class Renderer:
     _own: "dict[Path, Renderer]" = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of(self, card: Card) -> "Renderer":
-        """The renderer of a dataset: this one, unless the dataset brings templates and no folder was asked for."""
+        """The renderer for a dataset: this one, unless the dataset has its own templates and no folder was given."""
         if card.templates is None or self.library.folder:
             return self
         if card.templates not in self._own:
@@ -55,10 +55,9 @@ class Renderer:
     ) -> Rendered:
         """The instruction and target of an annotation at a position of the run.
 
-        Without `template` one of the training templates of the card's task is drawn from all that fit the annotation.
-        Raises RenderError (dataset and id named) where no template fits, where a text comes out empty and where it
-        comes out endless; HiddenTargetError where only the target is missing. With `may_hide` (see `hides_targets`) the
-        instruction is then rendered without one.
+        Without `template`, draws a training template of the card's task from all that fit the annotation. Raises
+        RenderError, with dataset and id, if no template fits or a text is empty or too long, and HiddenTargetError if
+        only the target is missing. With `may_hide` (see `hides_targets`) the result then has no target instead.
         """
         if (own := self.of(card)) is not self:
             return own.render(card, annotation, position, template=template, may_hide=may_hide)
@@ -69,9 +68,9 @@ class Renderer:
     def render_all(
         self, card: Card, annotation: Annotation, position: int, *, may_hide: bool = False
     ) -> list[Rendered]:
-        """The annotation by every training template that fits it, and by its zero-shot prompt if it is held out.
+        """The annotation rendered by every training template that fits, and by the zero-shot prompt if held out.
 
-        `may_hide` as in `render`. Raises RenderError where none fits.
+        `may_hide` as in `render`. Raises RenderError if none fits.
         """
         if (own := self.of(card)) is not self:
             return own.render_all(card, annotation, position, may_hide=may_hide)
@@ -82,13 +81,13 @@ class Renderer:
         return [self._rendered(card, annotation, template, values) for template in candidates]
 
     def templates(self, task: str) -> tuple[Template, ...]:
-        """The training templates of a task, from which a run draws. Raises what `Library.load` raises."""
+        """The training templates of a task. Raises what `Library.load` raises."""
         return tuple(template for template in self.library.load(task) if template.kind == "train")
 
     def fitting(self, task: str, has: frozenset[str], *, needs_target: bool = True) -> tuple[Template, ...]:
         """The training templates of a task that fit annotations with the fields `has` (of `annotation_fields`).
 
-        Few sets of fields occur: their templates are kept, and found again in 0.3 us.
+        Few sets of fields occur, so the result is cached and looked up in 0.3 us.
         """
         key = task, usable_fields(has, self.options), needs_target
         if (found := self._fits.get(key)) is None:
@@ -96,14 +95,14 @@ class Renderer:
         return found
 
     def drawn(self, task: str, has: frozenset[str], position: int) -> Template | None:
-        """The template that `render` draws for an annotation with the fields `has`; None where none fits."""
+        """The template that `render` draws for an annotation with the fields `has`, or None if none fits."""
         candidates = self.fitting(task, has)
         return _draw(candidates, self.seed, position) if candidates else None
 
     def zero_shot(self, card: Card) -> Template | None:
-        """The zero-shot prompt of a held-out dataset (paper, appendix E), None for a dataset that draws its templates.
+        """The zero-shot prompt of a held-out dataset (paper, appendix E); None for a dataset that draws templates.
 
-        Where the user's file has no prompt for the dataset the packaged one is used.
+        If the user's file has no prompt for the dataset, the packaged one is used.
         """
         if card.role != "held-out":
             return None
@@ -111,7 +110,7 @@ class Renderer:
         return next((t for t in known if t.kind == "zero_shot" and t.name == card.name), None)
 
     def template_of(self, rendered: Rendered) -> Template:
-        """The template that was rendered, by a renderer with the same library."""
+        """The template of a render made with the same library."""
         known = (*self.library.load(rendered.task), *PACKAGED.load(rendered.task))  # a prompt may be a packaged one
         return next(t for t in known if (t.name, t.sha256) == (rendered.template, rendered.template_sha256))
 
@@ -123,7 +122,7 @@ class Renderer:
         return sha256(json.dumps(texts).encode()).hexdigest()
 
     def hides_targets(self, card: Card, split: str) -> bool:
-        """Whether annotations of a split need not have a target: the card promises the fields of none."""
+        """Whether annotations of a split may lack a target: the card promises no target's fields."""
         has = promised_fields(card.splits[split].fields)
         names = has | {"answer", "answer_letter"} if "right_option" in has else has
         known = self.of(card).library.load(card.task)
@@ -137,7 +136,7 @@ class Renderer:
         has: frozenset[str],
         may_hide: bool,
     ) -> Sequence[Template]:
-        """Those of the templates `known` (None: of all that a run draws from) that fit; RenderError where none does."""
+        """The templates of `known` (None: all that a run draws from) that fit. Raises RenderError if none does."""
         for needs_target in (True, False) if may_hide else (True,):
             if known is None:
                 found = self.fitting(card.task, has, needs_target=needs_target)
@@ -163,7 +162,7 @@ class Renderer:
         )
 
     def _target(self, card: Card, annotation: Annotation, template: Template, values: Values) -> str | None:
-        """What is learnt; None where the annotation has the fields of no target."""
+        """The target, or None if the annotation has the fields of none."""
         usable = template.usable(values.has)
         output = template.target_for(usable)
         if output is None:
@@ -176,7 +175,7 @@ class Renderer:
     def _unfit(
         self, card: Card, annotation: Annotation, templates: Sequence[Template], has: frozenset[str]
     ) -> RenderError:
-        """Why none of the templates can be rendered, told for the one that lacks least."""
+        """Why none of the templates can be rendered, explained for the one that lacks the fewest fields."""
         file = self.library.file(card.task).file
         if not templates:
             reason = f"no training template to render {card.task} from"
@@ -189,7 +188,7 @@ class Renderer:
             kind = RenderError if lacking else HiddenTargetError
             targets = (" and ".join(sorted(target.needs - usable)) for target in least.targets)
             lacking.append(" or ".join(dict.fromkeys(targets)))
-            remedy = "nothing can be learnt from a split whose answers are hidden: choose another"
+            remedy = "a split with hidden answers cannot be trained on: choose another"
         else:
             if least not in self.library.load(card.task):
                 file = PACKAGED.file(card.task).file
@@ -200,7 +199,7 @@ class Renderer:
 
 
 def _draw(candidates: Sequence[Template], seed: int, position: int) -> Template:
-    """One of at least one candidate, by (seed, position) alone."""
+    """One of the candidates (at least one), by (seed, position) alone."""
     if len(candidates) == 1:
         return candidates[0]
     return candidates[keyed_below(len(candidates), seed, "templates/template", position)]
@@ -209,7 +208,7 @@ def _draw(candidates: Sequence[Template], seed: int, position: int) -> Template:
 def _text(
     text: str, values: Mapping[str, str], card: Card, annotation: Annotation, template: Template, part: str
 ) -> str:
-    """The rendered `part` without blanks at its ends; RenderError where it is empty or cannot be rendered."""
+    """The rendered `part` without blanks at the ends. Raises RenderError if it is empty or cannot be rendered."""
     try:
         found = trimmed(render_text(text, values))
     except TemplateTextError as error:

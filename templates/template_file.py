@@ -1,7 +1,7 @@
-"""A template file: read strictly from a bounded text, each fault with its line.
+"""Parses a template file strictly, within size limits, and gives each fault its line.
 
-A file holds `target`, a `[train]` table with a line a template, a `[zero_shot]` table keyed by dataset, and `[targets]`
-keyed by template where one wants a target of its own. `unused` lists fields that its templates leave out on purpose.
+A file has `target`, a `[train]` table with one template per line, a `[zero_shot]` table keyed by dataset, and
+`[targets]` keyed by template for templates with their own target. `unused` lists fields left out on purpose.
 """
 
 import re
@@ -17,30 +17,30 @@ from ib_data.strict import Table, parse_toml
 from ib_data.templates.language import TemplateTextError, names_tested, names_used, render_text
 from ib_data.templates.template import Target, Template
 
-# What `values.values_of` can give; a template that uses any other name is an error when it is read.
+# The names that `values.values_of` provides; a template with any other name is an error when it is read.
 KNOWN_FIELDS = (
     "answer", "answer_letter", "caption", "context", "history_text", "label", "ocr_text", "options_text", "question",
     "statement",
 )  # fmt: skip
 KINDS = ("train", "zero_shot")
-MAX_TEMPLATES = 200  # of a file: the lint compares every two of them; the longest packaged one has 18
+MAX_TEMPLATES = 200  # per file: the lint compares every pair; the longest packaged file has 18
 _NAME = re.compile(r"[A-Za-z0-9_-]+")  # names are printed on terminals and pages
-# Two forms of one text: an instruction that shows one gives the other away.
+# Two forms of one answer: an instruction that shows one gives the other away.
 _ANSWERS = frozenset({"answer", "answer_letter"})
-# A zero-shot prompt is rendered for every annotation of its dataset. Where one has no hint or no OCR tokens the slot is
-# filled with the empty text and its label stays, as in the released code (LAVIS, blip2_vicuna_instruct.py).
+# A zero-shot prompt is rendered for every annotation of its dataset. Without a hint or OCR tokens the slot is filled
+# with the empty text and its label stays, as in the released code (LAVIS, blip2_vicuna_instruct.py).
 EMPTY_SLOTS = ("context", "ocr_text")
-# The datasets of the paper's zero-shot table: a prompt may be keyed by one that has no card.
+# The datasets of the paper's zero-shot table; a prompt may be for one without a card.
 PAPER_HELD_OUT = (
     "nocaps", "flickr30k", "gqa", "vsr", "iconqa", "textvqa", "visdial", "hateful_memes", "vizwiz", "scienceqa",
     "msvd_qa", "msrvtt_qa", "ivqa",
 )  # fmt: skip
-MAX_FILE_BYTES = 1_000_000  # 200 templates of 2,000 characters with a target each have 800,000
+MAX_FILE_BYTES = 1_000_000  # 200 templates of 2,000 characters, each with a target, have 800,000
 _HEAD = re.compile(r"^[ \t]*\[+[ \t]*[\"']?([\w-]+)[^\]\n]*\]+[ \t]*(?:#.*)?$", re.MULTILINE)
 
 
 class TemplateFileError(DataError):
-    """A fault in a template file: its `line` (from 1), the `name` of the template or key, and the `problem`."""
+    """A fault in a template file: `line` (from 1), `name` of the template or key, and `problem`."""
 
     def __init__(self, file: str, line: int | None, place: str, problem: str, remedy: str | None = None) -> None:
         row = place if line is None else f"line {line}, {place}"
@@ -52,10 +52,10 @@ class TemplateFileError(DataError):
 
 @dataclass(frozen=True, slots=True)
 class TemplateFile:
-    """The template file of one task, as far as it can be used.
+    """The usable templates of one task's file.
 
-    `faults` are what cannot be used, most of them a TemplateFileError; `unused` the fields that the file leaves out on
-    purpose. `packaged`: it is not from a user's folder.
+    `faults` are the errors of unusable parts, mostly TemplateFileError; `unused` are fields left out on purpose.
+    `packaged`: the file is not from a user's folder.
     """
 
     task: str
@@ -67,19 +67,19 @@ class TemplateFile:
     faults: tuple[DataError, ...] = ()
 
     def line_of(self, name: str, section: str | None = None) -> int:
-        """The line (from 1) of a key of a section; 1 where it is not written as a line of its own."""
+        """The line (from 1) of a key in a section; 1 if the key is not on its own line."""
         return line_of(self.source, name, section) or 1
 
     def line_of_target(self, name: str) -> int:
-        """The line of a template's own target, else of the one that all share."""
+        """The line of a template's own target, else of the shared one."""
         return line_of(self.source, name, "targets") or self.line_of("target")
 
 
 def read_source(path: Path) -> str:
     """The text of a template file.
 
-    Raises TemplateFileError for what is not a regular file (a pipe would never end), for more than MAX_FILE_BYTES, and
-    for what is not UTF-8.
+    Raises TemplateFileError if it is not a regular file (a pipe would never end), larger than MAX_FILE_BYTES, or not
+    UTF-8.
     """
     file = str(path)
     if not path.is_file():
@@ -96,10 +96,9 @@ def read_source(path: Path) -> str:
 
 
 def line_of(source: str, key: str, section: str | None = None) -> int | None:
-    """The line (from 1) of `key =` in `[section]` or before the first section; None where there is none.
+    """The line (from 1) of `key =` in `[section]` or before the first section, or None.
 
-    Without a `section` the key may also be the head of one. A table may be written inline or with dots: then there is
-    no line.
+    Without a `section` the key may also be a section header. There is no line if a table is inline or dotted.
     """
     heads = [(found[1], found.start()) for found in _HEAD.finditer(source)]
     bounds = [(None, 0), *heads, (None, len(source))]
@@ -124,7 +123,7 @@ def require_known_keys(table: Table, known: Collection[str], source: str, sectio
 
 
 def text_at(table: Table, key: str, line: int | None, place: str) -> str:
-    """The text at `key`. Raises TemplateFileError where it is something else."""
+    """The text at `key`. Raises TemplateFileError if it is not a text."""
     value = table.values[key]
     if not isinstance(value, str):
         raise TemplateFileError(table.file, line, place, f"expected a text, found {quoted(value)}")
@@ -132,7 +131,7 @@ def text_at(table: Table, key: str, line: int | None, place: str) -> str:
 
 
 def parse_file(task: str, source: str, file: str) -> TemplateFile:
-    """The templates in the text of one file, and its faults: all of its templates', or the first of the file itself."""
+    """The templates in the text of one file, with the faults of all of them, or the first fault of the file."""
     try:
         table = Table.of(parse_toml(source), "templates", file)
         require_known_keys(table, ("target", "targets", "unused", *KINDS), source)
@@ -164,7 +163,7 @@ def parse_file(task: str, source: str, file: str) -> TemplateFile:
 
 
 def _template(task: str, name: str, kind: str, shared: tuple[Target, ...], table: Table, source: str) -> Template:
-    """The template `name` of the table `kind`; DataError where it cannot be used."""
+    """The template `name` of the table `kind`. Raises DataError if it cannot be used."""
     line, place = line_of(source, name, kind), f"template {name!r}"
     if not _NAME.fullmatch(name):
         problem = "a name may hold nothing but letters a to z, digits, _ and -"
@@ -186,9 +185,9 @@ def _template(task: str, name: str, kind: str, shared: tuple[Target, ...], table
 
 
 def _shared_targets(table: Table, source: str) -> tuple[Target, ...]:
-    """The targets of all templates of a file: one text, or a list of which the first that fits is rendered."""
+    """The shared targets of a file: one text, or a list of which the first that fits is rendered."""
     if "target" not in table.values:
-        raise table.error("key 'target' is missing", "say in line 1 what is learnt, such as target = '{{ answer }}'")
+        raise table.error("key 'target' is missing", "put the target in line 1, such as target = '{{ answer }}'")
     line = line_of(source, "target")
     several = isinstance(table.values["target"], list)
     texts = _texts(table, "target", line) if several else (text_at(table, "target", line, "target"),)
@@ -198,7 +197,7 @@ def _shared_targets(table: Table, source: str) -> tuple[Target, ...]:
 
 
 def _texts(table: Table, key: str, line: int | None) -> tuple[str, ...]:
-    """The list of texts at a key of the file itself; empty where absent."""
+    """The list of texts at a top-level key; empty if absent."""
     value = table.values.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         problem = f"{key!r}: expected a list of texts, found {quoted(value)}"
@@ -211,7 +210,7 @@ def _target(text: str, table: Table, line: int | None, place: str) -> Target:
 
 
 def _checked(text: str, table: Table, line: int | None, place: str) -> frozenset[str]:
-    """The fields of a usable text; rendered once with every field set, since some faults show only then."""
+    """The fields of a valid text; rendered once with every field set, since some faults show only then."""
     if text != text.strip() or not text:
         problem = f"expected a text without blanks at its ends, found {quoted(text)}"
         raise TemplateFileError(table.file, line, place, problem)
@@ -233,7 +232,7 @@ def _require_known(fields: Iterable[str], table: Table, line: int | None, place:
 
 
 def _repeats(templates: list[Template], file: str, source: str) -> Iterator[TemplateFileError]:
-    """A fault for every name under both kinds, and every training text that occurs twice."""
+    """A fault for every name under both kinds, and for every duplicate training text."""
     names: dict[str, Template] = {}
     texts: dict[str, Template] = {}
     for template in templates:
@@ -242,7 +241,7 @@ def _repeats(templates: list[Template], file: str, source: str) -> Iterator[Temp
         if template.name in names:
             problem = f"the name {template.name!r} is under both [train] and [zero_shot]"
             yield TemplateFileError(file, line, place, problem, "rename one")
-        # A held-out prompt may be shared by several datasets; a training text twice would be drawn twice as often.
+        # Several datasets may share a prompt, but a duplicate training text would be drawn twice as often.
         if template.kind == "train" and (first := texts.get(template.text)):
             problem = f"templates {first.name!r} and {template.name!r} have the same text"
             yield TemplateFileError(file, line, place, problem, "delete one")

@@ -78,7 +78,7 @@ def test_a_query_gives_rows_dicts_arrow_and_a_table(tiny_home: Home) -> None:
     assert max(map(len, repr(long).splitlines())) < 80
     with pytest.raises(IbDataError, match="two columns"):
         ib_data.query(tiny_home, "SELECT 1 AS a, 2 AS a").dicts()
-    with pytest.raises(IbDataError, match="sql: DELETE is refused"):
+    with pytest.raises(IbDataError, match="sql: DELETE is not allowed"):
         ib_data.query(tiny_home, "DELETE FROM datasets")
 
 
@@ -99,6 +99,16 @@ def test_an_annotation_is_rendered_from_any_source(tiny_home: Home) -> None:
     hidden = ib_data.render("vqav2", {"id": "1", "question": "what is it?"})
     assert hidden.target is None
     assert "what is it?" in hidden.instruction.lower()
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_the_folder_of_templates_may_be_a_string(tmp_path: Path, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert ib_data.StreamOptions(templates=kind("mine")).templates == tmp_path / "mine"
+    assert ib_data.StreamOptions(templates=kind("~/mine")).templates == tmp_path / "mine"
+    with pytest.raises(IbDataError, match="templates: expected a folder, found 7"):
+        ib_data.StreamOptions(templates=7)  # type: ignore[arg-type]
 
 
 def test_a_stream_and_its_loader_say_what_they_are(tiny_home: Home) -> None:

@@ -26,7 +26,7 @@ def main() -> None:
     found = ib_data.query(None, "FROM datasets")
     assert_type(found, QueryResult)
     assert_type(found.dicts(), list[dict[str, Any]])
-    options = StreamOptions(images=ImageOptions(image_px=64))
+    options = StreamOptions(images=ImageOptions(image_px=64), templates="~/mine")
     stream = ib_data.open_stream(home.root, "demo", options=options)
     assert_type(stream, Stream)
     assert_type(stream.batch(0, 4), list[Example])

@@ -1,8 +1,8 @@
-"""Checkpoints: what was trained, the optimiser and the stream's place, as safetensors and JSON; never a pickle.
+"""Checkpoints: trained parameters, optimiser and position in the stream, as safetensors and JSON; never a pickle.
 
-The random frozen base is not stored: `state.json` keeps its shape, its seed and the fingerprint of its values. Only a
-language model that has read texts (`text_steps`) is: no seed gives it again. A folder is verified against its
-`checkpoint.json` before anything of it is used; see `record`.
+The random frozen base is not stored: `state.json` keeps its shape, seed and fingerprint. A language model pretrained on
+texts (`text_steps`) is stored, since no seed reproduces it. A folder is verified against its `checkpoint.json` before
+any of it is used; see `record`.
 """
 
 import json
@@ -34,7 +34,7 @@ _KEYS = ("format", "step", "position", "stream", "config", "model")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """The JSON side of a checkpoint. `step` steps are done, `position` examples consumed; `stream` is its own state."""
+    """The JSON part of a checkpoint, after `step` steps and `position` examples; `stream` is the stream's state."""
 
     folder: Path
     step: int
@@ -47,10 +47,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All that is saved of a run after `step` steps.
+    """Everything that is saved of a run after `step` steps.
 
-    `language` are the values of a language model that has read texts (empty otherwise), `state` is what `state_of`
-    gives, `log` the lines of the log so far.
+    `language` holds the values of a language model pretrained on texts (empty otherwise), `state` is the result of
+    `state_of`, `log` the lines of the log so far.
     """
 
     step: int
@@ -65,14 +65,13 @@ class Snapshot:
 def save(run: Path, snapshot: Snapshot) -> Path:
     """Write `run/step-NNNNNN` and return it.
 
-    It appears by one rename, so that half a checkpoint is never seen. IbDataError where it cannot be written; what was
-    saved before stays as it is.
+    Written atomically by one rename. Raises IbDataError if it cannot be written; earlier checkpoints are unaffected.
     """
     folder = run / f"step-{snapshot.step:06d}"
     try:
         with new_folder(folder) as part:
             _write(part, snapshot)
-    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
+    except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         before = newest(run)
         kept = f"{before.name} is kept" if before else "none was saved before"
@@ -82,7 +81,7 @@ def save(run: Path, snapshot: Snapshot) -> Path:
 
 
 def _write(folder: Path, snapshot: Snapshot) -> None:
-    """All files of a checkpoint into an empty folder."""
+    """Write all files of a checkpoint into an empty folder."""
     trained, moments = trained_parameters(snapshot.model), snapshot.optimizer.state
     save_file({name: _plain(p) for name, p in trained.items()}, folder / WEIGHTS)
     save_file(
@@ -95,16 +94,16 @@ def _write(folder: Path, snapshot: Snapshot) -> None:
     state = {"format": FORMAT, "step": snapshot.step, **snapshot.state}
     (folder / STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
     (folder / LOG).write_bytes(snapshot.log)
-    mode = (folder / LOG).stat().st_mode  # safetensors would keep others from reading the weights
+    mode = (folder / LOG).stat().st_mode  # safetensors would make the weights unreadable for others
     write_record(folder, snapshot.step)
     for file in folder.iterdir():
         file.chmod(mode)
 
 
 def read(folder: Path, *, look_beside: bool = True) -> Checkpoint:
-    """The checkpoint in `folder`, or the newest one of the run `folder`, every byte of it verified.
+    """The checkpoint in `folder`, or the newest one of the run in `folder`, with every byte verified.
 
-    IbDataError where there is none, DamagedError (see `require_whole`) where it is not as it was written.
+    Raises IbDataError if there is none, and DamagedError (see `require_whole`) if it is damaged.
     """
     is_checkpoint = any((folder / name).is_file() for name in (RECORD, STATE, WEIGHTS))
     chosen = folder if is_checkpoint else newest(folder)
@@ -137,7 +136,7 @@ def read(folder: Path, *, look_beside: bool = True) -> Checkpoint:
 def state_of(
     position: int, stream: Mapping[str, Any], config: TrainConfig, shape: TinyShape, fingerprint: str
 ) -> dict[str, Any]:
-    """What `save` writes to `state.json` beside format and step; a password in the URL of shards is left out."""
+    """The contents of `state.json` apart from format and step, without a password in the URL of shards."""
     return {
         "position": position,
         "stream": dict(stream),
@@ -147,7 +146,7 @@ def state_of(
 
 
 def load_model(checkpoint: Checkpoint, tokens: Tokens) -> Any:
-    """The model of a checkpoint on the CPU, frozen parts rebuilt and verified; IbDataError where they differ."""
+    """The model of a checkpoint on the CPU, with the frozen parts rebuilt. Raises IbDataError if their hash differs."""
     _check_words(checkpoint, tokens)
     model = tiny_model(checkpoint.shape, tokens)
     if checkpoint.config.text_steps:
@@ -164,13 +163,13 @@ def load_model(checkpoint: Checkpoint, tokens: Tokens) -> Any:
 
 
 def load_optimizer(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Put the saved moments into `optimizer`, on each parameter's device; IbDataError where one is missing."""
+    """Load the saved moments into `optimizer`, on each parameter's device. Raises IbDataError if one is missing."""
     values = _tensors(folder / OPTIMIZER)
     for name, parameter in trained_parameters(model).items():
         state = {key.rsplit(":", 1)[1]: value for key, value in values.items() if key.rsplit(":", 1)[0] == name}
         if set(state) != {"step", "exp_avg", "exp_avg_sq"}:
             raise IbDataError(f"{folder / OPTIMIZER}: the moments of {name} are missing; use another checkpoint")
-        # torch keeps the step count on the CPU and the moments beside their parameter.
+        # torch keeps the step count on the CPU, and the moments on the parameter's device.
         optimizer.state[parameter] = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
 
 
@@ -180,12 +179,12 @@ def language_values(model: Any) -> dict[str, Tensor]:
 
 
 def load_language(folder: Path) -> dict[str, Tensor]:
-    """The values that `language_values` gave to `save`."""
+    """Load the values that `save` got from `language_values`."""
     return _tensors(folder / LANGUAGE)
 
 
 def _copy_into(model: nn.Module, path: Path) -> None:
-    """Copy a file's tensors into the parameters of `model` that train; it must hold exactly these."""
+    """Copy a file's tensors into the trained parameters of `model`; the names must match exactly."""
     trained = trained_parameters(model)
     values = _tensors(path)
     if {name: p.shape for name, p in trained.items()} != {name: value.shape for name, value in values.items()}:
@@ -196,7 +195,7 @@ def _copy_into(model: nn.Module, path: Path) -> None:
 
 
 def _check_words(checkpoint: Checkpoint, tokens: Tokens) -> None:
-    """IbDataError for tokenizers with ids that the model has no row for; on a GPU that would end the process."""
+    """Raise IbDataError for tokenizers with ids beyond the model's embeddings; on a GPU they would kill the process."""
     words = {"language": checkpoint.shape.language_words, "qformer": checkpoint.shape.qformer_words}
     for name, count in words.items():
         ids = set(getattr(tokens, name).get_vocab().values())
@@ -207,7 +206,7 @@ def _check_words(checkpoint: Checkpoint, tokens: Tokens) -> None:
 
 
 def _shape(table: Table) -> TinyShape:
-    for name in TinyShape.__dataclass_fields__:  # also those with a default: a checkpoint has them all
+    for name in TinyShape.__dataclass_fields__:  # also those with a default: a checkpoint has all of them
         table.get(name, int)
     return table.into(TinyShape)
 

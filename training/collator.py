@@ -1,4 +1,4 @@
-"""Examples to one batch of tensors: every picture once, the answers only where the language model learns them."""
+"""Collates examples into a batch of tensors: each image once, and labels only on the targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ib_data.errors import DataError
 from ib_data.media.normalised import normalised
-from ib_data.mixtures.loader.image_batch import unique_pictures
+from ib_data.mixtures.loader.image_batch import unique_images
 from ib_data.mixtures.stream.example import Example
 from ib_data.templates.rendered import Rendered
 from ib_data.training.tokens import BOS, EOS, IMAGE, PAD, Tokens, encode
@@ -18,12 +18,12 @@ IGNORED = -100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One step's tensors: B annotations over U <= B unique pictures; Q query tokens, L and T the longest texts.
+    """One step's tensors: B annotations over U <= B unique images; Q query tokens, L and T are the longest texts.
 
-    `images` uint8 (U, H, W, 3); `image_index` int64 (B,): the picture of each annotation. `input_ids` int64 (B, L): Q
-    placeholders, BOS, instruction, target, EOS (of a chat: further instructions and targets), padding on the right;
+    `images` uint8 (U, H, W, 3); `image_index` int64 (B,): the image of each annotation. `input_ids` int64 (B, L): Q
+    placeholders, BOS, instruction, target, EOS (in a chat, further instructions and targets), padded on the right;
     `attention_mask` int64 (B, L); `labels` int64 (B, L): -100 except on targets and their EOS. `qformer_input_ids` and
-    `qformer_attention_mask` int64 (B, T): the instructions alone, padded on the right.
+    `qformer_attention_mask` int64 (B, T): only the instructions, padded on the right.
     """
 
     images: Tensor
@@ -36,9 +36,9 @@ class Batch:
 
     @property
     def pixel_values(self) -> Tensor:
-        """The pictures as the vision encoder reads them, float32 (U, 3, H, W), made where `images` lie.
+        """The normalised input of the vision encoder, float32 (U, 3, H, W), computed on the device of `images`.
 
-        A quarter of the bytes go from the workers to the device in this way.
+        So only a quarter of the bytes go from the workers to the device.
         """
         return normalised(self.images)
 
@@ -49,7 +49,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collator:
-    """Makes batches. The limits count special tokens; each instruction loses its beginning, each target its end."""
+    """Makes batches. The limits include special tokens; long instructions lose their start, long targets their end."""
 
     tokens: Tokens
     num_query_tokens: int
@@ -57,13 +57,13 @@ class Collator:
     max_target_tokens: int
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
-        """The batch of `examples`, in their order.
+        """The batch of `examples`, in order.
 
-        Raises DataError for an example without pixels, for a clip, and where the answer is hidden.
+        Raises DataError for an example without pixels, with a clip, or with a hidden answer.
         """
         for example in examples:
             _check(example)
-        images, image_index = unique_pictures(examples)
+        images, image_index = unique_images(examples)
         assert images is not None
         rows = [self.row(example.rendered) for example in examples]
         input_ids, attention_mask = right_padded([ids for ids, _ in rows], self.tokens.language_id(PAD))
@@ -80,7 +80,7 @@ class Collator:
         )
 
     def row(self, rendered: Rendered) -> tuple[list[int], list[int]]:
-        """The ids of an example, and its labels: the ids of what is learnt, IGNORED elsewhere."""
+        """The ids of an example and its labels: the ids of targets, IGNORED elsewhere."""
         ids, labels = self.prompt_ids(""), [IGNORED] * (self.num_query_tokens + 1)
         for text, is_target in rendered.segments:
             piece = self.target_ids(text) if is_target else self._instruction_ids(text)
@@ -89,17 +89,17 @@ class Collator:
         return ids, labels
 
     def prompt_ids(self, instruction: str, *, truncate: bool = True) -> list[int]:
-        """Placeholders, BOS and the instruction; without truncation at generation, as the released code does."""
+        """Placeholders, BOS and the instruction; not truncated for generation, as in the released code."""
         content = self._instruction_ids(instruction) if truncate else encode(self.tokens.language, instruction)
         image = [self.tokens.language_id(IMAGE)] * self.num_query_tokens
         return [*image, self.tokens.language_id(BOS), *content]
 
     def target_ids(self, target: str) -> list[int]:
-        """The target and EOS. A target that is cut loses its EOS too: nobody should learn to stop in mid-sentence."""
+        """The target and EOS. A truncated target has no EOS, so that the model does not learn to stop mid-sentence."""
         return [*encode(self.tokens.language, target), self.tokens.language_id(EOS)][: self.max_target_tokens]
 
     def text_ids(self, rendered: Rendered) -> list[int]:
-        """A row without its placeholders: what a language model reads where there is no picture."""
+        """A row without placeholders: the input of a language model without an image."""
         return self.row(rendered)[0][self.num_query_tokens :]
 
     def qformer_ids(self, instruction: str) -> list[int]:
@@ -112,7 +112,7 @@ class Collator:
 
 
 def instructions(rendered: Rendered) -> str:
-    """What the Q-Former is told: the instruction, or all questions of a chat, a line each."""
+    """The text for the Q-Former: the instruction, or all questions of a chat, one per line."""
     return "\n".join(text for text, is_target in rendered.segments if not is_target)
 
 
@@ -136,7 +136,7 @@ def _check(example: Example) -> None:
         raise DataError(example.dataset, problem, row=example.key, remedy=remedy)
     if example.rendered.hidden:
         remedy = "take a split whose answers are known"
-        raise DataError(example.dataset, "the answer is hidden: nothing to learn", row=example.key, remedy=remedy)
+        raise DataError(example.dataset, "the answer is hidden, so there is no target", row=example.key, remedy=remedy)
     if example.pixels is None:
         remedy = "open the stream with StreamOptions(images=ImageOptions())"
         raise DataError(example.dataset, "the example has no pixels", row=example.key, remedy=remedy)

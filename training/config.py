@@ -1,4 +1,4 @@
-"""What a training run is told: a frozen dataclass, read strictly from TOML, with `key=value` overrides."""
+"""The configuration of a training run: a frozen dataclass, parsed strictly from TOML, with `key=value` overrides."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -15,7 +15,7 @@ from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_
 
 MODELS = ("tiny",)
 PATCH_PX = 16
-MAX_WORKERS = 256  # as `ib-data stream` allows
+MAX_WORKERS = 256  # as for `ib-data stream`
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -23,15 +23,15 @@ DEVICES = ("auto", "cpu", "cuda")
 class TrainConfig:
     """One training run. Defaults are the paper's where it has one (arXiv 2305.06500, section 2.6).
 
-    `batch_size` counts annotations a step. `warmup_steps` rise linearly to `learning_rate`, the rest falls as a cosine
-    to 0. Instructions keep their last `max_instruction_tokens`, targets their first `max_target_tokens`; both limits
-    count the special tokens. `text_steps`: steps of reading the texts alone, for a tiny language model before it is
-    frozen; 0 leaves it random. `available` draws only from the members of the mixture that are built. `workers` are
-    processes that load (0: this one). `shards` is the URL of shards that are not in the home, of which `cache_gb`
-    gigabytes are kept. `strict` refuses members that are not built as pinned. `cpu_threads` is torch's number of
-    threads, 0 its own choice. In a file and on the command line the options of `stream` and of its images are keys like
-    all others. With `annotations_per_image` above 1 `batch_size` counts images. The paper does not say how it crops:
-    `augment` "mild" is X-InstructBLIP's way.
+    `batch_size` counts annotations per step, or images with `annotations_per_image` above 1. The learning rate rises
+    linearly over `warmup_steps` to `learning_rate`, then falls as a cosine to 0. Instructions keep their last
+    `max_instruction_tokens`, targets their first `max_target_tokens`; both limits include special tokens.
+    `text_steps`: pretraining steps on texts alone, for a tiny language model before it is frozen; 0 leaves it random.
+    `available` leaves out members that are not built. `workers` is the number of loading processes (0: this one).
+    `shards` is the URL of shards in an object store, of which `cache_gb` gigabytes are kept. With `strict`, members
+    whose built size differs from the pinned size are an error. `cpu_threads` is torch's number of threads; 0 leaves it
+    to torch. In files and on the command line, the options of `stream` and of its images are keys like all others. The
+    paper does not say how it crops: `augment` "mild" is X-InstructBLIP's way.
     """
 
     mixture: str
@@ -64,7 +64,7 @@ class TrainConfig:
         return self.stream.images
 
     def values(self) -> dict[str, Any]:
-        """All keys as a file has them: plain values, those of the stream and of its images among them."""
+        """All keys with plain values, as in a file, including those of the stream and of its images."""
         own = {key: value for key, value in asdict(self).items() if key != "stream"}
         images = {key: getattr(self.images, key) for key in _IMAGE_KEYS}
         stream = {key: getattr(self.stream, key) for key in _STREAM_KEYS}
@@ -72,13 +72,13 @@ class TrainConfig:
         return {**own, **images, **stream, "templates": "" if folder is None else str(folder)}
 
 
-# What a resumed run may say differently. None of it decides a loss (a device and threads only its last bits); what the
-# mixture's members and the templates hold is compared by checksum.
+# Keys that may differ in a resumed run. None of them changes a loss (device and threads change only its last bits); the
+# contents of the mixture's members and of the templates are compared by checksum.
 FREE = (
     "save_every", "device", "workers", "cpu_threads", "shards", "cache_gb", "max_bad_share", "strict", "available",
     "templates",
 )  # fmt: skip
-# What may only grow: the steps to come then follow the longer schedule.
+# Keys that may only grow: the remaining steps then follow the longer schedule.
 GROWING = ("steps",)
 _STREAM_KEYS, _IMAGE_KEYS = settings_of(StreamOptions), settings_of(ImageOptions)
 _KINDS: dict[str, Any] = {
@@ -98,9 +98,9 @@ def config_names() -> tuple[str, ...]:
 
 
 def load_config(name_or_path: str, overrides: Iterable[str] = ()) -> TrainConfig:
-    """The configuration of a packaged name or of a TOML file, with `key=value` overrides laid over it.
+    """The configuration of a packaged name or a TOML file, with `key=value` overrides.
 
-    Raises UnknownNameError for an unknown name, key of an override or file, DataError for a fault in the file.
+    Raises UnknownNameError for an unknown name, override key or file, and DataError for a fault in the file.
     """
     if name_or_path.endswith(".toml"):
         path = Path(name_or_path)
@@ -128,23 +128,23 @@ def parse_config(text: str, name: str, file: str, overrides: Iterable[str] = ())
 
 
 def config_of(table: Table, base: Mapping[str, Any]) -> TrainConfig:
-    """The configuration of `table` over the values in `base`; DataError for an unknown key or a value out of place."""
+    """The configuration of `table` over the values in `base`. Raises DataError for an unknown key or invalid value."""
     table.only(_KINDS)
     given = {key: _value(table, key) for key in table.values}
     if "mixture" not in given and "mixture" not in base:
         raise table.error("key 'mixture' is missing (expected a text)", "name the mixture to train on")
     try:
         config = config_from({**base, **given})
-    except IbDataError as error:  # of an option of the stream, whose place is not known there
+    except IbDataError as error:  # from an option of the stream, which does not know the file
         raise table.error(str(error)) from error
     _check(config, table)
     return config
 
 
 def config_from(values: Mapping[str, Any]) -> TrainConfig:
-    """The configuration of values as `TrainConfig.values` gives them; absent keys have their defaults.
+    """The configuration from values as `TrainConfig.values` gives them; absent keys have their defaults.
 
-    IbDataError for an option of the stream or of its images that is not allowed.
+    Raises IbDataError for an invalid option of the stream or of its images.
     """
     default = TrainConfig(mixture="").stream
     assert default.images is not None
@@ -182,7 +182,7 @@ def _check(config: TrainConfig, table: Table) -> None:
     if not 0 <= config.warmup_steps < config.steps:
         raise table.error(f"'warmup_steps': expected 0 to steps - 1 = {config.steps - 1}, found {config.warmup_steps}")
     if not (0 < config.learning_rate <= 1 and 0 <= config.weight_decay <= 1):
-        raise table.error("'learning_rate' must lie above 0 and up to 1, 'weight_decay' between 0 and 1")
+        raise table.error("'learning_rate' must be above 0 and at most 1, 'weight_decay' between 0 and 1")
     if config.images.image_px < PATCH_PX:
         raise table.error(f"'image_px': expected at least one patch of {PATCH_PX}, found {config.images.image_px}")
 

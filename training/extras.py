@@ -1,4 +1,4 @@
-"""Whether the packages of the `train` extra can be imported."""
+"""Checks that the packages of the `train` extra can be imported."""
 
 import importlib
 
@@ -8,7 +8,7 @@ PACKAGES = ("torch", "transformers", "safetensors", "tokenizers")
 
 
 def need_extras(verb: str) -> None:
-    """Import what training needs; IbDataError with the remedy for the first package that cannot be imported."""
+    """Import the packages for training. Raises IbDataError, with the remedy, for the first that cannot be imported."""
     for package in PACKAGES:
         try:
             importlib.import_module(package)

@@ -1,4 +1,4 @@
-"""Answers of a trained model: only the new words, whatever else is in the batch."""
+"""Generates answers of a trained model; an answer does not depend on the rest of its batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,9 +35,9 @@ class Trained:
 
 
 def load(folder: Path, device: str = "auto", *, look_beside: bool = True) -> Trained:
-    """The model of a checkpoint folder, or of a run folder's newest checkpoint; IbDataError where there is none.
+    """The model of a checkpoint folder, or of the newest checkpoint in a run folder.
 
-    DamagedError (see `record.require_whole`) where it is not as it was written.
+    Raises IbDataError if there is none, and DamagedError (see `record.require_whole`) if it is damaged.
     """
     checkpoint = checkpoints.read(folder, look_beside=look_beside)
     place = find_device(device)
@@ -52,16 +52,16 @@ def load(folder: Path, device: str = "auto", *, look_beside: bool = True) -> Tra
 
 
 def answer(trained: Trained, image: bytes, prompt: str, max_new_tokens: int = 30) -> str:
-    """The model's answer to one prompt about one image; IbDataError for bytes that are no image."""
+    """The model's answer to one prompt about one image. Raises IbDataError for bytes that are not an image."""
     return answers(trained, [(image, prompt)], max_new_tokens)[0]
 
 
 @torch.no_grad()
 def answers(trained: Trained, asked: Sequence[tuple[bytes, str]], max_new_tokens: int = 30) -> list[str]:
-    """Greedy answers to (image, prompt) pairs, each as if it were asked alone.
+    """Greedy answers to (image, prompt) pairs, each as if asked alone.
 
-    The language model's rows are padded on the left (new words follow the last one), the Q-Former's on the right
-    (absolute positions). Only embeddings are passed on: with ids beside them the library would return the prompt too
+    Rows of the language model are padded on the left (new words follow the last one), those of the Q-Former on the
+    right (absolute positions). Only embeddings are passed: given ids too, the library would also return the prompt
     and count its words as repetitions.
     """
     collator, tokens, model = trained.collator, trained.tokens, trained.model

@@ -1,4 +1,4 @@
-"""`log.jsonl` of a run: a line a step. Each checkpoint keeps the lines before it."""
+"""`log.jsonl` of a run, with a line per step. Each checkpoint keeps the lines before it."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,11 +9,11 @@ from typing import Any
 from ib_data.errors import IbDataError, quoted
 from ib_data.replacing import replacing
 
-_REMEDY = "the log is taken from the checkpoint again"
+_REMEDY = "the log is restored from the checkpoint"
 
 
 class TrainLog:
-    """The open log of a run; as a context manager it is closed at the end."""
+    """The open log of a run; a context manager that closes it."""
 
     def __init__(self, path: Path, kept: bytes) -> None:
         with replacing(path, is_locked=True) as part:
@@ -28,7 +28,7 @@ class TrainLog:
         self._file.close()
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Write the line of a step; IbDataError where the disk does not take it."""
+        """Write the line of a step. Raises IbDataError if it cannot be written."""
         try:
             self._file.write(f"{json.dumps(row)}\n".encode())
             self._file.flush()
@@ -47,9 +47,9 @@ class TrainLog:
 
 
 def say_what_differs(path: Path, kept: bytes, say: Callable[[str], None]) -> None:
-    """Say where the log at `path` does not begin with the lines `kept` by a checkpoint: it was damaged, cut or removed.
+    """Report where the log at `path` differs from the lines `kept` by a checkpoint: it was damaged, cut or removed.
 
-    Lines after them are of steps that were not saved; they are made again.
+    Later lines belong to steps that were not saved; those steps are repeated.
     """
     try:
         found = path.read_bytes()

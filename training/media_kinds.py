@@ -1,4 +1,4 @@
-"""Whether the members of a mixture bring what the model takes: images."""
+"""Checks that all members of a mixture have images, the only media the model takes."""
 
 from ib_data.cards.media_stores import media_stores
 from ib_data.errors import IbDataError
@@ -7,7 +7,7 @@ from ib_data.mixtures.stream.stream import Stream
 
 
 def require_images(stream: Stream) -> None:
-    """Raise IbDataError, before any step, that names the members with clips, and those built without images."""
+    """Raise IbDataError, before any step, naming members with clips and members built without images."""
     clips = [name for name, part in stream.parts.items() if _kinds(part) != {"image"}]
     if clips:
         remedy = f"leave them out of the mixture (a spec with base = and without = {clips})"

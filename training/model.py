@@ -1,4 +1,4 @@
-"""InstructBLIP from the modules of transformers: tiny random shapes, what is frozen, features and logits.
+"""InstructBLIP from the modules of transformers: tiny random models, freezing, features and logits.
 
 Shape letters: B annotations, U unique images, Q query tokens, T Q-Former text tokens, L language-model tokens,
 P image patches + 1, D width of the language model, V its vocabulary.
@@ -28,7 +28,7 @@ TRAINED = ("qformer.", "language_projection.", "query_tokens")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TinyShape:
-    """Everything that decides a tiny model, its random values included (they come from `seed`)."""
+    """Everything that decides a tiny model, including its random values (from `seed`)."""
 
     seed: int
     image_px: int
@@ -45,10 +45,10 @@ class TinyShape:
 
 
 def tiny_model(shape: TinyShape, tokens: Tokens) -> InstructBlipForConditionalGeneration:
-    """A small InstructBLIP with random values from `shape.seed`: float32, on the CPU, trained parts not yet chosen.
+    """A small InstructBLIP with random values from `shape.seed`: float32, on the CPU, nothing frozen yet.
 
-    The library's own initial values will not do: query tokens of zero and a vision range of 1e-10 make every picture
-    look the same.
+    The library's initial values do not work: with zero query tokens and a vision range of 1e-10, all images look the
+    same.
     """
     config = InstructBlipConfig(
         vision_config=InstructBlipVisionConfig(
@@ -92,9 +92,9 @@ def tiny_model(shape: TinyShape, tokens: Tokens) -> InstructBlipForConditionalGe
 def _fill(model: nn.Module, seed: int) -> None:
     """Uniform values with variance 1 / fan-in, ones for norms, zeros for biases; equal on every machine.
 
-    Uniform, not normal: a uniform float32 is the generator's integer times a power of two, while normal draws go
-    through logarithms whose last bit depends on the processor. A fan-in of the width keeps the random language model
-    answering to what stands before it; with the usual 0.02 it hardly reacts to its prompt.
+    Uniform, not normal: a uniform float32 is the generator's integer times a power of two, while normal draws use
+    logarithms whose last bit depends on the processor. With the width as fan-in the random language model reacts to
+    its prompt; with the usual 0.02 it hardly does.
     """
     for name, parameter in sorted(model.named_parameters()):
         if parameter.dim() == 1:
@@ -111,9 +111,9 @@ def _gain(name: str) -> float:
 
 
 def freeze(model: InstructBlipForConditionalGeneration) -> None:
-    """Leave only the Q-Former, the query tokens and the language projection to train (paper, section 2.6).
+    """Freeze everything but the Q-Former, the query tokens and the language projection (paper, section 2.6).
 
-    The frozen parts go to evaluation mode and stay there when `model.train()` is called later.
+    The frozen parts go to evaluation mode and stay there after a later `model.train()`.
     """
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(TRAINED))
@@ -127,7 +127,7 @@ def _stay(part: nn.Module, mode: bool = True) -> nn.Module:
 
 
 def to_device(model: InstructBlipForConditionalGeneration, device: torch.device) -> None:
-    """Move `model`; on CUDA the frozen parts become bfloat16, what trains stays float32 (it runs under autocast)."""
+    """Move `model`; on CUDA the frozen parts become bfloat16, trained parts stay float32 (they run under autocast)."""
     nn.Module.to(model, device)
     if device.type == "cuda":
         model.vision_model.to(torch.bfloat16)
@@ -135,12 +135,12 @@ def to_device(model: InstructBlipForConditionalGeneration, device: torch.device)
 
 
 def trained_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that train, by name, sorted."""
+    """The trained parameters by name, sorted."""
     return {name: p for name, p in sorted(model.named_parameters()) if p.requires_grad}
 
 
 def frozen_fingerprint(model: nn.Module) -> str:
-    """SHA-256, in hex, over names, shapes and float32 bytes of every parameter that does not train."""
+    """SHA-256, in hex, over names, shapes and float32 bytes of every frozen parameter."""
     digest = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):
         if not name.startswith(TRAINED):
@@ -150,7 +150,7 @@ def frozen_fingerprint(model: nn.Module) -> str:
 
 
 def image_features(model: InstructBlipForConditionalGeneration, pixel_values: Tensor) -> Tensor:
-    """The frozen vision encoder's features, (U, P, width), of (U, 3, H, W) pictures; no gradient."""
+    """The frozen vision encoder's features, (U, P, width), of images (U, 3, H, W); no gradient."""
     with torch.no_grad():
         features: Tensor = model.vision_model(pixel_values=pixel_values).last_hidden_state
     return features
@@ -159,9 +159,9 @@ def image_features(model: InstructBlipForConditionalGeneration, pixel_values: Te
 def soft_prompt(
     model: InstructBlipForConditionalGeneration, features: Tensor, text_ids: Tensor, text_mask: Tensor
 ) -> Tensor:
-    """What the Q-Former says to the language model, (B, Q, D), from features (B, P, width) and instructions (B, T).
+    """The Q-Former's output for the language model, (B, Q, D), from features (B, P, width) and instructions (B, T).
 
-    The text must be right padded: its positions are absolute.
+    The text must be padded on the right: its positions are absolute.
     """
     queries = model.query_tokens.expand(features.shape[0], -1, -1)
     mask = torch.cat([text_mask.new_ones(queries.shape[:2]), text_mask], dim=1)
@@ -177,11 +177,11 @@ def soft_prompt(
 
 
 def language_inputs(model: InstructBlipForConditionalGeneration, prompt: Tensor, input_ids: Tensor) -> Tensor:
-    """Embeddings (B, L, D) of `input_ids` with the soft prompt in place of the image placeholders.
+    """Embeddings (B, L, D) of `input_ids`, with the soft prompt in place of the image placeholders.
 
-    Too few placeholders would drop a part of the picture without a word, so their number is checked.
+    Too few placeholders would silently drop part of the image, so their number is checked.
     """
     placeholders = input_ids == model.config.image_token_id
-    assert bool((placeholders.sum(dim=1) == prompt.shape[1]).all()), "every row needs one placeholder a query token"
+    assert bool((placeholders.sum(dim=1) == prompt.shape[1]).all()), "every row needs one placeholder per query token"
     embeddings: Tensor = model.get_input_embeddings()(input_ids)
     return embeddings.masked_scatter(placeholders.unsqueeze(-1), prompt.to(embeddings.dtype))

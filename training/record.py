@@ -1,8 +1,7 @@
-"""`checkpoint.json`: size and SHA-256 of every file of a checkpoint. It is written last, and read before anything else.
+"""`checkpoint.json`: size and SHA-256 of every file of a checkpoint. It is written last and read first.
 
-A bit that a disk or a copy changed is otherwise a weight like any other. Verifying reads 1.1 GB/s (a core of an AMD
-EPYC): 2 s for a Q-Former of the paper's size and its moments. No torch here: `generate` looks for a checkpoint before
-it imports what reads it.
+Without it, a bit changed by a disk or a copy would go unnoticed. Verifying reads 1.1 GB/s (a core of an AMD EPYC): 2 s
+for a Q-Former of the paper's size and its moments. Does not import torch: `generate` looks for a checkpoint first.
 """
 
 import hashlib
@@ -23,12 +22,12 @@ _NAME = re.compile(r"step-(\d{6,})")
 
 
 class DamagedError(IbDataError):
-    """A checkpoint that is not as it was written. The line names the file and, where asked, another that is whole."""
+    """A damaged checkpoint. The message names the file and, on request, another checkpoint that is valid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """What a file of a checkpoint was when it was written."""
+    """Size and checksum of a checkpoint's file when it was written."""
 
     bytes: int
     sha256: str
@@ -36,7 +35,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """The files of a checkpoint by their names.
+    """The files of a checkpoint by name.
 
     `saved` is when it was written, ISO 8601 in UTC; `sha256` is over all other values.
     """
@@ -49,7 +48,7 @@ class Record:
 
 
 def write_record(folder: Path, step: int) -> None:
-    """Write `checkpoint.json` over all other files that `folder` holds."""
+    """Write `checkpoint.json` for all other files in `folder`."""
     files = {file.name: asdict(_stored(file)) for file in sorted(folder.iterdir()) if file.name != RECORD}
     value = {"format": FORMAT, "step": step, "saved": datetime.now(UTC).isoformat(), "files": files}
     text = json.dumps({**value, "sha256": _digest(value)}, indent=1)
@@ -57,7 +56,7 @@ def write_record(folder: Path, step: int) -> None:
 
 
 def read_record(folder: Path) -> Record:
-    """The record in `folder`; _FaultError where it is missing or not as it was written."""
+    """The record in `folder`. Raises _FaultError if it is missing or damaged."""
     path = folder / RECORD
     try:
         value = json.loads(path.read_bytes())
@@ -72,7 +71,7 @@ def read_record(folder: Path) -> Record:
             raise _FaultError(path, f"expected format {FORMAT}, found {table.get('format', int)}")
         return table.into(Record)
     except FileNotFoundError:
-        why = "it is half a copy, or of a version of ib-data that wrote no checksums"
+        why = "it is an incomplete copy, or from a version of ib-data that wrote no checksums"
         raise _FaultError(path, f"expected the checksums of the checkpoint, found no such file: {why}") from None
     except DataError as error:
         raise _FaultError(path, f"damaged: {error.problem.removeprefix(f'checkpoint: {path}: ')}") from error
@@ -81,10 +80,10 @@ def read_record(folder: Path) -> Record:
 
 
 def require_whole(folder: Path, *, look_beside: bool = True) -> Record:
-    """The record of a checkpoint whose every byte is as it was written; every file is read once for that.
+    """The record of a checkpoint, after reading every file once and verifying every byte.
 
-    Raises DamagedError, which names the file, what was expected and found, and with `look_beside`, which reads the
-    checkpoints beside it up to a whole one, where to continue instead.
+    Raises DamagedError, which names the file, the expected and the found value. With `look_beside` it also reads the
+    run's other checkpoints until a valid one, and says where to continue.
     """
     try:
         return _checked(folder)
@@ -93,23 +92,23 @@ def require_whole(folder: Path, *, look_beside: bool = True) -> Record:
 
 
 def checkpoints_of(run: Path) -> list[Path]:
-    """The checkpoint folders of a run, the highest step first; not yet verified."""
+    """The checkpoint folders of a run, highest step first; not verified."""
     found = [(int(match[1]), path) for path in run.glob("step-*") if (match := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(found, reverse=True)]
 
 
 def newest(run: Path) -> Path | None:
-    """The checkpoint of `run` with the highest step, not yet verified; None where there is none."""
+    """The checkpoint of `run` with the highest step, not verified, or None if there is none."""
     return next(iter(checkpoints_of(run)), None)
 
 
 def saved_last(runs: Path) -> list[Path]:
-    """The checkpoints of all run folders in `runs`, those saved last first; not yet verified."""
+    """The checkpoints of all run folders in `runs`, most recently saved first; not verified."""
     return sorted((path for run in runs.glob("*") for path in checkpoints_of(run)), key=_time, reverse=True)
 
 
 class _FaultError(IbDataError):
-    """What is wrong with a file, without what to do."""
+    """What is wrong with a file, without a remedy."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -138,7 +137,7 @@ def _differences(expected: StoredFile, found: StoredFile) -> Iterator[str]:
 
 
 def _instead_of(damaged: Path) -> str:
-    """What to do where `damaged` cannot be used: the highest step beside it that is whole."""
+    """What to do instead of using `damaged`: continue from the run's valid checkpoint with the highest step."""
     for folder in checkpoints_of(damaged.absolute().parent):
         if folder.name == damaged.absolute().name:
             continue
@@ -147,12 +146,12 @@ def _instead_of(damaged: Path) -> str:
         except _FaultError:
             continue
         train = f"remove {damaged.name} and run the same `train` command to continue from it"
-        return f"{folder.name} beside it is whole: {train}, or name it with --model"
-    return "no other checkpoint beside it is whole: copy it again, or train again with another --out"
+        return f"{folder.name} next to it is valid: {train}, or name it with --model"
+    return "no other checkpoint next to it is valid: copy it again, or train again with another --out"
 
 
 def _time(folder: Path) -> float:
-    """When a checkpoint was saved; where its record cannot be read, when its folder was last changed."""
+    """When a checkpoint was saved; if its record cannot be read, when its folder was last changed."""
     try:
         return datetime.fromisoformat(read_record(folder).saved).timestamp()
     except (IbDataError, ValueError):

@@ -1,4 +1,4 @@
-"""The state of a run in memory: made from a configuration, or read from the newest checkpoint of its folder."""
+"""The state of a run in memory: new from a configuration, or from the newest checkpoint in its folder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ VOCABULARY_EXAMPLES = 2048
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """What trains and what it stands on. `step` steps are done; `log` holds the lines of those that came with it."""
+    """Model, optimiser and stream of a run after `step` steps; `log` holds the log lines from the checkpoint."""
 
     model: Any
     tokens: Tokens
@@ -39,7 +39,7 @@ class Run:
 
 
 def find_device(name: str) -> torch.device:
-    """The device of a name; `auto` takes CUDA where there is one. IbDataError for CUDA where there is none."""
+    """The device with this name; `auto` uses CUDA if available. Raises IbDataError for `cuda` without a device."""
     has_cuda = torch.cuda.is_available()
     if name == "cuda" and not has_cuda:
         raise IbDataError("device=cuda: torch finds no CUDA device here; use device=auto")
@@ -47,7 +47,7 @@ def find_device(name: str) -> torch.device:
 
 
 def collator_of(config: TrainConfig, tokens: Tokens) -> Collator:
-    """The collator that fits a configuration."""
+    """The collator for a configuration."""
     return Collator(
         tokens=tokens,
         num_query_tokens=config.num_query_tokens,
@@ -94,9 +94,9 @@ def fresh_run(config: TrainConfig, stream: Stream, device: torch.device) -> Run:
 def resumed_run(
     config: TrainConfig, stream: Stream, out: Path, device: torch.device, say: Callable[[str], None]
 ) -> Run | None:
-    """The run of the newest checkpoint in `out`, verified; None where there is none.
+    """The run from the newest checkpoint in `out`, verified, or None if there is none.
 
-    IbDataError for a checkpoint that is damaged, of another configuration or over other data.
+    Raises IbDataError for a checkpoint that is damaged, or from another configuration or other data.
     """
     folder = newest(out)
     if folder is None:
@@ -134,7 +134,7 @@ def resumed_run(
 
 
 def _require_same(checkpoint: checkpoints.Checkpoint, config: TrainConfig, out: Path) -> None:
-    """Refuse to go on with what another configuration trained, whatever its name."""
+    """Raise IbDataError if the checkpoint comes from another configuration, whatever its name."""
     then, now = checkpoint.config.values(), config.values()
     changed = [
         f"{key} was {then[key]}, is {now[key]}{' (it may only grow)' if key in GROWING else ''}"
@@ -142,12 +142,12 @@ def _require_same(checkpoint: checkpoints.Checkpoint, config: TrainConfig, out: 
         if key not in FREE and (now[key] < then[key] if key in GROWING else now[key] != then[key])
     ]
     if changed:
-        remedy = f"give the old values to go on, or {_another(out)}"
+        remedy = f"give the old values to continue, or {_another(out)}"
         raise IbDataError(f"{checkpoint.folder}: cannot resume: {'; '.join(changed)}; {remedy}")
 
 
 def _another(out: Path) -> str:
-    """How to begin a run of its own, with a name that is free."""
+    """Advice to start a separate run, with a free name."""
     name = next(name for number in count(2) if not (name := out.with_name(f"{out.name}-{number}")).exists())
     return f"name another --out to start again, such as --out {name}"
 

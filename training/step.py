@@ -24,7 +24,7 @@ def learning_rate_at(step: int, config: TrainConfig) -> float:
 
 
 def adamw(parameters: Mapping[str, nn.Parameter], config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW over the trained parameters; biases and other one-dimensional ones are not decayed (paper, section 2.6)."""
+    """AdamW over the trained parameters, without decay on biases and other 1-D parameters (paper, section 2.6)."""
     decayed = [p for p in parameters.values() if p.dim() > 1]
     others = [p for p in parameters.values() if p.dim() <= 1]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
@@ -32,7 +32,7 @@ def adamw(parameters: Mapping[str, nn.Parameter], config: TrainConfig) -> torch.
 
 
 def batch_logits(model: InstructBlipForConditionalGeneration, batch: Batch, first: int = 0) -> Tensor:
-    """Logits (B, L - first, V) of the positions from `first`; each unique picture is encoded once."""
+    """Logits (B, L - first, V) of the positions from `first`; each unique image is encoded once."""
     features = image_features(model, batch.pixel_values)[batch.image_index]
     prompt = soft_prompt(model, features, batch.qformer_input_ids, batch.qformer_attention_mask)
     embeddings = language_inputs(model, prompt, batch.input_ids)
@@ -58,13 +58,13 @@ def batch_loss(model: InstructBlipForConditionalGeneration, batch: Batch) -> Ten
 
 
 def non_finite(model: nn.Module, loss: Tensor) -> str | None:
-    """Which of the loss and the gradients is not a finite number, in words; None where all are.
+    """Which of loss and gradients is not finite, in words, or None if all are.
 
-    The largest absolute gradient, not the usual norm: squares of finite float32 values may be infinite.
+    Uses the largest absolute gradient, not the norm: squares of finite float32 values may be infinite.
     """
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     largest = nn.utils.get_total_norm(gradients.values(), norm_type=math.inf)
-    values = torch.stack([loss.detach().float(), largest.float()]).tolist()  # the device is waited for once
+    values = torch.stack([loss.detach().float(), largest.float()]).tolist()  # synchronises with the device once
     if not math.isfinite(values[0]):
         return f"the loss is {values[0]}"
     if not math.isfinite(values[1]):

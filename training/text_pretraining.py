@@ -1,8 +1,8 @@
-"""A tiny language model that has read: a few steps over texts alone, before it is frozen.
+"""Brief text-only pretraining for the tiny language model, before it is frozen.
 
-InstructBLIP stands before a language model that already speaks. A random one does not, and 50 steps of a Q-Former
-cannot teach it: on the miniature its answers stayed empty, at a loss of 4.9. After 100 steps of reading they are
-sentences of the miniature's world, at a loss below 1.
+InstructBLIP expects a pretrained language model. 50 steps of a Q-Former cannot make up for a random one: on the
+miniature its answers stayed empty, at a loss of 4.9. After 100 steps on texts they are sentences about the miniature,
+at a loss below 1.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ LEARNING_RATE = 3e-3
 
 
 def read_texts(language_model: Any, rows: Sequence[list[int]], pad_id: int, steps: int) -> None:
-    """Train `language_model` in place to go on with `rows` of token ids; no picture, no image placeholder.
+    """Train `language_model` in place on `rows` of token ids, without images or image placeholders.
 
-    Rows are taken in order and again from the first, 32 a step, at a constant rate of 3e-3.
+    Takes rows in order, cyclically, 32 per step, at a constant rate of 3e-3.
     """
     optimizer = torch.optim.AdamW(language_model.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
     for step in range(steps):
@@ -32,5 +32,5 @@ def read_texts(language_model: Any, rows: Sequence[list[int]], pad_id: int, step
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    # What is left of reading would otherwise be kept beside the frozen parameters for the whole run.
+    # Otherwise the gradients would stay in memory with the frozen parameters for the whole run.
     optimizer.zero_grad(set_to_none=True)

@@ -1,6 +1,6 @@
-"""Tiny tokenizers built offline from a run's own texts: one word, one token, so that any answer is readable.
+"""Tiny tokenizers built offline from a run's own texts: one token per word, so that any answer is readable.
 
-The special tokens are ordinary entries of the vocabulary that no text can spell (texts are split at `<`): an
+The special tokens are ordinary entries of the vocabulary that no text can produce (texts are split at `<`): an
 instruction that contains `<image>` must not change the number of image placeholders.
 """
 
@@ -20,7 +20,7 @@ FILES = {"language": "tokenizer.json", "qformer": "qformer_tokenizer.json"}
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The two tokenizers of a model: `language` keeps case and blanks, `qformer` is lower-cased as BERT uncased is."""
+    """The two tokenizers of a model: `language` keeps case and blanks, `qformer` is lower-cased like BERT uncased."""
 
     language: Tokenizer
     qformer: Tokenizer
@@ -32,7 +32,7 @@ class Tokens:
 
     @classmethod
     def load(cls, folder: Path) -> "Tokens":
-        """The tokenizers saved in `folder`; IbDataError where one is missing or damaged."""
+        """The tokenizers saved in `folder`. Raises IbDataError if one is missing or damaged."""
         return cls(**{name: _load(folder / file) for name, file in FILES.items()})
 
     def language_id(self, special: str) -> int:
@@ -47,7 +47,7 @@ class Tokens:
 def build_tokens(texts: Iterable[str], max_words: int = 4096) -> Tokens:
     """Tokenizers over the `max_words` most frequent words of `texts`; equal texts give equal tokenizers.
 
-    Words beyond that, and words never seen, become `<unk>`.
+    Other words become `<unk>`.
     """
     kept = list(texts)
     return Tokens(language=_build(kept, max_words, lowercase=False), qformer=_build(kept, max_words, lowercase=True))
@@ -85,7 +85,7 @@ def _load(path: Path) -> Tokenizer:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise IbDataError(f"{path}: the tokenizer is missing; the folder is no whole checkpoint") from None
+        raise IbDataError(f"{path}: the tokenizer is missing; the checkpoint is incomplete") from None
     except ValueError as error:
         raise IbDataError(f"{path}: not a tokenizer: not UTF-8 ({error}); use another checkpoint") from error
     try:

@@ -29,13 +29,13 @@ from ib_data.training.record import newest
 from ib_data.training.run import Run, collator_of, find_device, fresh_run, resumed_run
 from ib_data.training.step import autocast, batch_loss, learning_rate_at, non_finite
 
-# What stands in the log of a step beside loss, rate and speed; see Meter.
+# Logged per step besides loss, rate and speed; see Meter.
 LOGGED = ("wait_s", "read_s", "decode_s", "render_s", "num_bad", "num_fetched", "num_cache_hits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A finished run: losses of its first and last step, the last checkpoint, and how many steps this call made."""
+    """A finished run: losses of the first and last step, the last checkpoint, and the number of steps of this call."""
 
     first_loss: float
     last_loss: float
@@ -44,11 +44,11 @@ class Outcome:
 
 
 def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None] = print) -> Outcome:
-    """Train on the mixture of `config` from what is built under `home`, into the run folder `out`.
+    """Train on the mixture of `config` from the splits built in `home`, into the run folder `out`.
 
-    The same call goes on from the newest checkpoint in `out`. Raises IbDataError where that checkpoint is damaged, was
-    written by another configuration or over other data; DataError for members without images; Interrupted, with what
-    is saved, after Ctrl-C or SIGTERM.
+    The same call resumes from the newest checkpoint in `out`. Raises IbDataError if that checkpoint is damaged or from
+    another configuration or other data, DataError for members without images, and Interrupted, which says what is
+    saved, after Ctrl-C or SIGTERM.
     """
     with _stopping(out) as interrupts:
         stream = open_stream(
@@ -66,7 +66,7 @@ def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None]
 
 
 def train_on(config: TrainConfig, stream: Stream, out: Path, say: Callable[[str], None] = print) -> Outcome:
-    """As `train`, over any stream of examples."""
+    """Like `train`, over any stream of examples."""
     with _stopping(out) as interrupts:
         return _train(config, stream, out, say, interrupts)
 
@@ -75,7 +75,7 @@ def _train(
     config: TrainConfig, stream: Stream, out: Path, say: Callable[[str], None], interrupts: Interrupts
 ) -> Outcome:
     num_processes, _ = world_and_rank()
-    if num_processes > 1:  # each would train a model of its own
+    if num_processes > 1:  # each would train a separate model
         problem = f"training runs in one process, found {num_processes} (torchrun, or WORLD_SIZE in the environment)"
         raise IbDataError(f"{problem}; start it without torchrun")
     device = find_device(config.device)
@@ -104,18 +104,18 @@ def _train(
 
 @contextmanager
 def _stopping(out: Path) -> Iterator[Interrupts]:
-    """Around a run: an end by Ctrl-C or SIGTERM says what is saved."""
+    """A block around a run that reports, after Ctrl-C or SIGTERM, what is saved."""
     with Interrupts() as interrupts:
         try:
             yield interrupts
         except KeyboardInterrupt as error:
-            if interrupts.signal is None:  # not by a signal that this run waits for
+            if interrupts.signal is None:  # not interrupted by a signal that this run handles
                 raise
             raise interrupts.stopped(f"; {_saved(out)}") from error
 
 
 def _saved(out: Path) -> str:
-    """What of a run is on the disk, in words."""
+    """Which steps of a run are saved, in words."""
     folder = newest(out)
     if folder is None:
         return f"no step is saved in {out}"
@@ -123,17 +123,17 @@ def _saved(out: Path) -> str:
 
 
 def _stream_options(config: TrainConfig) -> StreamOptions:
-    """The options of a run's stream; IbDataError for a folder of templates that is not there."""
+    """The options of a run's stream. Raises IbDataError for a missing folder of templates."""
     folder = config.stream.templates
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not Path(folder).is_dir():
         raise IbDataError(f"templates={folder}: expected a folder of TASK.toml files, found none there")
     return config.stream
 
 
 class _Steps:
-    """The steps of a run that are left: `done` are in the model, `saved` of them on the disk.
+    """The remaining steps of a run: `done` steps are in the model, `saved` of them on disk.
 
-    While `is_torn` the model or its log is between two steps, and is not to be saved.
+    While `is_torn`, the model or its log is between two steps and must not be saved.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class _Steps:
         self.is_torn = False
 
     def run_all(self) -> None:
-        """Make all steps and save them; also those that are done when something stops the run."""
+        """Make all steps and save them; if the run is stopped, save the steps that are done."""
         if self.done == self.config.steps:
             return
         self.run.model.train()
@@ -174,7 +174,7 @@ class _Steps:
             with bar, loader.translate_worker_errors():
                 self._each(loader, bar)
         except KeyboardInterrupt:
-            if self.saved < config.steps:  # a second signal also cuts the saving of the last step
+            if self.saved < config.steps:  # a second signal also interrupts saving the last step
                 self._keep()
                 raise
         except IbDataError as error:
@@ -212,7 +212,7 @@ class _Steps:
 
     def _step(self, batch: Batch, rate: float) -> float:
         run, step = self.run, self.done
-        # A seed a step, not a running generator: dropout is a function of (seed, step), and resuming needs no state.
+        # A seed per step, not a running generator: dropout is a function of (seed, step), and resuming needs no state.
         torch.manual_seed(keyed_bits(self.config.seed, "training.dropout", step) % 2**63)
         for parameters in run.optimizer.param_groups:
             parameters["lr"] = rate
@@ -230,7 +230,7 @@ class _Steps:
         return loss.item()
 
     def _keep(self) -> bool:
-        """Save the steps that are done where no checkpoint holds them; False where there is nothing to save."""
+        """Save the finished steps that no checkpoint has; False if there is nothing to save."""
         if self.is_torn or self.done == self.saved:
             return False
         with self.interrupts.step("what is done is saved"):
@@ -239,7 +239,7 @@ class _Steps:
 
     def _save(self) -> None:
         run, position = self.run, self.done * self.config.batch_size
-        self.is_torn = True  # where saving fails, it is not tried again
+        self.is_torn = True  # if saving fails, it is not tried again
         state = checkpoints.state_of(position, self.stream.state(position), self.config, run.shape, run.fingerprint)
         snapshot = checkpoints.Snapshot(
             step=self.done,

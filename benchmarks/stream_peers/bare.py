@@ -1,7 +1,7 @@
-"""The same bytes and the same decode with nothing else around them.
+"""The same bytes and decode function without anything else.
 
-`limit` is what the machine can do: each process reads and decodes for itself, only counts, and sends nothing. `loader`
-is the same loop whose batches go through torch's DataLoader: what its way of handing over allows.
+`limit` is the machine's limit: each process reads and decodes, only counts, and sends nothing. `loader` sends the
+batches of the same loop through torch's DataLoader.
 """
 
 import multiprocessing
@@ -17,7 +17,7 @@ NOTE = "pread of each sample's extent, independent draws; no order to keep, no s
 
 
 def limit(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[range]:
-    """As many processes as workers, each in its own loop; yields ranges whose lengths are the samples done since."""
+    """A process per worker, each in its own loop; yields ranges whose lengths are the samples done since."""
     if not workers:
         for _ in _samples(corpus, tier, 0):
             yield range(1)

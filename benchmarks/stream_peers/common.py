@@ -1,4 +1,4 @@
-"""What all peers share: decoding, batches, reading a sample by its byte range, and an order of draws.
+"""Shared by all peers: decoding, batches, reading a sample by its byte range, and an order of draws.
 
 A batch of the tiers `read` and `mixture_read` is a list of (image bytes, JSON bytes); of `decode` and `mixture` it is
 uint8 of shape (batch, 224, 224, 3).
@@ -33,7 +33,7 @@ def stack(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 
 def tensor(images: list[NDArray[np.uint8]]) -> Any:
-    """The same as a torch tensor: a DataLoader hands tensors over in shared memory, arrays through a pipe."""
+    """The same as a torch tensor: a DataLoader passes tensors in shared memory, arrays through a pipe."""
     import torch
 
     return torch.from_numpy(stack(images))
@@ -55,18 +55,18 @@ def per_batch(tier: str) -> Callable[[list[Any]], Any]:
 
 
 def collate(tier: str) -> Callable[[list[dict[str, bytes]]], Any]:
-    """What a worker does with each list of rows `jpg` and `json`, for those that have a store of their own."""
+    """What a worker does with each list of rows `jpg` and `json`, for peers with their own storage format."""
     of_sample, of_batch = per_sample(tier), per_batch(tier)
     return lambda rows: of_batch([of_sample((row["jpg"], row["json"])) for row in rows])
 
 
 def same(pair: Pair) -> Pair:
-    """The sample as it is."""
+    """The sample unchanged."""
     return pair
 
 
 def pixels_of(pair: Pair) -> NDArray[np.uint8]:
-    """The pixels of the sample's image. The JSON is left alone: peers are spared parsing it."""
+    """The pixels of the sample's image. The JSON is not parsed, in favour of the peers."""
     return decode(pair[0])
 
 
@@ -99,7 +99,7 @@ class Reader:
 
 
 def draws(sources: tuple[Source, ...], seed: int) -> Iterator[tuple[int, int]]:
-    """An endless order of (source, row) by independent draws, for those who have no mixture of their own."""
+    """An endless order of (source, row) by independent draws, for peers without mixtures."""
     rng = np.random.default_rng(seed)
     weights = np.array([source.weight for source in sources])
     sizes = np.array([source.num_samples for source in sources])

@@ -1,8 +1,8 @@
-"""The corpus of the streaming benchmark: the 26 datasets of the cards, built of drawn photos by our own shard writer.
+"""The corpus of the streaming benchmark: the 26 datasets of the cards, with drawn images and our own shard writer.
 
-Everything follows from SEED and the number of samples. Datasets differ in size as the real ones do (the square root of
-the size on the card), and a sample has one image and one annotation. Only `NUM_PHOTOS` photos are drawn; each sample
-has one of them with a comment in its header, so that no two samples have the same bytes: ours decodes equal pictures of
+SEED and the number of samples decide everything. Datasets differ in size as the real ones do (by the square root of
+the size on the card), and a sample has one image and one annotation. Only `NUM_PHOTOS` images are drawn; each sample
+has one of them with a comment in its header, so that no two samples have the same bytes: ours decodes equal images of
 a batch only once. Three members of the mixture are views over the shards of others, as in the project itself.
 """
 
@@ -28,7 +28,7 @@ COLUMNS = ("offset", "num_bytes", "media_offset", "media_bytes", "json_offset", 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One member of the mixture: its shards (paths below the corpus), how many samples they hold, and its share."""
+    """One member of the mixture: its shards (paths below the corpus), their numbers of samples, and its share."""
 
     name: str
     stored_as: str
@@ -51,7 +51,7 @@ class Corpus:
     sources: tuple[Source, ...]
 
     def of(self, tier: str) -> tuple[Source, ...]:
-        """What a tier reads: all members for the mixture, else only the largest dataset."""
+        """The sources a tier reads: all members for the mixture, else only the largest dataset."""
         return (
             self.sources if tier.startswith("mixture") else (max(self.sources, key=lambda source: source.num_samples),)
         )
@@ -72,7 +72,7 @@ class Corpus:
 
 
 def read_corpus(root: Path) -> Corpus | None:
-    """The corpus in a folder, None where none was finished there."""
+    """The corpus in a folder, or None if it is not complete."""
     try:
         values = json.loads((root / DESCRIPTION).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -111,20 +111,20 @@ def write_corpus(root: Path, num_samples: int) -> Corpus:
 
 
 def write_spec(path: Path, members: list[tuple[str, str, int]]) -> None:
-    """A mixture spec under the sqrt rule, with what is built as the pinned sizes."""
+    """A mixture spec under the sqrt rule, with the built sizes as pinned sizes."""
     tables = [f'[[members]]\ndataset = "{name}"\nsplit = "{split}"\nsize = {size}\n' for name, split, size in members]
     path.write_text('rule = "sqrt"\n\n' + "\n".join(tables), encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One of the photos with a comment in its header, so that no two samples have the same bytes."""
+    """One of the images with a comment in its header, so that no two samples have the same bytes."""
 
     path: Path
     comment: str
 
     def read(self, dataset: str) -> bytes:
-        """The photo, the comment right after its first marker."""
+        """The image, with the comment right after its first marker."""
         data, text = self.path.read_bytes(), self.comment.encode()
         return data[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + data[2:]
 
@@ -134,7 +134,7 @@ def _split(card: Any) -> str:
 
 
 def _write_photos(folder: Path) -> list[Path]:
-    """JPEGs of 640 x 480 at quality 90, 4:2:0, like photos in size and spectrum."""
+    """JPEGs of 640 x 480 at quality 90, 4:2:0, like real images in size and spectrum."""
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ def _pixels(rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _samples(dataset: str, split: str, count: int) -> Iterator[Any]:
-    """Samples with every field that any template asks for, so that each dataset renders by its own task."""
+    """Samples with every field that any template uses, so that each dataset renders by its own task."""
     from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 
     labels = ("not hateful", "hateful") if dataset == "hateful_memes" else ("false", "true")
@@ -195,7 +195,7 @@ def _samples(dataset: str, split: str, count: int) -> Iterator[Any]:
 def _build(
     root: Path, photos: list[Path], dataset: str, split: str, count: int
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """One dataset: at least 4 shards, so that every peer can share them among workers. Returns paths and counts."""
+    """One dataset of at least 4 shards, so that every peer can divide them among workers. Returns paths and counts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

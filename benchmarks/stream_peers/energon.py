@@ -1,4 +1,4 @@
-"""Megatron-Energon: its own index beside links to the same tars, a blend, its savable loader."""
+"""Megatron-Energon: its own index next to links to the same tars, a blend, its savable loader."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ class Read(EnergonSample):
 
 @stateless
 def cook(sample: dict[str, Any]) -> Read:
-    """The members of a tar as they are."""
+    """The members of a tar unchanged."""
     return Read(**basic_sample_keys(sample), pair=(sample["jpg"], sample["json"]))
 
 
@@ -50,7 +50,7 @@ class Encoder(DefaultTaskEncoder):
 
     @stateless
     def encode_sample(self, sample: Read) -> Any:
-        """What the batch is made of."""
+        """The part of a batch that comes from one sample."""
         return self.of_sample(sample.pair)
 
     @stateless
@@ -60,7 +60,7 @@ class Encoder(DefaultTaskEncoder):
 
     @stateless
     def encode_batch(self, batch: Any) -> Any:
-        """The batch as it is."""
+        """The batch unchanged."""
         return batch
 
 

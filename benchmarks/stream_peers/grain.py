@@ -1,4 +1,4 @@
-"""grain: our byte index as its random-access source, its own order, mixture and worker processes."""
+"""grain: our byte index as its random-access source; its own order, mixture and worker processes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ NOTE = "MapDataset over our index: shuffle, repeat, MapDataset.mix; one read thr
 
 
 def mixed(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:
-    """Global shuffle of each dataset, mixed by grain's arithmetic."""
+    """Global shuffle of each dataset, mixed by grain."""
     data = dataset(corpus, tier).map(per_sample(tier))
     options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=PREFETCH * batch)
     batches = data.to_iter_dataset(options).batch(batch, batch_fn=stack if decodes(tier) else list)
@@ -24,7 +24,7 @@ def mixed(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:
 
 
 def in_order(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:
-    """Batches made by the consumer, for which grain keeps one order whatever the workers."""
+    """Batches made by the consumer, for which grain keeps one order for any number of workers."""
     samples = dataset(corpus, tier).map(per_sample(tier)).to_iter_dataset(grain.ReadOptions(num_threads=1))
     if workers:
         samples = samples.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))

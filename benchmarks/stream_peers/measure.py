@@ -1,4 +1,4 @@
-"""One measurement in a process of its own: what a consumer receives from one peer in one tier."""
+"""One measurement in a separate process: what a consumer receives from one peer in one tier."""
 
 import os
 import signal
@@ -49,9 +49,9 @@ NO_MIXTURE = ("webdataset sequential", "wids local", "wids random")
 def measure(
     name: str, corpus: Corpus, tier: str, workers: int, batch: int, warmup_s: float, seconds: float
 ) -> dict[str, Any]:
-    """Samples a second after the warm-up, processor time a sample, seconds to the first batch, memory at three points.
+    """Samples per second after the warm-up, processor time per sample, seconds to the first batch, memory three times.
 
-    The processor time of all processes, in microseconds, is steadier than the rate where a machine has other guests.
+    The processor time of all processes, in microseconds, is steadier than the rate on a shared machine.
     """
     peer = batches_of(name)
     for folder in FOLDERS.get(name, READ_BY_OTHERS):
@@ -86,7 +86,7 @@ def batches_of(name: str) -> Callable[[Corpus, str, int, int], Iterator[Any]]:
 
 
 def take(batches: Iterable[Any], tier: str, seconds: float) -> tuple[int, float]:
-    """Consume batches for some seconds: how many samples came, and the seconds until the last of them."""
+    """Consume batches for some seconds; returns the number of samples and the seconds until the last of them."""
     began = now = time.perf_counter()
     count = 0
     for batch in batches:
@@ -98,7 +98,7 @@ def take(batches: Iterable[Any], tier: str, seconds: float) -> tuple[int, float]
 
 
 def touch(batch: Any, tier: str) -> int:
-    """Look at a byte of every page of a batch; returns its number of samples."""
+    """Read a byte of every page of a batch; returns its number of samples."""
     if isinstance(batch, range):  # the bare limit sends only counts
         return len(batch)
     if not decodes(tier):
@@ -115,7 +115,7 @@ def touch(batch: Any, tier: str) -> int:
 
 
 def warm(folder: Path) -> None:
-    """Read all files, so that they lie in the page cache: a virtual machine may have to give it back at any time."""
+    """Read all files into the page cache, which a virtual machine may lose at any time."""
     buffer = bytearray(2**22)
     for path in folder.rglob("*"):
         if path.is_file():
@@ -125,7 +125,7 @@ def warm(folder: Path) -> None:
 
 
 def resident_mib() -> float:
-    """Memory of this process and its children in MiB, pages that they share counted once (the Pss of Linux)."""
+    """Memory of this process and its children in MiB, with shared pages counted once (the Pss of Linux)."""
     total = 0
     for process in (os.getpid(), *children(os.getpid())):
         try:
@@ -149,7 +149,7 @@ def cpu_s() -> float:
 
 
 def children(process: int) -> list[int]:
-    """The processes that a process started, and those that these started."""
+    """All descendants of a process."""
     try:
         threads = list(Path(f"/proc/{process}/task").iterdir())
         found = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
@@ -159,7 +159,7 @@ def children(process: int) -> list[int]:
 
 
 def stop_children() -> None:
-    """End the workers that this process started; loaders differ in how they like to be closed."""
+    """End the workers that this process started; loaders differ in how they are closed."""
     for process in children(os.getpid()):
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)

@@ -1,7 +1,7 @@
 """mosaicml-streaming: the same bytes converted to MDS, streams by proportion, StreamingDataLoader.
 
-Importing it imports torchvision, which this benchmark does not use and which does not load with the CPU build of torch:
-an empty module stands in for it.
+It imports torchvision, which this benchmark does not use and which does not load with the CPU build of torch, so an
+empty module replaces it.
 """
 
 import sys

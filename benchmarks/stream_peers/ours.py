@@ -19,7 +19,7 @@ NOTE = (
 
 
 def stream(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:
-    """Pixels of the unique pictures of each batch; in the tiers that only read, image bytes and key of each example."""
+    """Pixels of the unique images of each batch; in the tiers that only read, image bytes and key of each example."""
     loader = StreamLoader(opened(corpus, tier), batch, stack, workers=workers, prefetch_factor=PREFETCH)
     if decodes(tier):
         return (made.images for made in loader)
@@ -32,7 +32,7 @@ def pairs(made: ImageBatch) -> list[tuple[bytes | None, bytes]]:
 
 
 def fast(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:
-    """With `decode="fast"`, which no other peer is given: nearly the same pixels."""
+    """With `decode="fast"`, which no other peer has: nearly the same pixels."""
     loader = StreamLoader(opened(corpus, tier, "fast"), batch, stack, workers=workers, prefetch_factor=PREFETCH)
     return (made.images for made in loader)
 

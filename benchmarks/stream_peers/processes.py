@@ -1,4 +1,4 @@
-"""Every measurement is a process of its own, which prints one line of JSON and leaves."""
+"""Runs every measurement in a separate process, which prints one line of JSON and exits."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def leave(result: dict[str, Any]) -> NoReturn:
 
 
 def run(python: str, script: Path, arguments: list[str]) -> dict[str, Any]:
-    """What a script says in a process of its own; {"missing": reason} where it says nothing."""
+    """The output of a script in a separate process; {"missing": reason} if there is none."""
     environment = {**os.environ, **ONE_THREAD}
     line = [python, str(script), *arguments]
     try:

@@ -1,6 +1,6 @@
-"""Opening each peer at the start or from a saved state: (batches, how to save), in this process, batches of 64.
+"""Opens each peer at the start or from a saved state: (batches, how to save), in this process, batches of 64.
 
-`state` is what the peer itself saved, None at the start. webdataset has no state: it replays what was consumed.
+`state` is the peer's own saved state, None at the start. webdataset has no state: it replays what was consumed.
 """
 
 from collections.abc import Callable, Iterator
@@ -117,7 +117,7 @@ RESUMABLE: dict[str, Callable[[Corpus, Any], Opened]] = {
 
 
 def far_state(name: str, corpus: Corpus, num_samples: int) -> Any:
-    """The state at a sample that nobody consumed up to, where it can be written down; else None."""
+    """The state at a far sample, if it can be constructed without consuming up to it; else None."""
     if name == "ours":
         from stream_peers.ours import opened
 

@@ -13,7 +13,7 @@ NOTE = "shuffle buffer of 1000 samples (100 a dataset in the mixture), RandomMix
 
 
 def shuffled(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:
-    """As it is used for training."""
+    """As used for training."""
     sources = corpus.of(tier)
     buffer = 1000 if len(sources) == 1 else 100
     streams = [
@@ -27,7 +27,7 @@ def shuffled(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[An
 
 
 def sequential(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:
-    """Without any shuffling: the best that reading whole tars in their order can do. Not for the mixture."""
+    """Without shuffling: the best case of reading whole tars in order. Not for the mixture."""
     return _load(_stream(corpus, corpus.of(tier)[0], None), tier, workers, batch)
 
 

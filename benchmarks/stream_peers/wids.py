@@ -1,4 +1,4 @@
-"""wids: random access to tars by an index of its own, read through mmap. It has no mixture."""
+"""wids: random access to tars by its own index, read through mmap. It has no mixture."""
 
 import json
 from collections.abc import Iterator

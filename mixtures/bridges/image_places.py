@@ -1,8 +1,8 @@
-"""Images in their shards as addresses that fsspec opens, and `datasets` with it: `ibshard://OFFSET+BYTES@SHARD`.
+"""Addresses of images in shards that fsspec, and so `datasets`, can open: `ibshard://OFFSET+BYTES@SHARD`.
 
-SHARD is quoted as in a URL: fsspec would read `//` and `::` in it as its own.
+SHARD is quoted as in a URL, since fsspec would interpret `//` and `::` in it.
 
-The package declares the protocol to fsspec, so that any process that has it installed opens such an address.
+The package registers the protocol with fsspec, so any process with the package installed can open such an address.
 """
 
 import io
@@ -20,12 +20,12 @@ _PLACE = re.compile(r"(?:ibshard://)?(\d+)\+(\d+)@(.+)", re.DOTALL)
 
 
 def place_of(shard: str, offset: int, num_bytes: int) -> str:
-    """The address of `num_bytes` bytes from `offset` on of a shard, which is a path or a URL."""
+    """The address of `num_bytes` bytes at `offset` in a shard, which is a path or a URL."""
     return f"{PROTOCOL}://{offset}+{num_bytes}@{quote(shard, safe='')}"
 
 
 class ShardFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc]
-    """Reads byte ranges of shards. IbDataError where a shard cannot be read, or ends before the range."""
+    """Reads byte ranges of shards. Raises IbDataError if a shard cannot be read or ends before the range."""
 
     protocol = PROTOCOL
 
@@ -58,5 +58,5 @@ def _read(shard: str, offset: int, num_bytes: int) -> bytes:
     return data
 
 
-# For a process that has the code but not the package, such as a checkout.
+# For a process that has the code without the installed package, such as a checkout.
 fsspec.register_implementation(PROTOCOL, ShardFileSystem, clobber=True)

@@ -26,8 +26,8 @@ from ib_data.templates.renderer import Renderer
 class BridgeMember:
     """A built split and how its annotations are rendered.
 
-    As a pass over a dataset renders (`is_pass`): a held-out dataset by its zero-shot prompt, and without a target where
-    the split hides it. Else as a mixture trains: by a template that the position draws.
+    With `is_pass` it renders as a pass over a dataset: a held-out dataset with its zero-shot prompt, and without a
+    target if the split hides it. Otherwise as in training: with the template that the position draws.
     """
 
     name: str
@@ -38,7 +38,7 @@ class BridgeMember:
     is_pass: bool = True
 
     def rendered(self, annotation: Annotation, position: int) -> Rendered:
-        """Raises RenderError where no template fits."""
+        """The render of an annotation. Raises RenderError if no template fits."""
         if not self.is_pass:
             return self.renderer.render(self.card, annotation, position)
         template = self.renderer.zero_shot(self.card)
@@ -46,7 +46,7 @@ class BridgeMember:
         return self.renderer.render(self.card, annotation, position, template=template, may_hide=hides)
 
     def drawn(self, annotations: tuple[Annotation, ...]) -> Iterator[tuple[int, Annotation]]:
-        """The annotations of a sample that are examples, with their places: of a chat only those that end it."""
+        """The annotations of a sample that are examples, with their places; in a chat only the last one."""
         numbers = range(len(annotations))
         if self.renderer.options.turns == "chat":
             turns = np.array([len(annotation.history) for annotation in annotations], dtype=np.int64)
@@ -56,7 +56,7 @@ class BridgeMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the caller of a bridge asked for. `shards` is a URL of shards that are not in the home."""
+    """The arguments of a bridge. `shards` is the URL of shards in an object store."""
 
     home: Home
     name: str
@@ -69,11 +69,11 @@ class Asked:
 
     @property
     def is_dataset(self) -> bool:
-        """Whether the name is that of a dataset, and not of a mixture; IbDataError for a split of a mixture."""
+        """Whether the name is a dataset and not a mixture. Raises IbDataError for a mixture with a `split`."""
         if self.name in card_names():
             return True
         if self.split is not None:
-            raise IbDataError(f"split={self.split!r} is for a dataset; {self.name!r} is not the name of one")
+            raise IbDataError(f"split={self.split!r} is for a dataset; {self.name!r} is a mixture")
         return False
 
     def dataset(self) -> BridgeMember:

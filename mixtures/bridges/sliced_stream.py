@@ -1,4 +1,4 @@
-"""A stream as `datasets` iterates: many slices of its positions, which workers and ranks share."""
+"""A stream as `datasets` iterates it: many slices of its positions, divided among workers and ranks."""
 
 from collections.abc import Callable, Iterator
 from itertools import count as count_from
@@ -11,16 +11,16 @@ from datasets.iterable_dataset import ExamplesIterable
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import Stream
 
-# Slice s holds the positions s, s + NUM_SLICES, ... Most numbers of workers and ranks divide it: then the positions of
-# each of them are evenly spaced, and 64 of them are read in one go.
+# Slice s holds the positions s, s + NUM_SLICES, ... Most numbers of workers and ranks divide NUM_SLICES: then the
+# positions of each are evenly spaced, and 64 of them are read at once.
 NUM_SLICES = 1680
 
 
 class SlicedStream(ExamplesIterable):  # type: ignore[misc]
-    """The examples of some slices of a stream in the order of their positions, as rows that `row` makes.
+    """The examples of some slices of a stream, in order of position, as rows made by `row`.
 
-    `datasets` reads one slice after the other, of which the first would have no end. A state counts examples, and
-    resuming is a seek. `count` is where the order ends, None for nowhere.
+    `datasets` would read one slice after the other, and the first would never end; so this reads all its slices
+    together. A state counts examples, and resuming is a seek. The order ends at `count`; None means endless.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class SlicedStream(ExamplesIterable):  # type: ignore[misc]
         return SlicedStream(self.stream, self.row, self.count, kept)
 
     def shuffle_data_sources(self, generator: np.random.Generator) -> "SlicedStream":
-        """This: the order is shuffled already."""
+        """Returns self: the order is already shuffled."""
         return self
 
     def reshard_data_sources(self) -> "SlicedStream":
-        """This: there are slices enough."""
+        """Returns self: there are enough slices."""
         return self
 
 

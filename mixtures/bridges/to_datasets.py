@@ -1,4 +1,4 @@
-"""What is built as a `datasets` dataset: map-style over a split, iterable over a mixture."""
+"""Built data as a `datasets` dataset: map-style over a split, iterable over a mixture."""
 
 import os
 from collections.abc import Iterator
@@ -46,23 +46,23 @@ def to_datasets(
     shards: str | None = None,
     cache_bytes: int | None = None,
 ) -> "datasets.Dataset | datasets.IterableDataset":
-    """A `datasets.Dataset` over a split of a dataset, or an `IterableDataset` over a mixture; what they lack is noted.
+    """A `datasets.Dataset` over a split of a dataset, or an `IterableDataset` over a mixture; notes what they lack.
 
-    Columns: `image` (the Image feature), `instruction`, `target` (None where the split hides its answers), `dataset`,
+    Columns: `image` (the Image feature), `instruction`, `target` (None if the split hides its answers), `dataset`,
     `split`, `key`, `annotation_id`, `template`, `position`.
 
-    Of a dataset (`split` by default the one that the paper used) there is a row per annotation, in the order of the
-    index, rendered at position `epoch * annotations + row`. Texts are written once into Arrow files in the home's
-    cache. Images stay in their shards and are read when a row is asked for: an image has several annotations, and each
-    would hold a copy of it. `push_to_hub` writes their bytes; `save_to_disk` writes where they are.
+    A dataset (`split` defaults to the one the paper used) gives a row per annotation, in the order of the index,
+    rendered at position `epoch * annotations + row`. Texts are written once into Arrow files in the home's cache.
+    Images stay in their shards and are read on access: otherwise each annotation would hold a copy of its image.
+    `push_to_hub` uploads their bytes; `save_to_disk` writes only their addresses.
 
-    A mixture gives the examples of `open_stream(home, name, seed)`, without end or the first `count` positions, with
-    the column `earlier`, the turns before it, where it renders chats. Workers of a DataLoader and ranks
-    (`datasets.distributed.split_dataset_by_node`) share them without repeating any.
+    A mixture gives the examples of `open_stream(home, name, seed)`, endless or the first `count` positions. If it
+    renders chats, the column `earlier` has the turns before. DataLoader workers and ranks
+    (`datasets.distributed.split_dataset_by_node`) divide the examples without repeats.
 
-    `shards` is the URL of shards in an object store, of which `cache_bytes` are kept; `available` goes without members
-    that are not built. Raises MissingExtraError without datasets, DataError for clips, IbDataError for what is not
-    built.
+    `shards` is the URL of shards in an object store; up to `cache_bytes` of them are kept. `available` leaves out
+    members that are not built. Raises MissingExtraError without datasets, DataError for clips, and IbDataError for
+    anything that is not built.
     """
     try:
         import datasets  # noqa: F401
@@ -137,7 +137,7 @@ def _features(*, is_chat: bool) -> "datasets.Features":
 
 
 def _rows(asked: Asked, folder: str, epoch: int, of: dict[str, Any]) -> Iterator[_Row]:
-    """The rows of a split. `datasets` finds what it wrote by these values: `of` is here for that alone."""
+    """The rows of a split. `datasets` caches by these arguments; `of` is only part of that cache key."""
     from ib_data.mixtures.bridges.image_places import place_of
 
     member = asked.dataset()
@@ -164,7 +164,7 @@ def _rows(asked: Asked, folder: str, epoch: int, of: dict[str, Any]) -> Iterator
 
 @dataclass(frozen=True, slots=True)
 class _StreamRow:
-    """An example as a row; `is_chat`: with the turns before it."""
+    """An example as a row; with `is_chat`, with the turns before it."""
 
     is_chat: bool
 

@@ -1,4 +1,4 @@
-"""What is built as a `webdataset` pipeline, with an instruction and a target beside each image."""
+"""Built data as a `webdataset` pipeline, with instruction and target for each image."""
 
 import io
 import os
@@ -45,22 +45,22 @@ def to_webdataset(
     shards: str | None = None,
     cache_bytes: int | None = None,
 ) -> "webdataset.FluidWrapper":
-    """A `webdataset` pipeline over a split of a dataset, or over a mixture; it lacks exact shares, order and resume.
+    """A `webdataset` pipeline over a split of a dataset or over a mixture, without exact shares, order and resume.
 
-    Append stages as to any other (`.shuffle(1000).to_tuple("image", "instruction", "target").batched(8)`), and load it
-    with `webdataset.WebLoader(pipeline, batch_size=None, num_workers=4)`. A sample has `image` (decoded by webdataset
-    as `decode` says, stored bytes with None; a clip is `video`, stored bytes), `instruction`, `target` (None where the
-    split hides its answers), `dataset`, `split`, `key`, `annotation_id`, `template`, `position`, and `earlier`, the
-    turns before it, where the mixture renders chats.
+    Append stages as usual (`.shuffle(1000).to_tuple("image", "instruction", "target").batched(8)`), and load it with
+    `webdataset.WebLoader(pipeline, batch_size=None, num_workers=4)`. A sample has `image` (decoded by webdataset as
+    `decode` says, stored bytes with None; a clip is `video`, stored bytes), `instruction`, `target` (None if the split
+    hides its answers), `dataset`, `split`, `key`, `annotation_id`, `template`, `position`, and, if the mixture renders
+    chats, `earlier`, the turns before.
 
-    A dataset (`split` by default the one that the paper used) is passed over once: each annotation once over all ranks
-    and workers, rendered at position `epoch * annotations + row`; give another `epoch` for other templates. A mixture
-    has no end: each worker draws members by their weights at position 0 of the spec, shards with replacement, and reads
-    each shard from its beginning, so shuffle it. Both depend on `seed` alone, and on the number of ranks and workers.
+    A dataset (`split` defaults to the one the paper used) gives one pass: each annotation once over all ranks and
+    workers, rendered at position `epoch * annotations + row`; another `epoch` gives other templates. A mixture is
+    endless: each worker draws members by their weights at position 0 of the spec and shards with replacement, and
+    reads each shard from its start, so add a shuffle. Both depend only on `seed` and the number of ranks and workers.
 
-    `shards` is the URL of shards in an object store, of which `cache_bytes` are kept; `available` goes without members
-    that are not built; `handler` is webdataset's, for samples that cannot be used. Raises MissingExtraError without
-    webdataset, IbDataError for what is not built.
+    `shards` is the URL of shards in an object store; up to `cache_bytes` of them are kept. `available` leaves out
+    members that are not built. `handler` is webdataset's, for unusable samples. Raises MissingExtraError without
+    webdataset, and IbDataError for anything that is not built.
     """
     try:
         import webdataset
@@ -90,7 +90,7 @@ def to_webdataset(
 
 
 def _stages(member: BridgeMember, decode: str | None, handler: _Handler) -> list[Any]:
-    """From the addresses of shards to samples with `__sample__`, `__row__` and their image or clip."""
+    """The stages from shard addresses to samples with `__sample__`, `__row__` and their image or clip."""
     import webdataset
     from webdataset.tariterators import group_by_keys, tar_file_expander
 
@@ -104,14 +104,14 @@ def _stages(member: BridgeMember, decode: str | None, handler: _Handler) -> list
 
 
 def _addresses(member: BridgeMember) -> list[str]:
-    """Where each shard is, as webdataset shows it."""
+    """The address of each shard, in webdataset's form."""
     split = member.split
     return [split.store.address(split.folder, shard.name) for shard in split.manifest.shards]
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """Opens shards by their addresses, verified, from the home or through the cache of an object store."""
+    """Opens and verifies shards by address, from the home or through the cache of an object store."""
 
     member: BridgeMember
 
@@ -126,16 +126,16 @@ class _Opened:
         shard = split.manifest.shards[number]
         descriptor = split.store.open(split.folder, shard)
         if descriptor is not None:
-            os.lseek(descriptor, 0, os.SEEK_SET)  # one of a cache has been written or verified through
+            os.lseek(descriptor, 0, os.SEEK_SET)  # a cached one was written or verified through this descriptor
             return os.fdopen(descriptor, "rb")
-        # A cache without room for a whole shard: it is read as one range, and held while it is used.
+        # The cache has no room for the whole shard: it is read as one range and held in memory while in use.
         whole = Extent(offset=0, num_bytes=shard.num_bytes, json_offset=0, json_bytes=0)
         return io.BytesIO(split.store.ranges([Place(split.folder, shard, whole)])[0])
 
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """Reads the JSON of samples, and counts the row of the index at which each begins."""
+    """Parses the JSON of samples, and counts the index row at which each begins."""
 
     member: BridgeMember
 
@@ -155,7 +155,7 @@ class _Parsed:
 
 @dataclass(frozen=True, slots=True)
 class _Pass:
-    """Each annotation of the samples, rendered at its row of the index; `epoch` moves all of them."""
+    """Each annotation of the samples, rendered at its row of the index; `epoch` shifts the positions."""
 
     member: BridgeMember
     epoch: int
@@ -174,7 +174,7 @@ class _Pass:
 
 @dataclass(frozen=True, slots=True)
 class _Mixed:
-    """Without end: at each step a member is drawn by its weight, and its next annotation given."""
+    """Endless: each step draws a member by weight and yields its next annotation."""
 
     members: tuple[BridgeMember, ...]
     seed: int

@@ -1,4 +1,4 @@
-"""The catalog: `HOME/catalog.duckdb`, views over the Parquet indices of all that is built, and safe queries on it.
+"""The catalog: `HOME/catalog.duckdb`, views over the Parquet indices of all built splits, and safe queries on it.
 
-Any DuckDB from 1.2 on opens the file, the `duckdb` program too. Nothing of the indices is copied into it.
+DuckDB 1.2 or later opens the file, also the `duckdb` program. It copies no data of the indices.
 """

@@ -1,4 +1,4 @@
-"""The file of the catalog: written whole from what a home holds now, and opened where it is still up to date."""
+"""The catalog file: rewritten from the current contents of a home, or opened if it is up to date."""
 
 import errno
 import json
@@ -27,17 +27,17 @@ from ib_data.mixtures.catalog.tables import TABLES, arrow_table, stats_files
 from ib_data.mixtures.catalog.views import DERIVED, VIEWS, literal, unreadable, view_files
 from ib_data.stored.manifest import MANIFEST, built_folders
 
-# DuckDB 2 would write a format that no 1.x program opens.
+# DuckDB 2 would otherwise write a format that 1.x cannot open.
 _STORAGE_VERSION = "v1.0.0"
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def rebuild(home: Home) -> None:
-    """Write the catalog anew from manifests, cards, templates and mixtures; a reader sees the old or the new one whole.
+    """Rewrite the catalog from manifests, cards, templates and mixtures; a reader sees either the old or the new one.
 
-    What is damaged of a split stops the queries that need it, with an error that names the file, and no others. Tables
-    and views of the user stay. Raises DataError where DuckDB cannot write or another program has the file open, OSError
-    where the folder cannot be written.
+    A damaged file of a split fails only the queries that need it, with an error that names it. The user's tables and
+    views stay. Raises DataError if DuckDB cannot write or another program has the file open, and OSError if the
+    folder cannot be written.
     """
     with _written(home) as (path, connection):
         install(path, home, connection, _fill_anew(home, first=drop_ours))
@@ -45,18 +45,16 @@ def rebuild(home: Home) -> None:
 
 @contextmanager
 def opened(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The catalog of now, made anew where it is out of date; for this once where the home or the file is not to be
-    written.
-    """
+    """The up-to-date catalog, rewritten if necessary; a temporary one if the home or the file cannot be written."""
     connection = _open_current(home)
     if connection:
         with connection:
             yield connection
         return
     with _written(home) as (path, of_write):
-        if home.root.is_dir():  # a mistyped home is not made
+        if home.root.is_dir():  # a mistyped home is not created
             _install_if_possible(path, home, of_write)
-        # Where it stands it may hold tables of the user, too.
+        # The file in the home may also hold the user's tables.
         with _open_current(home) or reading(path) as connection:
             yield connection
 
@@ -72,10 +70,10 @@ def _install_if_possible(path: Path, home: Home, connection: duckdb.DuckDBPyConn
 
 
 def _open_current(home: Home) -> duckdb.DuckDBPyConnection | None:
-    """The catalog, None where it was not made from the manifests, logs, cards, templates and mixtures of now."""
+    """The catalog, or None if it was not made from the current manifests, logs, cards, templates and mixtures."""
     try:
         connection = reading(home.catalog)
-    except duckdb.Error:  # there is none yet, or a file of that name that is no catalog: it is made anew
+    except duckdb.Error:  # there is none yet, or the file is not a catalog: it is rewritten
         return None
     try:
         found = connection.execute("SELECT stamp FROM ib_data.built_from").fetchone()
@@ -90,9 +88,9 @@ def _open_current(home: Home) -> duckdb.DuckDBPyConnection | None:
 
 @contextmanager
 def _written(home: Home) -> Iterator[tuple[Path, duckdb.DuckDBPyConnection]]:
-    """A catalog file of what `home` holds now, in a temporary folder of the system, and the connection that wrote it.
+    """A catalog file of the current contents of `home`, in a system temporary folder, and the connection that wrote it.
 
-    Not in the home, whose name may hold a `?`: DuckDB takes that for the start of options, and cannot commit.
+    Not in the home, whose name may contain a `?`: DuckDB takes that for the start of options and cannot commit.
     """
     with TemporaryDirectory(prefix="ib-data-") as folder, closing(duckdb.connect()) as connection:
         path = Path(folder) / home.catalog.name
@@ -104,10 +102,10 @@ def _written(home: Home) -> Iterator[tuple[Path, duckdb.DuckDBPyConnection]]:
 def _fill_anew(
     home: Home, first: Callable[[duckdb.DuckDBPyConnection], None] | None = None
 ) -> Callable[[duckdb.DuckDBPyConnection], None]:
-    """What fills a catalog that is attached as `catalog` with what `home` holds now, in one transaction.
+    """A function that fills the catalog attached as `catalog` from the current contents of `home`, in one transaction.
 
-    `first` begins it: to drop what a catalog in place holds takes 0.03 s, which a new file has nothing for.
-    Each transaction waits for the disk: 0.11 s for the miniature in place of 0.13 for many.
+    `first` runs first in it: it drops the old contents of an existing catalog, which takes 0.03 s and is not needed in
+    a new file. Each transaction waits for the disk: one takes 0.11 s for the miniature, many take 0.13 s.
     """
 
     def fill(connection: duckdb.DuckDBPyConnection) -> None:
@@ -130,7 +128,7 @@ def _fill_anew(
 
 
 def create_relation(connection: duckdb.DuckDBPyConnection, name: str, content: pa.Table | str) -> None:
-    """Create a relation of the catalog: a table of these rows, or the view of a SELECT."""
+    """Create a relation of the catalog: a table with these rows, or a view of a SELECT."""
     if isinstance(content, str):
         connection.execute(f"CREATE VIEW {name} AS {content}")
     else:
@@ -142,15 +140,15 @@ def create_relation(connection: duckdb.DuckDBPyConnection, name: str, content: p
 
 
 def create_macro(connection: duckdb.DuckDBPyConnection, name: str, macro: Macro) -> None:
-    """Create a table macro of the catalog; the tables that it reads must be there."""
+    """Create a table macro of the catalog; the tables that it reads must exist."""
     connection.execute(f"CREATE MACRO {name}({macro.parameters}) AS TABLE {macro.select}")
     connection.execute(f"COMMENT ON MACRO TABLE {name} IS {literal(macro.about)}")
 
 
 def _content(connection: duckdb.DuckDBPyConnection, name: str, home: Home, held: Holdings) -> pa.Table | str:
-    """The rows of a table, or the SELECT of a view; where files are missing or damaged, a SELECT that says which.
+    """The rows of a table or the SELECT of a view; if files are missing or damaged, a SELECT that raises their error.
 
-    It is said when the relation is asked for: a broken log must not hide what is built.
+    The error comes only when the relation is queried: a broken log must not hide what is built.
     """
     if name in DERIVED:
         return DERIVED[name]
@@ -169,7 +167,7 @@ def _content(connection: duckdb.DuckDBPyConnection, name: str, home: Home, held:
 
 
 def _stamp(home: Home) -> str:
-    """A digest of everything the catalog is made from; files of the home by name, time and size: they can be large."""
+    """A digest of everything the catalog is made from; large files of the home count by name, time and size."""
     folders = built_folders(home)
     manifests = [folder / MANIFEST for folder in folders]
     counted = (path for folder in folders for path in stats_files(folder))

@@ -1,4 +1,4 @@
-"""What a home holds for the catalog: the whole builds, and what is damaged, which must stop nothing but itself."""
+"""The builds in a home for the catalog: the complete ones, and the damaged files, which must not affect the others."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from ib_data.home import Home
 from ib_data.stored.index_file import parquet_error, parquet_problem
 from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, Manifest, survey
 
-# The relations that read a file; a damaged manifest is missed by all of them.
+# The relations that read each file; a damaged manifest affects all of them.
 READ_FROM = {
     INDEX: ("samples", "annotations", "conversation_counts", "expected_epochs"),
     DROPS: ("drops",),
@@ -18,7 +18,7 @@ READ_FROM = {
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A file of a built split that cannot be used, and the line that says why and what to do."""
+    """An unusable file of a built split, with the line that says why and what to do."""
 
     dataset: str
     split: str
@@ -33,23 +33,23 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """The manifests of what is built, sorted by dataset and split, and what is lost of it."""
+    """The manifests of all built splits, sorted by dataset and split, and their lost files."""
 
     manifests: tuple[Manifest, ...]
     lost: tuple[Lost, ...]
 
     def whole(self, file: str) -> list[Manifest]:
-        """The builds of which this file can be read."""
+        """The builds whose file of this name can be read."""
         out = {(lost.dataset, lost.split) for lost in self.lost_of(file)}
         return [m for m in self.manifests if (m.dataset, m.split) not in out]
 
     def lost_of(self, file: str) -> Sequence[Lost]:
-        """The splits of which this file, or the manifest, cannot be used."""
+        """The splits whose file of this name, or manifest, is unusable."""
         return [lost for lost in self.lost if lost.file in (file, MANIFEST)]
 
 
 def holdings(home: Home) -> Holdings:
-    """Everything that is built in `home`, after a look at the footers of its Parquet files."""
+    """All builds in `home`, after a check of the footers of their Parquet files."""
     manifests, damaged = survey(home)
     manifests.sort(key=lambda m: (m.dataset, m.split))
     lost = [Lost(d.dataset, d.split, MANIFEST, str(d.error)) for d in damaged]
@@ -59,7 +59,7 @@ def holdings(home: Home) -> Holdings:
 
 
 def _lost_files(folder: Path, manifest: Manifest) -> Iterator[Lost]:
-    """By their footers: of a damaged file DuckDB does not say which it is."""
+    """The damaged files, by their footers: DuckDB's error does not name the file."""
     for name in (INDEX, DROPS):
         if problem := parquet_problem(folder / name, manifest):
             error = parquet_error(folder / name, manifest, problem)

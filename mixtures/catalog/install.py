@@ -1,7 +1,7 @@
-"""Putting the catalog in its place, which a user may keep tables and views of their own in.
+"""Installs a new catalog file without losing tables and views that the user keeps in the old one.
 
-A file with nothing of the user is replaced whole by one rename: programs that read it go on with the old one. In a file
-that holds something of theirs our relations are exchanged in one transaction, and the rest is not touched or copied.
+A file without user objects is replaced by one rename; programs that have it open keep reading the old one. In a file
+with user objects, our relations are replaced in one transaction and nothing else is touched.
 """
 
 import shutil
@@ -20,12 +20,12 @@ from ib_data.mixtures.catalog.relations import EVERY_RELATION
 from ib_data.mixtures.catalog.views import literal
 from ib_data.replacing import SUFFIX, replacing
 
-# Far longer than a rebuild takes (0.11 s for the miniature), so that none at work loses its file.
+# Far longer than a rebuild takes (0.11 s for the miniature), so that a running one does not lose its file.
 _LEFT_BEHIND_S = 3600
-# By another process (a lock), or by another connection of this one.
+# Held by another process (a lock), or by another connection of this one.
 _HELD = ("set lock on file", "already attached", "different configuration")
 _IS_OURS = [*EVERY_RELATION, *MACROS, "ib_data.built_from"]
-# Ours have a comment, what a user put in the place of one of them has none.
+# Our relations have a comment; a user's object of the same name has none.
 _OBJECTS = """
     SELECT 'TABLE' AS kind, database_name, schema_name, table_name AS name, comment FROM duckdb_tables()
     UNION ALL SELECT 'VIEW', database_name, schema_name, view_name, comment FROM duckdb_views() WHERE NOT internal
@@ -39,7 +39,7 @@ _OBJECTS = """
 
 
 class HeldError(DataError):
-    """A catalog that another program has open, so that it can be neither replaced nor changed."""
+    """Another program has the catalog open, so it can be neither replaced nor changed."""
 
 
 def install(
@@ -48,14 +48,14 @@ def install(
     connection: duckdb.DuckDBPyConnection,
     fill: Callable[[duckdb.DuckDBPyConnection], None],
 ) -> None:
-    """Put the catalog file `path` in its place, or `fill` the one that is there where it holds something of the user.
+    """Move the catalog file `path` into place, or `fill` the existing one if it holds user objects.
 
-    `connection` is one that has nothing attached: to open another takes 0.03 s.
-    Raises HeldError where another program has that open, DataError where an object of theirs has a name of ours.
+    `connection` has nothing attached; it is reused because opening another takes 0.03 s.
+    Raises HeldError if another program has the catalog open, and DataError if a user object has one of our names.
     """
     home.root.mkdir(parents=True, exist_ok=True)
     try:
-        with _attached(connection, home.catalog):  # as long as it is, no other program can write to it
+        with _attached(connection, home.catalog):  # while attached, no other program can write to it
             if not _theirs(connection):
                 _replace(path, home)
                 return
@@ -70,20 +70,20 @@ def install(
 
 
 def drop_ours(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drop what an earlier `ib_data` put into the database that is in use; DataError for a name that the user took."""
+    """Drop our relations from the database in use. Raises DataError for a user object with one of our names."""
     found = _objects(connection)
     for kind, name, comment in found:
         if name in _IS_OURS and comment is None and name != "ib_data.built_from":
             remedy = f"give yours another name: ALTER {kind} {name} RENAME TO my_{name}"
-            raise DataError("catalog", f"a {kind.lower()} of yours stands in the place of ours: {name}", remedy=remedy)
-    for kind, name, _ in reversed(found):  # macros before the views, and those before the tables
+            raise DataError("catalog", f"a {kind.lower()} of yours has the name of one of ours: {name}", remedy=remedy)
+    for kind, name, _ in reversed(found):  # macros before views, views before tables
         if name in _IS_OURS:
             connection.execute(f"DROP {'MACRO TABLE' if kind == 'MACRO' else kind} {name}")
     connection.execute("DROP SCHEMA IF EXISTS ib_data")
 
 
 def reading(path: Path) -> duckdb.DuckDBPyConnection:
-    """A connection of its own to a catalog file: what is set on it binds no other that this process has open there.
+    """A separate connection to a catalog file, whose settings affect no other connection of this process.
 
     duckdb.connect(path) would share one instance, and its settings, among all connections to the file.
     """
@@ -103,7 +103,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 @contextmanager
 def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
-    """The catalog file `path` in use, to read it."""
+    """The catalog file `path`, attached and in use for reading."""
     _attach(connection, path)
     try:
         yield
@@ -114,9 +114,9 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Non
 
 @contextmanager
 def write_to(connection: duckdb.DuckDBPyConnection, path: Path, named: Path, options: str = "") -> Iterator[None]:
-    """The file `path` attached as `catalog`; a failure of DuckDB is a DataError about `named`.
+    """The file `path` attached as `catalog` for writing; a DuckDB error becomes a DataError about `named`.
 
-    After a failure the connection is of no more use.
+    After an error the connection is unusable.
     """
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS catalog{options}")
@@ -131,7 +131,7 @@ def write_to(connection: duckdb.DuckDBPyConnection, path: Path, named: Path, opt
 
 
 def _objects(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str | None]]:
-    """Kind, name (with its schema, but for main) and comment of all that is in the database that is in use."""
+    """Kind, name (with its schema, except main) and comment of every object in the database in use."""
     rows = connection.execute(f"FROM ({_OBJECTS}) WHERE database_name = current_database()").fetchall()
     return [
         (kind, name if schema == "main" else f"{schema}.{name}", comment) for kind, _, schema, name, comment in rows
@@ -139,7 +139,7 @@ def _objects(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str 
 
 
 def _theirs(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether anything in the catalog is not ours."""
+    """Whether the catalog holds user objects."""
     return any(
         name not in _IS_OURS or (comment is None and name != "ib_data.built_from")
         for _, name, comment in _objects(connection)
@@ -147,7 +147,7 @@ def _theirs(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _replace(path: Path, home: Home) -> None:
-    """Put a copy of `path` in place of the catalog by one rename, and remove what killed processes left there."""
+    """Replace the catalog with a copy of `path` by one rename, and remove the leftovers of killed processes."""
     for leftover in home.root.glob(f"{home.catalog.name}.*{SUFFIX}"):
         with suppress(OSError):  # another process removed it, or it is another user's
             if leftover.stat().st_mtime < time.time() - _LEFT_BEHIND_S:
@@ -157,7 +157,7 @@ def _replace(path: Path, home: Home) -> None:
 
 
 def _set_aside(path: Path) -> None:
-    """Keep a DuckDB file that this DuckDB cannot read: a newer one may have written tables of the user into it."""
+    """Keep a DuckDB file that this DuckDB cannot read: a newer one may have written the user's tables into it."""
     try:
         with path.open("rb") as file:
             is_duckdb = file.read(12)[8:] == b"DUCK"
@@ -176,5 +176,5 @@ def _held(home: Home) -> HeldError:
 
 
 def _held_at(path: Path) -> HeldError:
-    problem = "is open in another program, so it stays as it is"
-    return HeldError("catalog", problem, file=str(path), remedy="close it there and run `ib-data sql` to renew it")
+    problem = "is open in another program, so it was not updated"
+    return HeldError("catalog", problem, file=str(path), remedy="close it there and run `ib-data sql` to update it")

@@ -1,4 +1,4 @@
-"""The table macros of the catalog: the arithmetic of mixtures in SQL, from the pinned sizes alone."""
+"""The table macros of the catalog: the weights of mixtures in SQL, from the pinned sizes alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from ib_data.mixtures.catalog.relations import COUNTED, NUMBER, SKIPS, TEXT, WHO
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """A table macro: what a row of its result is, its parameters, the result's columns and the SELECT."""
+    """A table macro: what a row of its result is, its parameters, the result's columns, and the SELECT."""
 
     about: str
     parameters: str
@@ -16,15 +16,15 @@ class Macro:
     select: str
 
 
-# An unknown name must not end in an empty result, which reads as "nothing in it". `concat` and not `||`, since
-# error(NULL) raises nothing.
+# An unknown name must not give an empty result, which looks like an empty mixture. `concat`, not `||`: error(NULL)
+# raises nothing.
 _KNOWN_MIXTURE = """
     CASE WHEN mixture_name IN (SELECT mixture FROM mixture_stages) THEN mixture_name
     ELSE error(concat('unknown mixture ''', mixture_name, '''; known: ', (
         SELECT string_agg(DISTINCT mixture, ', ' ORDER BY mixture) FROM mixture_stages))) END
 """
 _MEMBER = {"member": TEXT, "dataset": TEXT, "split": TEXT}
-# A macro may only name macros that stand before it.
+# A macro may only use macros defined before it.
 MACROS: Mapping[str, Macro] = {
     "mixture_stage_weights": Macro(
         "a member in a stage of a mixture, with its weight there",

@@ -1,4 +1,4 @@
-"""What DuckDB says of a query or a file, as one line that names the nearest relation or column."""
+"""DuckDB's messages as one line that names the nearest relation or column."""
 
 import re
 from difflib import get_close_matches
@@ -10,14 +10,14 @@ from ib_data.mixtures.catalog.macros import MACROS
 from ib_data.mixtures.catalog.relations import RELATIONS
 
 _UNKNOWN_RELATION = re.compile(r"Catalog Error: Table(?: Function)? with name (\S+) does not exist")
-# With an alias of a view in front of the column, DuckDB names no candidates.
+# If the column is qualified by the alias of a view, DuckDB names no candidates.
 _UNKNOWN_COLUMN = re.compile(r'Binder Error: .* does not have a column named "([^"]+)"$')
-# After it stands a whole traceback.
+# A whole traceback follows.
 _NEEDS_PACKAGE = re.compile(r"Required module '(\w+)' failed to import")
 
 
 def in_short(error: duckdb.Error) -> str:
-    """DuckDB's message in one line, without the drawing of the place; of an unknown name the nearest of ours."""
+    """DuckDB's message in one line, without the source excerpt; for an unknown name, with the nearest known one."""
     message = one_line(str(error).split("\nLINE ")[0].removeprefix("Invalid Input Error: "))
     if needed := _NEEDS_PACKAGE.match(message):
         return f"a value needs the Python package {needed[1]}, which is not installed; CAST its column AS VARCHAR"

@@ -1,6 +1,6 @@
-"""The relations of the catalog: what a row of each is, and its columns with their DuckDB types.
+"""The relations of the catalog: what a row is, and the columns with their DuckDB types.
 
-Names and columns are a contract with every query that users keep: they may be added to, never renamed.
+Names and columns are an interface for users' queries: columns may be added, never renamed.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ TEXT, WHOLE, NUMBER, FLAG = "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN"
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table or view of the catalog; `columns` maps names to DuckDB types, in their order."""
+    """A table or view of the catalog; `columns` maps names to DuckDB types, in order."""
 
     about: str
     columns: Mapping[str, str]
@@ -90,11 +90,11 @@ RELATIONS: Mapping[str, Relation] = {
         _all(TEXT, "dataset split key annotation_id") | {"position": WHOLE, "reason": TEXT},
     ),
 }
-# Set in a session, it leaves out what is damaged; else a query that needs it ends in the error that names the file.
+# Set in a session, it leaves out damaged splits; otherwise a query that needs one raises the error that names the file.
 SKIP_DAMAGED = "skip_damaged"
 SKIPS = f"getvariable('{SKIP_DAMAGED}') IS NOT NULL"
-# What `conversation_counts` shows and `expected_epochs` takes its numbers from: an index that cannot be read must stop
-# those queries alone that need its number.
+# The source of `conversation_counts` and of the numbers in `expected_epochs`: an unreadable index must fail only the
+# queries that need its number.
 COUNTED = "ib_data.conversations"
 EVERY_RELATION: Mapping[str, Relation] = {
     COUNTED: Relation(

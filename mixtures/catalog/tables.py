@@ -1,4 +1,4 @@
-"""The rows of the catalog's small tables: all but what is read from Parquet files where they stand."""
+"""The rows of the catalog's small tables: those that are not views over Parquet files."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ Row = tuple[Any, ...]
 
 
 def arrow_table(name: str, rows: Iterable[Row]) -> pa.Table:
-    """The table `name` of these rows; DataError for a value that its column cannot hold."""
+    """The table `name` with these rows. Raises DataError for a value that its column cannot hold."""
     columns = EVERY_RELATION[name].columns
     schema = pa.schema([(column, _ARROW[kind]) for column, kind in columns.items()])
     records = [dict(zip(columns, row, strict=True)) for row in rows]
@@ -41,19 +41,19 @@ def arrow_table(name: str, rows: Iterable[Row]) -> pa.Table:
 
 
 def built_of(name: str, card: Card | None, built: Sequence[Manifest]) -> list[Manifest]:
-    """The manifests of a dataset; of a view, those of its base's splits that the view has too."""
+    """The manifests of a dataset; for a view, those of the base's splits that the view also has."""
     if card is None or card.view_of is None:
         return [m for m in built if m.dataset == name]
     return [m for m in built if m.dataset == card.view_of and m.split in card.splits]
 
 
 def stats_files(split: Path) -> list[Path]:
-    """What `ib-data templates stats` wrote beside the shards of a built split."""
+    """The stats files that `ib-data templates stats` wrote next to the shards of a built split."""
     return sorted(split.glob("templates-*.json"))
 
 
 def member_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
-    """The rows of `mixture_members`; the weights are those that the sampler uses."""
+    """The rows of `mixture_members`, with the weights that the sampler uses."""
     tasks = {name: load_card(name).task for name in card_names()}
     for mixture in mixtures:
         share = weights(mixture)
@@ -64,7 +64,7 @@ def member_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
 
 
 def stage_rows(mixtures: Iterable[Mixture]) -> Iterator[Row]:
-    """The rows of `mixture_stages`; a mixture without stages has one, from position 0 on."""
+    """The rows of `mixture_stages`; a mixture without stages has one, from position 0."""
     for mixture in mixtures:
         for (start, stage), end in zip(mixture.in_stages(), (*mixture.starts[1:], None), strict=True):
             for m in stage.members:
@@ -82,14 +82,14 @@ def _datasets(_home: Home, held: Holdings) -> Iterator[Row]:
             what: Row = (manifest.num_drops, ", ".join(kind_of(manifest, card))) if manifest else (None, None)
             if (card.stored_as, split.name) in damaged:
                 what = (None, "damaged")
-            # Of the used split the size is known even where the number of annotations (turns of conversations) is not.
+            # The size of the used split is known even if the number of annotations (turns of conversations) is not.
             used = split.name == card.used_split
             size = card.size if used else split.num_annotations
             yield (name, card.title, card.task, card.role, split.name, size, *counts, __version__, used, *what)
 
 
 def _counts(card: Card, manifest: Manifest | None) -> tuple[int | None, ...]:
-    """num_samples, num_annotations, num_shards, num_bytes; a view has 0 shards of 0 bytes, so that sums stay true."""
+    """num_samples, num_annotations, num_shards, num_bytes; a view has 0 shards of 0 bytes, so that sums are right."""
     if manifest is None:
         return (None, None, None, None)
     stored = manifest.shards if card.view_of is None else ()
@@ -97,7 +97,7 @@ def _counts(card: Card, manifest: Manifest | None) -> tuple[int | None, ...]:
 
 
 def _conversations(home: Home, held: Holdings) -> Iterator[Row]:
-    """A row for each built split of a dataset, and for each view of it. What cannot be counted is said in the row."""
+    """A row for each built split of a dataset and each view of it; a row says why it could not be counted."""
     counts: dict[tuple[str, str], tuple[int | None, str | None]]
     counts = {(m.dataset, m.split): _num_conversations(home, m) for m in held.whole(INDEX)}
     counts |= {(lost.dataset, lost.split): (None, lost.problem) for lost in held.lost_of(INDEX)}
@@ -155,7 +155,7 @@ def _template_stats(home: Home, held: Holdings) -> Iterator[Row]:
 
 
 def _lengths(lengths: RenderLengths) -> Row:
-    """The lengths of instructions, those of targets, and how many texts are cut, None where no one counted tokens."""
+    """The lengths of instructions and of targets, and how many texts are cut (None if tokens were not counted)."""
     parts = (lengths.instruction, lengths.target)
     quantiles = ((part.characters.p50, part.characters.p95, part.characters.max) for part in parts)
     cut = [part.num_cut for part in parts if part.num_cut is not None]
@@ -167,7 +167,7 @@ def _quarantine(home: Home, _held: Holdings) -> Iterator[Row]:
         lines = home.quarantine.read_bytes().split(b"\n")
     except FileNotFoundError:
         return
-    # The last piece is empty, or what a killed process left of its line.
+    # The last piece is empty, or the partial line of a killed process.
     for number, line in enumerate(lines[:-1], 1):
         if line.strip():
             yield _bad_sample(home.quarantine, number, line)

@@ -1,4 +1,4 @@
-"""The SELECT of each view of the catalog, over Parquet files that stay where they are."""
+"""The SELECT of each view of the catalog, over Parquet files in place."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,18 +18,19 @@ _KEYS = ("dataset", "split", "key")
 
 
 def view_files(home: Home) -> list[Path]:
-    """The files that the views read, there or not: indices and drops of what is built, and kept draws."""
+    """The files that the views read, existing or not: indices and drops of built splits, and kept draws."""
     return [*(folder / name for folder in built_folders(home) for name in (INDEX, DROPS)), *_kept_draws(home)]
 
 
 def empty(name: str) -> str:
-    """A SELECT of the columns of the relation `name` without a row."""
+    """A SELECT of the columns of the relation `name` without rows."""
     return f"SELECT {_each_column(name, 'NULL')} WHERE false"
 
 
 def unreadable(name: str, message: str) -> str:
-    """A SELECT of the columns of the relation `name` that ends in the error `message` when it runs."""
-    # In the columns too: of nulls DuckDB knows that `dataset = 'vqav2'` holds nowhere, and answers 0 rows unseen.
+    """A SELECT of the columns of the relation `name` that raises the error `message` when it runs."""
+    # The error is in the columns too: if they were null, DuckDB would know that `dataset = 'vqav2'` never holds, and
+    # would return 0 rows without running it.
     fault = f"error({literal(message)})"
     return f"SELECT {_each_column(name, fault)} WHERE CAST({fault} AS BOOLEAN)"
 
@@ -39,7 +40,7 @@ def _each_column(name: str, value: str) -> str:
 
 
 def glob_escaped(path: Path) -> str:
-    """`path` as the glob pattern that matches it alone: DuckDB takes every file name for a pattern."""
+    """The glob pattern that matches only `path`: DuckDB treats every file name as a pattern."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
 
 
@@ -66,7 +67,7 @@ def _annotations(home: Home, held: Holdings) -> str:
 
 
 def _annotations_of_each(home: Home, held: Holdings) -> Iterator[str]:
-    """A SELECT for each dataset with something built; a view reads its base under its own name and task."""
+    """A SELECT for each dataset with a built split; a view reads its base under its own name and task."""
     columns = ", ".join(f'"{name}"' for name in RELATIONS["annotations"].columns if name not in ("dataset", "task"))
     known: dict[str, Card | None] = {name: load_card(name) for name in card_names()}
     known |= dict.fromkeys(sorted({m.dataset for m in held.manifests} - set(known)))
@@ -92,7 +93,7 @@ def _drops(home: Home, held: Holdings) -> str:
 
 
 def _lost(relation: str, dataset: str, lost: Lost) -> str:
-    """A SELECT that ends in the error of what is lost, if its split is asked for and damage is not skipped."""
+    """A SELECT that raises the error of a lost file, if its split is queried and damage is not skipped."""
     fault = f"error({literal(lost.problem)})"
     own = {"dataset": literal(dataset), "split": literal(lost.split)}
     kinds = RELATIONS[relation].columns.items()
@@ -105,25 +106,25 @@ def _draws(home: Home, _held: Holdings) -> str:
     for path in files:
         if not _is_parquet(path):
             remedy = "delete it, and draw it again with `ib-data mixture draw --keep`"
-            raise DataError("draws", "is no Parquet file", file=str(path), remedy=remedy)
+            raise DataError("draws", "is not a Parquet file", file=str(path), remedy=remedy)
     columns = (f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in RELATIONS["draws"].columns.items())
     if not files:
         return empty("draws")
-    # A file that was kept before this column was thought of lacks it.
+    # A file kept by an older version lacks this column.
     absent = 'SELECT CAST(NULL AS VARCHAR) AS "spec_sha256" WHERE false'
     kept = f"{absent} UNION ALL BY NAME SELECT * FROM {_parquet(files, 'union_by_name = true')}"
     return f"SELECT {', '.join(columns)} FROM ({kept})"
 
 
 def _kept_draws(home: Home) -> list[Path]:
-    return sorted(home.draws.glob("*.parquet"))  # what is being written lies in a folder
+    return sorted(home.draws.glob("*.parquet"))  # unfinished files are in a subfolder
 
 
 def _is_parquet(path: Path) -> bool:
-    """Whether the footer can be read: of one that is damaged DuckDB does not say in which file it stands."""
+    """Whether the footer can be read; DuckDB's error for a damaged footer does not name the file."""
     try:
         pq.read_metadata(path)
-    except (pa.ArrowException, OSError, ValueError):  # also where it is missing or a folder
+    except (pa.ArrowException, OSError, ValueError):  # also if it is missing or a folder
         return False
     return True
 
@@ -147,7 +148,7 @@ VIEWS: Mapping[str, Callable[[Home, Holdings], str]] = {
     "drops": _drops,
     "draws": _draws,
 }
-# Over a table of the catalog, in place of files.
+# Over a table of the catalog instead of files.
 DERIVED: Mapping[str, str] = {
     "conversation_counts": f"""
         SELECT dataset, split,

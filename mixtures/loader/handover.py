@@ -1,17 +1,17 @@
-"""Batches from a worker to its consumer through shared memory that is used again.
+"""Batches from a worker to the consumer through reused shared memory.
 
-`Handover.sender(worker).send(batch)` in a worker, `Handover.receiver().opened(messages)` in the consumer: a loader
-knows nothing else of it. torch allocates shared memory for each tensor and drops it afterwards. Here a worker pickles a
-batch with its large values apart (protocol 5, PEP 574) into one of a few slots; the consumer's tensors and arrays are
-views of it, and when the last of them is gone the slot is free again. Without a free slot, because the consumer keeps
-its batches, a batch has memory (and a file descriptor) of its own. A slot keeps the size of its largest batch. Tensors
-arrive contiguous and unaliased, even if they shared storage in the worker.
+A loader uses only `Handover.sender(worker).send(batch)` in a worker and `Handover.receiver().opened(messages)` in the
+consumer. torch allocates shared memory for each tensor and drops it afterwards. Here a worker pickles a batch into one
+of a few slots, with large values out of band (protocol 5, PEP 574). The consumer's tensors and arrays are views of the
+slot; once the last of them is gone, the slot is free. If the consumer keeps its batches and no slot is free, a batch
+gets its own memory and file descriptor. A slot keeps the size of its largest batch. Tensors arrive contiguous and
+unaliased, even if they shared storage in the worker.
 
-Batches of 64 images of 224 pixels by 2 workers: 127 samples/s and 2.3 ms of CPU a sample, where torch's own way gives
-102 and 2.8 (medians of four interleaved rounds, 2-core AMD EPYC with other work on it).
+With batches of 64 images of 224 pixels by 2 workers: 127 samples/s and 2.3 ms of CPU per sample; torch's own way gives
+102 and 2.8 (medians of four interleaved rounds, 2-core AMD EPYC under other load).
 
-In a forked child, clone any batch you keep using: the child sees the slots, and does not keep them from being used
-again. Needs torch (`ib-data[train]`).
+In a forked child, clone any batch you keep using: the child sees the slots but does not keep them from being reused.
+Needs torch (`ib-data[train]`).
 """
 
 import os
@@ -30,8 +30,8 @@ from torch import Tensor
 from ib_data.errors import IbDataError, one_line
 
 _ALIGNMENT = 64  # bytes; no dtype needs more
-_ROOM = 1.25  # by how much a slot that grows is made larger than needed: batches of stored bytes differ
-_LARGE = 2**16  # bytes; smaller values are copied, so that one that is kept does not keep its batch's slot
+_ROOM = 1.25  # growth factor of a slot, since batches of stored bytes differ in size
+_LARGE = 2**16  # bytes; smaller values are copied, so that keeping one does not block its slot
 
 _Bytes = NDArray[np.uint8]
 _Place = tuple[int, int]  # offset, number of bytes
@@ -39,9 +39,9 @@ _Place = tuple[int, int]  # offset, number of bytes
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Where a batch lies in the memory of a slot: first `num_bytes` of pickle, then its large values.
+    """Where a batch is in the memory of a slot: first `num_bytes` of pickle, then its large values.
 
-    `memory`, uint8 (bytes,), comes along where the consumer has not seen it yet; `slot` is None where it is used once.
+    `memory`, uint8 (bytes,), is included if the consumer has not seen it yet; `slot` is None for memory used once.
     """
 
     worker: int
@@ -58,16 +58,16 @@ class Handover:
         self._taken = _shared(workers * slots).zero_().reshape(workers, slots)
 
     def sender(self, worker: int) -> "Sender":
-        """For the one process that is this worker."""
+        """The sender for this worker's process."""
         return Sender(worker, self._taken[worker].numpy())
 
     def receiver(self) -> "Receiver":
-        """For the consumer."""
+        """The receiver for the consumer."""
         return Receiver(self._taken.numpy())
 
 
 class Sender:
-    """Puts the batches of one worker into its slots. `taken`, uint8 (slots,), is 1 where the consumer has a batch."""
+    """Puts the batches of one worker into its slots. `taken`, uint8 (slots,), is 1 for each one the consumer uses."""
 
     def __init__(self, worker: int, taken: _Bytes) -> None:
         self.worker = worker
@@ -75,7 +75,7 @@ class Sender:
         self._slots = [torch.empty(0, dtype=torch.uint8, device="cpu")] * len(taken)
 
     def send(self, batch: Any) -> Message:
-        """What the receiver opens. The batch is copied when this returns; IbDataError where there is no memory."""
+        """The message for the receiver; the batch is copied by then. Raises IbDataError if memory runs out."""
         pieces, values = _pickled(batch)
         num_bytes = sum(map(len, pieces))
         places, end = _places(num_bytes, [value.nbytes for value in values])
@@ -88,7 +88,7 @@ class Sender:
         return Message(self.worker, slot, memory if is_new else None, num_bytes, tuple(places))
 
     def _room(self, size: int) -> tuple[int | None, Tensor, bool]:
-        """A free slot, its memory of at least `size` bytes, and whether the consumer has yet to be sent it."""
+        """A free slot, its memory of at least `size` bytes, and whether that memory must be sent to the consumer."""
         free = np.flatnonzero(self._taken == 0).tolist()
         if not free:
             return None, _shared(size), True
@@ -101,24 +101,24 @@ class Sender:
 
 
 class Receiver:
-    """Opens the messages of all workers, in the order in which each sent them."""
+    """Opens the messages of all workers, each worker's in the order sent."""
 
     def __init__(self, taken: _Bytes) -> None:
         self._taken = taken
         self._slots: dict[tuple[int, int], Tensor] = {}
 
     def open(self, message: Message) -> Any:
-        """The batch. Its tensors and arrays keep the slot from being used again for as long as one of them lives."""
-        lease = self._memory(message).numpy()  # an object of its own, which whatever is made of it refers to
+        """The batch. Its slot is not reused while any of its tensors and arrays is alive."""
+        lease = self._memory(message).numpy()  # a separate object, which everything made from it refers to
         if message.slot is not None:
             weakref.finalize(lease, _release, self._taken[message.worker], message.slot, os.getpid()).atexit = False
         whole = lease.data
         values = [whole[start : start + size] for start, size in message.values]
-        # From this program's own worker, as torch's queues bring it; nothing is unpickled that was stored.
+        # From this program's own worker through torch's queues; nothing stored is unpickled.
         return pickle.loads(whole[: message.num_bytes], buffers=values)  # noqa: S301
 
     def opened(self, messages: Iterable[Any]) -> Iterator[Any]:
-        """The batches of all messages; what is no message comes as it is."""
+        """The batches of all messages; anything else is passed through."""
         return (self.open(each) if isinstance(each, Message) else each for each in messages)
 
     def _memory(self, message: Message) -> Tensor:
@@ -132,19 +132,19 @@ class Receiver:
 
 
 def _release(taken: _Bytes, slot: int, process: int) -> None:
-    """Free a slot of the consumer, not for a fork of it, which has the same tensors but no say."""
+    """Free a slot in the consumer, but not in a fork of it, which has the same tensors."""
     if os.getpid() == process:
         taken[slot] = 0
 
 
 class _Pieces(list[bytes]):
-    """A file to pickle into that copies nothing: the pickler gives each large text or bytes as a piece of its own."""
+    """A file to pickle into without copies: the pickler passes each large text or bytes as a separate piece."""
 
     write = list.append
 
 
 class _Pickler(pickle.Pickler):
-    """Tensors as arrays, which pickle can keep apart; torch's own way is a file format inside the pickle."""
+    """Pickles tensors as arrays, which pickle can keep out of band; torch would embed its own file format."""
 
     def reducer_override(self, value: Any) -> Any:
         if type(value) is not Tensor or value.layout != torch.strided or value.device.type != "cpu":
@@ -157,8 +157,8 @@ class _Pickler(pickle.Pickler):
             or value.is_neg()
             or not value.numel()
         ):
-            return NotImplemented  # what is more than plain memory torch itself knows best
-        # Dimensions in the order of their strides, so that an image with its channels last needs no copy.
+            return NotImplemented  # torch handles anything but plain memory
+        # Dimensions in the order of their strides, so that a channels-last image needs no copy.
         order = sorted(range(value.dim()), key=value.stride, reverse=True)
         dense = value.permute(order).contiguous()
         flat = dense.reshape(-1).view(torch.uint8)  # NumPy has no bfloat16
@@ -171,7 +171,7 @@ def _tensor(data: Any, dtype: torch.dtype, shape: tuple[int, ...], order: list[i
 
 
 def _pickled(batch: Any) -> tuple[list[bytes], list[memoryview]]:
-    """The pickle in pieces, and the memory of the large values that it leaves out."""
+    """The pickle in pieces, and the out-of-band memory of large values."""
     pieces, values = _Pieces(), list[memoryview]()
 
     def is_small(value: pickle.PickleBuffer) -> bool:
@@ -186,7 +186,7 @@ def _pickled(batch: Any) -> tuple[list[bytes], list[memoryview]]:
 
 
 def _places(start: int, sizes: list[int]) -> tuple[list[_Place], int]:
-    """Where values of these sizes go behind `start` bytes, each aligned; and where the last of them ends."""
+    """The aligned places of values of these sizes after `start` bytes, and the end of the last one."""
     found = []
     for size in sizes:
         start += -start % _ALIGNMENT
@@ -196,7 +196,7 @@ def _places(start: int, sizes: list[int]) -> tuple[list[_Place], int]:
 
 
 def _shared(size: int) -> Tensor:
-    """uint8 (size,) that other processes can map, with any values."""
+    """uint8 (size,) that other processes can map, uninitialised."""
     try:
         memory: Tensor = torch.empty(size, dtype=torch.uint8, device="cpu").share_memory_()  # type: ignore[no-untyped-call]
     except RuntimeError as error:

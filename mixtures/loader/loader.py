@@ -1,8 +1,8 @@
-"""Batches of a stream for PyTorch: a dataset for any loader, and a loader whose state is what the trainer consumed.
+"""Batches of a stream for PyTorch: a dataset for any loader, and a loader whose state follows the consumer.
 
-Batch t of a run over all processes holds the positions [tG, (t + 1)G), G being the global batch size; process r of W
-takes the r-th of W equal slices, and worker j of J makes whole batches t = j, j + J, ... So neither W nor J changes
-what is in a batch. This module needs torch (`ib-data[train]`); `Stream.batch` gives the same examples without it.
+Global batch t holds the positions [tG, (t + 1)G), where G is the global batch size. Process r of W takes the r-th of W
+equal slices, and worker j of J makes whole batches t = j, j + J, ... So neither W nor J changes the contents of a
+batch. Needs torch (`ib-data[train]`); `Stream.batch` gives the same examples without it.
 """
 
 import multiprocessing
@@ -16,7 +16,7 @@ from typing import Any, Generic
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
-from typing_extensions import TypeVar  # torch brings it; Python 3.13 has the default in typing
+from typing_extensions import TypeVar  # a dependency of torch; Python 3.13 has the default in typing
 
 from ib_data.errors import IbDataError, os_error_line
 from ib_data.mixtures.loader.handover import Handover
@@ -29,7 +29,7 @@ from ib_data.mixtures.stream.stream import Stream
 from ib_data.stored.meter import Meter
 from ib_data.strict import Table
 
-# Batches that a consumer has in hand beside those that wait: the one it works on, and the one that it just let go.
+# Batches that a consumer holds besides the waiting ones: the one it works on, and the one it just dropped.
 _HELD = 2
 
 
@@ -38,13 +38,13 @@ Collate = Callable[[list[Example]], BatchT]  # runs in the workers
 
 
 class StreamDataset(IterableDataset[BatchT]):
-    """Local batches of a stream, without end, or once over everything; each worker makes its share of them.
+    """Local batches of a stream, endless or one pass over everything; each worker makes its share of them.
 
     For `torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=J)` and for torchdata's StatefulDataLoader,
     which saves the `state_dict` of each worker: such a state fits the same J only. `StreamLoader` has no such limit.
-    `batch_size` counts positions over all processes; ValueError where `world` does not divide it. `world` and `rank`
-    come from torch.distributed or torchrun where they are not given (see `ranks`). With `once` the last batch is
-    shorter, and a process may have one batch less than another.
+    `batch_size` counts positions over all processes; raises ValueError if `world` does not divide it. `world` and
+    `rank` default to those of torch.distributed or torchrun (see `ranks`). With `once` the last batch is shorter, and
+    processes may differ by one batch.
     """
 
     def __init__(
@@ -69,16 +69,16 @@ class StreamDataset(IterableDataset[BatchT]):
         self.rank = rank
         self.start = start
         self.once = once
-        self._num_loaded = 0  # batches of this worker that a loaded state has behind it
+        self._num_loaded = 0  # batches of this worker before a loaded state
         self._num_made = 0
 
     def __iter__(self) -> Iterator[BatchT]:
-        """From `start` on, or from a state that was just loaded."""
+        """Batches from `start` on, or from a state that was just loaded."""
         worker, num_workers = _worker()
         self._num_made, self._num_loaded = self._num_loaded, 0
         start, share = self.start, self.batch_size // self.world
         read = self.stream.read_pass if self.once else self.stream.batch
-        for number in count(self._num_made):  # of its own: two iterations may run side by side
+        for number in count(self._num_made):  # a separate counter: two iterations may run at the same time
             first = start + (worker + number * num_workers) * self.batch_size
             if self.once and first >= self.stream.pass_size:
                 return
@@ -88,7 +88,7 @@ class StreamDataset(IterableDataset[BatchT]):
                 yield self.collate(examples)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of this worker, as plain JSON; IbDataError for a pass with `once`, which has none."""
+        """The state of this worker as plain JSON. Raises IbDataError for a pass with `once`, which has none."""
         self.require_endless()
         _, num_workers = _worker()
         position = self.start + self._num_made * num_workers * self.batch_size
@@ -96,7 +96,7 @@ class StreamDataset(IterableDataset[BatchT]):
         return {**own, "batch_size": self.batch_size, "stream": self.stream.state(position)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; IbDataError where it is of another stream, batch size or number of workers."""
+        """Resume from a state. Raises IbDataError if it is from another stream, batch size or number of workers."""
         self.require_endless()
         _, num_workers = _worker()
         table = Table.of(state, "stream", "state of a worker")
@@ -112,19 +112,19 @@ class StreamDataset(IterableDataset[BatchT]):
         self.start, self._num_loaded, self._num_made = start, num_made, num_made
 
     def require_endless(self) -> None:
-        """Raise IbDataError for a dataset that goes once over everything: it has no state."""
+        """Raise IbDataError for a dataset that makes one pass over everything: it has no state."""
         if self.once:
             raise IbDataError("a pass over everything (once=True) has no state: start it again")
 
 
 class StreamLoader(Generic[BatchT]):
-    """Batches of a stream, made by `workers` processes (0: in this one), and the position that was consumed.
+    """Batches of a stream, made by `workers` processes (0: in this process), with the position of the consumer.
 
-    Without end, from `position` on: the next one that no batch handed out so far holds. A state taken after a training
-    step resumes with the batch after it, for any `world`, `workers` and batch size. With `once` each iteration is one
-    pass over everything, from the beginning. `meter` adds up what all workers did. Other options as in StreamDataset;
-    `start_method` is that of multiprocessing. Batches come through shared memory (see `handover`): keep them as long as
-    you like; in a forked child, clone any batch you keep using, and exit with `os._exit`.
+    Endless, from `position` on, which is the first position not handed out yet. A state taken after a training step
+    resumes with the next batch, for any `world`, `workers` and batch size. With `once` each iteration is one pass over
+    everything, from the beginning. `meter` sums the work of all workers. Other options as in StreamDataset;
+    `start_method` is multiprocessing's. Batches come through shared memory (see `handover`): keep them as long as you
+    like; in a forked child, clone any batch you keep using, and exit with `os._exit`.
     """
 
     def __init__(
@@ -157,9 +157,9 @@ class StreamLoader(Generic[BatchT]):
         return f"<StreamLoader of {of.stream!r}: batches of {of.batch_size:,}, {place}>"
 
     def __iter__(self) -> Iterator[BatchT]:
-        """IbDataError, in one line, for whatever a worker cannot go on from, and for an iteration that was left behind.
+        """Yields batches. Raises IbDataError, in one line, for any fatal error in a worker, and for a stale iteration.
 
-        Where there is no end, that is one that goes on after another was begun or a state loaded.
+        An endless iteration is stale once another one was begun or a state was loaded.
         """
         self._num_begun += 1
         begun = self._num_begun
@@ -167,7 +167,7 @@ class StreamLoader(Generic[BatchT]):
             self.dataset.start = self.position
         handover = Handover(self.workers, self.prefetch_factor + _HELD) if self.workers else None
         others = multiprocessing.active_children()
-        with cpu_as_default():  # else torch draws a seed on whatever device a script has made the default
+        with cpu_as_default():  # else torch draws a seed on the default device of the script
             made: Iterator[Any] = iter(
                 DataLoader(
                     _Measured(self.dataset, handover),
@@ -184,17 +184,17 @@ class StreamLoader(Generic[BatchT]):
         with self.translate_worker_errors():
             while (found := self._next(made, workers)) is not None:
                 if begun != self._num_begun and not self.dataset.once:
-                    raise IbDataError("this loader was started again meanwhile; make a StreamLoader for each loop")
+                    raise IbDataError("this loader was started again since; make a StreamLoader for each loop")
                 self.position += 0 if self.dataset.once else self.dataset.batch_size
                 yield found.batch
 
     def state_dict(self) -> dict[str, Any]:
-        """What resuming after the batches handed out so far needs, as plain JSON."""
+        """The state for resuming after the batches handed out so far, as plain JSON."""
         self.dataset.require_endless()
         return self.dataset.stream.state(self.position)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state, at the next iteration; IbDataError where it is of another stream."""
+        """Resume from a state at the next iteration. Raises IbDataError if it is from another stream."""
         self.dataset.require_endless()
         self.position = self.dataset.stream.check_state(state)
         self._num_begun += 1
@@ -232,7 +232,7 @@ class StreamLoader(Generic[BatchT]):
 
 @dataclass(frozen=True, slots=True)
 class _Made(Generic[BatchT]):
-    """What a worker hands over: a batch and what it cost."""
+    """A batch from a worker, with its costs."""
 
     batch: BatchT
     meter: Meter
@@ -248,7 +248,7 @@ class _Failure:
 class _Measured(IterableDataset[Any]):
     """The batches of a dataset with their costs, as _Made, or in a worker as messages that hold one.
 
-    An error comes as a _Failure, for torch would wrap it in a traceback.
+    An error is passed as a _Failure, since torch would wrap it in a traceback.
     """
 
     def __init__(self, dataset: StreamDataset[Any], handover: Handover | None) -> None:
@@ -258,7 +258,7 @@ class _Measured(IterableDataset[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         sender = self.handover.sender(_worker()[0]) if self.handover else None
-        self.dataset.stream.meter.take()  # a worker must not report again what its parent had read
+        self.dataset.stream.meter.take()  # a worker must not report what its parent had read
         try:
             for batch in self.dataset:
                 made = _Made(batch, self.dataset.stream.meter.take())
@@ -270,6 +270,6 @@ class _Measured(IterableDataset[Any]):
 
 
 def _worker() -> tuple[int, int]:
-    """The number of this worker and how many there are; (0, 1) outside of a loader's workers."""
+    """The number of this worker and the number of workers; (0, 1) outside a loader's workers."""
     info = get_worker_info()
     return (info.id, info.num_workers) if info else (0, 1)

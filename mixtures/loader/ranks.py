@@ -1,4 +1,4 @@
-"""Which process of a distributed run this is."""
+"""World size and rank of this process."""
 
 import os
 import re
@@ -13,11 +13,11 @@ _REMEDY = "start the script by torchrun, set or unset both, or give world and ra
 
 
 def world_and_rank(world: int | None = None, rank: int | None = None) -> tuple[int, int]:
-    """How many processes a run has, and which of them this is (from 0).
+    """The number of processes of a run, and the number (from 0) of this one.
 
-    What is given wins; else torch.distributed says it where it is initialised, else the environment of torchrun, else
-    this is the only process. ValueError where one of the two is given alone, IbDataError for an environment that names
-    only one of them, or no such process.
+    From the arguments, else from torch.distributed if it is initialised, else from the environment of torchrun, else
+    (1, 0). Raises ValueError if only one argument is given, and IbDataError if the environment sets only one of the
+    two, or an invalid value.
     """
     if (world is None) != (rank is None):
         raise ValueError(f"world and rank go together, found world {world} and rank {rank}")

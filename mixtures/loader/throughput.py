@@ -1,4 +1,4 @@
-"""How fast a stream gives examples, and what its time goes into."""
+"""Measures how fast a stream gives examples, and where its time goes."""
 
 import time
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from ib_data.stored.meter import Meter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
-    """What was measured: `first_s` until the first batch stood ready, `num_examples` in `elapsed_s` after it.
+    """A measurement: `first_s` until the first batch was ready, then `num_examples` in `elapsed_s`.
 
-    `meter` holds the totals of all batches, of all workers; see Meter. `is_cut`: it was interrupted, and these are the
+    `meter` holds the totals of all batches and workers; see Meter. `is_cut`: it was interrupted, and these are the
     figures so far.
     """
 
@@ -35,7 +35,7 @@ class Throughput:
         return {**head, **own, **self.meter.values()}
 
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The figures as lines of text."""
         meter = self.meter
         if self.is_cut and not self.first_s:
             return ["no batch was read"]
@@ -74,9 +74,9 @@ def measured(
     workers: int = 0,
     once: bool = False,
 ) -> Throughput:
-    """The throughput of the batches that hold the first `count` positions of this process from `start` on.
+    """The throughput over the first `count` positions of this process from `start` on.
 
-    `batch_size` counts positions over all processes. After KeyboardInterrupt the figures are those so far.
+    `batch_size` counts positions over all processes. After KeyboardInterrupt, returns the figures so far. Raises
     MissingExtraError for workers without torch.
     """
     began = time.perf_counter()
@@ -144,7 +144,7 @@ def _by_workers(
 
 
 def _handed_over(examples: list[Example]) -> tuple[int, list[Any]]:
-    """How many examples there are, and their pictures as tensors, one a size: a mixture may hold images and clips."""
+    """The number of examples, and their images as one tensor per size: a mixture may hold images and clips."""
     import torch
 
     by_size: dict[tuple[int, ...], list[Any]] = {}

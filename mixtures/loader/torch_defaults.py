@@ -1,4 +1,4 @@
-"""PyTorch's defaults as this package needs them, whatever a training script has set."""
+"""Sets the PyTorch defaults that this package needs, whatever a training script has set."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ import torch
 
 @contextmanager
 def cpu_as_default() -> Iterator[None]:
-    """Within it new tensors are on the CPU, in this thread; nothing is switched where they are anyway."""
-    if torch.get_default_device().type == "cpu":  # a device that is switched costs a microsecond in each call of torch
+    """In the block, new tensors of this thread are on the CPU; does nothing if that is the default."""
+    if torch.get_default_device().type == "cpu":  # switching the device costs a microsecond in each torch call
         yield
     else:
         with torch.device("cpu"):
@@ -18,7 +18,7 @@ def cpu_as_default() -> Iterator[None]:
 
 @contextmanager
 def float32_on_cpu() -> Iterator[None]:
-    """Within it new tensors are also float32: layers of a library and the state of an optimiser name no type."""
+    """In the block, new tensors are also float32: library layers and optimiser state do not name a type."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:

@@ -1,7 +1,7 @@
-"""The order of a mixture as arithmetic.
+"""The order of a mixture, computed from integers without a stored table of positions.
 
 permutation    a keyed bijection on [0, N)
-block_shuffle  an epoch's order for remote shards
+block_shuffle  the order of an epoch for remote shards
 schedule       position -> (member, rank, epoch, index)
 units          sampling units: an annotation, a conversation or an image
 """

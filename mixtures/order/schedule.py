@@ -1,12 +1,12 @@
-"""Position -> (member, rank, epoch, index): the order of a mixture as arithmetic.
+"""Position -> (member, rank, epoch, index): computes the order of a mixture.
 
-A master table of M slots holds each member exactly as often as its quota, so evenly that every prefix of k slots holds
-within 1 of quota * k / M. It repeats for ever. Inside each block of B slots the labels are permuted by a key of (seed,
-number of the block), so that the order has no period that a world size could fall in step with. Ranks are counted in
-the permuted order: 0, 1, 2, ... for each member without a gap. An epoch is `size` ranks, each its own permutation.
+A master table of M slots holds each member as often as its quota, spread so evenly that every prefix of k slots is
+within 1 of quota * k / M. The table repeats. Within each block of B slots the labels are permuted by a key of (seed,
+block number), so the order has no period that could align with a world size. Ranks are counted in the permuted order:
+0, 1, 2, ... for each member without a gap. An epoch is `size` ranks and has its own permutation.
 
-A mixture of several stages has a table for each, which begins anew where its stage begins; ranks go on, so that no
-member starts its epoch over.
+A mixture with several stages has a table for each, starting where the stage starts. Ranks continue across stages, so no
+member restarts its epoch.
 """
 
 import heapq
@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ib_data.keyed import keyed_bits
-from ib_data.mixtures.order.block_shuffle import Locality, local_order, local_order_array
+from ib_data.mixtures.order.block_shuffle import BlockShuffle, local_order, local_order_array
 from ib_data.mixtures.order.permutation import Int64s, permute, permute_array, subkey, subkeys
 
-ALGORITHM = 1  # part of every fingerprint: raised when the same (quotas, sizes, seed) would give another order
+ALGORITHM = 1  # part of every fingerprint: incremented when the same (quotas, sizes, seed) give another order
 BLOCK = 1024
-# Ranks stay inside 64 bits for every table: a rank never exceeds its position.
+# Ranks fit in 64 bits for every table: a rank never exceeds its position.
 MAX_POSITION = 2**62
-# Blocks worked on at a time: enough to spread NumPy's cost of a call, few enough to stay inside the cache.
+# Blocks computed at a time: enough to amortise NumPy's call overhead, few enough to stay in the cache.
 _BLOCKS_AT_ONCE = 64
 # Positions that `batch` computes ahead: 0.8 microseconds each at 8 blocks, 4 at one block.
 _POSITIONS_AHEAD = 8 * BLOCK
@@ -34,7 +34,7 @@ _BITS = 2**64 - 1
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What one position draws: the `rank`-th example of `member`, in its `epoch`, is annotation `index`."""
+    """The draw of one position: the `rank`-th example of `member` is sampling unit `index` of its `epoch`."""
 
     member: str
     rank: int
@@ -44,7 +44,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """Many draws as arrays of equal length. `member` numbers the schedule's names."""
+    """Many draws as arrays of equal length. `member` indexes the schedule's names."""
 
     position: Int64s
     member: NDArray[np.int16]
@@ -73,10 +73,10 @@ class Stage:
 class Schedule:
     """The order of one mixture under one seed: a pure function of (stages, sizes, seed, locality, block, position).
 
-    The quotas of a stage must sum to a multiple of `block`, and starts must be multiples of it that rise from 0. A
-    member with quota 0 is not drawn there. `sizes` gives the annotations that an epoch of each member takes (what is
-    built). `locality` makes each epoch take its rows a few blocks at a time. ValueError where a member with a quota
-    has no size, the block does not divide a table, or stages name other members or begin at other places.
+    The quotas of a stage must sum to a multiple of `block`, and starts must be ascending multiples of it from 0. A
+    member with quota 0 is not drawn there. `sizes` are the sampling units in an epoch of each member. `locality`
+    turns on block shuffle. Raises ValueError if a member with a quota has no size, the block does not divide a table,
+    or stages have different members or invalid starts.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Schedule:
         sizes: Mapping[str, int],
         seed: int,
         *,
-        locality: Locality | None = None,
+        locality: BlockShuffle | None = None,
         block: int = BLOCK,
     ) -> None:
         _check_stages(stages, sizes, block)
@@ -101,7 +101,7 @@ class Schedule:
         self._member_keys = tuple(keyed_bits(seed, f"mixture/epoch/{name}") & _BITS for name in self.names)
 
     def at(self, position: int) -> Draw:
-        """The draw of one position, 0 to 2**62; computes one block, 0.2 ms wherever the position lies."""
+        """The draw of one position, 0 to 2**62; computes one block, 0.2 ms at any position."""
         _check_range(position, position + 1)
         block, slot = divmod(position, self.block)
         labels, ranks = self._blocks(np.array([block], dtype=np.int64))
@@ -122,9 +122,9 @@ class Schedule:
         return parts[0] if len(parts) == 1 else Draws(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
 
     def batch(self, start: int, count: int) -> Draws:
-        """As `slice`; once batches follow one another, cut from a longer slice that is kept.
+        """Like `slice`, but consecutive batches are cut from a longer cached slice.
 
-        64 positions alone take as long as a block of 1,024, 0.3 ms; the first ones after a seek are worth no more.
+        64 positions alone take as long as a block of 1,024: 0.3 ms. Right after a seek nothing is computed ahead.
         """
         if self._ahead is not None and 0 <= start - self._ahead[0] <= _POSITIONS_AHEAD - count:
             return self._ahead[1].take(slice(start - self._ahead[0], start - self._ahead[0] + count))
@@ -148,7 +148,7 @@ class Schedule:
             of_member = member == number
             size = self._sizes[number]
             epoch[of_member], places = np.divmod(rank[of_member], size)
-            # A rank never falls along the positions, so equal ends mean one epoch and one key.
+            # Ranks never decrease along the positions, so equal epochs at both ends mean one epoch and one key.
             epochs = epoch[of_member]
             keys = subkeys(self._member_keys[number], epochs[:1] if epochs[0] == epochs[-1] else epochs)
             if self.locality:
@@ -158,14 +158,14 @@ class Schedule:
         return Draws(positions, member, rank, epoch, index)
 
     def _blocks(self, numbers: Int64s) -> tuple[NDArray[np.int16], Int64s]:
-        """Labels and ranks of whole blocks, each of shape (blocks, block), in the order of the stream."""
+        """Labels and ranks of whole blocks, each of shape (blocks, block), in stream order."""
         rows, before = self._tables.find(numbers)
         keys = subkeys(self._block_key, numbers)[:, None]
         slots = np.broadcast_to(np.arange(self.block, dtype=np.int64), (len(numbers), self.block))
         order = permute_array(slots, self.block, keys)
         labels = np.take_along_axis(self._tables.labels[rows], order, axis=1)
-        # Sorting labels stably lists each member's slots in the order of the stream; minus where its run begins, that
-        # is a slot's place among the block's slots of the same member.
+        # A stable sort of labels lists each member's slots in stream order; a slot's place minus the start of its run
+        # is its place among the block's slots of the same member.
         by_label = np.argsort(labels, axis=1, kind="stable")
         counts = self._tables.counts[rows]
         offset = before - (np.cumsum(counts, axis=1) - counts)
@@ -177,11 +177,11 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class _Tables:
-    """The master tables of all stages one under the other, a row for each block; the other arrays go with them.
+    """The master tables of all stages stacked, one row per block, with arrays derived from them.
 
-    Shapes: `labels` (rows, block); `counts` and `before`, how often each member stands in a row and in the rows of its
-    table above it, (rows, members); `starts` (the number of a stage's first block), `first_rows` and `num_rows`
-    (stages,); `quotas` and `base`, the ranks given out before a stage begins, (stages, members).
+    Shapes: `labels` (rows, block); `counts` and `before`, each member's occurrences in a row and in the rows above it
+    in the same table, (rows, members); `starts` (a stage's first block), `first_rows` and `num_rows` (stages,);
+    `quotas` and `base`, the ranks given out before a stage begins, (stages, members).
     """
 
     labels: NDArray[np.int16]
@@ -217,17 +217,17 @@ class _Tables:
         return self.ranks_before(np.searchsorted(self.starts, numbers, side="right") - 1, numbers)
 
     def ranks_before(self, stages: Int64s | int, numbers: Int64s) -> tuple[Int64s, Int64s]:
-        """As `find`, for blocks taken to lie in the given stages."""
+        """The ranks given out before blocks, which belong to the given stages."""
         cycles, rows = np.divmod(numbers - self.starts[stages], self.num_rows[stages])
         rows += self.first_rows[stages]
         return rows, self.base[stages] + cycles[:, None] * self.quotas[stages] + self.before[rows]
 
 
-# A table costs 17 ms. Up to 64 distinct stages of a process are made once: one that goes back to earlier weights, or
-# another schedule of the same mixture, pays nothing again.
+# A table takes 17 ms. Up to 64 distinct stages are cached per process: a stage with earlier weights, or another
+# schedule of the same mixture, is free.
 @lru_cache(maxsize=64)  # 0.2 MB each for 26 members
 def _table_rows(quotas: tuple[int, ...], block: int) -> tuple[NDArray[np.int16], Int64s, Int64s]:
-    """`labels`, `counts` and `before` of one stage, as `_Tables` has them; none may be written to."""
+    """`labels`, `counts` and `before` of one stage, as in `_Tables`; read-only."""
     labels = master_table(list(quotas)).reshape(-1, block)
     counts = np.stack([np.bincount(row, minlength=len(quotas)) for row in labels])
     before = np.cumsum(counts, axis=0) - counts
@@ -237,11 +237,12 @@ def _table_rows(quotas: tuple[int, ...], block: int) -> tuple[NDArray[np.int16],
 
 
 def master_table(quotas: list[int]) -> NDArray[np.int16]:
-    """One cycle of labels, int16 of shape (sum of quotas,): every prefix of k holds within 1 of quota * k / total.
+    """One cycle of labels, int16 of shape (sum of quotas,): every prefix of k is within 1 of quota * k / total.
 
-    Item j of a member with quota q may stand from slot floor(j * M / q) on and must stand before ceil((j + 1) * M / q).
-    Taking the item with the earliest deadline meets all of them, because the even split of every slot among the members
-    does (earliest deadline first is optimal for unit jobs), and meeting them is what keeps the counts within 1.
+    Item j of a member with quota q may be placed from slot floor(j * M / q) on and must be before
+    ceil((j + 1) * M / q). Placing the item with the earliest deadline meets all deadlines: an even split of every slot
+    among the members does, and earliest deadline first is optimal for unit jobs. Meeting the deadlines keeps the
+    counts within 1.
     """
     total = sum(quotas)
     labels = np.repeat(np.arange(len(quotas)), quotas)
@@ -250,7 +251,7 @@ def master_table(quotas: list[int]) -> NDArray[np.int16]:
     releases = items * total // quota
     deadlines = -((items + 1) * -total // quota)
     order = np.argsort(releases, kind="stable")
-    # Deadline and label in one integer: ties go to the member that stands first in the spec.
+    # Deadline and label in one integer: ties go to the member that comes first in the spec.
     waiting = (deadlines * len(quotas) + labels)[order].tolist()
     arrivals = np.searchsorted(releases[order], np.arange(total), side="right").tolist()
     table: list[int] = []
@@ -285,4 +286,4 @@ def _check_stages(stages: Sequence[Stage], sizes: Mapping[str, int], block: int)
 
 def _check_range(start: int, end: int) -> None:
     if not 0 <= start <= end <= MAX_POSITION:
-        raise ValueError(f"positions {start} to {end} lie outside 0 to 2**62")
+        raise ValueError(f"positions {start} to {end} are outside 0 to 2**62")

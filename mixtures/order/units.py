@@ -1,4 +1,4 @@
-"""What one draw of a member is: an annotation, a whole conversation, or an image with several of its annotations."""
+"""Sampling units: one draw is an annotation, a whole conversation, or an image with several of its annotations."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +11,10 @@ from ib_data.stored.rows import Rows
 
 @dataclass(frozen=True)
 class Units:
-    """The units of a member, numbered from 0, as rows of its index.
+    """The sampling units of a member, numbered from 0, as rows of its index.
 
-    With `annotations_per_image` above 1 a unit is an image. `is_chat` leaves the last turn of each conversation, which
-    holds the whole of it. `key` (64 bits) decides the order in which an image's annotations take their turns.
+    With `annotations_per_image` above 1 a unit is an image. `is_chat` keeps only the last turn of each conversation,
+    which includes the earlier ones. `key` (64 bits) decides the order in which an image's annotations are used.
     """
 
     rows: Rows
@@ -24,15 +24,15 @@ class Units:
 
     @property
     def count(self) -> int:
-        """How many units an epoch has."""
+        """The number of units in an epoch."""
         if self.annotations_per_image > 1:
             return self.rows.num_samples
         return len(self.rows.last_turns) if self.is_chat else self.rows.count
 
     def rows_of(self, unit: int, epoch: int) -> tuple[int, ...]:
-        """The rows that `unit` gives in an epoch; of an image with more than its share the next ones in turn.
+        """The rows of `unit` in an epoch; an image with more annotations than the limit gives the next ones in turn.
 
-        All annotations of an image come before one comes again (within an epoch none comes twice).
+        All annotations of an image come before any repeats, and none comes twice within an epoch.
         """
         if self.annotations_per_image == 1:
             return (int(self.rows.last_turns[unit]) if self.is_chat else unit,)
@@ -49,6 +49,6 @@ class Units:
 
     @cached_property
     def _firsts(self) -> Int64s:
-        """Where the rows of each sample begin among those that count; shape (samples + 1,)."""
+        """The first row of each sample among the rows that count; shape (samples + 1,)."""
         samples = self.rows.samples
         return np.searchsorted(self.rows.last_turns, samples).astype(np.int64) if self.is_chat else samples

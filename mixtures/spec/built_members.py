@@ -1,4 +1,4 @@
-"""What a home holds of each member of a mixture."""
+"""What is built of each member of a mixture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from ib_data.templates.renderer import Renderer
 
 @dataclass(frozen=True)
 class Source:
-    """A member, its card, and the built split that holds it; None where there is none.
+    """A member, its card, and the manifest of its built split, or None if it is not built.
 
     A view (such as `vqav2_qg`) reads the split of its base. The card's task is the one that the member asks for.
     """
@@ -29,18 +29,18 @@ class Source:
 
     @property
     def num_built(self) -> int | None:
-        """How many annotations are built; None where the split is not built."""
+        """The number of built annotations, or None if the split is not built."""
         return None if self.built is None else len(self.built)
 
     @property
     def num_built_as_pinned(self) -> int | None:
-        """How much is built of what the member's pinned size counts; None where the split is not built."""
+        """What is built, in the unit of the pinned size, or None if the split is not built."""
         return self._num_conversations if self.member.counts == "conversations" else self.num_built
 
     def epoch_size(self, turns: str) -> int:
-        """How many positions an epoch takes with the turns of a conversation rendered "each" or as one "chat".
+        """The positions in an epoch, with the turns of a conversation rendered as "each" or as one "chat".
 
-        What is built, or the pinned size where nothing is.
+        Counts what is built, or the pinned size if nothing is.
         """
         built = self._num_conversations if turns == "chat" else self.num_built
         return built or self.member.size
@@ -51,15 +51,15 @@ class Source:
 
 
 def sources(place: Home | Store, mixture: Mixture) -> dict[str, Source]:
-    """The source of each member in a home or an object store, by the member's name, in the order of the spec."""
+    """The source of each member in a home or an object store, by member name, in the order of the spec."""
     store = LocalStore(place) if isinstance(place, Home) else place
     return {member.name: _source(store, member) for member in mixture.members}
 
 
 def differing_sizes(mixture: Mixture, found: Mapping[str, Source]) -> list[str]:
-    """A phrase for each member that some stage draws from and of which not exactly the pinned size is built.
+    """A phrase for each member that a stage draws from and whose built size differs from the pinned size.
 
-    Both are counted in what the spec pins, annotations or conversations, however the mixture renders.
+    Both are in the unit of the pinned size, annotations or conversations, however the mixture renders.
     """
     phrases = []
     for name in drawn_names(mixture):
@@ -70,8 +70,8 @@ def differing_sizes(mixture: Mixture, found: Mapping[str, Source]) -> list[str]:
     return phrases
 
 
-def refuse_unknown(mixture: Mixture) -> None:
-    """Raise IbDataError for a member that no one knows, whose card has no such split, or that its task cannot use."""
+def require_known(mixture: Mixture) -> None:
+    """Raise IbDataError for a member with an unknown dataset, an unknown split, or a task that does not fit."""
     for member in mixture.members:
         if member.dataset not in card_names():
             near = did_you_mean(member.dataset, card_names())
@@ -81,11 +81,11 @@ def refuse_unknown(mixture: Mixture) -> None:
             problem = f"mixture {mixture.name}: there is no split {member.split!r}"
             raise DataError(member.dataset, problem, remedy=f"known: {', '.join(card.splits)}")
         if member.task:
-            _refuse_unfit(mixture, member, card)
+            _require_usable_task(mixture, member, card)
 
 
-def _refuse_unfit(mixture: Mixture, member: Member, card: Card) -> None:
-    """Raise DataError where no template of the member's task can do with what the card promises of every annotation."""
+def _require_usable_task(mixture: Mixture, member: Member, card: Card) -> None:
+    """Raise DataError if no template of the member's task fits the fields that the card promises."""
     fields = card.splits[member.split].fields
     assert member.task is not None
     if not _serves(fields, member.task):
@@ -96,7 +96,7 @@ def _refuse_unfit(mixture: Mixture, member: Member, card: Card) -> None:
 
 
 def _serves(fields: Sequence[str], task: str) -> bool:
-    """Whether a training template of the task fits annotations that are sure to have `fields`."""
+    """Whether a training template of the task fits annotations that have at least `fields`."""
     return bool(Renderer().fitting(task, promised_fields(fields)))
 
 

@@ -1,6 +1,6 @@
 """A mixture spec: members with pinned sizes, a rule and stages. `spec_file` reads one from a .toml file.
 
-What a weight counts: positions of the stream, that is annotations, not images and not batches.
+A weight counts positions of the stream: annotations, not images and not batches.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 
 from ib_data.templates.render_options import RenderOptions
 
-# What a pinned size may count; the first is the default.
+# The units of a pinned size; the first is the default.
 COUNTS = ("annotations", "conversations")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One dataset of a mixture. `size` is the pinned number of annotations, whatever was downloaded.
+    """One dataset of a mixture. `size` is the pinned number of annotations, whatever is built.
 
-    With `counts` = "conversations" it is that of conversations, each of which may be several annotations, its turns.
-    `scale` multiplies what the rule gives; 0 switches the member off. `weight` is used under the rule `fixed` alone.
-    At most `cap` of `size` counts for the weight (the limit of examples-proportional mixing in T5, arXiv 1910.10683,
-    section 3.5.2). `task` makes the member a view: the annotations of `dataset` with the templates of that task.
+    With `counts` = "conversations" it is the number of conversations; each may be several annotations, its turns.
+    `scale` multiplies the rule's share; 0 switches the member off. `weight` is used only under the rule `fixed`.
+    At most `cap` of `size` counts for the weight (as in examples-proportional mixing in T5, arXiv 1910.10683, section
+    3.5.2). `task` makes the member a view: the annotations of `dataset` with the templates of that task.
     """
 
     dataset: str
@@ -33,7 +33,7 @@ class Member:
 
     @property
     def name(self) -> str:
-        """What the member is called in its mixture: its dataset, or DATASET/TASK where it is a view."""
+        """The member's name in the mixture: its dataset, or DATASET/TASK for a view."""
         return f"{self.dataset}/{self.task}" if self.task else self.dataset
 
     @property
@@ -44,9 +44,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSpec:
-    """What changes from the position `start` on, for good or until a later stage changes it again.
+    """What changes from the position `start` on, until a later stage changes it again.
 
-    None keeps the rule (or the exponent) that was in force before; members that `scales` does not name keep theirs.
+    None keeps the previous rule or exponent; members that are not in `scales` keep theirs.
     """
 
     start: int
@@ -57,9 +57,9 @@ class StageSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixture:
-    """Members in the order of the spec. `exponent` is set under the rule `temperature` alone.
+    """Members in the order of the spec. `exponent` is set only under the rule `temperature`.
 
-    Rule, exponent and scales are those before the first of `stages`, which rise by their start.
+    Rule, exponent and scales apply before the first of `stages`, which are sorted by start.
     """
 
     name: str
@@ -76,11 +76,11 @@ class Mixture:
 
     @property
     def starts(self) -> tuple[int, ...]:
-        """Where each stage begins; the first is 0, the spec's head."""
+        """The start of each stage; the first is 0."""
         return (0, *(stage.start for stage in self.stages))
 
     def only(self, names: Iterable[str]) -> "Mixture":
-        """This mixture over some of its members; their weights are shared out anew by the same rules."""
+        """This mixture with only some of its members; weights are recomputed by the same rules."""
         kept = set(names)
         stages = tuple(
             replace(stage, scales={name: scale for name, scale in stage.scales.items() if name in kept})
@@ -89,7 +89,7 @@ class Mixture:
         return replace(self, members=tuple(m for m in self.members if m.name in kept), stages=stages)
 
     def at(self, position: int) -> "Mixture":
-        """The mixture in force at a position: one without stages."""
+        """The mixture in force at a position, without stages."""
         found = replace(self, stages=())
         for start, mixture in self.in_stages():
             if start <= position:
@@ -97,7 +97,7 @@ class Mixture:
         return found
 
     def in_stages(self) -> Iterator[tuple[int, "Mixture"]]:
-        """Where each stage begins, and the mixture in force from there on: one without stages."""
+        """The start of each stage, and the mixture in force from there on, without stages."""
         found = replace(self, stages=())
         yield 0, found
         for stage in self.stages:

@@ -1,4 +1,4 @@
-"""What a run would see of a mixture, and how two mixtures differ, as rows for a table or for JSON."""
+"""A mixture as a run would draw it, and the difference of two mixtures, as rows for a table or JSON."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -8,17 +8,17 @@ from ib_data.mixtures.spec.built_members import Source
 from ib_data.mixtures.spec.mixture import Member, Mixture, StageSpec
 from ib_data.mixtures.spec.weights import drawn_samples, expected_samples, stage_weights, weights_under
 
-# The largest difference of a share by its slots from a weight that needs no mention: slots are whole numbers.
+# A drawn share may differ this much from the weight without a mention: slots are whole numbers.
 _APART = 0.01
 PLAIN_RULES = ("sqrt", "proportional", "uniform")
 
 
 def member_rows(mixture: Mixture, found: Mapping[str, Source], num_samples: int) -> list[dict[str, Any]]:
-    """A row for each member: its share of `num_samples` positions, what the plain rules would give, what is built.
+    """A row per member: its share of `num_samples` positions, the shares under the plain rules, and what is built.
 
-    `weight`, `drawn` and `samples` are over all stages of the run: `drawn` is the share that whole slots of the order
-    give, by which a member of nearly no weight is drawn all the same. `epochs` go over what is built, or the pinned
-    size where nothing is. `built` counts what `size` counts, `differs` is built minus pinned; None where nothing is.
+    `weight`, `drawn` and `samples` cover all stages of the run. `drawn` is the share by whole slots, at least one slot
+    even for a tiny weight. `epochs` are over what is built, or over the pinned size if nothing is. `built` has the unit
+    of `size`, and `differs` is built minus pinned; both are None if nothing is built.
     """
     samples = expected_samples(mixture, num_samples)
     drawn = drawn_samples(mixture, num_samples)
@@ -44,17 +44,17 @@ def member_rows(mixture: Mixture, found: Mapping[str, Source], num_samples: int)
 
 
 def drawn_apart(rows: list[dict[str, Any]], num_samples: int) -> list[str]:
-    """A phrase for each of `member_rows` whose drawn share is more than a hundredth off its weight."""
+    """A phrase for each of `member_rows` whose drawn share differs from its weight by more than a hundredth."""
     return [
-        f"{row['member']} is drawn {row['drawn'] * num_samples:,.0f} times in place of {row['samples']:,}, "
-        f"a share of {row['drawn']:.3g} in place of {row['weight']:.3g}"
+        f"{row['member']} is drawn {row['drawn'] * num_samples:,.0f} times instead of {row['samples']:,}, "
+        f"a share of {row['drawn']:.3g} instead of {row['weight']:.3g}"
         for row in rows
         if abs(row["drawn"] - row["weight"]) > _APART * row["weight"]
     ]
 
 
 def stage_rows(mixture: Mixture) -> list[dict[str, Any]]:
-    """A row for each stage: where it starts, its rule and exponent, and the weights in it."""
+    """A row per stage: start, rule, exponent and weights."""
     stages = zip(mixture.in_stages(), stage_weights(mixture), strict=True)
     return [
         {"start": start, "rule": stage.rule, "exponent": stage.exponent, "weights": share}
@@ -63,28 +63,28 @@ def stage_rows(mixture: Mixture) -> list[dict[str, Any]]:
 
 
 def bar(value: float, largest: float, width: int = 24) -> str:
-    """`value` as a row of `#`, `width` of them for `largest` and at least one for anything above 0."""
+    """`value` as a bar of `#`: `width` of them for `largest`, and at least one for anything above 0."""
     return "#" * max(round(width * value / largest), 1) if value > 0 else ""
 
 
 def differences(a: Mixture, b: Mixture) -> list[str]:
-    """How the two differ beyond their members: rule, exponent, stages, rendering, order."""
+    """The differences apart from members: rule, exponent, stages, rendering, order."""
     pairs = [("rule", a.rule, b.rule), ("exponent", a.exponent, b.exponent)]
     pairs += [(f"render.{f.name}", getattr(a.render, f.name), getattr(b.render, f.name)) for f in fields(a.render)]
     pairs += [("stages", _stages(a), _stages(b))]
     found = [_change(name, of_a, of_b) for name, of_a, of_b in pairs if of_a != of_b]
     common = set(a.names) & set(b.names)
     if [name for name in a.names if name in common] != [name for name in b.names if name in common]:
-        found.append("the members stand in another order, which changes the stream but no weight")
+        found.append("the members are in another order, which changes the stream but no weight")
     return found
 
 
 def compared_rows(
     a: Mixture, b: Mixture, found: tuple[Mapping[str, Source], Mapping[str, Source]], num_samples: int
 ) -> list[dict[str, Any]]:
-    """A row for each member of either mixture, the largest change of weight first; a member that is not there has 0.
+    """A row for each member of either mixture, the largest change of weight first; an absent member has weight 0.
 
-    `change` says what differs in what the specs write of the member; `ratio` is weight B over weight A.
+    `change` says what the specs give differently for the member; `ratio` is weight B over weight A.
     """
     rows = []
     samples = expected_samples(a, num_samples), expected_samples(b, num_samples)
@@ -119,7 +119,7 @@ def _text(value: object) -> str:
 
 
 def _stages(mixture: Mixture) -> str | None:
-    """What the stages of a spec say, in a line."""
+    """The stages of a spec, in one line."""
     return "; ".join(_stage(stage) for stage in mixture.stages) or None
 
 

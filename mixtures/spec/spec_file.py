@@ -1,6 +1,6 @@
-"""Reads the file of a mixture spec: keys, values and what they must have to do with each other.
+"""Reads a mixture spec from its file, and checks keys, values and their combinations.
 
-A spec may have a `base`: it takes the base's members, rule, render options and stages, and writes what differs.
+A spec with a `base` takes the base's members, rule, render options and stages, and states only what differs.
 """
 
 import math
@@ -25,23 +25,23 @@ RULES = ("sqrt", "proportional", "uniform", "temperature", "fixed")
 _RULES_WITHOUT_SIZES = {"uniform", "fixed"}
 _KEYS = ("rule", "exponent", "members", "render", "stages")
 _KEYS_OF_DERIVED = ("without", "only", "scales")
-# Sizes stay exact in a float up to here, and ranks over any run stay inside 64 bits.
+# A float holds sizes exactly up to here, and ranks over any run fit in 64 bits.
 _MAX_SIZE = 2**53
 _MAX_SCALE = 1e6
-# At 10 a member half as large as another has a thousandth of its share, and 2**53 to that power is still a float.
+# At 10, a member half the size of another has a thousandth of its share, and 2**53 to that power still fits a float.
 _MAX_EXPONENT = 10
 
 
 def mixture_names() -> tuple[str, ...]:
-    """The names of the packaged mixtures and of those in folders of one's own, sorted."""
+    """The names of the packaged mixtures and of those in the user's dataset folders, sorted."""
     return tuple(mixture_files())
 
 
 def load_mixture(name_or_path: str | Path) -> Mixture:
-    """The packaged mixture of that name, the one in a .toml file, or a dataset as a mixture of one member.
+    """The packaged mixture with this name, the one in a .toml file, or a dataset as a mixture of one member.
 
-    A packaged mixture wins over a dataset of the same name. Raises DataError for a spec that is not of the form,
-    UnknownNameError for a name or a file that does not exist.
+    A packaged mixture takes precedence over a dataset of the same name. Raises DataError for an invalid spec, and
+    UnknownNameError for a name or file that does not exist.
     """
     name = str(name_or_path)
     table = _find(name, Path())
@@ -49,7 +49,7 @@ def load_mixture(name_or_path: str | Path) -> Mixture:
 
 
 def _find(name: str, folder: Path) -> Table:
-    """The spec of a packaged name, of a dataset, or in a file whose path may be relative to `folder`."""
+    """The spec of a packaged name or a dataset, or in a file whose path may be relative to `folder`."""
     if file := mixture_files().get(name):
         return _packaged(name, file.read_text(encoding="utf-8"), shown(file, "mixtures"))
     if name in card_names():
@@ -61,7 +61,7 @@ def _find(name: str, folder: Path) -> Table:
     try:
         return _table(path.stem, read_text(path, MAX_TOML_BYTES), str(path))
     except FileNotFoundError as error:
-        raise UnknownNameError(f"mixture file {path} is not there; packaged: {', '.join(mixture_names())}") from error
+        raise UnknownNameError(f"mixture file {path} does not exist; packaged: {', '.join(mixture_names())}") from error
 
 
 def _of_dataset(name: str) -> Table:
@@ -74,7 +74,7 @@ def _of_dataset(name: str) -> Table:
 
 @lru_cache(maxsize=32)
 def _packaged(name: str, text: str, file: str) -> Table:
-    """The spec of a mixture that has a name. One is often the base of others, and the catalog asks for each of them."""
+    """The spec of a named mixture. Cached: a mixture is often a base, and the catalog loads all of them."""
     return _table(name, text, file)
 
 
@@ -95,7 +95,7 @@ def _table_of(values: dict[str, Any], name: str, file: str) -> Table:
 
 
 def _base(table: Table, folder: Path) -> Mixture:
-    """The base of `table`, with the members that it keeps and the scales that it gives."""
+    """The base of `table`, with the members that `table` keeps and its scales."""
     wanted = table.get("base", str)
     try:
         found = _find(wanted, folder)
@@ -110,7 +110,7 @@ def _base(table: Table, folder: Path) -> Mixture:
     if "without" in table.values and "only" in table.values:
         raise table.error("'without' and 'only' are both given", "keep one of them")
     without, only = (_names(table, key, base) for key in ("without", "only"))
-    # `only` also sets the order of the members, as a spec that writes them out does.
+    # `only` also sets the order of the members, as listing them does.
     kept = only if "only" in table.values else tuple(name for name in base.names if name not in without)
     scales = _scales(table, kept)
     members = {m.name: replace(m, scale=scales.get(m.name, m.scale)) for m in base.members}
@@ -123,7 +123,7 @@ def _names(table: Table, key: str, base: Mixture) -> tuple[str, ...]:
         if name not in base.names:
             raise table.error(f"{key!r}: {base.name} has no member {name!r}", did_you_mean(name, base.names))
         if names.count(name) > 1:
-            raise table.error(f"{key!r}: {name!r} stands twice")
+            raise table.error(f"{key!r}: {name!r} is listed twice")
     return names
 
 
@@ -139,7 +139,7 @@ def _mixture(table: Table, base: Mixture | None) -> Mixture:
     for name, count in Counter(member.name for member in members).items():
         if count > 1:
             places = [i for i, member in enumerate(own) if member.name == name]
-            raise table.tables("members")[places[-1]].error(f"member {name!r} stands twice", "merge the two entries")
+            raise table.tables("members")[places[-1]].error(f"member {name!r} is listed twice", "merge the two entries")
     render = RenderOptions.of(table.table("render")) if "render" in table.values or base is None else base.render
     mixture = Mixture(name=table.owner, rule=rule, exponent=exponent, members=members, render=render, stages=stages)
     _check_stages(mixture, table)
@@ -158,7 +158,7 @@ def _rule(table: Table, base: Mixture | None) -> tuple[str, float | None]:
 
 
 def _exponent(table: Table, rule: str, *, needed: bool) -> float | None:
-    """The exponent that `table` gives, None where it gives none; DataError where `rule` takes none."""
+    """The exponent in `table`, or None. Raises DataError if `rule` has no exponent."""
     if "exponent" not in table.values and not needed:
         return None
     if rule != "temperature":
@@ -168,7 +168,7 @@ def _exponent(table: Table, rule: str, *, needed: bool) -> float | None:
 
 
 def _member(row: Table, rules: Set[str]) -> Member:
-    """One of `members`; `rules` are those that some stage of the spec uses."""
+    """One of `members`; `rules` are all rules that the stages of the spec use."""
     row.only(("dataset", "task", "split", "size", "counts", "cap", "scale", "weight"))
     dataset = row.get("dataset", str)
     split = row.get("split", str)
@@ -193,7 +193,7 @@ def _member(row: Table, rules: Set[str]) -> Member:
 
 
 def _stages(table: Table, rule: str) -> list[StageSpec]:
-    """The stages in their order; `rule` is the head's. What `scales` name is checked once all members are known."""
+    """The stages in order; `rule` is the top-level one. Names in `scales` are checked once all members are known."""
     stages: list[StageSpec] = []
     for row in table.tables("stages"):
         row.only(("start", "rule", "exponent", "scales"))
@@ -211,9 +211,9 @@ def _stages(table: Table, rule: str) -> list[StageSpec]:
 def _start(row: Table, before: int) -> int:
     start = row.get("start", int)
     if start > MAX_POSITION:
-        raise row.error(f"'start' expected a position of at most 2**62, found {start}", "no run comes that far")
+        raise row.error(f"'start' expected a position of at most 2**62, found {start}", "no run gets that far")
     if start <= 0:
-        problem = f"a stage that starts in the past: 'start' expected a position above 0, found {start}"
+        problem = f"a stage that starts too early: 'start' expected a position above 0, found {start}"
         raise row.error(problem, "top-level keys apply from position 0")
     if start % BLOCK:
         problem = f"'start' expected a multiple of {BLOCK}, found {start}"
@@ -233,7 +233,7 @@ def _scales(table: Table, names: Collection[str]) -> dict[str, float]:
 
 
 def _check_stages(mixture: Mixture, table: Table) -> None:
-    """DataError for stages with unknown members, with nothing to draw, or without the weights of the rule `fixed`."""
+    """Raise DataError for stages with unknown members, nothing to draw, or missing weights under the rule `fixed`."""
     own = table.tables("stages")
     for row in own:
         _scales(row, mixture.names)

@@ -1,4 +1,4 @@
-"""From pinned sizes to shares, and from shares to the integer quotas that the order is made of."""
+"""From pinned sizes to shares, and from shares to integer quotas, which define the order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,15 +11,15 @@ from ib_data.mixtures.spec.mixture import Member, Mixture
 # Slots of the master table. A quota is off by less than one slot: 0.1 % of the smallest share of 26 sqrt-weighted sets.
 TOTAL_QUOTA = 65_536
 _TRAPS = [InvalidOperation, DivisionByZero, Overflow]
-# Of its own, whatever precision, rounding and traps a program has set for itself.
+# A separate context, so that the program's precision, rounding and traps do not matter.
 _EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN, Emin=-999_999, Emax=999_999, clamp=0, flags=[], traps=_TRAPS)
 
 
 def weights(mixture: Mixture, position: int = 0) -> dict[str, float]:
-    """Each member's share of the positions in the stage at `position`, by its name; the shares sum to 1.
+    """Each member's share of the positions in the stage at `position`, by name; the shares sum to 1.
 
-    Pinned sizes alone decide. The default rule is p_d = sqrt(S_d) / sum of sqrt(S_i) (arXiv 2305.06500, section 2.3),
-    times the written scale.
+    They depend only on pinned sizes. The default rule is p_d = sqrt(S_d) / sum of sqrt(S_i) (arXiv 2305.06500, section
+    2.3), times the member's scale.
     """
     start = max((start for start in mixture.starts if start <= position), default=0)
     return _floats(_shares(mixture.at(position), start))
@@ -32,41 +32,41 @@ def weights_under(mixture: Mixture, rule: str) -> dict[str, float]:
 
 
 def expected_samples(mixture: Mixture, num_samples: int) -> dict[str, float]:
-    """How many of the first `num_samples` positions each member is expected to fill, summed over the stages."""
+    """The expected number of each member's draws in the first `num_samples` positions, summed over the stages."""
     return _summed(mixture, [share for _, share in stage_weights(mixture)], num_samples)
 
 
 def drawn_samples(mixture: Mixture, num_samples: int) -> dict[str, float]:
-    """As `expected_samples`, by the quotas of the order: a member of a smaller weight than a slot is drawn more often.
+    """Like `expected_samples`, from the quotas: a member with a weight below one slot is drawn more often.
 
-    The stream gives each member as many, within 1 at the edge of every block, and within 1 more for each stage after
-    the first: it has a table of its own.
+    The stream matches these numbers within 1 at the edge of every block, and within 1 more for each stage after the
+    first, since each has its own table.
     """
     shares = [{name: q / TOTAL_QUOTA for name, q in stage.quotas.items()} for stage in stage_quotas(mixture)]
     return _summed(mixture, shares, num_samples)
 
 
 def stage_weights(mixture: Mixture) -> tuple[tuple[int, dict[str, float]], ...]:
-    """Where each stage starts, and the weights in it."""
+    """The start of each stage, and its weights."""
     return tuple((start, _floats(_shares(stage, start))) for start, stage in mixture.in_stages())
 
 
 def stage_quotas(mixture: Mixture) -> tuple[Stage, ...]:
-    """Where each stage starts and its quotas, as the schedule takes them; the first starts at 0."""
+    """The start and quotas of each stage, for the schedule; the first starts at 0."""
     return tuple(Stage(start, _quotas(stage, start, TOTAL_QUOTA)) for start, stage in mixture.in_stages())
 
 
 def drawn_names(mixture: Mixture) -> tuple[str, ...]:
-    """The members that some stage draws from; nobody needs to build the others."""
+    """The members that some stage draws from; the others need not be built."""
     stages = stage_quotas(mixture)
     return tuple(name for name in mixture.names if any(stage.quotas[name] for stage in stages))
 
 
 def quotas(mixture: Mixture, total: int = TOTAL_QUOTA) -> dict[str, int]:
-    """Each member's slots among `total` in the head of the spec, by largest remainder; 0 for a member of weight 0.
+    """Each member's slots out of `total` in the first stage, by largest remainder; 0 for a member of weight 0.
 
-    A member of a smaller weight than a slot gets one. The arithmetic is decimal with 40 digits, so that no processor's
-    rounding can change the order of a stream. Raises DataError where `total` is smaller than the number of members.
+    A member with a weight below one slot gets one. Computed in decimal with 40 digits, so that no processor's rounding
+    can change the order of a stream. Raises DataError if `total` is smaller than the number of members.
     """
     return _quotas(mixture.at(0), 0, total)
 
@@ -77,7 +77,7 @@ def _quotas(mixture: Mixture, start: int, total: int) -> dict[str, int]:
         raise DataError(mixture.name, f"{len(shares)} members do not fit into {total} slots")
     small: set[str] = set()
     while True:
-        # A member too small for one slot takes one; the others share what is left, which may make another too small.
+        # A member too small for one slot takes one; the others share the rest, which may make another one too small.
         rest = {name: share for name, share in shares.items() if name not in small}
         left = total - len(small)
         with localcontext(_EXACT):
@@ -117,7 +117,7 @@ def _floats(shares: Mapping[str, Decimal]) -> dict[str, float]:
 
 
 def _shares(mixture: Mixture, start: int) -> dict[str, Decimal]:
-    """The shares in the stage that begins at `start`, where `mixture` is what is in force there."""
+    """The shares in the stage that begins at `start`; `mixture` is the mixture in force there."""
     with localcontext(_EXACT):
         raw = {member.name: _by_rule(mixture, member) * Decimal(member.scale) for member in mixture.members}
         total = sum(raw.values(), Decimal(0))

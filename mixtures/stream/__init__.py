@@ -1,10 +1,10 @@
-"""The stream of examples that a training run receives.
+"""The stream of examples for a training run.
 
 stream          positions to examples; state: resuming
-parts           what is built of the members
-part            a member as a stream reads it, and a draw of it
-example_reader  shards read, instructions rendered, pixels decoded
-example         what a stream gives
-quarantine      samples that could not be used
+parts           finds the members that are built
+part            one member as a stream reads it, and one draw of it
+example_reader  reads shards, renders instructions, decodes pixels
+example         an example, or only its ids
+quarantine      logs samples that could not be used
 drawing         the drawn sequence as a table
 """

@@ -1,4 +1,4 @@
-"""The drawn sequence of a mixture as a table, whether its members are built or not."""
+"""The drawn sequence of a mixture as a table, even if members are not built."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures.order.schedule import Schedule
-from ib_data.mixtures.spec.built_members import Source, refuse_unknown, sources
+from ib_data.mixtures.spec.built_members import Source, require_known, sources
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.weights import stage_quotas
 from ib_data.mixtures.stream.parts import find_built
@@ -22,7 +22,7 @@ from ib_data.replacing import replacing
 from ib_data.stored.rows import Rows
 from ib_data.stored.store import LocalStore
 
-# Of a spec's checksum, in the name of a kept file: enough to tell the specs of one home apart.
+# Digits of a spec's checksum in the name of a kept file: enough to distinguish the specs in one home.
 _NAME_DIGITS = 8
 
 
@@ -31,14 +31,14 @@ def drawn(
 ) -> pa.Table:
     """A row for each of `count` positions from `start` on: position, member, dataset, rank, epoch, index, key, id.
 
-    `key` and `id` are null where the member is not built. The last column is `spec_sha256`, of all of the spec that
-    decides the draws. With `available` the weights are shared among the built members, and a note names the others;
-    IbDataError where there are none.
+    `key` and `id` are null if the member is not built. The last column, `spec_sha256`, is a hash of all that decides
+    the draws. With `available`, the built members share the weights and a note names the others; raises IbDataError
+    if none is built.
     """
     if available:
         mixture, found = find_built(LocalStore(home), mixture, available=True)
     else:
-        refuse_unknown(mixture)
+        require_known(mixture)
         found = sources(home, mixture)
     is_chat = mixture.render.turns == "chat"
     rows = {name: _rows(found[name]) for name in mixture.names}
@@ -66,10 +66,10 @@ def drawn(
 
 
 def keep(home: Home, mixture: Mixture, seed: int, table: pa.Table) -> Path:
-    """Write a drawn sequence to `home.draws` for the catalog, whole or not at all; where it stands.
+    """Write a drawn sequence to `home.draws` for the catalog, atomically, and return its path.
 
-    Before its columns stand `mixture` and `seed`. One of the same spec, seed and positions is replaced; the file's name
-    tells specs of the same name apart. IbDataError for a seed that no integer column holds.
+    Adds the columns `mixture` and `seed` in front. Replaces one of the same spec, seed and positions; the file name
+    distinguishes specs of the same name. Raises IbDataError for a seed that does not fit an integer column.
     """
     if not -(2**63) <= seed < 2**63:
         raise IbDataError(f"seed {seed} cannot be kept: expected -2**63 to 2**63 - 1")
@@ -89,14 +89,14 @@ def _rows(source: Source) -> Rows | None:
 
 
 def _spec_sha256(mixture: Mixture) -> str:
-    """SHA-256 in hex of what of a spec decides its draws: members, quotas in each stage, rendering; not its name."""
+    """SHA-256 in hex of what decides the draws of a spec: members, quotas per stage, rendering; not its name."""
     members = [[member.name, member.dataset, member.split] for member in mixture.members]
     stages = [[stage.start, list(stage.quotas.values())] for stage in stage_quotas(mixture)]
     return sha256(json.dumps([members, stages, asdict(mixture.render)]).encode()).hexdigest()
 
 
 def _constant(text: str, count: int) -> pa.Array:
-    """`count` times the same text."""
+    """The same text `count` times."""
     return _texts([text], np.zeros(count, dtype=np.int16))
 
 

@@ -1,4 +1,4 @@
-"""What a stream gives: an example for training, or its ids alone."""
+"""An example for training, or only its ids."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class Example:
     """One annotation at a position of a stream. `dataset` is the member's name, which may be a view; `epoch` from 0.
 
-    `media` are the stored bytes of the image or clip; None in a build without media. `pixels` are uint8, RGB, (H, W, 3)
-    of an image and (frames, H, W, 3) of a clip; None where the stream decodes nothing. Examples of one batch that show
-    the same picture share one array, so that it can be encoded once.
+    `media` are the stored bytes of the image or clip, None in a build without media. `pixels` are uint8 RGB, (H, W, 3)
+    for an image and (frames, H, W, 3) for a clip, None if the stream does not decode. Examples of a batch with the
+    same image share one array, so that it can be encoded once.
     """
 
     position: int
@@ -35,7 +35,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class ExampleIds:
-    """What a position is, as far as the index tells; `template` is None where the annotation cannot be rendered."""
+    """What the index says about a position; `template` is None if the annotation cannot be rendered."""
 
     position: int
     dataset: str

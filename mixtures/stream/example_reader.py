@@ -1,7 +1,7 @@
-"""From draws to examples: shards read in their order, instructions rendered, then images decoded.
+"""From draws to examples: reads shards in order, renders instructions, then decodes images.
 
-A sample that cannot be used is replaced by another of the same member, chosen by (seed, position) alone: a batch is
-never shorter for it and no other position changes.
+An unusable sample is replaced by another one of the same member, chosen by (seed, position) alone: the batch keeps its
+length and no other position changes.
 """
 
 import time
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
     _Images = dict[str, NDArray[np.uint8]]  # by the checksum of the stored bytes
 
-# With a hundredth of bad samples this many in a row come once in 10**32 positions.
+# If a hundredth of the samples are bad, this many in a row come once in 10**32 positions.
 _MOST_PROBES = 16
 
 
 class _UnusableError(IbDataError):
-    """A sample that no training step can use; `row` is that of the annotation at fault, or the first of the unit."""
+    """A sample that cannot be used for training; `row` is the row of the bad annotation, or the first of the unit."""
 
     def __init__(self, reason: str, row: int) -> None:
         super().__init__(reason)
@@ -43,7 +43,7 @@ class _UnusableError(IbDataError):
 
 
 class ExampleReader:
-    """Reads for one process."""
+    """Reads examples for one process."""
 
     def __init__(self, seed: int, options: StreamOptions, shards: ShardReader, quarantine: Quarantine) -> None:
         self.seed = seed
@@ -53,15 +53,15 @@ class ExampleReader:
 
     @property
     def meter(self) -> Meter:
-        """What was read so far, and where its time went."""
+        """Totals of what was read so far, and where the time went."""
         return self.shards.meter
 
     def read(self, drawn: Sequence[Drawn], *, with_pixels: bool = True) -> list[Example]:
-        """The examples of all draws, in their order.
+        """The examples of all draws, in order.
 
-        In a pass each unit stands for itself, so a bad one is left out and not replaced, and images are not augmented.
-        Raises DataError for a shard that is not what the index says, and for a draw of a split that hides its answers,
-        IbDataError where too much is bad.
+        In a pass, bad units are left out instead of replaced, and images are not augmented. Raises DataError for a
+        shard that does not match the index and for a draw from a split that hides its answers, and IbDataError if
+        too many samples are bad.
         """
         images: _Images | None = {} if with_pixels and self.options.images else None
         found: list[list[Example]] = [[] for _ in drawn]
@@ -73,7 +73,7 @@ class ExampleReader:
             except _UnusableError as error:
                 found[number] = self._replaced(drawn[number], error, images)
         if images is not None:
-            # Not sample by sample: a decoder leaves nothing of the texts' code and data in the processor's cache.
+            # Not sample by sample: a decoder evicts the code and data for texts from the processor's cache.
             for number, draw in enumerate(drawn):
                 try:
                     found[number] = self._decoded(draw, found[number], images)
@@ -83,7 +83,7 @@ class ExampleReader:
         return [example for examples in found for example in examples]
 
     def _replaced(self, draw: Drawn, error: _UnusableError, images: "_Images | None") -> list[Example]:
-        """What is given in place of an unusable sample: nothing in a pass, else another unit of the same member."""
+        """The examples in place of an unusable sample: none in a pass, else those of another unit of the member."""
         part = draw.part
         self.quarantine.count(self._log(draw, error), part.card.stored_as)
         if part.is_pass:
@@ -138,7 +138,7 @@ class ExampleReader:
         return examples
 
     def _rendered(self, draw: Drawn, number: int, annotation: Annotation) -> Rendered:
-        """Annotation `number` of an image renders at a position of its own: the templates of one image differ."""
+        """Renders annotation `number` of an image at its own position, so that templates differ within an image."""
         began = time.perf_counter()
         try:
             return draw.part.render(annotation, draw.position * self.options.annotations_per_image + number)
@@ -150,10 +150,10 @@ class ExampleReader:
             self.shards.meter.render_s += time.perf_counter() - began
 
     def _decoded(self, draw: Drawn, examples: list[Example], images: "_Images") -> list[Example]:
-        """The examples of one unit with their image; without augmentation a batch shares equal ones."""
+        """The examples of one unit with their image; without augmentation, equal images of a batch are shared."""
         options, row = self.options.images, draw.rows[0]
         assert options is not None
-        if not examples or examples[0].pixels is not None:  # left out, or replaced and decoded already
+        if not examples or examples[0].pixels is not None:  # left out, or replaced and already decoded
             return examples
         if draw.part.is_pass:
             options = replace(options, augment="none")
@@ -192,5 +192,5 @@ class ExampleReader:
 
 
 def _untrainable(part: Part) -> DataError:
-    problem = f"split {part.split!r} hides its answers: nothing can be learnt from it"
+    problem = f"split {part.split!r} hides its answers and cannot be trained on"
     return DataError(part.name, problem, remedy="name another split in the mixture; a pass for evaluation reads it")

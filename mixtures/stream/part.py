@@ -1,4 +1,4 @@
-"""A member of a mixture as the stream reads it, and one draw of it."""
+"""A member of a mixture as a stream reads it, and one draw of it."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,9 +16,9 @@ from ib_data.templates.template import Template
 
 @dataclass(frozen=True)
 class Part:
-    """A member: its card, the split that holds it, its sampling units, and what renders it.
+    """A member: its card, its split, its sampling units and its renderer.
 
-    In a pass over everything (`is_pass`) a unit is one annotation, or one conversation, and a held-out dataset is
+    In a pass over everything (`is_pass`) a unit is one annotation or one conversation, and a held-out dataset is
     rendered with its zero-shot prompt.
     """
 
@@ -40,28 +40,28 @@ class Part:
         return self.built.split
 
     def in_a_pass(self) -> "Part":
-        """This member as a pass over everything reads it."""
+        """This member for a pass over everything."""
         return replace(self, units=replace(self.units, annotations_per_image=1), is_pass=True)
 
     def drawn(self, position: int, unit: int, epoch: int) -> "Drawn":
-        """The draw of a unit; DataError where the index is damaged."""
+        """The draw of a unit. Raises DataError if the index is damaged."""
         rows = self.units.rows_of(unit, epoch)
         return Drawn(self, position, epoch, rows, self.rows.place(rows[0]))
 
     def render(self, annotation: Annotation, position: int) -> Rendered:
-        """The annotation at a position; in a pass without a target where the split hides it. As `Renderer.render`."""
+        """The render of an annotation at a position; in a pass, without a hidden target. See `Renderer.render`."""
         if not self.is_pass:
             return self.renderer.render(self.card, annotation, position)
         return self.renderer.render(self.card, annotation, position, template=self._prompt, may_hide=self.hides_targets)
 
     def template_at(self, position: int, row: int) -> str | None:
-        """The name of the template that a position draws for a row, from the index alone; None where none fits."""
+        """The name of the template that a position draws for a row, from the index alone; None if none fits."""
         template = self.renderer.drawn(self.card.task, self.rows.fields(row), position)
         return template.name if template else None
 
     @cached_property
     def hides_targets(self) -> bool:
-        """Whether annotations of the split need not have a target: a pass gives their instruction alone."""
+        """Whether annotations of the split may lack a target: a pass then gives only their instruction."""
         return self.renderer.hides_targets(self.card, self.split)
 
     @cached_property
@@ -71,7 +71,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a position draws: the rows of one sample of `part`, and where that sample is."""
+    """The draw of one position: the rows of one sample of `part`, and where that sample is."""
 
     part: Part
     position: int

@@ -1,4 +1,4 @@
-"""The members of a mixture as a stream reads them: what is built, what is not, and each with its index."""
+"""Finds the built members of a mixture, reports the missing ones, and opens the index of each."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.keyed import keyed_bits
 from ib_data.mixtures.order.units import Units
-from ib_data.mixtures.spec.built_members import Source, differing_sizes, refuse_unknown, sources
+from ib_data.mixtures.spec.built_members import Source, differing_sizes, require_known, sources
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.weights import drawn_names
 from ib_data.mixtures.stream.part import Part
@@ -20,11 +20,11 @@ _BITS = 2**64 - 1
 
 
 def find_built(store: Store, mixture: Mixture, *, available: bool) -> tuple[Mixture, Mapping[str, Source]]:
-    """The mixture over those members that will be read, and their sources by name.
+    """The mixture of the members that will be read, and their sources by name.
 
-    IbDataError for members that are not built; with `available` a note, and the mixture without them.
+    Raises IbDataError for members that are not built; with `available`, prints a note and leaves them out.
     """
-    refuse_unknown(mixture)
+    require_known(mixture)
     spec = mixture.only(drawn_names(mixture))
     found = sources(store, spec)
     missing = [name for name, source in found.items() if not source.num_built]
@@ -37,7 +37,7 @@ def find_built(store: Store, mixture: Mixture, *, available: bool) -> tuple[Mixt
 
 
 def parts_of(built: Mapping[str, Source], renderer: Renderer, annotations_per_image: int) -> dict[str, Part]:
-    """The members in order; two members over the same shards (a dataset and its view) share one index."""
+    """The members in order; members over the same shards (a dataset and its view) share one index."""
     splits: dict[Path, BuiltSplit] = {}
     parts = {}
     for name, source in built.items():
@@ -55,7 +55,7 @@ def parts_of(built: Mapping[str, Source], renderer: Renderer, annotations_per_im
 
 
 def report_sizes(mixture: Mixture, parts: Mapping[str, Part], *, strict: bool) -> None:
-    """A note that names the members of which more or less is built than the spec pins; with `strict` IbDataError."""
+    """Print a note on members whose built size differs from the pinned size; with `strict`, raise IbDataError."""
     members = {member.name: member for member in mixture.members}
     found = {name: Source(members[name], part.card, part.built) for name, part in parts.items()}
     differing = differing_sizes(mixture, found)

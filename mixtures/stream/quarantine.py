@@ -1,4 +1,4 @@
-"""Samples that could not be used while a stream was read: counted, written down, and too many of them are an error."""
+"""Counts and logs samples that a stream could not use; too many of them are an error."""
 
 import json
 import os
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ib_data.errors import IbDataError, one_line
 
-# Shares are taken of at least this many positions: one bad sample among the first ten is no sign of bad data.
+# The share is taken over at least this many positions: one bad sample in the first ten does not mean bad data.
 _AT_LEAST = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadSample:
-    """One sample that a position drew and could not use, with the reason in one line."""
+    """A sample that a position drew and could not use, with the reason in one line."""
 
     dataset: str
     split: str
@@ -24,9 +24,9 @@ class BadSample:
 
 
 class Quarantine:
-    """The log of one process, in a file that any number of processes append to, a JSON line a bad sample.
+    """The log of one process, in a file that many processes may append to, with one JSON line per bad sample.
 
-    A sample that several positions draw stands there once for each of them. `num_seen` counts positions.
+    A sample that several positions draw is logged once for each of them. `num_seen` counts positions.
     """
 
     def __init__(self, path: Path, max_share: float) -> None:
@@ -36,10 +36,10 @@ class Quarantine:
         self.num_bad = 0
 
     def add(self, bad: BadSample) -> None:
-        """Write `bad` down."""
+        """Log `bad`."""
         line = json.dumps(asdict(bad), ensure_ascii=False) + "\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # One write to a descriptor that appends: lines of several processes never mix.
+        # One write to an appending descriptor: lines of several processes never mix.
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             os.write(descriptor, line.encode())
@@ -47,9 +47,9 @@ class Quarantine:
             os.close(descriptor)
 
     def count(self, bad: BadSample, stored_as: str) -> None:
-        """Count a position whose own sample was `bad`; IbDataError once they are more than `max_share` of all seen.
+        """Count a position whose own sample was `bad`. Raises IbDataError if more than `max_share` of all were.
 
-        `stored_as` is the dataset that holds the sample, which a member may be a view of.
+        `stored_as` is the dataset that stores the sample; the member may be a view of it.
         """
         self.num_bad += 1
         if self.num_bad > self.max_share * max(self.num_seen, _AT_LEAST):

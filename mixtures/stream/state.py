@@ -1,7 +1,7 @@
-"""The state of a stream as plain JSON, and what keeps a stream from resuming at one.
+"""The state of a stream as plain JSON, and the check whether a stream can resume from it.
 
 A state holds all that decided the positions before it: seed, members, stages that had begun, options. What a spec says
-about positions still to come may change.
+about later positions may change.
 """
 
 import json
@@ -40,10 +40,10 @@ class _State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What decides the order and the texts of a stream, but for its seed.
+    """Everything that decides the order and the texts of a stream, except its seed.
 
-    `members` have a plain dict each by their name (split, number of units, checksum of the index, ...); `options` are
-    plain values.
+    `members` maps each name to a plain dict (split, number of units, checksum of the index, ...); `options` are plain
+    values.
     """
 
     members: Mapping[str, Mapping[str, Any]]
@@ -68,7 +68,7 @@ def fingerprint(described: Mapping[str, Any]) -> str:
 
 
 def state_of(description: Description, seed: int, position: int) -> dict[str, Any]:
-    """What resuming at `position` needs: the next one that the consumer has not received, 0 to 2**62."""
+    """The state for resuming at `position`: the next one that the consumer has not received, 0 to 2**62."""
     if not 0 <= position <= MAX_POSITION:
         raise ValueError(f"position {position} is not in 0 to 2**62")
     described = description.before(position)
@@ -77,7 +77,7 @@ def state_of(description: Description, seed: int, position: int) -> dict[str, An
 
 
 def position_of(state: Mapping[str, Any], description: Description, seed: int) -> int:
-    """The position to resume at; IbDataError naming what changed where the state is of another stream."""
+    """The position to resume at. Raises IbDataError, naming what changed, if the state is from another stream."""
     table = Table.of(state, "stream", "state")
     then = table.into(_State)
     if not 0 <= then.position <= MAX_POSITION:
@@ -115,10 +115,10 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any], place: str) ->
 
 
 def _stage_changes(old: Mapping[int, Mapping[str, Any]], now: list[dict[str, Any]], names: set[str]) -> list[str]:
-    """What differs between the stages that had begun; quotas of members that both streams have."""
+    """The differences between stages that had begun, and between quotas of members that both streams have."""
     new = {row["start"]: row["quotas"] for row in now}
     changes = [f"the stage from position {start} is gone" for start in old if start not in new]
-    changes += [f"the stage from position {start} is new and lies in the past" for start in new if start not in old]
+    changes += [f"the stage from position {start} is new and starts in the past" for start in new if start not in old]
     for start in (start for start in new if start in old):
         of = f" from position {start}" if start else ""
         changes += [

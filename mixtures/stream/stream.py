@@ -1,6 +1,6 @@
-"""The stream of examples a training run receives: (mixture, seed, position) decide each one, wherever it is read.
+"""The stream of examples for a training run: (mixture, seed, position) decide each example.
 
-World size, rank and workers only slice the order, resuming is a seek, and nothing is kept between positions.
+World size, rank and workers only slice the order, resuming is a seek, and there is no state between positions.
 """
 
 from bisect import bisect_right
@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ib_data.home import Home, HomeLike
-from ib_data.mixtures.order.block_shuffle import Locality
+from ib_data.mixtures.order.block_shuffle import BlockShuffle
 from ib_data.mixtures.order.schedule import BLOCK, MAX_POSITION, Draws, Schedule
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.spec_file import load_mixture
@@ -31,16 +32,16 @@ from ib_data.stream_options import StreamOptions
 from ib_data.templates.library import PACKAGED, Library
 from ib_data.templates.renderer import Renderer
 
-# Positions whose order is computed in one go.
+# Positions whose order is computed at once.
 _POSITIONS_AT_ONCE = 8 * BLOCK
-# Positions whose samples are read in one go, in the order in which they lie on disk.
+# Positions whose samples are read at once, in their order on disk.
 _READ_AT_ONCE = 64
 
 
 class Stream:
-    """An endless order of examples; made by `open_stream`. Positions run from 0 to 2**62.
+    """An endless sequence of examples, made by `open_stream`. Positions run from 0 to 2**62.
 
-    It may be pickled, for spawned workers. `meter` counts what this process read.
+    May be pickled, for spawned workers. `meter` counts what this process read.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Stream:
         )
         sizes = {name: part.units.count for name, part in parts.items()}
         self.schedule = Schedule(
-            stage_quotas(mixture), sizes, seed, locality=Locality() if options.local_order else None
+            stage_quotas(mixture), sizes, seed, locality=BlockShuffle() if options.local_order else None
         )
 
     def __repr__(self) -> str:
@@ -68,18 +69,18 @@ class Stream:
 
     @property
     def meter(self) -> Meter:
-        """What this process has read so far, and where its time went."""
+        """Totals of what this process has read so far, and where the time went."""
         return self._reader.meter
 
     def at(self, position: int) -> Example:
-        """The (first) example at a position; DataError where its shard or index is damaged."""
+        """The (first) example at a position. Raises DataError if its shard or index is damaged."""
         draw = self.schedule.at(position)
         return self._reader.read([self._parts[draw.member].drawn(position, draw.index, draw.epoch)])[0]
 
     def batch(self, start: int, count: int) -> list[Example]:
         """The examples of the positions start, start + 1, ... (`count` of them), read in the order of the shards.
 
-        One a position, or with `annotations_per_image` up to so many, which share `position` and picture.
+        One per position, or up to `annotations_per_image`, which share `position` and image.
         """
         if start < 0 or count < 0:
             raise ValueError(f"no batch of a stream: start {start}, count {count}")
@@ -95,10 +96,10 @@ class Stream:
         *,
         with_pixels: bool = True,
     ) -> Iterator[Example]:
-        """The examples that process `rank` of `world` receives from `start` on: `count` positions, or without end.
+        """The examples for process `rank` of `world` from `start` on: `count` positions, or endless.
 
-        Each process takes `share` positions in turn (its part of a global batch of `world * share`). Over all ranks the
-        same global order is given, each position once, whatever the world size.
+        Processes take `share` positions in turn (their parts of a global batch of `world * share`). Together, all ranks
+        give the same global order, each position once, for any world size.
         """
         for draws in self._slices(start, count, world, rank, share):
             for first in range(0, len(draws), _READ_AT_ONCE):
@@ -108,7 +109,7 @@ class Stream:
     def ids(
         self, start: int = 0, count: int | None = None, world: int = 1, rank: int = 0, share: int = 1
     ) -> Iterator[ExampleIds]:
-        """The ids of what `examples` would give, from the index alone: no shard is read, nothing is rendered."""
+        """The ids of the examples that `examples` gives, from the index alone: reads no shard and renders nothing."""
         per_image = self.options.annotations_per_image
         for draws in self._slices(start, count, world, rank, share):
             for part, position, unit, epoch in self._units(draws):
@@ -118,16 +119,15 @@ class Stream:
 
     @property
     def pass_size(self) -> int:
-        """How many annotations (or conversations) `read_pass` goes through: all that is built of all members."""
+        """The number of annotations (or conversations) in a `read_pass`: everything built of all members."""
         return self._pass_ends[-1]
 
     def read_pass(self, start: int = 0, count: int | None = None) -> list[Example]:
-        """Every annotation of every member once, for validation: number start, start + 1, ... of a fixed order.
+        """Every annotation of every member once, for validation: numbers start, start + 1, ... of a fixed order.
 
         At most `count` of them, fewer at the end. `position` is the number in that order. A held-out dataset is
         rendered with its zero-shot prompt, any other with the template that the number draws; nothing is augmented.
-        Where a split hides its answers `rendered.target` is None.
-        What cannot be used is left out, and stands in the quarantine.
+        `rendered.target` is None if the split hides its answers. Unusable samples are left out and quarantined.
         """
         if start < 0 or (count is not None and count < 0):
             raise ValueError(f"no part of a pass: start {start}, count {count}")
@@ -140,16 +140,16 @@ class Stream:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 in hex of all that decides the order and the texts, but for the seed."""
+        """SHA-256 in hex of all that decides the order and the texts, except the seed."""
         last = self._description.stages[-1].start
         return fingerprint(self._description.before(last + 1))
 
     def state(self, position: int) -> dict[str, Any]:
-        """What resuming needs, as plain JSON. `position` is the next one that the consumer has not received."""
+        """The state for resuming, as plain JSON. `position` is the next one that the consumer has not received."""
         return state_of(self._description, self.seed, position)
 
     def check_state(self, state: Mapping[str, Any]) -> int:
-        """The position to go on from; IbDataError naming what changed where the state is of another stream."""
+        """The position to resume at. Raises IbDataError, naming what changed, if the state is from another stream."""
         return position_of(state, self._description, self.seed)
 
     @cached_property
@@ -178,12 +178,12 @@ class Stream:
             asked = f"start {start}, count {count}, world {world}, rank {rank}, share {share}"
             raise ValueError(f"no slice of a stream: {asked}")
         left = MAX_POSITION if count is None else count
-        if share == 1 or world == 1:  # shares of one position lie `world` apart, and many of them are one slice
+        if share == 1 or world == 1:  # shares of one position are `world` apart, so many of them form one slice
             yield from self._strided(start + rank, left, world)
             return
         batch = world * share
         while left > 0:
-            # Of whole batches the process takes its part: a slice for each share would compute a block for each.
+            # Computes whole batches and takes this process's part: a slice per share would compute a block for each.
             num_batches = max(min(_POSITIONS_AT_ONCE // batch, -(-left // share)), 1)
             draws = self.schedule.slice(start, num_batches * batch)
             own = np.arange(num_batches * batch).reshape(num_batches, world, share)[:, rank].reshape(-1)[:left]
@@ -233,19 +233,18 @@ def open_stream(
     shards: str | None = None,
     cache_bytes: int | None = None,
 ) -> Stream:
-    """The stream of a mixture (or of the spec of that name) over what is built in `home`, or lies at the URL `shards`.
+    """The stream of a mixture (or of the spec with that name) over the splits built in `home` or at the URL `shards`.
 
-    Members that are not built are an IbDataError that names all of them; with `available` they are left out, the
-    weights are shared among the others, and a note says so. Weights come from the pinned sizes either way; where the
-    counts differ from what is built a note says so, with `strict` an IbDataError. Of the shards at a URL at most
-    `cache_bytes` are kept in the home's cache.
+    Raises IbDataError, naming all of them, if members are not built; with `available` they are left out, the others
+    share their weight, and a note says so. Weights always come from the pinned sizes; if built sizes differ, prints a
+    note, or raises IbDataError with `strict`. The home's cache keeps at most `cache_bytes` of the shards at a URL.
     """
     spec = load_mixture(mixture) if isinstance(mixture, str) else mixture
     chosen = options or StreamOptions()
-    home = Home.find(home)  # absolute: a script may change its folder once the stream is open
+    home = Home.find(home)  # absolute: a script may change its working folder later
     store = store_of(home, shards, cache_bytes)
     spec, built = find_built(store, spec, available=available)
-    library = Library(chosen.templates) if chosen.templates else PACKAGED
+    library = Library(Path(chosen.templates)) if chosen.templates else PACKAGED
     renderer = Renderer(library, seed, spec.render)
     parts = parts_of(built, renderer, chosen.annotations_per_image)
     report_sizes(spec, parts, strict=strict)

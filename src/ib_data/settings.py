@@ -1,6 +1,7 @@
-"""Settings: fields of a dataclass that hold their range, choices and help beside their default.
+"""Settings: dataclass fields with a default, a range or choices, and a help text.
 
-Command-line options, files and error lines are made from them, so each is written once. Light: a `--help` imports it.
+Command-line options, the keys of files and error lines come from them, so each is written once. Imports little,
+because `--help` loads it.
 """
 
 from dataclasses import dataclass, field, fields
@@ -15,7 +16,7 @@ _WORDS: dict[type, str] = {int: "an integer", float: "a number", bool: "true or 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What a setting may be: one of `choices`, or of type `kind` and from `least` to `most`."""
+    """The values a setting allows: one of `choices`, or of type `kind` and from `least` to `most`."""
 
     help: str
     kind: type
@@ -24,7 +25,7 @@ class Setting:
     choices: tuple[str, ...] = ()
 
     def fault(self, value: object) -> str | None:
-        """What is wrong with a value, in words; None where it is allowed."""
+        """What is wrong with a value, in words, or None if it is allowed."""
         if self.choices:
             if value in self.choices:
                 return None
@@ -50,13 +51,13 @@ def setting(
     most: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A field of a dataclass with this default; `kind` is that of the default unless it is given."""
+    """A dataclass field with this default; `kind` defaults to the type of the default."""
     found = Setting(help=help_text, kind=kind or type(default), least=least, most=most, choices=choices)
     return field(default=default, metadata={_KEY: found})
 
 
 def settings_of(cls: type) -> dict[str, Setting]:
-    """The settings of a dataclass by their names, in order; fields without one are left out."""
+    """The settings of a dataclass by name, in order; fields that are no setting are left out."""
     return {f.name: f.metadata[_KEY] for f in fields(cls) if _KEY in f.metadata}
 
 

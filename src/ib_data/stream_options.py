@@ -3,6 +3,7 @@
 Imports no numpy, since `--help` reads the options from these fields.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,12 @@ AUGMENTS = ("none", "mild", "blip2", "blip")
 class ImageOptions:
     """How images become pixels: squares of `image_px` pixels, one of DECODES, and one of AUGMENTS.
 
-    `fast` is not exact, and not for evaluation. torch resizes, whose SIMD code rounds its weights more coarsely, and
-    looks at nothing beyond a crop; a JPEG of at least four times the wanted size is halved, quartered or eighthed by
-    its decoder first. Of 131 real images of about 640 x 480 it changes 0.3% of the values at 224 pixels (median; 21% at
-    most), by 1 of 255 nearly always: 73 dB (55 at least), with the crop of `mild` 65, in 60% of the time. Images of
-    1280 x 960 (four in one) are halved: 50 dB, with `mild` 39, in 35% of the time. Values may differ by 1 between kinds
-    of processors. Needs torch. IbDataError for a value that is not allowed.
+    `fast` needs torch, is not exact, and is not for evaluation. torch resizes: its SIMD code rounds weights more
+    coarsely and ignores pixels outside a crop. The decoder first shrinks a JPEG of at least four times the wanted size
+    to a half, a quarter or an eighth. Over 131 real images of about 640 x 480, 0.3% of the values at 224 pixels change
+    (median; at most 21%), nearly always by 1 of 255: 73 dB (at least 55), 65 with the crop of `mild`, in 60% of the
+    time. Images of 1280 x 960 (four joined) are halved: 50 dB, 39 with `mild`, in 35% of the time. Values may differ
+    by 1 between processor models. Raises IbDataError for a value that is not allowed.
     """
 
     image_px: int = setting(224, "Side of the square that each image becomes, in pixels.", least=1, most=4096)
@@ -38,13 +39,13 @@ class ImageOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOptions:
-    """The options of a stream. IbDataError for a value that is not allowed.
+    """The options of a stream. Raises IbDataError for a value that is not allowed.
 
-    `annotations_per_image`: above 1 a position is an image with up to so many of its annotations, read, decoded and
-    encoded once; no image of the 26 datasets has more than the limit. `local_order`: a block shuffle, for shards that
-    are far away. `images`: how images become pixels; None leaves them as stored bytes. `templates`: a folder of
-    templates that come before the packaged ones. `max_bad_share`: the share of positions (of at least 1,000) whose
-    sample may be unusable before a process stops.
+    `annotations_per_image`: above 1, a position is an image with up to this many of its annotations, and the image is
+    read, decoded and encoded once; no image of the 26 datasets has more than the limit. `local_order`: block shuffle,
+    for shards in an object store. `images`: how images become pixels; None keeps the stored bytes. `templates`: a
+    folder of templates that take precedence over the packaged ones. `max_bad_share`: a process stops once a larger
+    share of its positions (of at least 1,000) drew an unusable sample.
     """
 
     annotations_per_image: int = setting(
@@ -52,12 +53,12 @@ class StreamOptions:
     )
     local_order: bool = setting(False, "Block shuffle: read shards block by block, for remote shards.")
     images: ImageOptions | None = None
-    templates: Path | None = setting(  # noqa: RUF009 (a field, as `dataclasses.field` is)
+    templates: str | os.PathLike[str] | None = setting(  # noqa: RUF009 (a field, as `dataclasses.field` is)
         None, "Folder of TASK.toml files that override the packaged ones.", kind=Path
     )
     max_bad_share: float = setting(0.01, "Share of positions that may have an unusable sample.", least=0, most=1)
 
     def __post_init__(self) -> None:
+        if isinstance(self.templates, str | os.PathLike):  # absolute: a script may change its folder later
+            object.__setattr__(self, "templates", Path(self.templates).expanduser().absolute())
         check_settings(self)
-        if self.templates is not None:  # a script may change its folder once the stream is open
-            object.__setattr__(self, "templates", self.templates.absolute())

@@ -1,7 +1,7 @@
 """`ib-data templates lint`.
 
-report     all checks over template files, and the findings
+report     runs all checks over template files and collects findings
 rules      checks of one template; sentences: checks of its wording
-branches   which branches of a template were taken
-examples   annotations that templates are linted with
+branches   finds branches of a template that were never taken
+examples   annotations to lint templates with
 """

@@ -1,4 +1,4 @@
-"""Which branches of a template were taken: every condition of its syntax tree is made to note its outcome."""
+"""Finds which branches of a template were taken, by recording the outcome of every condition in its syntax tree."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,9 +10,9 @@ Condition = nodes.If | nodes.CondExpr
 
 
 def untaken(text: str, runs: Iterable[Mapping[str, str]]) -> list[tuple[int, str]]:
-    """Line (from 1) and name of every branch that is written in `text` and that none of `runs` (values) takes.
+    """Line (from 1) and name of every branch in `text` that none of `runs` (values) takes.
 
-    Raises TemplateTextError where a run cannot be rendered.
+    Raises TemplateTextError if a run cannot be rendered.
     """
     seen: set[tuple[int, bool]] = set()
 
@@ -34,7 +34,7 @@ def untaken(text: str, runs: Iterable[Mapping[str, str]]) -> list[tuple[int, str
 
 
 def _branches(conditions: list[Condition]) -> Iterator[tuple[tuple[int, bool], tuple[int, str]]]:
-    """(number of a condition, the outcome that leads into a branch), (line, name) of that branch."""
+    """(number of a condition, the outcome that enters a branch), (line, name) of that branch."""
     for i, node in enumerate(conditions):
         asked = " and ".join(dict.fromkeys(name.name for name in _names(node.test))) or "a constant"
         yield (i, True), (node.lineno, f"the one for {asked}")

@@ -1,4 +1,4 @@
-"""What templates are linted with: annotations of the bundled miniature, and the first ones of what is built."""
+"""Annotations to lint templates with: those of the bundled miniature, and the first ones of each built split."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -20,8 +20,8 @@ from ib_data.sample import Annotation, Sample
 from ib_data.stored.built_split import NotBuiltError, open_built
 from ib_data.templates.values import MAX_OCR_TOKENS
 
-# Images of the miniature's largest archive: 254 samples of 26 datasets, built without media in 1.2 s, linted in 0.7 s.
-# With 4 every branch of the packaged templates is taken already; 40 take 1.9 and 2.2 s and find no more.
+# Images in the miniature's largest archive: 254 samples of 26 datasets, built without media in 1.2 s, linted in 0.7 s.
+# 4 already take every branch of the packaged templates; 40 take 1.9 and 2.2 s and find no more.
 MINIATURE_IMAGES = 12
 _NO_WORD = re.compile(r"[\W_]+")
 SAMPLES_PER_SPLIT = 50  # the first ones of each split that is built in the home
@@ -29,7 +29,7 @@ SAMPLES_PER_SPLIT = 50  # the first ones of each split that is built in the home
 
 @dataclass(frozen=True)
 class Examples:
-    """Annotations of one dataset, and the number of samples that they are of."""
+    """Annotations of one dataset, and the number of their samples."""
 
     card: Card
     num_samples: int
@@ -37,15 +37,15 @@ class Examples:
 
     @cached_property
     def forms(self) -> tuple[tuple[Annotation, Annotation, Annotation], ...]:
-        """Each annotation as it is, in words, and in words that end in full stops: made once for all templates."""
+        """Each annotation unchanged, in words, and in words that end in full stops; made once for all templates."""
         return tuple((given, in_words(given), in_words(given, end=".")) for given in self.annotations)
 
 
 def examples(tasks: Collection[str], home: Home) -> list[Examples]:
     """The examples of every dataset of `tasks`, in the order of the cards.
 
-    A dataset that cannot be built from the miniature is named in a note, and linted with what is built of it in `home`.
-    A built split that is damaged is named in a note too.
+    A note names each dataset that the miniature cannot build; it is linted with what is built of it in `home`. Notes
+    also name damaged splits.
     """
     cards = [card for card in map(load_card, card_names()) if card.task in tasks]
     with TemporaryDirectory(prefix="ib-data-lint-") as folder:
@@ -55,7 +55,7 @@ def examples(tasks: Collection[str], home: Home) -> list[Examples]:
 
 
 def _build(cards: Iterable[Card], home: Home) -> None:
-    """The annotations of the split that the paper used, of each of these datasets, from the miniature."""
+    """The miniature's annotations of the split that the paper used, for each of these datasets."""
     names = list(dict.fromkeys(card.stored_as for card in cards))
     with miniature_fetcher(home, MINIATURE_IMAGES, datasets=names, with_media=False) as fetcher:
         options = Options(miniature=True, media=False)
@@ -64,12 +64,12 @@ def _build(cards: Iterable[Card], home: Home) -> None:
             card = load_card(name)
             try:
                 build_split(card, card.used_split, card.forms[0] if card.forms else None, build)
-            except IbDataError as error:  # a dataset that somebody added has no part in the miniature
+            except IbDataError as error:  # a user's own dataset is not in the miniature
                 note(f"{name} is linted without the miniature: {error}")
 
 
 def _samples(home: Home, card: Card) -> Iterator[Sample]:
-    """The first samples of each built split; a note for one that is damaged, with the samples before the damage."""
+    """The first samples of each built split; for a damaged one, a note and the samples before the damage."""
     for split in card.splits:
         try:
             yield from open_built(home, card.stored_as, split, verify=False).samples(SAMPLES_PER_SPLIT)
@@ -84,9 +84,10 @@ def _of_dataset(card: Card, samples: tuple[Sample, ...]) -> Examples:
 
 
 def in_words(annotation: Annotation, end: str = "") -> Annotation:
-    """The annotation with words and single blanks alone in its texts, each with `end` after it.
+    """The annotation with each text reduced to words and single blanks, and `end` appended to it.
 
-    Labels stay: templates compare them. Of OCR tokens, which are shown as one list, the last one shown has the end.
+    Labels are unchanged, since templates compare them. OCR tokens are shown as one list, so only the last shown one
+    gets the end.
     """
 
     def words(text: str) -> str:

@@ -1,7 +1,7 @@
-"""The report of linted template files: all that makes a file unusable, and what only shows in rendered texts.
+"""The report of linted template files: faults that make a file unusable, and faults that show only when rendered.
 
-Every template is rendered over annotations of every dataset of its task (see `examples`). A finding has a file, a line,
-a rule, a template and what to do.
+Renders every template over annotations of every dataset of its task (see `examples`). A finding has a file, a line, a
+rule, a template and a remedy.
 """
 
 from collections import Counter
@@ -48,7 +48,7 @@ _OWN_QUESTIONS = ("llava",)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault of a template, or of a file (then `template` says which key). `rule` is one of RULES."""
+    """A fault of a template or of a file (then `template` names the key). `rule` is one of RULES."""
 
     file: str
     line: int
@@ -62,7 +62,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was linted, and the findings in the order of tasks and lines."""
+    """What was linted, and the findings in order of tasks and lines."""
 
     num_templates: int
     num_tasks: int
@@ -72,14 +72,14 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """The counts, in a line."""
+        """The counts, in one line."""
         templates = f"{_counted(self.num_templates, 'template')} of {_counted(self.num_tasks, 'task')}"
         samples = f"{_counted(self.num_samples, 'sample')} of {_counted(self.num_datasets, 'dataset')}"
         return f"{templates}, {samples}: {_counted(len(self.findings), 'finding')}"
 
 
 def lint(tasks: Sequence[str], home: Home, library: Library) -> Report:
-    """The report of the templates of `tasks` (all where none is named).
+    """The report on the templates of `tasks` (all if none is named).
 
     Raises IbDataError for an unknown task. A damaged split of `home` is named in a note, and the rest is linted.
     """
@@ -97,7 +97,7 @@ def lint(tasks: Sequence[str], home: Home, library: Library) -> Report:
 
 
 def sorted_findings(file: TemplateFile, given: Iterable[Examples]) -> list[Finding]:
-    """The findings of one file in the order of its lines."""
+    """The findings of one file, in order of its lines."""
     return sorted(_findings(file, [e for e in given if e.card.task == file.task]), key=lambda finding: finding.line)
 
 
@@ -134,7 +134,7 @@ def _unusable(file: TemplateFile, fault: DataError) -> Finding:
 
 
 def _of_template(template: Template, runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
-    """(rule, message) of all that concerns one template alone."""
+    """(rule, message) of each fault that concerns a single template."""
     found = {
         "long": rules.long_text(template),
         "blank": rules.blanks(template, runs),
@@ -161,7 +161,7 @@ def _untaken(file: TemplateFile, template: Template, runs: Sequence[Run]) -> Ite
 
 
 def _untaken_in_targets(file: TemplateFile, runs: dict[Template, list[Run]]) -> Iterator[Finding]:
-    """A shared target is judged by what all of its templates render."""
+    """Untaken branches of targets; a shared target is checked over the renders of all of its templates."""
     values: dict[str, list[dict[str, str]]] = {}
     owners: dict[str, Template] = {}
     for template, own in runs.items():
@@ -210,12 +210,12 @@ def _repeats(file: TemplateFile, train: Sequence[Template]) -> Iterator[Finding]
 
 
 def likeness(one: Sequence[str], two: Sequence[str]) -> float:
-    """How much of two lists of `tokens` is the same in the same order, from 0 to 1."""
+    """The share of two lists of `tokens` that is the same in the same order, from 0 to 1."""
     return SequenceMatcher(None, one, two, autojunk=False).ratio()
 
 
 def overlap(one: Sequence[str], two: Sequence[str]) -> float:
-    """How much of two lists of `tokens` is the same in any order, from 0 to 1; never less than `likeness`."""
+    """The share of two lists of `tokens` that is the same in any order, from 0 to 1; at least `likeness`."""
     return 2 * (Counter(one) & Counter(two)).total() / max(1, len(one) + len(two))
 
 

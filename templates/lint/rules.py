@@ -1,4 +1,4 @@
-"""What `ib-data templates lint` checks of one template. A rule yields messages; `report` gives them their places."""
+"""Checks of one template by `ib-data templates lint`. A rule yields messages; `report` adds file and line."""
 
 import re
 from collections import Counter
@@ -18,11 +18,11 @@ from ib_data.templates.template import Template
 from ib_data.templates.template_file import EMPTY_SLOTS, KNOWN_FIELDS
 from ib_data.templates.values import values_of
 
-MAX_LITERAL = 200  # characters a template says itself; the longest packaged one says 117
-# How much two templates may share (`report.likeness`). The nearest two packaged ones share 0.59; one word of six
-# changed gives 0.83, and "Answer briefly: {{ question }}" turned around 0.67.
+MAX_LITERAL = 200  # literal characters of a template; the longest packaged one has 117
+# How much two templates may share (`report.likeness`). The closest two packaged ones share 0.59; changing one word of
+# six gives 0.83, and reversing "Answer briefly: {{ question }}" gives 0.67.
 NEAR = 0.65
-# The same words in any order (`report.overlap`): the nearest two packaged ones share 0.72, most of it label names.
+# The same words in any order (`report.overlap`): the closest two packaged ones share 0.72, mostly label names.
 NEAR_IN_ANY_ORDER = 0.8
 _BLANKS = (
     (re.compile(r"[^\S\n ]"), "a tab or another blank that is no space"),
@@ -35,20 +35,20 @@ _BRACKETED = "|".join(KNOWN_FIELDS)
 _LEFTOVER = re.compile(rf"[{{}}\\]|%[sd(]|\$[A-Za-z_]\w*|\[(?:{_BRACKETED})\]|<(?:{_BRACKETED})>", re.IGNORECASE)
 _FIELD = "a field is written {{ name }}"
 _BACKSLASH = 'a line break is written \\n in double quotes: "...", for TOML leaves it alone in single ones'
-# What an annotation asks: the first that it has and that is not the target. A caption answers no question.
+# What an annotation asks: its first of these fields that is not the target. A caption answers no question.
 _ASKED = ("question", "statement", "answer", "context")
 _ASKS_NOTHING = ("captioning", "captioning_scene_text")
-# Texts to choose or to read the answer from. `context`, a hint, holds it in 74 of 858 problems of ScienceQA, and in all
-# of the miniature's.
+# Texts from which the answer may be chosen or read. `context`, a hint, holds it in 74 of 858 problems of ScienceQA, and
+# in all of the miniature's.
 _MAY_HOLD_TARGET = ("options_text", "ocr_text", "history_text", "context")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """An annotation that a template fits, the values it is filled with, and what comes out.
+    """An annotation that a template fits, the values that fill it, and the rendered texts.
 
-    `in_words` is what comes out where the values are words and single blanks alone: what else is there is the
-    template's. In `in_stops` each of them ends in a full stop.
+    `in_words` is rendered from values of only words and single blanks, so any other character comes from the template.
+    In `in_stops` each value also ends in a full stop.
     """
 
     card: Card
@@ -61,13 +61,13 @@ class Run:
 
     @property
     def target(self) -> str:
-        """What is learnt."""
+        """The target."""
         assert self.rendered.target is not None, "a template runs where a target fits"
         return self.rendered.target
 
 
 def runs_of(template: Template, examples: Iterable[Examples]) -> list[Run]:
-    """The template over all annotations that it fits. Raises RenderError for the first that cannot be rendered."""
+    """The template rendered for all annotations that it fits. Raises RenderError for the first that fails."""
     renderer, runs = Renderer(), []
     for example in examples:
         card = example.card
@@ -84,15 +84,15 @@ def runs_of(template: Template, examples: Iterable[Examples]) -> list[Run]:
 
 
 def long_text(template: Template) -> Iterator[str]:
-    """A message where the template itself says more than MAX_LITERAL characters."""
+    """A message if the template has more than MAX_LITERAL literal characters."""
     if (length := len(literal(template.text))) > MAX_LITERAL:
         yield f"says {length} characters itself, more than {MAX_LITERAL}; shorten it"
 
 
 def blanks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
-    """A message for the first blank or line break that the template puts where none belongs.
+    """A message for the first misplaced blank or line break of the template.
 
-    A zero-shot prompt whose slot is empty is exempt: the protocol leaves its label there (see EMPTY_SLOTS).
+    A zero-shot prompt with an empty slot is exempt: the protocol keeps the slot's label (see EMPTY_SLOTS).
     """
     for run in runs:
         if template.kind == "zero_shot" and any(slot in template.fields - run.values.keys() for slot in EMPTY_SLOTS):
@@ -100,12 +100,12 @@ def blanks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
         for text, _ in run.in_words.segments:
             for pattern, what in _BLANKS:
                 if found := pattern.search(text):
-                    yield f"{what} in {around(text, found)} ({place_of(run)}); mend the blanks around its fields"
+                    yield f"{what} in {around(text, found)} ({place_of(run)}); fix the blanks around its fields"
                     return
 
 
 def leftovers(runs: Iterable[Run]) -> Iterator[str]:
-    """A message for the first brace, backslash, percent form or field in other marks that is left in an output."""
+    """A message for the first brace, backslash, percent form or field in other brackets left in an output."""
     for run in runs:
         for text, _ in run.in_words.segments:
             if found := _LEFTOVER.search(text):
@@ -116,7 +116,7 @@ def leftovers(runs: Iterable[Run]) -> Iterator[str]:
 
 
 def asks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
-    """A message where a training template leaves out what an annotation asks, so that any question gets its answer."""
+    """A message if a training template does not show what the annotation asks."""
     if template.kind != "train" or template.task in _ASKS_NOTHING:
         return
     shows = names_shown(template.text)
@@ -130,7 +130,7 @@ def asks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
 
 
 def leaks(template: Template, runs: Sequence[Run]) -> Iterator[str]:
-    """A message where the template names some of the labels only, and where the values shown hold the target."""
+    """A message if the template names only some of the labels, and one if the values it shows hold the target."""
     labels = {run.target.lower() for run in runs if _is_label(template, run)}
     named = labels_named(literal(template.text), labels)
     if named and named != labels:
@@ -140,7 +140,7 @@ def leaks(template: Template, runs: Sequence[Run]) -> Iterator[str]:
     held, total = Counter[str](), Counter[str]()
     for run in runs:
         total[run.card.name] += 1
-        # Each value by itself: side by side two of them may say what neither does, and fields have no order.
+        # Each value separately: two of them joined may say what neither does, and fields have no order.
         target = run.target
         held[run.card.name] += any(_holds(value, target) for name, value in run.values.items() if name in fields)
     for dataset, count in held.items():
@@ -149,7 +149,7 @@ def leaks(template: Template, runs: Sequence[Run]) -> Iterator[str]:
 
 
 def options(runs: Iterable[Run]) -> Iterator[str]:
-    """A message for the first list of options that does not hold the target."""
+    """A message for the first list of options without the target."""
     for run in runs:
         if run.lists_options and run.target not in [option.strip() for option in run.annotation.options]:
             what = f"lists options without the target {quoted(run.target)}"
@@ -158,7 +158,7 @@ def options(runs: Iterable[Run]) -> Iterator[str]:
 
 
 def literal(text: str) -> str:
-    """What a template says itself in one of its outputs or another, without its fields."""
+    """The literal text of a template over all of its branches, without its fields."""
     return " ".join(
         str(node.data if isinstance(node, nodes.TemplateData) else node.value)
         for node in shown(parsed(text))
@@ -167,7 +167,7 @@ def literal(text: str) -> str:
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a template in lower case, each field as `{name}`; conditions are left out."""
+    """The words of a template in lower case, with fields as `{name}` and without conditions."""
     found: list[str] = []
     for node in shown(parsed(text)):
         if isinstance(node, nodes.Name):
@@ -178,7 +178,7 @@ def tokens(text: str) -> list[str]:
 
 
 def labels_named(text: str, labels: Collection[str]) -> set[str]:
-    """Those of `labels` that are in `text` as words of their own: `hateful` is not in `not hateful`."""
+    """The `labels` that are in `text` as separate words: `hateful` is not in `not hateful`."""
     named = set()
     text = text.lower()
     for label in sorted(labels, key=lambda label: (-len(label), label)):
@@ -208,5 +208,5 @@ def around(text: str, found: re.Match[str]) -> str:
 
 
 def place_of(run: Run) -> str:
-    """The dataset and the annotation."""
+    """The dataset and annotation of a run, for a message."""
     return f"{run.card.name}, annotation {run.annotation.id}"

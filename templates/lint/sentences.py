@@ -1,4 +1,4 @@
-"""What `ib-data templates lint` checks of sentences: their marks, and whether the target continues one left open."""
+"""Checks of sentences by `ib-data templates lint`: punctuation, and whether the target continues an open sentence."""
 
 import re
 from collections import Counter
@@ -8,13 +8,13 @@ from ib_data.errors import quoted
 from ib_data.templates.lint.rules import Run, around, place_of
 from ib_data.templates.template import Template
 
-# A comma may follow the stop of an abbreviation.
+# A comma may follow the full stop of an abbreviation.
 _DOUBLED = re.compile(r"\.[.?!:;]")
-# A sentence without its end: the target is read as its last words.
+# An open sentence: the target reads as its last words.
 _OPEN = re.compile(r"[\w,)]$")
 _SENTENCES = frozenset({"caption", "question", "statement"})
 _YES_NO = ("yes", "no")
-# What names the words that follow, so that any of them may: "the answer is", "a brief reply would be".
+# Words that announce the target, so that any target may follow: "the answer is", "a brief reply would be".
 _NAMING = frozenset(
     ("answer", "choice", "label", "option", "reply", "response", "result", "solution", "verdict", "word", "words")
 )
@@ -22,9 +22,9 @@ _LAST_WORDS = 5
 
 
 def doubled_marks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
-    """A message for the first mark right after the full stop that a value ends in.
+    """A message for the first punctuation mark right after a value that ends in a full stop.
 
-    A zero-shot prompt is exempt: it is the paper's.
+    Zero-shot prompts are exempt, since they are the paper's.
     """
     if template.kind == "zero_shot":
         return
@@ -32,12 +32,12 @@ def doubled_marks(template: Template, runs: Iterable[Run]) -> Iterator[str]:
         for text, _ in run.in_stops.segments:
             if found := _DOUBLED.search(text):
                 what = f"doubles the mark of a value that ends in a full stop, {around(text, found)} ({place_of(run)})"
-                yield f"{what}; end the line there, or go on in words"
+                yield f"{what}; end the line there, or continue in words"
                 return
 
 
 def completions(template: Template, runs: Sequence[Run]) -> Iterator[str]:
-    """Messages where a training template leaves a sentence open that targets do not continue."""
+    """Messages for a training template that leaves a sentence open that targets do not continue."""
     if template.kind == "zero_shot":
         return
     left_open = [run for run in runs if _is_open(run)]
@@ -51,13 +51,13 @@ def completions(template: Template, runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _is_open(run: Run) -> bool:
-    """Whether the template's own last words end no sentence: a value at the end is as it is."""
+    """Whether the template ends in literal words that do not end a sentence; a value at the end does not count."""
     ends = run.in_words.instruction, run.in_stops.instruction
     return all(_OPEN.search(end) for end in ends)
 
 
 def _capitals(template: Template, left_open: Iterable[Run]) -> Iterator[str]:
-    """A message for each dataset whose captions or questions mostly begin with a capital after an open sentence."""
+    """A message per dataset whose captions or questions mostly begin with a capital after an open sentence."""
     capital, total, first = Counter[str](), Counter[str](), dict[str, str]()
     for run in left_open:
         target, name = template.target_for(run.values.keys()), run.card.name

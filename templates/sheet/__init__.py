@@ -1,7 +1,7 @@
-"""Built samples with their instructions.
+"""Previews of built samples with their instructions.
 
-selection   which samples are shown
-preview     samples as the terminal and the contact sheet show them
-highlights  what the annotation put into an instruction
+selection   chooses the samples to show
+preview     samples with renders, for the terminal and the contact sheet
+highlights  marks the parts of an instruction that come from the annotation
 page        the contact sheet: one HTML file, from `sheet.html`
 """

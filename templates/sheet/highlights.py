@@ -1,4 +1,4 @@
-"""Which parts of an instruction came from the annotation: marked in the text, and highlighted in HTML."""
+"""Marks the parts of an instruction that come from the annotation, and highlights them in HTML."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ from ib_data.templates.rendered import Rendered
 from ib_data.templates.renderer import Renderer
 from ib_data.templates.values import values_of
 
-# Private-use characters that stand around a substituted value in `marked`; `highlight` turns them into markup.
+# Private-use characters around a substituted value in `marked`; `highlight` turns them into markup.
 MARK_START, MARK_END = "\ue000", "\ue001"
 _NO_MARKS = {ord(MARK_START): None, ord(MARK_END): None}
 _FOLDED = Markup('<details class="folded"><summary>{}</summary><mark><bdi>{}</bdi></mark></details>')
@@ -23,8 +23,8 @@ _MARKED = re.compile(f"{MARK_START}(.*?){MARK_END}", re.DOTALL)
 def marked(renderer: Renderer, card: Card, annotation: Annotation, rendered: Rendered) -> str:
     """The instruction that `renderer` rendered, with MARK_START and MARK_END around each value put into the template.
 
-    Marks in the values themselves are removed. Where a filter changes a marked value otherwise than the bare one (as
-    `capitalize` does) the instruction comes back without marks.
+    Marks in the values themselves are removed. If a filter such as `capitalize` changes a marked value differently
+    from the bare one, the instruction has no marks.
     """
     template = renderer.template_of(rendered)
     values = values_of(card, annotation, seed=rendered.seed, position=rendered.position, options=renderer.options)
@@ -44,15 +44,15 @@ def marked(renderer: Renderer, card: Card, annotation: Annotation, rendered: Ren
 def highlight(text: str, history: str = "") -> Markup:
     """Escaped HTML of a marked instruction, with `<mark>` around the substituted parts.
 
-    Each part is isolated (`<bdi>` does so for its direction): a right-to-left question leaves its frame as it was. A
-    part that is the `history` of several rounds is folded.
+    Each part is in a `<bdi>`, so a right-to-left question does not change the direction around it. A `history` of
+    several rounds is folded.
     """
     pieces = _MARKED.split(clean(text))  # plain, marked, plain, marked, ..., plain
     folded = clean(history.translate(_NO_MARKS)) if "\n" in history else None
     found = Markup("")
     for number, piece in enumerate(pieces):
         if number % 2 == 0:
-            # A line break beside a folded history would leave an empty line: it is a block.
+            # A folded history is a block, so a line break next to it would leave an empty line.
             found += escape(piece.removeprefix("\n") if number and pieces[number - 1] == folded else piece)
         elif piece == folded:
             title = f"{piece.count(chr(10)) + 1} earlier rounds"
@@ -63,5 +63,5 @@ def highlight(text: str, history: str = "") -> Markup:
 
 
 def clean(text: str) -> str:
-    """`text` without what HTML cannot carry: control characters and lone surrogates become the replacement mark."""
+    """`text` with control characters and lone surrogates, which HTML cannot hold, replaced by U+FFFD."""
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text)

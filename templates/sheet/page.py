@@ -1,7 +1,7 @@
-"""A contact sheet: one HTML file with images, instructions and targets, which needs no server and no script.
+"""The contact sheet: one HTML file with images, instructions and targets, without server or script.
 
-Captions, questions and scene text are untrusted: all text is escaped, images are decoded and encoded again, and the
-content security policy of the page forbids every load and script.
+Captions, questions and scene text are untrusted: all text is escaped, images are decoded and re-encoded, and the
+content security policy of the page forbids all loads and scripts.
 """
 
 import base64
@@ -28,10 +28,10 @@ THUMBNAIL_PX = 512
 
 
 def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
-    """A whole HTML page of the entries, in their order, under a heading for each dataset and split.
+    """An HTML page of the entries, in order, under a heading for each dataset and split.
 
-    Each sample has the anchor KEY, in a view NAME:KEY. An image that cannot be decoded is replaced by a note, and so is
-    a sample that cannot be read. Of each entry the small image is kept, never the whole one.
+    Each sample has the anchor KEY, or NAME:KEY in a view. A note replaces an image that cannot be decoded or a sample
+    that cannot be read. Keeps only the thumbnail of each entry in memory.
     """
     groups = groupby(entries, key=lambda e: (e.card.name, e.manifest.split))
     page, style_hash = _page()
@@ -41,7 +41,7 @@ def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
 
 @cache
 def _page() -> tuple[jinja2.Template, str]:
-    """The compiled page, and the hash by which its policy allows its one style sheet."""
+    """The compiled page, and the hash by which its policy allows its style sheet."""
     source = package_files("ib_data.templates.sheet").joinpath("sheet.html").read_text(encoding="utf-8")
     style = source.split("<style>")[1].split("</style>")[0]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)

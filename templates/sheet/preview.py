@@ -1,4 +1,4 @@
-"""Built samples with their instructions, as the terminal and the contact sheet show them."""
+"""Built samples with their renders, for the terminal and the contact sheet."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from ib_data.templates.sheet.highlights import marked
 from ib_data.templates.sheet.selection import FIRST, Selection, selected
 from ib_data.templates.template import Template
 
-# Shown in place of a target where the split hides its answers.
+# Shown as the target if the split hides its answers.
 HIDDEN = "(the answer is hidden)"
 
 
 @dataclass(frozen=True, slots=True)
 class ShownAnnotation:
-    """One annotation as rendered by `template`. `marked` is the instruction with its substituted parts between marks.
+    """One annotation rendered by `template`. `marked` is the instruction with marks around substituted parts.
 
-    Where nothing can be rendered there is neither, and `problem` says why.
+    If it cannot be rendered, both are None and `problem` says why.
     """
 
     annotation: Annotation
@@ -36,10 +36,10 @@ class ShownAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One sample of a dataset, its first annotations, and the bytes of its image or clip where they were asked for.
+    """One sample of a dataset, its first annotations, and the bytes of its image or clip if requested.
 
-    `media` is also None in a build without media. `num_more` annotations are not among the `examples`. A sample that
-    cannot be read is None, and `problem` says why.
+    `media` is also None in a build without media. `num_more` annotations are not in `examples`. If the sample cannot
+    be read, it is None and `problem` says why.
     """
 
     card: Card
@@ -65,22 +65,22 @@ def preview(
     all_templates: bool = False,
     media: bool = False,
 ) -> Iterator[Entry]:
-    """`n` samples of a built split, the first of the `selection`, `per_sample` annotations of each rendered in order.
+    """The first `n` samples of the `selection` in a built split, with `per_sample` rendered annotations each.
 
-    Positions are 0, 1, 2, ...; no more than `max_annotations` are rendered in all, and samples beyond that are left
-    out. A held-out dataset is rendered with its zero-shot prompt, any other with drawn training templates, and with
-    `all_templates` by all that fit; where the split hides its answers, without a target.
-    Samples are read one at a time, as they are asked for, their images and clips only with `media`. Raises what
-    `open_split` raises, DataError for an index that cannot be used, and IbDataError for a split without a sample; a
-    sample that cannot be read is an entry with a problem.
+    Positions are 0, 1, 2, ...; at most `max_annotations` are rendered in total, and samples beyond that are left out.
+    A held-out dataset uses its zero-shot prompt, any other drawn training templates, or all that fit with
+    `all_templates`. If the split hides its answers, there is no target.
+    Reads samples lazily, one at a time, and images and clips only with `media`. Raises what `open_split` raises,
+    DataError for an unusable index, and IbDataError for a split without samples; a sample that cannot be read becomes
+    an entry with a problem.
     """
     built = open_split(home, card, split, verify=False)
     manifest = built.manifest
     if not built.num_samples:
         remedy = 'see `ib-data sql "from drops"` for the reasons'
-        raise IbDataError(f"{card.name}: split {built.split!r} is built, but holds no sample; {remedy}")
+        raise IbDataError(f"{card.name}: split {built.split!r} is built, but has no samples; {remedy}")
     renderer = renderer.of(card)
-    renderer.templates(card.task)  # a faulty template file is one error, not a note under every annotation
+    renderer.templates(card.task)  # so that a faulty template file is one error, not a note under every annotation
     may_hide = renderer.hides_targets(card, manifest.split)
     one_by_one = _Examples(renderer, card, all_templates, may_hide)
     positions = iter(range(max_annotations)) if max_annotations is not None else count()
@@ -100,7 +100,7 @@ def preview(
 
 @dataclass(frozen=True, slots=True)
 class _Examples:
-    """How annotations become examples."""
+    """Renders annotations as examples."""
 
     renderer: Renderer
     card: Card
@@ -108,7 +108,7 @@ class _Examples:
     may_hide: bool
 
     def at(self, annotation: Annotation, position: int) -> Iterable[ShownAnnotation]:
-        """One example, or one for each template; or one that says why there is none."""
+        """One example, one for each template, or one with the problem."""
         try:
             found = self._rendered(annotation, position)
         except DataError as error:

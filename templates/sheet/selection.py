@@ -1,4 +1,4 @@
-"""Which samples of a built split are shown: the first or random ones, of all or of those that were asked for."""
+"""Selects the samples of a built split to show: the first or random ones, of all or of those asked for."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from ib_data.keyed import keyed_below
 from ib_data.stored.built_split import BuiltSplit
 from ib_data.stored.sample_ref import SampleRef
 
-# Of a dataset (which may be a view) and a split: the ids of the wanted annotations, by the key of their sample.
+# From a dataset (or view) and a split to the ids of the wanted annotations, by sample key.
 Matches = Callable[[str, str], Mapping[str, Collection[str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The samples to show: those with the given `keys`, those with annotations that `matches` finds, or all.
+    """The samples to show: those with these `keys`, those with annotations that `matches` finds, or all.
 
-    Where both are given a sample must be in both. `is_random` draws by seed, otherwise the first ones are taken.
+    If both are given, a sample must satisfy both. `is_random` draws by seed; otherwise the first ones are taken.
     """
 
     is_random: bool = False
@@ -35,10 +35,10 @@ FIRST = Selection()
 def selected(
     built: BuiltSplit, name: str, selection: Selection, n: int, seed: int
 ) -> Iterator[tuple[SampleRef, Collection[str] | None]]:
-    """At most `n` samples in key order, each with the ids of its wanted annotations; None where all are wanted.
+    """At most `n` samples in key order, each with the ids of its wanted annotations, or None for all of them.
 
-    `name` is that of the dataset, or of the view of it. Raises IbDataError where nothing matches, and for a key that
-    the split does not have.
+    `name` is the name of the dataset or view. Raises IbDataError if nothing matches, and for a key that is not in the
+    split.
     """
     if selection == FIRST:
         yield from ((ref, None) for ref in built.refs(n))
@@ -56,7 +56,7 @@ def selected(
 
 
 def _first_rows(built: BuiltSplit, keys: Collection[str] | None) -> NDArray[np.int64]:
-    """The first row of each sample, ascending; with `keys` of those samples alone."""
+    """The first row of each sample, ascending; with `keys`, only of those samples."""
     wanted = None if keys is None else pa.array(sorted(keys), type=pa.string())
     start, found = 0, [np.zeros(0, dtype=np.int64)]
     for batch in built.batches(("ordinal",) if wanted is None else ("ordinal", "key")):
@@ -78,7 +78,7 @@ def _require_keys(built: BuiltSplit, name: str, keys: Collection[str], rows: NDA
 
 
 def _drawn(count: int, n: int, seed: int) -> list[int]:
-    """`n` different numbers below `count`, ascending; all of them where there are no more."""
+    """`n` distinct numbers below `count`, ascending; all of them if `count` is smaller."""
     if n >= count:
         return list(range(count))
     found: set[int] = set()

@@ -1,6 +1,6 @@
-"""How long rendered texts are.
+"""Statistics of the lengths of rendered texts.
 
-counting      renders a built split and counts
-token_counts  tokens of a text in a model's vocabulary
-stats_file    `templates-DATASET.json`, kept beside the shards
+counting      renders a built split and counts lengths
+token_counts  counts the tokens of a text
+stats_file    `templates-DATASET.json`, stored next to the shards
 """

@@ -1,4 +1,4 @@
-"""Renders a built split through its index and counts the lengths of what comes out."""
+"""Renders a built split from its index and counts the lengths of the texts."""
 
 from array import array
 from collections import Counter, defaultdict
@@ -18,9 +18,9 @@ from ib_data.templates.renderer import Renderer
 from ib_data.templates.stats.stats_file import Quantiles, RenderLengths, Stats, TemplateStats, TextLengths
 from ib_data.templates.stats.token_counts import TokenCounter
 
-# Texts that the tokenizer gets in one call.
+# Texts per call of the tokenizer.
 _TEXTS_AT_ONCE = 1000
-# What templates cannot show (`rationales`, `extra`) is not read: it is most of the text of some datasets.
+# Fields that templates cannot show (`rationales`, `extra`) are not read: they are most of the text of some datasets.
 _RENDERED = tuple(name for name in ANNOTATION_FIELDS if name not in ("rationales", "extra"))
 _PERCENTILES = (5, 50, 95, 99, 100)
 
@@ -35,16 +35,16 @@ def count_lengths(
     max_instruction_tokens: int = MAX_INSTRUCTION_TOKENS,
     max_target_tokens: int = MAX_TARGET_TOKENS,
 ) -> Stats:
-    """The lengths of a built split: all of its annotations, or `max_rows` evenly spread over its index.
+    """The lengths of a built split: over all of its annotations, or over `max_rows` evenly spread over its index.
 
-    Annotation i of the index is rendered at position i: a held-out dataset by its zero-shot prompt, any other by the
-    template that is drawn there. What cannot be rendered is counted by its reason. Raises DataError where the index is
-    damaged.
+    Renders annotation i of the index at position i: a held-out dataset with its zero-shot prompt, any other with the
+    template drawn there. Annotations that cannot be rendered are counted by reason. Raises DataError for a damaged
+    index.
     """
     renderer = renderer.of(card)
     rows = spread_rows(len(built), max_rows)
     failures: Counter[str] = Counter()
-    # Characters and tokens of instruction and target, flat: 32 bytes a render, so that 14 million fit in memory.
+    # Characters and tokens of instruction and target in a flat array: 32 bytes per render, so 14 million fit in memory.
     found: defaultdict[tuple[str, str], array[int]] = defaultdict(lambda: array("q"))
     renders = _renders(card, built, renderer, rows, failures)
     renders = progress(renders, f"{card.name}/{built.manifest.split}: rendering", "annotation", len(rows))
@@ -79,7 +79,7 @@ def count_lengths(
 
 
 def spread_rows(num_rows: int, limit: int) -> list[int]:
-    """Row numbers from 0, ascending: all `num_rows` of them, or `limit` evenly spread over them."""
+    """Ascending row numbers from 0: all `num_rows` of them, or `limit` evenly spread ones."""
     num_taken = min(num_rows, limit)
     return [place * num_rows // num_taken for place in range(num_taken)]
 
@@ -106,7 +106,7 @@ def _lengths(
 
 
 def _text_lengths(characters: NDArray[np.int64], tokens: NDArray[np.int64], limit: int | None) -> TextLengths:
-    """The lengths of one part; `limit` is None where tokens were not counted."""
+    """The lengths of one part; `limit` is None if tokens were not counted."""
     if limit is None:
         return TextLengths(characters=_quantiles(characters))
     num_cut = int((tokens > limit).sum())
@@ -114,6 +114,6 @@ def _text_lengths(characters: NDArray[np.int64], tokens: NDArray[np.int64], limi
 
 
 def _quantiles(lengths: NDArray[np.int64]) -> Quantiles:
-    """Nearest ranks: each is a length that occurs."""
+    """Quantiles by nearest rank, so each is a length that occurs."""
     p5, p50, p95, p99, longest = (int(q) for q in np.percentile(lengths, _PERCENTILES, method="inverted_cdf"))
     return Quantiles(p5=p5, p50=p50, p95=p95, p99=p99, max=longest)

@@ -1,4 +1,4 @@
-"""How long instructions and targets of a built split come out, kept beside its shards as `templates-DATASET.json`."""
+"""Lengths of the instructions and targets of a built split, stored next to its shards as `templates-DATASET.json`."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from ib_data.templates.renderer import Renderer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantiles:
-    """Lengths that this share of the texts does not exceed, in percent."""
+    """Percentiles of lengths: 5, 50, 95 and 99 percent, and the longest."""
 
     p5: Count
     p50: Count
@@ -27,15 +27,15 @@ class Quantiles:
     max: Count
 
     def text(self) -> str:
-        """The five numbers, from the least."""
+        """The five numbers, ascending."""
         return f"{self.p5} / {self.p50} / {self.p95} / {self.p99} / {self.max}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextLengths:
-    """The lengths of some texts in characters, and in tokens where a tokenizer was given.
+    """The lengths of some texts in characters, and in tokens if a tokenizer was given.
 
-    A token count holds one special token. `num_cut` texts have more tokens than a training run keeps.
+    A token count includes one special token. `num_cut` texts have more tokens than a training run keeps.
     """
 
     characters: Quantiles
@@ -45,7 +45,7 @@ class TextLengths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderLengths:
-    """The lengths of both parts of some renders, at least one."""
+    """The lengths of instruction and target over one or more renders."""
 
     num_renders: Count
     instruction: TextLengths
@@ -54,7 +54,7 @@ class RenderLengths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateStats:
-    """What one template made; `sha256` is that of its text, in hex."""
+    """The lengths for one template; `sha256` is the hash of its text, in hex."""
 
     template: str
     sha256: str
@@ -63,12 +63,12 @@ class TemplateStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """What was counted over `num_rows` of the `num_annotations` of a built split.
+    """Lengths counted over `num_rows` of the `num_annotations` of a built split.
 
-    `index_sha256` is that of the index that was read: where the manifest says another, the split was built again since.
-    `render` are the options, `templates_folder` the user's folder of templates as an absolute path (None for those that
-    come along), `templates_sha256` their `Renderer.digest` (None in files that older versions wrote).
-    `total` is None where nothing could be rendered; `failures` counts the reasons. Limits are in tokens.
+    `index_sha256` is the hash of the index that was read: if the manifest has another, the split was rebuilt since.
+    `render` holds the options, `templates_folder` the user's folder of templates as an absolute path (None for the
+    packaged ones), `templates_sha256` their `Renderer.digest` (None in files of older versions). `total` is None if
+    nothing could be rendered; `failures` counts the reasons. Limits are in tokens.
     """
 
     dataset: str
@@ -88,15 +88,15 @@ class Stats:
     templates_sha256: str | None = None
 
     def to_plain(self) -> dict[str, Any]:
-        """The JSON values: what is not known has no key."""
+        """The JSON values; unknown values have no key."""
         known: dict[str, Any] = _known(asdict(self))
         return known
 
 
 def outdated(stats: Stats, card: Card, manifest: Manifest) -> str | None:
-    """Why the stats are out of date ("an earlier build", "earlier templates"); None where they are current.
+    """Why the stats are out of date ("an earlier build", "earlier templates"), or None if they are current.
 
-    They are also out of date where their folder of templates is gone or cannot be used any more.
+    They are also out of date if their folder of templates is gone or no longer usable.
     """
     if stats.index_sha256 != manifest.index_sha256:
         return "an earlier build"
@@ -109,7 +109,7 @@ def outdated(stats: Stats, card: Card, manifest: Manifest) -> str | None:
 
 
 def length_header(has_tokens: bool) -> tuple[str, ...]:
-    """The head of a table of `length_rows`."""
+    """The header for a table of `length_rows`."""
     if not has_tokens:
         return ("template", "renders", "instruction characters", "target characters")
     parts = ("instruction", "target")
@@ -117,7 +117,7 @@ def length_header(has_tokens: bool) -> tuple[str, ...]:
 
 
 def length_rows(stats: Stats, has_tokens: bool) -> list[tuple[object, ...]]:
-    """A row for each template and one for all of them: quantiles as `5 / 50 / 95 / 99 percent / longest`."""
+    """A row per template and one for all: quantiles as `5 / 50 / 95 / 99 percent / longest`."""
     named = [(row.template, row.lengths) for row in stats.templates]
     total = [("(all)", stats.total)] if stats.total else []
     return [
@@ -134,12 +134,12 @@ def _cells(lengths: TextLengths, has_tokens: bool) -> tuple[object, ...]:
 
 
 def stats_file(folder: Path, dataset: str) -> Path:
-    """Where the counts of a dataset (which may be a view) are in the folder of a built split."""
+    """The path of the stats of a dataset (or view) in the folder of a built split."""
     return folder / f"templates-{dataset}.json"
 
 
 def write_stats(folder: Path, stats: Stats) -> Path:
-    """Write the counts beside the shards, by one rename; the manifest does not know of them."""
+    """Write the stats next to the shards, atomically; they are not in the manifest."""
     path = stats_file(folder, stats.dataset)
     with replacing(path) as part:
         part.write_text(json.dumps(stats.to_plain(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -147,9 +147,9 @@ def write_stats(folder: Path, stats: Stats) -> Path:
 
 
 def read_stats(folder: Path, dataset: str) -> Stats | None:
-    """The counts of a dataset in the folder of a built split, None where there are none.
+    """The stats of a dataset in the folder of a built split, or None if there are none.
 
-    Raises DataError for a file that is damaged, of another form or of another split.
+    Raises DataError for a file that is damaged, malformed or of another split.
     """
     path = stats_file(folder, dataset)
     remedy = f"run `ib-data templates stats {dataset}` again"

@@ -1,4 +1,4 @@
-"""How many tokens a text has in a language model's vocabulary, read from its `tokenizer.json`."""
+"""Counts the tokens of a text with a language model's `tokenizer.json`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from ib_data.errors import IbDataError, MissingExtraError
 
 @dataclass(frozen=True, slots=True)
 class TokenCounter:
-    """Counts tokens as the trainer does. `sha256` is that of the tokenizer's file, in hex."""
+    """Counts tokens as the trainer does. `sha256` is the hash of the tokenizer's file, in hex."""
 
     sha256: str
     tokenizer: Any
 
     def counts(self, texts: Sequence[str]) -> list[int]:
-        """The tokens of each text and one special token: the one that begins an instruction, or ends a target."""
+        """The number of tokens of each text, plus the special token that begins an instruction or ends a target."""
         return [1 + len(found) for found in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def load_token_counter(path: Path) -> TokenCounter:
-    """The counter of a `tokenizer.json`, or of a folder that holds one; about 10 us a text.
+    """The counter for a `tokenizer.json`, or for a folder that holds one; about 10 us per text.
 
-    Raises MissingExtraError without the package `tokenizers`, IbDataError for a file that is missing or damaged.
+    Raises MissingExtraError without the package `tokenizers`, and IbDataError for a missing or damaged file.
     """
     try:
         from tokenizers import Tokenizer

@@ -1,4 +1,4 @@
-"""The published augmentations: boxes, flips and operations that (seed, position) alone decide."""
+"""The published augmentations: (seed, position) alone decide boxes, flips and operations."""
 
 import io
 import math
@@ -46,7 +46,7 @@ def marked() -> Image.Image:
 
 
 def mark(image: Image.Image) -> tuple[float, float]:
-    """Where the white point has gone, in pixels from the left and the top, on average; grey borders left out."""
+    """The mean position of the white point, in pixels from the left and the top, without grey borders."""
     values = np.asarray(image).astype(float).max(axis=-1)
     values[np.all(np.asarray(image) == GREY, axis=-1)] = 0
     values[:10], values[-10:], values[:, :10], values[:, -10:] = 0, 0, 0, 0

@@ -1,4 +1,4 @@
-"""Frames of a clip: the right ones of every kind of clip, and the same ones from both decoders."""
+"""Frames of a clip: correct for every kind of clip, and equal from both decoders."""
 
 import dataclasses
 import importlib.util

@@ -1,4 +1,4 @@
-"""Stored bytes to pixels: the same values as Pillow's, or a clear refusal."""
+"""Stored bytes to pixels: the same values as Pillow's, or a clear error."""
 
 import io
 import sys
@@ -20,7 +20,7 @@ from ib_data.stream_options import ImageOptions
 
 
 def by_pillow(data: bytes, image_px: int = 224) -> NDArray[np.uint8]:
-    """What LAVIS evaluates with."""
+    """The transform that LAVIS evaluates with."""
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB").resize((image_px, image_px), BICUBIC))
 
 

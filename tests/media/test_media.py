@@ -1,4 +1,4 @@
-"""What a whole image is: the same for build, `check --decode` and stream, whatever is set in Pillow."""
+"""Which images are valid: the same for build, `check --decode` and stream, whatever Pillow's settings."""
 
 import io
 import os
@@ -39,7 +39,7 @@ def after_head(jpeg: bytes, inserted: bytes) -> bytes:
 
 
 def refusals(data: bytes) -> dict[str, str]:
-    """What each way says of an image that it refuses."""
+    """The error of each way of decoding for an image that it rejects."""
     found = {}
     for name, way in WAYS.items():
         try:
@@ -50,7 +50,7 @@ def refusals(data: bytes) -> dict[str, str]:
 
 
 def accepted(data: bytes) -> bool:
-    """Whether the image is; they must agree."""
+    """Whether the image is accepted; all ways must agree."""
     found = refusals(data)
     assert len(found) in (0, len(WAYS)), found
     return not found

@@ -1,4 +1,4 @@
-"""Pixels as the vision encoder reads them."""
+"""Normalised pixels for the vision encoder."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What is no whole image is refused, and never shown in part."""
+"""A damaged image is an error and is never shown in part."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""A smaller copy (`--max-side`) shows what the stream shows of the original, for every kind of image."""
+"""A smaller copy (`--max-side`) has the same pixels as the stream's resize of the original, for every image kind."""
 
 import io
 
@@ -19,7 +19,7 @@ SIZE = (40, 30)
 
 
 def striped(size: tuple[int, int] = (67, 51)) -> Image.Image:
-    """Two colours in lines that no filter but a good one keeps."""
+    """Lines of two colours that only a good filter preserves."""
     values = np.where(np.arange(size[1])[:, None] % 7 == 0, 0, 255).astype(np.uint8)
     return Image.fromarray(np.repeat(values, size[0], axis=1))
 

@@ -1,4 +1,4 @@
-"""Fixtures that build official files and read what was built."""
+"""Fixtures that build official files and read the result."""
 
 import pyarrow.parquet as pq
 import pytest
@@ -8,7 +8,7 @@ from ib_data.stored.built_split import open_built
 
 @pytest.fixture
 def build(cli, home, real):
-    """Builds through the command line from folders under the official files; returns the printed lines."""
+    """Builds with the command line from folders of official files; returns the printed lines."""
 
     def run(name: str, *sources: str, more: tuple[str, ...] = ()):
         given = [part for source in sources for part in ("--source", real / source)]

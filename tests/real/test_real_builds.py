@@ -1,4 +1,4 @@
-"""Official files that nobody here wrote. Counts and odd cases are those of the README beside the files."""
+"""Builds of real official files; counts and odd cases come from the README next to the files."""
 
 import json
 from pathlib import Path

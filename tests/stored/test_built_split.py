@@ -215,8 +215,8 @@ def has_broken_pages(index: Path) -> None:
     ("harm", "problem"),
     [
         (Path.unlink, "is missing"),
-        (lambda index: index.write_bytes(b"PAR1?"), "is no Parquet file"),
-        (lacks_a_column, "has not the columns of this version of ib_data"),
+        (lambda index: index.write_bytes(b"PAR1?"), "is not a Parquet file"),
+        (lacks_a_column, "does not have the columns of this version of ib_data"),
         (lacks_rows, "expected 40 rows as the manifest says, found 30"),
         (is_of_another_dataset, "is of okvqa/train, not of vqav2/train"),
         (has_broken_pages, r"cannot be read: .*"),
@@ -254,7 +254,7 @@ def test_an_index_out_of_key_order_is_one_line(tiny_home: Home, tmp_path: Path) 
 def test_a_shard_that_the_manifest_does_not_name_is_one_line(tiny_home: Home) -> None:
     of = open_built(tiny_home, "vqav2", TRAIN)
     split = BuiltSplit(of.store, of.folder, replace(of.manifest, shards=of.manifest.shards[1:]))
-    says = r"index\.parquet: names the shard vqav2-train-000000\.tar, which the manifest does not; build vqav2 again$"
+    says = r"index\.parquet: names the shard vqav2-train-000000\.tar, which is not in the manifest; build vqav2 again$"
     with pytest.raises(DataError, match=says):
         next(split.samples())
 

@@ -130,7 +130,7 @@ def test_conversations_end_where_a_sample_or_a_history_does() -> None:
     assert conversation_ends(ordinals[:0], turns[:0]).tolist() == []
 
 
-@pytest.mark.parametrize(("data", "problem"), [(b"no Parquet", "is no Parquet file"), (None, "is missing")])
+@pytest.mark.parametrize(("data", "problem"), [(b"no Parquet", "is not a Parquet file"), (None, "is missing")])
 def test_an_index_that_cannot_be_read_is_named(
     dialogues: Home, spec: Spec, data: bytes | None, problem: str, tmp_path: Path
 ) -> None:

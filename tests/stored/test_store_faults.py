@@ -95,7 +95,7 @@ def test_what_stands_where_a_copy_belongs_is_named(far: Home, near: Home, harm: 
     assert manifest is not None
     (near.cache / "shards").mkdir()
     harm(near.cache / "shards" / f"{manifest.shards[0].sha256}.tar")
-    says = rf"vqav2: {near.cache}/shards: the shard cannot be cached: .*{manifest.shards[0].sha256}.*; delete what stan"
+    says = rf"vqav2: {near.cache}/shards: the shard cannot be cached: .*{manifest.shards[0].sha256}.*; delete what is"
     with pytest.raises(DataError, match=says):
         ShardReader(reading).read(places)
 

@@ -166,7 +166,7 @@ def test_a_split_that_was_built_anew_is_refused_whatever_its_size_and_time(folde
         (folder / MANIFEST).unlink()
         (folder / MANIFEST).write_text(text.replace(as_built(folder).sha256, sha256))
         with pytest.raises(
-            DataError, match=rf"vqav2: {folder / SHARD}: the shard was built again meanwhile; open the s"
+            DataError, match=rf"vqav2: {folder / SHARD}: the shard was built again in the meantime; open the s"
         ):
             opened(store, folder)
         (folder / MANIFEST).write_text(text)

@@ -96,7 +96,7 @@ def test_several_damaged_splits_are_named_together(home, cli):
     result = cli("show", "all", "--home", home.root)
     *notes, last = result.err.splitlines()
     assert last == "ib-data: 3 datasets could not be rendered: aokvqa, aokvqa_qg, coco_caption"
-    assert sum("index.parquet: is no Parquet file" in line for line in notes) == 3
+    assert sum("index.parquet: is not a Parquet file" in line for line in notes) == 3
 
 
 def test_a_page_of_nothing_is_not_written(home, cli, tmp_path):

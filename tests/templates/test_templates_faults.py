@@ -76,7 +76,7 @@ def error(card, annotation, folder=None):
 def test_the_remedy_is_that_of_the_fault(mine):
     file = mine / "captioning.toml"
     card, caption = load_card("coco_caption"), Annotation(id="1", caption="A cup.")
-    hidden = "nothing can be learnt from a split whose answers are hidden: choose another"
+    hidden = "a split with hidden answers cannot be trained on: choose another"
     assert error(card, Annotation(id="1"), folder=mine).endswith(hidden)
     assert "no label or answer to render" in error(load_card("vsr"), Annotation(id="1", statement="A cup."))
 

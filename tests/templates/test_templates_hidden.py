@@ -119,7 +119,7 @@ def test_the_template_is_the_one_that_a_known_answer_would_get():
 
 def test_a_hidden_answer_is_an_error_where_it_is_to_be_learnt():
     card, annotation = load_card("vizwiz"), Annotation(id="5", question="What?")
-    with pytest.raises(HiddenTargetError, match="nothing can be learnt from a split whose answers are hidden"):
+    with pytest.raises(HiddenTargetError, match="a split with hidden answers cannot be trained on"):
         Renderer().render(card, annotation, 0)
     blank = Annotation(id="5", context="hint")
     with pytest.raises(DataError, match="no question, answer to render") as caught:
@@ -161,7 +161,7 @@ def test_training_refuses_a_hidden_split_and_a_pass_over_it_gives_the_instructio
     with pytest.raises(IbDataError) as caught:
         stream.batch(0, 4)
     line = str(caught.value)
-    assert line.startswith(f"{name}: split 'test' hides its answers: nothing can be learnt from it")
+    assert line.startswith(f"{name}: split 'test' hides its answers and cannot be trained on")
     assert "\n" not in line
     (example,) = stream.read_pass()
     assert (example.rendered.target, example.rendered.hidden) == (None, True)

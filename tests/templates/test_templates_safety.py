@@ -168,7 +168,7 @@ def test_every_text_is_refused_or_compiled_in_few_steps(text, refused):
 def test_a_condition_is_no_text_to_show(shown):
     message = refusal(f"a\n{{{{ {shown} }}}}", q="x", p="y")
     assert message.startswith("a template may not show ")
-    assert ", whose place is a condition; allowed are names, texts, " in message
+    assert ", which belongs in a condition; allowed are names, texts, " in message
     assert (
         render_text("{% if q and p or not (q == 'x') %}{{ 'a' if q < p else 'b' }}{% endif %}", {"q": "x", "p": "y"})
         == "a"

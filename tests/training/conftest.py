@@ -1,4 +1,4 @@
-"""The suite runs a process a core: a second torch thread in each would only wait for the first."""
+"""One torch thread per process: the suite runs one process per core."""
 
 import torch
 

@@ -51,7 +51,7 @@ def test_path_to_a_toml_file(tmp_path) -> None:
         (SMALL + "text_steps = -1", (), "'text_steps': expected at least 0, found -1"),
         (SMALL + 'model = "tny"', (), "did you mean 'tiny'?"),
         (SMALL + "steps = 10", (), "'warmup_steps': expected 0 to steps - 1 = 9, found 1000"),
-        (SMALL + "learning_rate = nan", (), "'learning_rate' must lie above 0"),
+        (SMALL + "learning_rate = nan", (), "'learning_rate' must be above 0"),
         ("steps = 3", (), "'mixture' is missing"),
         ("mixture = ", (), "not TOML"),
         (SMALL, ("batchsize=3",), "unknown key 'batchsize'; did you mean 'batch_size'?"),

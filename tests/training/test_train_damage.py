@@ -1,4 +1,4 @@
-"""What a disk, a copy or a full disk did to a checkpoint is said in one line, and nothing of it is trained on."""
+"""A checkpoint damaged by a disk, a copy or a full disk is a one-line error, and is never trained on."""
 
 import json
 import resource
@@ -19,7 +19,7 @@ from ib_data.training.trainer import train_on
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of six steps with the checkpoints 3 and 6."""
+    """A run of six steps with checkpoints 3 and 6."""
     out: Path = tmp_path_factory.mktemp("made") / "run"
     train_on(toy_config(text_steps=1), ToyStream(), out, silent)
     return out
@@ -76,7 +76,7 @@ def test_a_damaged_part_is_named_and_neither_trained_on_nor_asked(run: Path, wha
         assert name in text
         assert "expected" in text
         assert "found" in text
-        assert "step-000003 beside it is whole: remove step-000006 and run the same `train` command" in text
+        assert "step-000003 next to it is valid: remove step-000006 and run the same `train` command" in text
         assert len(text.splitlines()) == 1
 
 
@@ -101,7 +101,7 @@ def test_where_nothing_is_whole_that_is_said(run: Path) -> None:
     for step in ("step-000003", "step-000006"):
         file = run / step / "trained.safetensors"
         file.write_bytes(flipped(file.read_bytes()))
-    with pytest.raises(DamagedError, match="no other checkpoint beside it is whole: copy it again, or train again"):
+    with pytest.raises(DamagedError, match="no other checkpoint next to it is valid: copy it again, or train again"):
         load(run)
 
 

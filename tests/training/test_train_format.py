@@ -1,4 +1,4 @@
-"""docs/format.md against a run folder that was written just now."""
+"""docs/format.md matches a freshly written run folder."""
 
 import json
 from pathlib import Path

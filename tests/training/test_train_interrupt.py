@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM finish the step, save it and say so; a stream that fails keeps the steps before it."""
+"""Ctrl-C and SIGTERM finish the step, save it and say so; if the stream fails, the steps before it are kept."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ from ib_data.training.trainer import train_on
 
 
 class Signalled(ToyStream):
-    """A stream that gets a signal while it reads a position."""
+    """A stream that receives a signal while it reads a position."""
 
     at: int = 0
     number: int = signal.SIGINT
@@ -34,7 +34,7 @@ class Signalled(ToyStream):
 
 
 def in_a_step(monkeypatch: pytest.MonkeyPatch, step: int, do: Callable[[], Any]) -> None:
-    """Do something during a step, between the gradients and the update."""
+    """Run code during a step, between the gradients and the update."""
     real, steps = trainer.non_finite, iter(range(100))
 
     def done(model, loss):

@@ -1,4 +1,4 @@
-"""The main job on built shards: fifty steps, a falling loss, and a resume after a kill that changes no bit."""
+"""Training on built shards: fifty steps, a falling loss, and a bit-exact resume after a kill."""
 
 import json
 import signal

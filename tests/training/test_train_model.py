@@ -145,7 +145,7 @@ def test_a_missing_placeholder_is_caught() -> None:
     model = toy_model(TOKENS)
     batch = batch_of([toy_example(0)])
     prompt = torch.zeros(1, 8, 128)
-    with pytest.raises(AssertionError, match="one placeholder a query token"):
+    with pytest.raises(AssertionError, match="one placeholder per query token"):
         language_inputs(model, prompt, batch.input_ids[:, 1:])
 
 

@@ -1,7 +1,6 @@
-"""What may differ when a run is resumed, what may not, and which mixtures are refused before any step."""
+"""Which keys may differ when a run is resumed, and which mixtures are an error before any step."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,8 +13,6 @@ from ib_data.training.config import FREE, GROWING, KEYS, load_config
 from ib_data.training.generate import load
 from ib_data.training.step import learning_rate_at
 from ib_data.training.trainer import train, train_on
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_steps_may_grow_and_the_rate_follows_the_longer_schedule(tmp_path) -> None:
@@ -48,7 +45,7 @@ def test_the_error_names_a_run_folder_that_is_free(tmp_path) -> None:
         train_on(toy_config(seed=3), ToyStream(), tmp_path / "run", silent)
 
 
-def test_what_may_differ_changes_no_loss_and_the_page_names_it(tmp_path) -> None:
+def test_keys_that_may_differ_change_no_loss(tmp_path) -> None:
     changed = {"save_every": 2, "cpu_threads": 1, "shards": "file:///x", "cache_gb": 1, "max_bad_share": 0.5}
     changed |= {"strict": True, "available": True, "templates": "mine", "workers": 1, "device": "auto"}
     assert changed.keys() == set(FREE)
@@ -59,11 +56,9 @@ def test_what_may_differ_changes_no_loss_and_the_page_names_it(tmp_path) -> None
     assert train_on(config, ToyStream(), tmp_path / "changed", silent).num_new_steps == 3
     losses = [[row["loss"] for row in logged(tmp_path / run)] for run in ("straight", "changed")]
     assert losses[0] == losses[1]
-    rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", (ROOT / "docs" / "training.md").read_text(), re.MULTILINE)
-    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted((*FREE, *GROWING))
 
 
-def test_every_other_key_is_refused(tmp_path) -> None:
+def test_every_other_key_must_stay(tmp_path) -> None:
     train_on(toy_config(), ToyStream(), tmp_path, silent)
     others = {
         "mixture": "x", "model": "x", "batch_size": 4, "learning_rate": 1e-4, "warmup_steps": 1, "weight_decay": 0.1,

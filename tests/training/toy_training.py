@@ -1,4 +1,4 @@
-"""A toy stream of drawn pictures, in the shape of `ib_data.mixtures.stream.stream`."""
+"""A toy stream of drawn images, with the interface of `ib_data.mixtures.stream.stream`."""
 
 import io
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ SHAPES = ("circle", "square")
 
 
 def example(position: int, instruction: str, target: str, media: bytes | None) -> Example:
-    """An example of the real stream's form, decoded where there is a picture."""
+    """An example in the real stream's form, decoded if it has an image."""
     rendered = Rendered(
         instruction=instruction,
         target=target,
@@ -54,7 +54,7 @@ def example(position: int, instruction: str, target: str, media: bytes | None) -
 
 @cache
 def decoded(media: bytes):
-    """One array for each picture, as a batch of the real stream has it."""
+    """One array per image, as in a batch of the real stream."""
     return pixels(media, "image", ImageOptions(image_px=32))
 
 
@@ -69,7 +69,7 @@ def draw(colour: str, shape: str, size: tuple[int, int] = (48, 40)) -> bytes:
 
 
 def toy_example(position: int) -> Example:
-    """Eight pictures, three questions each, in an order that mixes both."""
+    """Eight images, three questions each, in a mixed order."""
     colour, shape = COLOURS[position % 4], SHAPES[position // 4 % 2]
     texts = (
         ("What colour is the shape? Short answer:", colour),
@@ -80,12 +80,12 @@ def toy_example(position: int) -> Example:
 
 
 class KilledError(BaseException):
-    """Ends a run as SIGKILL does: nothing is done after it."""
+    """Ends a run like SIGKILL: nothing runs after it."""
 
 
 @dataclass
 class ToyStream:
-    """`stop_at` imitates a killed run: the batch that holds that position breaks."""
+    """`stop_at` imitates a killed run: the batch with that position raises."""
 
     seed: int = 0
     stop_at: int | None = None
@@ -110,7 +110,7 @@ class ToyStream:
 
 
 def toy_config(**changes: Any) -> TrainConfig:
-    """Six steps of eight examples: enough to see what changes."""
+    """Six steps of eight examples: enough to see a change."""
     values: dict[str, Any] = {
         "mixture": "toy",
         "steps": 6,
@@ -132,7 +132,7 @@ def toy_tokens() -> Tokens:
 
 
 def toy_model(tokens: Tokens, seed: int = 0) -> InstructBlipForConditionalGeneration:
-    """A frozen-and-ready model that fits `toy_config`."""
+    """A frozen model that fits `toy_config`."""
     shape = TinyShape(
         seed=seed,
         image_px=32,

@@ -1,7 +1,7 @@
-"""The functions of the public face that put several parts together; `import ib_data` gives them by name.
+"""The functions of the public Python API that combine several parts; `import ib_data` provides them by name.
 
-build       official files to shards: what the verb `build` does
-open_split  one split that is built, in a home or an object store
-render      one annotation to instruction and target
+build       official files to shards, like the verb `build`
+open_split  one built split, in a home or an object store
+render      an annotation to instruction and target
 query       SQL over the catalog
 """

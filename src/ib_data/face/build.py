@@ -36,7 +36,7 @@ def build(
     drop_repeated: int | None = None,
     report: Callable[[Manifest, bool], None] = lambda _manifest, _is_new: None,
 ) -> list[Manifest]:
-    """Build datasets (or held-in, held-out, all) from their official files, and return the manifests of their splits.
+    """Build datasets (or held-in, held-out, all) from their official files and return the manifests of their splits.
 
     Without `split`: the default splits of each card. An unchanged split is not built again. `home`: by default
     `IB_DATA_HOME` or `~/ib_data`. `source`: folders with official files you already have; `mirror`: a URL that has a

@@ -1,4 +1,4 @@
-"""`ib_data.open_split`: one split that is built."""
+"""`ib_data.open_split`: opens one built split."""
 
 from ib_data.cards import built
 from ib_data.home import Home, HomeLike
@@ -14,10 +14,10 @@ def open_split(
     shards: str | None = None,
     cache_bytes: int | None = None,
 ) -> BuiltSplit:
-    """A split of the dataset `name` that is built in a home (None: `IB_DATA_HOME`, else `~/ib_data`).
+    """A built split of the dataset `name` in a home (None: `IB_DATA_HOME`, else `~/ib_data`).
 
-    By default the split that the paper used, or the first other one that is built. A view opens the split of its base.
-    `shards` is the URL of shards in an object store, of which `cache_bytes` are kept in the home's cache. Raises
-    IbDataError for an unknown name, NotBuiltError that says what to run, DataError for a damaged manifest.
+    Default split: the one the paper used, else the first that is built. A view opens the split of its base. `shards`
+    is the URL of shards in an object store; the home's cache keeps up to `cache_bytes` of them. Raises IbDataError for
+    an unknown name, NotBuiltError, which says what to run, and DataError for a damaged manifest.
     """
     return built.open_split(store_of(Home.find(home), shards, cache_bytes), name, split)

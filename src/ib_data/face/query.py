@@ -18,7 +18,7 @@ _SHOWN_CHARACTERS = 60
 
 @dataclass(frozen=True, slots=True, repr=False)
 class QueryResult:
-    """The rows of a query, all of them in memory. Iterating over it gives tuples; printing it shows a table."""
+    """The rows of a query, in memory. Iterate over it for tuples; print it for a table."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -30,20 +30,20 @@ class QueryResult:
         return iter(self.rows)
 
     def dicts(self) -> list[dict[str, Any]]:
-        """Each row by the names of its columns; IbDataError where two columns have one name."""
+        """Each row as a dict by column name. Raises IbDataError if two columns have the same name."""
         if twice := [name for i, name in enumerate(self.columns) if name in self.columns[:i]]:
             raise IbDataError(f"two columns are called {twice[0]!r}; give one another name, with AS")
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def arrow(self) -> "pyarrow.Table":
-        """An Arrow table; the types of its columns are those of the values."""
+        """An Arrow table, with column types inferred from the values."""
         import pyarrow
 
         values = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
         return pyarrow.Table.from_arrays([pyarrow.array(list(column)) for column in values], names=list(self.columns))
 
     def df(self) -> "pandas.DataFrame":
-        """A pandas data frame; MissingExtraError where pandas is not installed."""
+        """A pandas data frame. Raises MissingExtraError if pandas is not installed."""
         try:
             import pandas
         except ImportError as error:
@@ -57,10 +57,10 @@ class QueryResult:
 
 
 def query(home: HomeLike | None, sql: str) -> QueryResult:
-    """The result of one SELECT over the catalog of a home (None: `IB_DATA_HOME`, else `~/ib_data`), as `ib-data sql`.
+    """The result of one SELECT over the catalog of a home (None: `IB_DATA_HOME`, else `~/ib_data`), like `ib-data sql`.
 
-    The catalog is brought up to date first. The statement reads what is built, and can write nothing. IbDataError for
-    a mistake in the SQL, for any other statement, and where it names a dataset that is damaged.
+    Updates the catalog first. The statement is read-only. Raises IbDataError for an SQL error, for any statement but a
+    SELECT, and for a damaged dataset that it names.
     """
     from ib_data.mixtures.catalog import queries
 

@@ -1,4 +1,4 @@
-"""`ib_data.render`: one annotation to the instruction and the target that a trainer would see."""
+"""`ib_data.render`: one annotation to the instruction and target that a trainer sees."""
 
 import json
 import os
@@ -29,15 +29,15 @@ def render(
     templates: str | os.PathLike[str] | None = None,
     options: RenderOptions = DEFAULT_OPTIONS,
 ) -> Rendered:
-    """The instruction and the target of an annotation of `dataset` (a dataset or a view), as `ib-data render` does.
+    """The instruction and target of an annotation of `dataset` (a dataset or a view), like `ib-data render`.
 
-    `annotation`: one of `BuiltSplit`, or a mapping: an annotation of a sample's JSON, or a row of `index.parquet` or of
-    the catalog. A held-out dataset gets its zero-shot prompt, any other the template that (seed, position) draws, or
-    the one named `template`. `templates` is a folder of templates that come before the packaged ones. The target is
-    None where the annotation has none.
+    `annotation` comes from a `BuiltSplit`, or is a mapping: an annotation in a sample's JSON, or a row of
+    `index.parquet` or of the catalog. A held-out dataset uses its zero-shot prompt, any other the template drawn by
+    (seed, position), unless `template` names one. `templates` is a folder of templates that take precedence over the
+    packaged ones. The target is None if the annotation has none.
 
-    Raises IbDataError for an unknown dataset or template, SampleError for a mapping that is no annotation, RenderError
-    where no template fits.
+    Raises IbDataError for an unknown dataset or template, SampleError for a mapping that is not an annotation, and
+    RenderError if no template fits.
     """
     card = find_card(dataset)
     found = annotation if isinstance(annotation, Annotation) else _annotation(annotation)
@@ -48,7 +48,7 @@ def render(
 
 @lru_cache(maxsize=16)
 def _renderer(folder: Path | None, seed: int, options: RenderOptions) -> Renderer:
-    """One for many calls: it keeps which templates fit which annotations."""
+    """One renderer for many calls: it caches which templates fit which annotations."""
     return Renderer(PACKAGED if folder is None else Library(folder), seed, options)
 
 
@@ -60,7 +60,7 @@ def _template(library: Library, task: str, name: str) -> Template:
 
 
 def _annotation(row: Mapping[str, Any]) -> Annotation:
-    """The annotation of a mapping, strictly read: what the index and the catalog have besides it is left out."""
+    """The annotation in a mapping, parsed strictly; further columns of the index and the catalog are ignored."""
     given = {name: row[name] for name in _FIELDS if row.get(name) is not None}
     if isinstance(given.get("extra"), str):  # as the index has it
         given["extra"] = json.loads(given["extra"])

@@ -1,19 +1,19 @@
 """The published training augmentations, each a pure function of (seed, position).
 
-Three transforms train InstructBLIP in public code, and the paper does not say which one its figures come from:
+Public code trains InstructBLIP with three transforms, and the paper does not say which one it used:
 
 `mild`   a random crop of 0.9 to 1 of the area, no flip (X-InstructBLIP). Flips and hard crops hurt reading, left and
          right, and counting.
-`blip2`  a random crop of 0.5 to 1 of the area and a flip every second time (LAVIS, the Vicuna configuration).
-`blip`   the same, and then RandAugment (LAVIS, the FlanT5 configuration).
+`blip2`  a random crop of 0.5 to 1 of the area and a flip half of the time (LAVIS, the Vicuna configuration).
+`blip`   the same, then RandAugment (LAVIS, the FlanT5 configuration).
 
-The crop follows torchvision's RandomResizedCrop: a share of the area, uniform; an aspect ratio, uniform in its
-logarithm; ten tries, then the largest central box within the ratios. Our choice: the box is resized out of the whole
-picture, so that the filter reads across its edges, where torchvision cuts first.
+The crop follows torchvision's RandomResizedCrop: a uniform share of the area, an aspect ratio uniform in its
+logarithm, ten tries, then the largest central box within the ratios. One difference: the box is resized from the
+whole image, so the filter reads across its edges, where torchvision crops first.
 
-These ratios leave `mild` little to draw from on most photos: of 640 x 480 the central box, there the whole, is taken
-37% of the time, and of 3 : 2 always, since no box of 0.9 of it is as narrow as 4 : 3. That is so in the published
-code too.
+These ratios leave `mild` few crops on most images. Of 640 x 480 it takes the central box (there the whole image) 37%
+of the time, and of 3 : 2 always, since no box of 0.9 of the area is as narrow as 4 : 3. The published code does the
+same.
 """
 
 import math
@@ -25,13 +25,13 @@ from PIL import Image, ImageOps
 from ib_data.keyed import keyed_below, keyed_unit
 
 AREA_SHARES = {"mild": (0.9, 1.0), "blip2": (0.5, 1.0), "blip": (0.5, 1.0)}
-"""The augmentations, each with the smallest and the largest share of the picture's area that its crop takes."""
+"""The augmentations, each with the smallest and largest share of the image's area that its crop takes."""
 WIDEST = 4 / 3
 """The largest aspect ratio of a crop; its inverse, 3/4, is the smallest."""
 _TRIES = 10
 
-# RandAugment as LAVIS has it: two of the ten operations, drawn with repetition, each done every second time, at level
-# 5 of 10. The largest shear is 0.3, the largest turn 30 degrees, the largest shift 10 pixels whatever the size.
+# RandAugment as in LAVIS: two of ten operations, drawn with replacement, each applied half of the time, at level 5 of
+# 10. The largest shear is 0.3, the largest rotation 30 degrees, the largest shift 10 pixels at any size.
 _NUM_OPERATIONS = 2
 _SHARE_DONE = 0.5
 _SHEAR = 0.15
@@ -45,7 +45,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """What is done to one picture: the crop, a flip, and the names of operations with their signs, 1 or -1."""
+    """The changes to one image: the crop, a flip, and the names of operations with their signs, 1 or -1."""
 
     box: Box
     is_flipped: bool = False
@@ -53,9 +53,9 @@ class Augmentation:
 
 
 def draw_augmentation(augment: str, width: int, height: int, *, seed: int, position: int) -> Augmentation:
-    """The augmentation of a picture of `width` by `height` pixels at a position.
+    """The augmentation of an image of `width` by `height` pixels at a position.
 
-    `augment` is a key of AREA_SHARES, or `none`, which takes the whole picture as it is.
+    `augment` is a key of AREA_SHARES, or `none` for the whole image unchanged.
     """
     if augment == "none":
         return Augmentation(box=(0, 0, width, height))
@@ -68,7 +68,7 @@ def draw_augmentation(augment: str, width: int, height: int, *, seed: int, posit
 
 
 def draw_box(width: int, height: int, shares: tuple[float, float], *, seed: int, position: int) -> Box:
-    """A crop of a picture whose share of the area lies between the two `shares`, but for rounding to whole pixels."""
+    """A crop whose share of the image's area is between the two `shares`, up to rounding to whole pixels."""
     least, most = shares
     for attempt in range(_TRIES):
         area = width * height * (least + (most - least) * keyed_unit(seed, "crop area", position, attempt))
@@ -82,7 +82,7 @@ def draw_box(width: int, height: int, shares: tuple[float, float], *, seed: int,
 
 
 def apply(change: Augmentation, image: Image.Image) -> Image.Image:
-    """The picture, already cropped to `change.box`, after the flip and the operations."""
+    """The image, already cropped to `change.box`, after the flip and the operations."""
     if change.is_flipped:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     for name, sign in change.operations:
@@ -111,7 +111,7 @@ def _unchanged(image: Image.Image, _sign: int) -> Image.Image:
 
 
 def _moved(image: Image.Image, x: tuple[float, float, float], y: tuple[float, float, float]) -> Image.Image:
-    """The picture whose point (i, j) is the source's (x . (i, j, 1), y . (i, j, 1)), grey where the source ends."""
+    """The image whose point (i, j) is the source's (x . (i, j, 1), y . (i, j, 1)), grey outside the source."""
     return image.transform(
         image.size, Image.Transform.AFFINE, (*x, *y), resample=Image.Resampling.BILINEAR, fillcolor=_GREY
     )
@@ -124,7 +124,7 @@ def _turned(image: Image.Image, sign: int) -> Image.Image:
 OPERATIONS: dict[str, Callable[[Image.Image, int], Image.Image]] = {
     "Identity": _unchanged,
     "AutoContrast": lambda image, sign: ImageOps.autocontrast(image),
-    # LAVIS scales both by 0.1 + 1.8 * level / 10, which is 1 at level 5: they are drawn, and change nothing.
+    # LAVIS scales both by 0.1 + 1.8 * level / 10, which is 1 at level 5: they are drawn but change nothing.
     "Brightness": _unchanged,
     "Sharpness": _unchanged,
     "Equalize": lambda image, sign: ImageOps.equalize(image),
@@ -134,4 +134,4 @@ OPERATIONS: dict[str, Callable[[Image.Image, int], Image.Image]] = {
     "TranslateY": lambda image, sign: _moved(image, (1, 0, 0), (0, 1, sign * _SHIFT_PX)),
     "Rotate": _turned,
 }
-"""The operations of RandAugment, in the order that LAVIS lists for BLIP; each takes a picture and a sign."""
+"""The operations of RandAugment, in LAVIS's order for BLIP; each takes an image and a sign."""

@@ -1,12 +1,11 @@
-"""The one definition of a whole image, and its pixels.
+"""Decides which images are valid, and decodes their pixels.
 
-One rule for each unusual image: grey is repeated in three channels; CMYK goes by Pillow's conversion, Adobe's inversion
-undone; an alpha channel or a transparent colour is dropped, not blended; of 16 bits the higher 8 are kept; of an
-animation the first frame; a colour profile and an orientation in EXIF are passed over, so that a photo shows as it is
-stored.
+Unusual images: grey is repeated in three channels; CMYK uses Pillow's conversion, with Adobe's inversion undone; an
+alpha channel or a transparent colour is dropped, not blended; of 16 bits the upper 8 are kept; of an animation the
+first frame; colour profiles and EXIF orientation are ignored, so an image shows as it is stored.
 
-JPEG files are decoded by simplejpeg, PNG, GIF and WEBP files by Pillow. A JPEG file of odd sampling factors, which
-simplejpeg cannot read, is left to Pillow too; of those alone, half a file with its end mark put back is not found.
+simplejpeg decodes JPEG files, Pillow decodes PNG, GIF and WEBP. Pillow also decodes JPEG files with odd sampling
+factors, which simplejpeg cannot read; only among those, half a file whose end marker was restored is not detected.
 """
 
 import io
@@ -24,15 +23,15 @@ from ib_data.media.faults import MediaError, check_size, translate_decoder_error
 from ib_data.media.pillow import OWN_SWITCHES
 
 Values = Image.Image | NDArray[np.uint8]
-"""An image of mode RGB, or L where it is grey; or uint8 (H, W, 3), or (H, W)."""
+"""An image of mode RGB, or L if it is grey; or uint8 (H, W, 3) or (H, W)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodedImage:
-    """An image whose header is read: its format (JPEG, PNG, GIF or WEBP) and size in pixels.
+    """An image with its header read: format (JPEG, PNG, GIF or WEBP) and size in pixels.
 
-    `decode` gives its values; a JPEG may be decoded at 1 / divisor (1, 2, 4 or 8) of its size, others disregard it.
-    `check` decodes it as cheaply as may be. Both raise MediaError for an image that is not whole: the same ones.
+    `decode` gives its values; a JPEG can be decoded at 1 / divisor (1, 2, 4 or 8) of its size, other formats ignore
+    the divisor. `check` decodes as cheaply as possible. Both raise MediaError for the same damaged images.
     """
 
     format: str
@@ -43,9 +42,9 @@ class CodedImage:
 
 
 def read_image(data: bytes) -> CodedImage:
-    """The image in `data`, nothing decoded yet.
+    """The image in `data`, with nothing decoded yet.
 
-    Raises MediaError for an empty file, something that is no image of a known format, and one of absurd size.
+    Raises MediaError for an empty file, for anything but an image of a known format, and for an absurd size.
     """
     if not data:
         raise MediaError("the file is empty")
@@ -77,7 +76,7 @@ def _jpeg(data: bytes) -> CodedImage:
         return values[..., 0] if header.values == "GRAY" else values
 
     def check() -> None:
-        # An eighth of the scale still reads every coded byte.
+        # Decoding at an eighth of the size still reads every coded byte.
         with translate_decoder_errors():
             values = jpeg.decode(data, header, jpeg.LARGEST_DIVISOR)
         if values is None:
@@ -87,7 +86,7 @@ def _jpeg(data: bytes) -> CodedImage:
 
 
 def _by_pillow(name: str, plugin: Callable[[Any], Any], data: bytes) -> CodedImage:
-    """As `read_image`, of a format that Pillow decodes. Its class for it, as `Image.open` warns of what is harmless."""
+    """Like `read_image`, for a format of Pillow. Uses the plugin class: `Image.open` warns about harmless things."""
     with OWN_SWITCHES:
         try:
             width, height = plugin(io.BytesIO(data)).size
@@ -97,7 +96,7 @@ def _by_pillow(name: str, plugin: Callable[[Any], Any], data: bytes) -> CodedIma
 
     def load(divisor: int) -> Any:
         with OWN_SWITCHES, translate_decoder_errors():
-            image = plugin(io.BytesIO(data))  # each time: Pillow keeps what it decoded, at the scale it was asked for
+            image = plugin(io.BytesIO(data))  # each time: Pillow keeps what it decoded, at the scale asked for
             if divisor > 1:
                 image.draft(None, (max(width // divisor, 1), max(height // divisor, 1)))
             image.load()
@@ -111,8 +110,8 @@ def _by_pillow(name: str, plugin: Callable[[Any], Any], data: bytes) -> CodedIma
 
 
 def _three_channels(image: Any) -> Image.Image:
-    """The image in mode RGB, or L for grey, as the head of this file says."""
-    # Pillow warns of a transparent colour that is lost, and versions of it differ in what they do with 16 bits.
+    """The image in mode RGB, or L for grey, by the rules at the top of this file."""
+    # Pillow warns when a transparent colour is lost, and its versions treat 16 bits differently.
     image.info.pop("transparency", None)
     if image.mode.startswith("I"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

@@ -1,9 +1,8 @@
-"""Frames of a clip by decord, for those who ask for it: the same ones as PyAV gives.
+"""Frames of a clip by decord, on request: the same frames as PyAV gives.
 
-decord 0.6.0 gives other frames, or none, of AVI, HEVC, AV1, more than 8 bits, quarter turns and edit lists, and now and
-then after a seek; so it is asked for the rest only, and reads from the start. That makes it the slower one: 0.37 s for
-4 of 828 frames of 480 x 360, where PyAV, whose seeks are exact, takes 0.16 s and, from the start, 0.31 s (two cores of
-an AMD EPYC).
+decord 0.6.0 gives wrong frames, or none, for AVI, HEVC, AV1, more than 8 bits, quarter turns and edit lists, and
+sometimes after a seek. So it decodes only the rest, always from the start. That makes it slower: 0.37 s for 4 of 828
+frames of 480 x 360. PyAV, whose seeks are exact, takes 0.16 s, and 0.31 s from the start (two cores of an AMD EPYC).
 """
 
 import io
@@ -14,13 +13,13 @@ from numpy.typing import NDArray
 
 from ib_data.media.frames import TIMED_CONTAINERS, Clip, by_pyav, middles
 
-# Where, in a timed container, decord 0.6.0 and PyAV give the same frames.
+# Codecs for which decord 0.6.0 and PyAV give the same frames, in a container with times.
 _CODECS = ("h264", "vp8", "vp9")
 _FORMATS = ("yuv420p", "yuvj420p")
 
 
 def by_decord(data: bytes, clip: Clip, count: int) -> NDArray[np.uint8]:
-    """The frames by decord; by PyAV where decord does not know the kind, counts differently, fails or gives no RGB."""
+    """The frames by decord; by PyAV if decord does not know the kind, counts differently, fails or gives no RGB."""
     if not _agrees(clip):
         return by_pyav(data, clip, count)
     decord.logging.set_level(decord.logging.QUIET)
@@ -33,17 +32,17 @@ def by_decord(data: bytes, clip: Clip, count: int) -> NDArray[np.uint8]:
                 frame = reader.next()
                 if number in wanted:
                     taken[number] = frame.asnumpy()
-            # Of some widths, as 72, it gives four channels, and they hold no picture.
+            # For some widths, such as 72, it gives four channels with garbage in them.
             if all(frame.shape == (clip.height, clip.width, 3) for frame in taken.values()):
                 return np.stack([taken[i] for i in wanted])
     except (RuntimeError, StopIteration, decord.DECORDError):
-        # PyAV decodes what decord cannot, or says better why it cannot.
+        # PyAV decodes what decord cannot, or gives the better error.
         return by_pyav(data, clip, count)
     return by_pyav(data, clip, count)
 
 
 def _agrees(clip: Clip) -> bool:
-    """Whether decord is known to give the same frames of such a clip."""
+    """Whether decord is known to give the same frames for such a clip."""
     return (
         clip.container in TIMED_CONTAINERS
         and clip.codec in _CODECS

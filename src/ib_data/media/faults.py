@@ -1,4 +1,4 @@
-"""What an image or clip that is not whole raises, and the one limit on the size of an image or a frame."""
+"""The error for a damaged image or clip, and the limit on the size of an image or frame."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ class MediaError(IbDataError):
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises MediaError for a size, in pixels, that no photo has; asked before anything is decoded."""
+    """Raise MediaError for an absurd size in pixels; called before anything is decoded."""
     if width < 1 or height < 1:
         raise MediaError(f"{width} x {height} pixels: shows nothing")
     if width * height > MAX_PIXELS:
@@ -22,10 +22,10 @@ def check_size(width: int, height: int) -> None:
 
 @contextmanager
 def translate_decoder_errors() -> Iterator[None]:
-    """Makes a MediaError of whatever a decoder raises for damaged data inside."""
+    """Turns any error that a decoder raises for damaged data into a MediaError."""
     try:
         yield
     except MediaError:
         raise
-    except Exception as error:  # what Pillow raises for damaged data has no common class: UnboundLocalError was seen
+    except Exception as error:  # Pillow's errors for damaged data have no common class: even UnboundLocalError was seen
         raise MediaError(f"is not a whole image ({error})") from error

@@ -1,9 +1,9 @@
-"""Frames of a clip, spread evenly over it: the same ones whichever of two decoders reads them.
+"""Evenly spaced frames of a clip, the same for both decoders.
 
-A clip is cut into equal segments and the middle frame of each is taken, counted in frames and not in seconds, so that
-a variable frame rate changes nothing. What the frames are is defined by FFmpeg decoding the clip from its start.
+A clip is cut into equal segments and the middle frame of each is taken. Segments are counted in frames, not seconds,
+so a variable frame rate does not matter. FFmpeg decoding the clip from its start defines the frames.
 
-PyAV decodes, or decord where IB_DATA_VIDEO asks for it, see `decord_frames`.
+PyAV decodes, or decord if IB_DATA_VIDEO asks for it; see `decord_frames`.
 """
 
 import bisect
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PYAV_REMEDY = "clips need PyAV: pip install 'ib-data[video]'"
-NUM_FRAMES = 4  # a clip, in the paper (arXiv 2305.06500)
-# What decodes clips, chosen in the environment; the first is the default.
+NUM_FRAMES = 4  # per clip, as in the paper (arXiv 2305.06500)
+# The decoders of clips, chosen by an environment variable; the first is the default.
 VARIABLE = "IB_DATA_VIDEO"
 DECODERS = ("pyav", "decord")
-# A clip that holds less than this part of the time it announces is cut short.
+# A clip that holds less than this share of its announced duration is cut short.
 _WHOLE = Fraction(9, 10)
-# Containers whose packets all have a time, by which a frame is found again after a seek.
+# Containers in which every packet has a time, by which a frame is found after a seek.
 _MATROSKA = "matroska,webm"
 TIMED_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", _MATROSKA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """What a clip is: FFmpeg's names of container, codec and pixel format, and the number of coded frames.
+    """Properties of a clip: FFmpeg's names of container, codec and pixel format, and the number of coded frames.
 
-    `width` and `height` in pixels as shown; `quarter_turns` are those that the player makes, counterclockwise, 0 to 3.
-    `times` are those of the frames, rising, in the container's own unit, and `key_frames` the numbers (from 0) of those
-    at which decoding may begin; both are empty where it may not begin just anywhere.
+    `width` and `height` are in pixels as shown. `quarter_turns`, 0 to 3, is the rotation by the player,
+    counterclockwise. `times` are the ascending times of the frames in the container's unit; `key_frames` are the
+    numbers (from 0) of the frames at which decoding may begin. Both are empty if decoding must begin at the start.
     """
 
     container: str
@@ -56,12 +56,12 @@ class Clip:
 
 
 def has_pyav() -> bool:
-    """Whether PyAV is installed; it is not imported for that."""
+    """Whether PyAV is installed; does not import it."""
     return find_spec("av") is not None
 
 
 def need_pyav() -> Any:
-    """The module `av`; MissingExtraError where it is not installed."""
+    """The module `av`. Raises MissingExtraError if it is not installed."""
     try:
         import av
     except ImportError as error:
@@ -70,11 +70,11 @@ def need_pyav() -> Any:
 
 
 def frames(data: bytes, count: int = NUM_FRAMES) -> "NDArray[np.uint8]":
-    """`count` frames of the clip in `data`, in their order: uint8 (count, height, width, 3), RGB, turned as shown.
+    """`count` frames of the clip in `data`, in order: uint8 (count, height, width, 3), RGB, rotated as shown.
 
-    A clip of fewer frames gives some of them several times. Raises MediaError for a clip that is broken, ValueError for
-    a count below 1, MissingExtraError without PyAV, or without decord where IB_DATA_VIDEO asks for it, and IbDataError
-    where that names no decoder.
+    A shorter clip gives some frames several times. Raises MediaError for a broken clip, ValueError for a count below
+    1, MissingExtraError without PyAV (or without decord if IB_DATA_VIDEO asks for it), and IbDataError if
+    IB_DATA_VIDEO names no decoder.
     """
     if count < 1:
         raise ValueError(f"count: expected at least 1, found {count}")
@@ -86,9 +86,9 @@ def frames(data: bytes, count: int = NUM_FRAMES) -> "NDArray[np.uint8]":
 
 
 def inspect(data: bytes) -> Clip:
-    """What the clip in `data` is, after reading every packet and decoding its first frame; MediaError if it is broken.
+    """The properties of the clip in `data`, after reading every packet and decoding the first frame.
 
-    Sound, images of a cover and further video tracks are passed over.
+    Ignores sound, cover images and further video tracks. Raises MediaError for a broken clip.
     """
     av = need_pyav()
     if not data:
@@ -121,26 +121,26 @@ def inspect(data: bytes) -> Clip:
 
 
 def middles(num_frames: int, count: int) -> list[int]:
-    """The frames (from 0) in the middle of `count` equal segments of a clip."""
+    """The numbers (from 0) of the frames in the middle of `count` equal segments of a clip."""
     return [(2 * i + 1) * num_frames // (2 * count) for i in range(count)]
 
 
 def by_pyav(data: bytes, clip: Clip, count: int) -> "NDArray[np.uint8]":
-    """The frames by PyAV: from the key frame before each where that is exact, else from the start."""
+    """The frames by PyAV: from the key frame before each if that is exact, else from the start."""
     import numpy as np
 
     wanted = middles(clip.num_frames, count)
     taken = _seek(data, clip, wanted)
     if taken is None:
         num_decoded, taken = _take(data, clip, wanted)
-        if num_decoded != clip.num_frames:  # packets without a picture, as in old AVI files, or damaged ones
+        if num_decoded != clip.num_frames:  # packets without an image, as in old AVI files, or damaged ones
             wanted = middles(num_decoded, count)
             _, taken = _take(data, clip, wanted)
     return np.stack([np.rot90(taken[i], clip.quarter_turns) for i in wanted])
 
 
 def _decoder() -> str:
-    """The decoder that the environment asks for."""
+    """The decoder that the environment variable asks for."""
     name = os.environ.get(VARIABLE) or DECODERS[0]
     if name not in DECODERS:
         raise IbDataError(f"{VARIABLE}: expected {' or '.join(DECODERS)}, found {quoted(name)}")
@@ -160,7 +160,7 @@ def _stream(container: Any) -> Any:
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Every frame that decodes. A damaged packet gives none, as in FFmpeg's own tools."""
+    """Every frame that decodes. Skips damaged packets, as FFmpeg's own tools do."""
     av = need_pyav()
     for packet in container.demux(stream):
         try:
@@ -171,9 +171,9 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _read_packets(container: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    """The number of packets of a picture, their times, and the numbers of the key frames, as `Clip` has them.
+    """The number of packets with an image, their times, and the numbers of the key frames, as in `Clip`.
 
-    MediaError where the packets end long before the time that the clip announces.
+    Raises MediaError if the packets end long before the announced duration.
     """
     stream = _stream(container)
     is_matroska = container.format.name == _MATROSKA
@@ -184,7 +184,7 @@ def _read_packets(container: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]
     packets = tracks[stream.index]
     times = sorted(p.pts for p in packets if p.pts is not None)
     if is_matroska and times:
-        # It announces the end of its longest track, counted from 0 whenever the first begins.
+        # The announced duration is the end of the longest track, counted from 0 even if the first track begins later.
         announced = Fraction((container.duration or 0) - (container.start_time or 0), 1_000_000)
         spans = [_span(track, announced) for track in tracks.values() if any(p.pts is not None for p in track)]
         _check_held(max(end for _, end in spans) - min(start for start, _ in spans), announced)
@@ -193,7 +193,7 @@ def _read_packets(container: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]
         _check_held(end - start, stream.duration * stream.time_base)
     if container.format.name not in TIMED_CONTAINERS or len(set(times)) < len(packets):
         return len(packets), (), ()
-    # A picture that follows a key frame and is shown before it leans on the pictures before that key frame.
+    # A frame that follows a key frame but is shown before it depends on frames before that key frame.
     keys: list[int | None] = []
     for packet in packets:
         keys.append(packet.pts if packet.is_keyframe else keys[-1] if keys else None)
@@ -204,7 +204,7 @@ def _read_packets(container: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]
 
 
 def _span(packets: Sequence[Any], announced: Fraction) -> tuple[Fraction, Fraction]:
-    """Start and end of a track in seconds. Its last packet stands as long as it says, or as the longest before it."""
+    """Start and end of a track in seconds. The last packet lasts as long as it says, or as the longest before it."""
     last = {packet.pts: packet.duration for packet in packets if packet.pts is not None}
     times = sorted(last)
     unit = Fraction(packets[0].time_base)
@@ -219,12 +219,12 @@ def _check_held(held: Fraction, announced: Fraction) -> None:
 
 
 def _seek(data: bytes, clip: Clip, wanted: Sequence[int]) -> "dict[int, NDArray[np.uint8]] | None":
-    """The frames of the wanted numbers (rising), as `_take`; None where one of them cannot be found in this way."""
+    """The frames with the wanted numbers (ascending), as `_take` gives them; None if one cannot be found by seeking."""
     av = need_pyav()
     if not clip.key_frames:
         return None
     taken: dict[int, NDArray[np.uint8]] = {}
-    at = -1  # the last frame that was read
+    at = -1  # the last frame read
     try:
         with av.open(io.BytesIO(data)) as container:
             stream = _stream(container)
@@ -239,12 +239,12 @@ def _seek(data: bytes, clip: Clip, wanted: Sequence[int]) -> "dict[int, NDArray[
                     return None
                 taken[number], at = _pixels(frame, clip), number
     except av.error.FFmpegError:
-        return None  # reading from the start finds what there is, or says what is wrong
+        return None  # reading from the start finds the frames, or raises the error
     return taken
 
 
 def _take(data: bytes, clip: Clip, wanted: Sequence[int]) -> "tuple[int, dict[int, NDArray[np.uint8]]]":
-    """The number of frames that decode, and those of the wanted numbers as RGB arrays of the first frame's size."""
+    """The number of frames that decode, and the wanted ones as RGB arrays of the first frame's size."""
     av = need_pyav()
     taken: dict[int, NDArray[np.uint8]] = {}
     number = -1
@@ -259,7 +259,7 @@ def _take(data: bytes, clip: Clip, wanted: Sequence[int]) -> "tuple[int, dict[in
 
 
 def _pixels(frame: Any, clip: Clip) -> "NDArray[np.uint8]":
-    """The frame as RGB, not turned, of the size of the first one: in some clips the size changes."""
+    """The frame as RGB, not rotated, in the size of the first one: in some clips the size changes."""
     width, height = (clip.width, clip.height) if clip.quarter_turns % 2 == 0 else (clip.height, clip.width)
     pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24", width=width, height=height)
     return pixels

@@ -1,12 +1,12 @@
-"""JPEG files, decoded by libjpeg-turbo through simplejpeg, which tells what the decoder complains of.
+"""JPEG files, decoded by libjpeg-turbo through simplejpeg, which reports the decoder's warnings.
 
-Pillow passes every complaint over: of half a file whose end mark was put back it shows the rest in grey, and of a
-flipped bit what comes of it. Here a file is whole if its coded data decode without complaint to an end mark. What the
-decoder says of anything else (bytes that belong to no segment, metadata, an odd header) loses no image. It tells only
-its first complaint, though, so then a copy without all of that is decoded.
+Pillow ignores every warning: half a file with its end marker restored shows grey for the rest, and a flipped bit shows
+wrong pixels. Here a file is valid if its coded data decode without a warning up to an end marker. Warnings about
+anything else (bytes outside segments, metadata, an odd header) do not make an image invalid. But the decoder reports
+only its first warning, so after such a one a copy without the harmless parts is decoded.
 
-Bytes left over before the end mark are padding, which some cameras write, where all of them are equal, and else coded
-data that the decoder did not come to, since it lost its place. Damage that decodes without complaint cannot be found.
+Bytes left over before the end marker are padding, which some cameras write, if all of them are equal. Otherwise they
+are coded data that the decoder did not reach. Damage that decodes without a warning cannot be detected.
 """
 
 import math
@@ -22,7 +22,7 @@ from ib_data.media.faults import MediaError
 
 SIGNATURE = b"\xff\xd8\xff"
 LARGEST_DIVISOR = 8
-# Complaints of libjpeg that are not about coded data, or need not be.
+# Warnings of libjpeg that are not about coded data, or need not be.
 _HARMLESS = (
     "extraneous bytes before marker",
     "bad ICC marker",
@@ -38,7 +38,7 @@ _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _PROGRESSIVE = (0xC2, 0xCA)
 _FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
 _JFIF, _ADOBE = 0xE0, 0xEE
-_TRANSFORM = 11  # the byte of Adobe's segment that tells how colours are stored
+_TRANSFORM = 11  # the byte of Adobe's segment that says how colours are stored
 _METADATA = (*range(0xE0, 0xF0), 0xFE)
 _NO_LENGTH = (0x01, *range(0xD0, 0xD9))
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
@@ -48,7 +48,7 @@ _NUM_COEFFICIENTS = 64
 
 
 class Header(NamedTuple):
-    """Size in pixels, and the values that decoding gives: GRAY, RGB or CMYK (as stored, so inverted)."""
+    """Size in pixels, and the kind of values that decoding gives: GRAY, RGB or CMYK (as stored, so inverted)."""
 
     width: int
     height: int
@@ -56,7 +56,7 @@ class Header(NamedTuple):
 
 
 class _Segment(NamedTuple):
-    """A marker, what its segment says, and where that ends."""
+    """A marker, the body of its segment, and where the segment ends."""
 
     marker: int
     body: bytes
@@ -64,7 +64,7 @@ class _Segment(NamedTuple):
 
 
 def read_header(data: bytes) -> Header | None:
-    """The header of a JPEG file; None where simplejpeg cannot decode its kind, as of odd sampling factors."""
+    """The header of a JPEG file; None if simplejpeg cannot decode its kind, such as odd sampling factors."""
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
     except (ValueError, KeyError):  # KeyError: its name for 4:4:1 is missing
@@ -73,9 +73,9 @@ def read_header(data: bytes) -> Header | None:
 
 
 def decode(data: bytes, header: Header, divisor: int = 1) -> NDArray[np.uint8] | None:
-    """The values, uint8 (H, W, channels), at 1 / divisor (1, 2, 4 or 8) of the size; every coded byte is read for each.
+    """The values, uint8 (H, W, channels), at 1 / divisor (1, 2, 4 or 8) of the size; always reads every coded byte.
 
-    None where simplejpeg cannot decode the kind. Raises MediaError for a file that is not whole.
+    None if simplejpeg cannot decode the kind. Raises MediaError for a damaged file.
     """
     try:
         values = _decoded(data, header, divisor, strict=True)
@@ -106,12 +106,12 @@ def _decoded(data: bytes, header: Header, divisor: int, *, strict: bool) -> NDAr
 
 
 def _decoded_bare(bare: bytes, header: Header, divisor: int) -> NDArray[np.uint8]:
-    """As `_decoded`, of a file of coded data only; MediaError where the decoder complains still."""
+    """Like `_decoded`, for a file of coded data only. Raises MediaError if the decoder still warns."""
     try:
         return _decoded(bare, header, divisor, strict=True)
     except ValueError as error:
         complaint = str(error)
-    # The end mark is what is read last, so this, the first complaint, is the only one.
+    # The end marker is read last, so this first warning is the only one.
     left_over = _LEFT_OVER.search(complaint)
     if left_over and len(set(bare[:-2].rstrip(b"\xff")[-int(left_over[1]) :])) == 1:
         return _decoded(bare, header, divisor, strict=False)
@@ -119,7 +119,7 @@ def _decoded_bare(bare: bytes, header: Header, divisor: int) -> NDArray[np.uint8
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
-    """The segments up to the end mark, without the bytes that belong to none."""
+    """The segments up to the end marker, without the bytes between segments."""
     position = 2
     while (found := _MARKER.search(data, position)) is not None:
         marker, position = found[1][0], found.end()
@@ -139,7 +139,7 @@ def _end_of_scan(data: bytes, start: int) -> int:
 
 
 def _bare(data: bytes) -> bytes:
-    """The file without stray bytes and metadata but those that tell its colours, and with nothing odd in its heads."""
+    """The file without stray bytes, without metadata other than colour information, and with normal headers."""
     copy = [bytes([0xFF, _START])]
     is_progressive = False
     num_components = next((body[5] for marker, body, _ in _segments(data) if marker in _FRAMES), 0)
@@ -154,7 +154,7 @@ def _bare(data: bytes) -> bytes:
             copy.append(_header(marker, body[:5] + b"\1\1" + body[7:]))
         elif marker == _ADOBE and body.startswith(b"Adobe") and len(body) > _TRANSFORM:
             is_known = body[_TRANSFORM] in (0, num_components - 2)  # 1 of three, 2 of four
-            transform = body[_TRANSFORM] if is_known else num_components - 2 & 0xFF  # what libjpeg takes it for
+            transform = body[_TRANSFORM] if is_known else num_components - 2 & 0xFF  # what libjpeg assumes
             copy.append(_header(marker, body[:_TRANSFORM] + bytes([transform]) + body[_TRANSFORM + 1 :]))
         elif marker not in _METADATA:
             copy.append(_header(marker, body))
@@ -166,7 +166,7 @@ def _header(marker: int, body: bytes) -> bytes:
 
 
 def _check_scans(data: bytes) -> None:
-    """MediaError for a file in several scans that lacks some: the decoder shows what there is, and says nothing."""
+    """Raise MediaError for a file that lacks some of its scans: the decoder shows the others without a warning."""
     missing: dict[int, list[bool]] = {}
     is_progressive = False
     for marker, body, _ in _segments(data):

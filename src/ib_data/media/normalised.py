@@ -1,4 +1,4 @@
-"""Pixels to the values that a vision encoder reads. Needs torch (`ib-data[train]`)."""
+"""Pixels to the input values of a vision encoder. Needs torch (`ib-data[train]`)."""
 
 import torch
 from torch import Tensor
@@ -9,8 +9,8 @@ DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 
 
 def normalised(images: Tensor) -> Tensor:
-    """CLIP-normalised values, contiguous float32 (N, 3, H, W), of RGB pixels, uint8 (N, H, W, 3), on their device."""
-    # One copy, then in place: 13 ms for 64 images of 224 pixels, where a new tensor for each step takes 64 ms (two
+    """CLIP-normalised contiguous float32 (N, 3, H, W) of RGB uint8 (N, H, W, 3), on the same device."""
+    # One copy, then in place: 13 ms for 64 images of 224 pixels; a new tensor for each step takes 64 ms (two
     # cores of an AMD EPYC), with the same bits.
     values = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     mean, deviation = (

@@ -1,4 +1,4 @@
-"""Proving that a clip opens, and what it is: size, format, checksum."""
+"""Verifies that a clip opens, and gives its size, format and checksum."""
 
 import hashlib
 
@@ -13,8 +13,8 @@ EXTENSIONS = {"mov,mp4,m4a,3gp,3g2,mj2": "mp4", "matroska,webm": "mkv", "avi": "
 def open_clip(data: bytes) -> Opened:
     """The clip in `data`, after reading all of it and decoding its first frame; width and height in pixels as shown.
 
-    Raises MediaError for a file that is empty, no clip of a known kind, cut short, or without a frame that decodes, and
-    MissingExtraError where PyAV is missing.
+    Raises MediaError for a file that is empty, cut short, not a clip of a known kind, or without a frame that decodes,
+    and MissingExtraError if PyAV is not installed.
     """
     clip = inspect(data)
     if clip.container not in EXTENSIONS:

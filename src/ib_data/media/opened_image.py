@@ -1,12 +1,12 @@
-"""Proving that an image opens, and what it is: size, format, checksum.
+"""Verifies that an image opens, and gives its size, format and checksum.
 
-A smaller copy (`--max-side`) is made of the pixels that the stream shows, by its filter. What was stored with loss,
-JPEG and most WEBP files, becomes a JPEG of quality 95 with colours at full resolution; everything else becomes a PNG
-and keeps every value. A copy holds the pixels and nothing else: no transparency, which the stream drops; no colour
-profile; no orientation, so that no reader turns what the stream does not.
+A smaller copy (`--max-side`) is made from the pixels that the stream shows, with its filter. Lossy files (JPEG and
+most WEBP) become a JPEG of quality 95 with colours at full resolution; everything else becomes a PNG, which is exact.
+A copy holds only pixels: no transparency, which the stream drops, no colour profile, and no orientation, so that no
+reader rotates what the stream does not.
 
-A PNG copy equals the stream's resize of the original. In JPEG copies of 60 real photos 99% of the values were within 10
-of 255 of it, and all within 26; with colours at half resolution, a fourth smaller, it was 33 and 158.
+A PNG copy equals the stream's resize of the original. In JPEG copies of 60 real images 99% of the values were within 10
+of 255 of it, and all within 26; with colours at half resolution, files are a fourth smaller, but it was 33 and 158.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from ib_data.media.coded import CodedImage, read_image
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "GIF": "gif", "WEBP": "webp"}
 JPEG_QUALITY = 95
-# The chunk of a WEBP file that holds pixels, stored with loss and without.
+# The chunks of a WEBP file that hold pixels: lossy and lossless.
 _WEBP_LOSSY, _WEBP_LOSSLESS = b"VP8 ", b"VP8L"
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Bytes of an image or clip that opens, with its size in pixels and the checksum of the bytes.
+    """The bytes of a valid image or clip, with its size in pixels and the checksum of the bytes.
 
     `source_px` is the width and height before it was made smaller.
     """
@@ -39,9 +39,9 @@ class Opened:
 
 
 def open_image(data: bytes, max_side: int | None = None) -> Opened:
-    """The image in `data`, after decoding all of it once; a copy only where `max_side` (pixels) asks for a smaller one.
+    """The image in `data`, after decoding all of it once; a smaller copy only if it exceeds `max_side` (pixels).
 
-    Raises MediaError for an empty file, something that is no image, one cut short, and one of absurd size.
+    Raises MediaError for an empty file, a file that is not an image, one cut short, and one of absurd size.
     """
     coded = read_image(data)
     if max_side and max(coded.width, coded.height) > max_side:

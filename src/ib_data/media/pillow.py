@@ -1,7 +1,7 @@
-"""Pillow's switches, set as we need them while we decode, whatever the program around us has set.
+"""Sets Pillow's process-wide switches while we decode, whatever the program around us has set.
 
-Many training scripts let Pillow show the rest of a file that is cut short in black, and some lower its limit of size.
-Both are settings of the whole process. Where they are as we need them nothing is touched.
+Many training scripts let Pillow fill in a truncated file in black, and some lower its size limit. Both settings are
+process-wide. If they already have the values we need, nothing is changed.
 """
 
 import os
@@ -13,9 +13,9 @@ from ib_data.media.faults import MAX_PIXELS
 
 
 class _Switches:
-    """Inside, Pillow refuses what is cut short, and has no limit of size below ours.
+    """In the block, Pillow rejects truncated files and has no size limit below ours.
 
-    Counts the decoders at work in all threads: the first sets the switches, the last puts them back.
+    Counts the decoders at work in all threads: the first sets the switches, the last restores them.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class _Switches:
                 self._put_back()
 
     def after_fork(self) -> None:
-        """The other threads did not come along, nor does anyone leave for them."""
+        """Reset the count in a forked child, which does not have the other threads."""
         self.lock = threading.Lock()
         if self.num_inside:
             self.num_inside = 0

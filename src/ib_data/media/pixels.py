@@ -1,7 +1,7 @@
-"""Stored bytes of an image or a clip to the uint8 pixels that training reads.
+"""Stored bytes of an image or clip to the uint8 pixels that training reads.
 
-The whole image is decoded as `media/coded.py` says, and squashed to a square by Pillow's bicubic filter, which is what
-LAVIS evaluates with: the pixels are those of Pillow.
+`media/coded.py` decodes the whole image, and Pillow's bicubic filter squashes it to a square, as LAVIS does for
+evaluation.
 """
 
 import numpy as np
@@ -16,18 +16,17 @@ from ib_data.media.jpeg import LARGEST_DIVISOR
 from ib_data.sample import MEDIA_KINDS
 from ib_data.stream_options import ImageOptions
 
-# The share of the wanted size that must be left by a JPEG decoder that shrinks. With 0.9, which halves the photos of
-# 640 x 480, 40 dB were left of 73, for a tenth of the time.
+# A JPEG decoder may shrink an image to no less than this share of the wanted size. 0.9, which halves images of
+# 640 x 480, lowers 73 dB to 40 and saves a tenth of the time.
 _ENOUGH = 2
 
 
 def pixels(media: bytes, kind: str, options: ImageOptions, *, seed: int = 0, position: int = 0) -> NDArray[np.uint8]:
     """RGB values: uint8 (image_px, image_px, 3) of an image, (4, image_px, image_px, 3) of a clip (kind "video").
 
-    Of a clip the middle frames of equal segments are shown, all under the same augmentation. `seed` and `position`
-    decide the augmentation and nothing else. Raises MediaError for what cannot be decoded whole or is of absurd
-    size, MissingExtraError for a clip without PyAV and for `fast` without torch, and IbDataError for an unknown
-    kind.
+    A clip gives the middle frames of equal segments, all with the same augmentation. `seed` and `position` decide
+    only the augmentation. Raises MediaError for damaged data or an absurd size, MissingExtraError for a clip without
+    PyAV and for `fast` without torch, and IbDataError for an unknown kind.
     """
     if kind not in MEDIA_KINDS:
         raise IbDataError(f"unknown kind of media {kind!r}; {did_you_mean(kind, MEDIA_KINDS)}")
@@ -47,22 +46,22 @@ def pixels(media: bytes, kind: str, options: ImageOptions, *, seed: int = 0, pos
 
 
 def _square(picture: Values, change: Augmentation, divisor: int, options: ImageOptions) -> NDArray[np.uint8]:
-    """The values of a picture that was decoded at 1 / divisor of its size: an image, or (H, W) or (H, W, 3)."""
+    """The square values of `picture`, decoded at 1 / divisor of its size: an image, or (H, W) or (H, W, 3)."""
     left, top, right, bottom = (side / divisor for side in change.box)
     if options.decode == "exact":
         image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
         size = (options.image_px, options.image_px)
         small = image.resize(size, Image.Resampling.BICUBIC, box=(left, top, right, bottom))
     else:
-        values = np.require(picture, requirements="W")  # torch warns of memory that may not be written to
+        values = np.require(picture, requirements="W")  # torch warns about read-only memory
         crop = values[round(top) : round(bottom), round(left) : round(right)]
         small = Image.fromarray(_resized_by_torch(crop, options.image_px))
-    # A grey picture stays of one channel until it is small. A copy, for the same reason.
+    # A grey image keeps one channel until it is small. Copied, for the same reason.
     return np.array(apply(change, small.convert("RGB")))
 
 
 def _resized_by_torch(values: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """(side, side) of (H, W), (side, side, 3) of (H, W, 3); for 640 x 480 in 0.3 ms, where Pillow takes 1.9."""
+    """(side, side) of (H, W), (side, side, 3) of (H, W, 3). Takes 0.3 ms for 640 x 480; Pillow takes 1.9."""
     try:
         import torch
     except ImportError as error:
@@ -74,7 +73,7 @@ def _resized_by_torch(values: NDArray[np.uint8], side: int) -> NDArray[np.uint8]
 
 
 def _divisor(change: Augmentation, options: ImageOptions) -> int:
-    """By how much a JPEG decoder may shrink the picture: 1, 2, 4 or 8."""
+    """The factor by which a JPEG decoder may shrink the image: 1, 2, 4 or 8."""
     left, top, right, bottom = change.box
     divisor = 1
     if options.decode == "fast":

@@ -1,7 +1,7 @@
-"""PNG files, reduced to what their pixels need.
+"""PNG files, reduced to the chunks that their pixels need.
 
-Texts and colour profiles of any length are passed over, where Pillow stops at 1 MB, and so are later frames. The
-checksums of what is needed are compared, which Pillow leaves out for the pixels themselves: a flipped bit is found.
+Skips texts and colour profiles of any length (Pillow stops at 1 MB) and later frames. Verifies the checksums of the
+needed chunks, which Pillow does not do for pixel data, so a flipped bit is found.
 """
 
 import struct
@@ -19,9 +19,9 @@ _SMALL = ord("a")
 
 
 def needed_chunks(data: bytes) -> bytes:
-    """The PNG file without the chunks that its pixels do not need; what is cut short stays so.
+    """The PNG file without the chunks that its pixels do not need; a truncated file stays truncated.
 
-    MediaError where the checksum of a needed chunk is not that of its bytes.
+    Raises MediaError if the checksum of a needed chunk does not match its bytes.
     """
     view = memoryview(data)
     kept: list[memoryview | bytes] = [SIGNATURE]
@@ -32,13 +32,13 @@ def needed_chunks(data: bytes) -> bytes:
         end = position + _HEAD.size + length
         if end + _CHECKSUM_BYTES > len(data) or not name.isalpha():
             break
-        # A capital letter: no image can be shown without this chunk.
+        # A capital letter marks a chunk without which the image cannot be shown.
         if name[0] < _SMALL or name == _TRANSPARENCY:
             if zlib.crc32(view[position + 4 : end]).to_bytes(4, "big") != data[end : end + 4]:
                 raise MediaError(f"is not a whole image (checksum of {name.decode('ascii')})")
             kept.append(view[position : end + 4])
         position = end + 4
-    # Bytes that are no whole chunk, for Pillow to judge; of one that is not needed they do not matter.
+    # An incomplete chunk is left for Pillow to reject, unless it is not needed.
     if name != _END and (name == _PIXELS or not name.isalpha()):
         kept.append(view[position:])
     return b"".join(kept)

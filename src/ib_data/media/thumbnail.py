@@ -12,9 +12,9 @@ _QUALITY = 82
 
 
 def thumbnail(data: bytes, kind: str, max_px: int) -> bytes:
-    """A JPEG, at most `max_px` on a side, of an image or of the middle frame of a clip ("video").
+    """A JPEG of at most `max_px` on a side, of an image or of the middle frame of a clip ("video").
 
-    Never larger than the original. Raises MediaError for what cannot be decoded whole.
+    Never larger than the original. Raises MediaError for damaged data.
     """
     if kind == "video":
         (frame,) = frames(data, 1)

@@ -1,4 +1,4 @@
-"""A split that is built, in a home or in an object store: the one way in which it is read."""
+"""A built split, in a home or in an object store; all code reads splits through it."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,30 +23,30 @@ from ib_data.stored.shard_reader import ShardReader
 from ib_data.stored.store import LocalStore, Place, Store
 
 ANNOTATION_FIELDS = tuple(Annotation.__dataclass_fields__)
-# What a batch holds in memory: some MB of the longest texts.
+# Rows per batch: a few MB of memory with the longest texts.
 _BATCH_ROWS = 8192
 _OTHER_INDEX = "the index is of another build"
 
 
 class NotBuiltError(IbDataError):
-    """A dataset, or a split of it, that is not built in this place; the message says what to run."""
+    """A dataset or split that is not built here; the message says what to run."""
 
 
 @dataclass(frozen=True, repr=False)
 class BuiltSplit:
-    """One built split: its annotations by row, its samples by key, both in the order of the index, which is key order.
+    """One built split: annotations by row and samples by key, both in the order of the index, which is key order.
 
     Passes (`refs`, `samples`, `annotations`, `batches`) stream over `index.parquet`: they hold one batch in memory and
-    write nothing. Random access (`annotation`, `sample`, `media` and the like) goes through the memory-mapped `rows`,
-    which the first use makes and keeps in the home's cache. Shards are read by byte range.
+    write nothing. Random access (`annotation`, `sample`, `media` and the like) uses the memory-mapped `rows`, which
+    the first access creates in the home's cache. Shards are read by byte range.
 
-    Every method that reads raises DataError, in one line with a remedy, for an index that is missing, damaged or of
-    another build, dataset or version, for a shard that is missing, of another size or altered, and for a sample that
-    is not the one of the index. A pickled split opens its files again; use one split a thread.
+    Every method that reads raises DataError, in one line with a remedy, for an index that is missing, damaged or from
+    another build, dataset or version, for a shard that is missing, altered or of the wrong size, and for a sample that
+    does not match the index. A pickled split reopens its files; use one split per thread.
     """
 
     store: Store = field(compare=False)
-    folder: Path  # with the manifest and the index: local, a copy where the split is in an object store
+    folder: Path  # holds manifest and index; for an object store, the local copy
     manifest: Manifest = field(hash=False)
 
     def __reduce__(self) -> tuple[type["BuiltSplit"], tuple[Store, Path, Manifest]]:
@@ -58,12 +58,12 @@ class BuiltSplit:
         return f"<BuiltSplit {self.dataset}/{self.split}: {held}, {place}>"
 
     def __len__(self) -> int:
-        """How many annotations there are: the rows of the index."""
+        """The number of annotations, which is the number of rows of the index."""
         return self.manifest.num_annotations
 
     @property
     def dataset(self) -> str:
-        """The dataset that is stored: for a view, its base."""
+        """The stored dataset; for a view, its base."""
         return self.manifest.dataset
 
     @property
@@ -73,20 +73,20 @@ class BuiltSplit:
 
     @property
     def num_samples(self) -> int:
-        """How many samples there are."""
+        """The number of samples."""
         return self.manifest.num_samples
 
     @cached_property
     def num_conversations(self) -> int:
-        """How many conversations there are; an annotation without a history is one of its own."""
+        """The number of conversations; an annotation without a history counts as one."""
         return num_conversations(self.folder, self.manifest)
 
     @property
     def fingerprint(self) -> str:
-        """A SHA-256 in hex over the names of dataset and split and the checksums of the index and of all shards.
+        """A SHA-256 in hex over the dataset, the split and the checksums of the index and all shards.
 
-        By the manifest: nothing is read. Equal where every annotation and every image and clip is equal; drops, recipe
-        and place do not count. That the files are those of the manifest is what `ib-data check` verifies.
+        Taken from the manifest; no file is hashed. Two builds have the same one if all annotations, images and clips
+        are equal; drops, recipe and location do not count. `ib-data check` verifies that the files match the manifest.
         """
         of = (f"{self.dataset}/{self.split}", self.manifest.index_sha256, self.manifest.shards_sha256())
         return sha256("\n".join(of).encode()).hexdigest()
@@ -97,7 +97,7 @@ class BuiltSplit:
         return Rows(self.folder, self.manifest, self.store.cache)
 
     def batches(self, columns: Sequence[str] | None = None, num_rows: int = _BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """All rows of the index in record batches of up to `num_rows`, with these columns of `index.SCHEMA` or all."""
+        """All rows of the index in batches of up to `num_rows`, with these columns of `index.SCHEMA` (or all)."""
         wanted = list(columns if columns is not None else SCHEMA.names)
         for name in wanted:
             if name not in SCHEMA.names:
@@ -106,7 +106,7 @@ class BuiltSplit:
             yield from index.iter_batches(batch_size=num_rows, columns=wanted)
 
     def annotation(self, row: int) -> Annotation:
-        """The annotation in a row of the index, counted from 0, read from its shard. IndexError beyond the last."""
+        """The annotation in a row (from 0), read from its shard. Raises IndexError for a row out of range."""
         ref = self.ref_at(row)
         stored, _ = self._stored(ref, media=False)
         try:
@@ -117,10 +117,10 @@ class BuiltSplit:
             raise self._damage(ref, str(error)) from error
 
     def annotation_in(self, sample: StoredSample, row: int) -> Annotation:
-        """The annotation of a row in a sample that was read for it.
+        """The annotation of a row, from its sample, which is already read.
 
-        Raises OtherContentError where the sample, its image or the annotation is not the one that the index says,
-        SampleError where the annotation is faulty.
+        Raises OtherContentError if the sample, its image or the annotation does not match the index, and SampleError
+        if the annotation is malformed.
         """
         key, annotation_id = self.rows.ids(row)
         ordinal = self.rows.ordinal(row)
@@ -132,22 +132,22 @@ class BuiltSplit:
         return found
 
     def annotations(self) -> Iterator[Annotation]:
-        """All annotations in the order of the index, from the index alone: no shard is read."""
+        """All annotations in the order of the index. Reads only the index, no shard."""
         for batch in self.batches(ANNOTATION_FIELDS):
             yield from map(annotation_of, batch.to_pylist())
 
     def annotations_at(
         self, rows: Sequence[int], fields: Collection[str] = ANNOTATION_FIELDS
     ) -> Iterator[tuple[int, Annotation]]:
-        """The annotations in these rows, ascending, each with its row, in one pass over the index; no shard is read.
+        """The annotations in these ascending rows, each with its row, in one pass over the index; reads no shard.
 
-        Only `fields` are read, the others are absent.
+        Only `fields` are read; the others are absent.
         """
         for first, batch in self._taken(rows, [name for name in ANNOTATION_FIELDS if name in fields]):
             yield from zip(first, map(annotation_of, batch.to_pylist()), strict=True)
 
     def refs(self, limit: int | None = None) -> Iterator[SampleRef]:
-        """Where each sample is, in key order; the first `limit` where it is given."""
+        """Where each sample is, in key order; only the first `limit` if given."""
         left, start, last = self.num_samples if limit is None else limit, 0, ""
         for batch in self.batches(REF_COLUMNS) if left > 0 else ():
             firsts = np.flatnonzero(batch.column("ordinal").to_numpy() == 0)[:left]
@@ -162,9 +162,9 @@ class BuiltSplit:
                 return
 
     def refs_at(self, rows: Sequence[int]) -> Iterator[SampleRef]:
-        """Where the samples of these rows, ascending, are, in one pass over the index that writes nothing.
+        """Where the samples of these ascending rows are, in one pass over the index that writes nothing.
 
-        Rows of one sample give it once.
+        Several rows of one sample give it once.
         """
         last = None
         for numbers, batch in self._taken(rows, list(REF_COLUMNS)):
@@ -174,7 +174,7 @@ class BuiltSplit:
                     yield ref_in(row - values["ordinal"], values)
 
     def ref_at(self, row: int) -> SampleRef:
-        """Where the sample of a row is; IndexError for a row below 0 or beyond the last."""
+        """Where the sample of a row is. Raises IndexError for a row out of range."""
         if not 0 <= row < len(self):
             raise IndexError(f"there is no row {row} in {self.dataset}/{self.split}: expected 0 to {len(self) - 1}")
         place, (key, _) = self.rows.place(row), self.rows.ids(row)
@@ -182,7 +182,7 @@ class BuiltSplit:
         return SampleRef(key, first, place.shard.name, place.extent, self.rows.media_sha256(row))
 
     def ref_of(self, key: str) -> SampleRef:
-        """Where the sample of a key is; KeyError for a key that is not in the split."""
+        """Where the sample with this key is. Raises KeyError for a key that is not in the split."""
         low, high = 0, self.num_samples
         while low < high:  # the rows are in key order
             middle = (low + high) // 2
@@ -196,7 +196,7 @@ class BuiltSplit:
     def read(self, ref: SampleRef, *, media: bool = True) -> tuple[Sample, bytes | None]:
         """A sample with all of its annotations, and the bytes of its image or clip, in one read.
 
-        The bytes are None in a build without media, and without `media`: then they are not read.
+        The bytes are None in a build without media. With `media=False` they are None and not read.
         """
         stored, data = self._stored(ref, media=media)
         try:
@@ -209,23 +209,23 @@ class BuiltSplit:
         return (self.read(ref, media=False)[0] for ref in self.refs(limit))
 
     def sample(self, key: str) -> Sample:
-        """The sample of a key; KeyError for a key that is not in the split."""
+        """The sample with this key. Raises KeyError for a key that is not in the split."""
         return self.read(self.ref_of(key), media=False)[0]
 
     def sample_at(self, row: int) -> Sample:
-        """The sample of a row; IndexError beyond the last."""
+        """The sample of a row. Raises IndexError for a row out of range."""
         return self.read(self.ref_at(row), media=False)[0]
 
     def media(self, key: str) -> bytes | None:
-        """The stored bytes of the image or clip of a sample; None in a build without media. KeyError as `sample`."""
+        """The stored bytes of a sample's image or clip, None in a build without media. KeyError as in `sample`."""
         return self.read(self.ref_of(key))[1]
 
     def close(self) -> None:
-        """Close the shards that are kept open; a later read opens them again."""
+        """Close all open shards; a later read opens them again."""
         self._reader.close()
 
     def _taken(self, rows: Sequence[int], columns: list[str]) -> Iterator[tuple[list[int], pa.RecordBatch]]:
-        """Of each batch the wanted rows, if there are any, with their numbers."""
+        """The wanted rows of each batch that has any, with their numbers."""
         start, wanted = 0, np.asarray(rows, dtype=np.int64)
         for batch in self.batches(columns) if len(wanted) else ():
             first, last = np.searchsorted(wanted, [start, start + batch.num_rows])
@@ -250,7 +250,7 @@ class BuiltSplit:
 
     def _place(self, ref: SampleRef, extent: Extent) -> Place:
         if ref.shard not in self._shards:
-            raise self._index_error(f"names the shard {ref.shard}, which the manifest does not")
+            raise self._index_error(f"names the shard {ref.shard}, which is not in the manifest")
         return Place(self.folder, self._shards[ref.shard], extent)
 
     def _index_error(self, problem: str) -> DataError:
@@ -258,7 +258,7 @@ class BuiltSplit:
 
     @property
     def _named(self) -> dict[str, str]:
-        """What an error of the index says: its place, and what mends it there."""
+        """The location and the remedy that an error about the index names."""
         return {"file": self.store.address(self.folder, INDEX), "remedy": self.store.remedy(self.dataset)}
 
     def _damage(self, ref: SampleRef, problem: str, why: str = DAMAGED) -> DataError:
@@ -274,10 +274,10 @@ class BuiltSplit:
 
 
 def open_built(place: Home | Store, dataset: str, split: str, *, verify: bool = True) -> BuiltSplit:
-    """The split of a dataset that is stored in a home or an object store.
+    """A split of a dataset in a home or an object store.
 
-    Without `verify` the shards of a home are read as they are, whole or not, so that what is left of a damaged one can
-    be looked at. Raises NotBuiltError where the split is not built there, DataError for a manifest that cannot be used.
+    Without `verify`, the shards of a home are read without a check, so that you can look at what is left of a damaged
+    one. Raises NotBuiltError if the split is not built there, and DataError for a manifest that cannot be used.
     """
     if split not in SPLITS:
         raise IbDataError(f"unknown split {split!r}; {did_you_mean(split, SPLITS)}")

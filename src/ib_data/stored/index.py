@@ -1,4 +1,4 @@
-"""`index.parquet`: a row per annotation of a split, with the byte ranges of its sample inside a shard.
+"""`index.parquet`: a row per annotation of a split, with the byte ranges of its sample in the shard.
 
 Offsets count from the start of the shard file. `offset` and `num_bytes` are the whole extent of the sample (both tar
 members with their headers and padding): one read gets everything.
@@ -69,7 +69,7 @@ class Extent:
 
 
 def index_rows(sample: Sample, shard: str, extent: Extent) -> list[dict[str, Any]]:
-    """The rows of one sample, one an annotation, in their order. What is absent is null (Parquet has no absence)."""
+    """The rows of one sample, one per annotation, in order. Absent fields are null (Parquet has no absence)."""
     shared = {
         "dataset": sample.dataset,
         "split": sample.split,
@@ -101,25 +101,25 @@ _READ: dict[str, Callable[[Any], Any]] = {
 
 
 def annotation_of(row: Mapping[str, Any]) -> Annotation:
-    """The annotation in a row of the index, a mapping with columns of SCHEMA; a column that was not read is absent."""
+    """The annotation in a row of the index, a mapping with columns of SCHEMA; columns that were not read are absent."""
     given = {name: row[name] for name in Annotation.__dataclass_fields__ if row.get(name) is not None}
     return Annotation(**{name: _READ[name](value) if name in _READ else value for name, value in given.items()})
 
 
 def write_table(rows: Iterable[dict[str, Any]], schema: pa.Schema, path: Path) -> None:
-    """Write rows to a Parquet file. The same rows give the same bytes with the same version of pyarrow."""
+    """Write rows to a Parquet file. The same rows and version of pyarrow give the same bytes."""
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
 
 
 def drop_counts(path: Path) -> dict[str, int]:
-    """How many rows a `drops.parquet` holds of each reason."""
-    # Not `read_table`, which imports pyarrow's data sets: 0.5 s, of a build that finds all unchanged.
+    """The number of rows in a `drops.parquet` for each reason."""
+    # Not `read_table`: it imports pyarrow.dataset, which adds 0.5 s to a build that finds everything unchanged.
     with pq.ParquetFile(path) as file:
         return Counter(file.read(columns=["reason"]).column("reason").to_pylist())
 
 
 def another_owner(metadata: pq.FileMetaData, dataset: str, split: str) -> str | None:
-    """DATASET/SPLIT that a Parquet file is of, where it is not this one; by its statistics, so that no row is read."""
+    """The DATASET/SPLIT a Parquet file belongs to, if not this one. Uses its statistics and reads no row."""
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         found = {group.column(i).path_in_schema: group.column(i).statistics for i in range(group.num_columns)}

@@ -1,4 +1,4 @@
-"""`index.parquet` and `drops.parquet` of a built split, opened. What is wrong with one is found and worded here."""
+"""Opens `index.parquet` and `drops.parquet` of a built split, and reports what is wrong with them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +20,8 @@ def opened(
 ) -> Iterator[pq.ParquetFile]:
     """The index or the drops of the split that `manifest` describes, opened for reading.
 
-    Raises DataError where the file is missing, unreadable, of another dataset, split or build, or of another version of
-    ib_data, and where a read in the block fails. Where the file is a copy, `file` and `remedy` are what the error says.
+    Raises DataError if the file is missing, unreadable, or from another dataset, split, build or version of ib_data,
+    and if a read in the block fails. For a copy, `file` and `remedy` replace the location and the remedy in the error.
     """
     try:
         with pq.ParquetFile(path) as parquet:
@@ -33,7 +33,7 @@ def opened(
 
 
 def parquet_problem(path: Path, manifest: Manifest) -> str | None:
-    """What is wrong with the index or the drops by the footer alone, in a few words; None where nothing is."""
+    """What the footer shows to be wrong with the index or the drops, in a few words, or None."""
     try:
         return _footer_problem(path.name, pq.read_metadata(path), manifest)
     except (pa.ArrowException, OSError) as error:
@@ -43,7 +43,7 @@ def parquet_problem(path: Path, manifest: Manifest) -> str | None:
 def parquet_error(
     path: Path, manifest: Manifest, problem: str, file: str | None = None, remedy: str | None = None
 ) -> DataError:
-    """The error of an index or of drops with this problem."""
+    """The error for an index or drops file with this problem."""
     remedy = remedy or f"build {manifest.dataset} again"
     return DataError(manifest.dataset, problem, file=file or str(path), remedy=remedy)
 
@@ -52,7 +52,7 @@ def _footer_problem(name: str, metadata: pq.FileMetaData, manifest: Manifest) ->
     if other := another_owner(metadata, manifest.dataset, manifest.split):
         return f"is of {other}, not of {manifest.dataset}/{manifest.split}"
     if metadata.schema.to_arrow_schema() != _SCHEMAS[name]:
-        return "has not the columns of this version of ib_data"
+        return "does not have the columns of this version of ib_data"
     expected = manifest.num_annotations if name == INDEX else manifest.num_drops
     if metadata.num_rows != expected:
         return f"expected {expected:,} rows as the manifest says, found {metadata.num_rows:,}"
@@ -63,7 +63,7 @@ def _unreadable(path: Path, error: Exception) -> str:
     if not path.exists():
         return "is missing"
     if isinstance(error, pa.ArrowInvalid) and not _has_footer(path):
-        return "is no Parquet file"
+        return "is not a Parquet file"
     return f"cannot be read: {error}"
 
 

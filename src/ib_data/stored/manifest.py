@@ -1,4 +1,4 @@
-"""`manifest.json` of a built split: counts, checksums, and the recipe that made it. Without it nothing is built."""
+"""`manifest.json` of a built split: counts, checksums and recipe. A split without it is not built."""
 
 import json
 from collections.abc import Mapping
@@ -29,10 +29,10 @@ class Shard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What one built split holds. `recipe` is all that decides its bytes: options, sources by checksum, versions.
+    """The contents of one built split. `recipe` holds all that decides its bytes: options, checksums, versions.
 
-    Every row of the source is either an annotation or a drop: `num_annotations + num_drops` is its number of rows
-    (under `--limit`, of those rows that the limit let in: those of its images, and those before them in key order).
+    Every source row is an annotation or a drop, so `num_annotations + num_drops` is the number of source rows (under
+    `--limit`, of the rows that belong to its images or come before them in key order).
     """
 
     dataset: str
@@ -51,15 +51,15 @@ class Manifest:
 
     @property
     def num_bytes(self) -> int:
-        """The bytes of all shards."""
+        """The total size of all shards in bytes."""
         return sum(shard.num_bytes for shard in self.shards)
 
     def shards_sha256(self) -> str:
-        """A checksum over those of the shards: equal where all of their bytes are."""
+        """A checksum over the checksums of the shards."""
         return sha256("".join(f"{shard.sha256}  {shard.name}\n" for shard in self.shards).encode()).hexdigest()
 
     def missing(self, folder: Path) -> str | None:
-        """The first file in `folder` that is not there or not of its size; None where all are (nothing is hashed)."""
+        """The first file in `folder` that is missing or has the wrong size, or None. Nothing is hashed."""
         sizes = {shard.name: shard.num_bytes for shard in self.shards}
         for name in (*sizes, INDEX, DROPS):
             path = folder / name
@@ -70,7 +70,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """A split whose manifest cannot be used, and the error that says why and what to do."""
+    """A split whose manifest cannot be used, with the error that says why and what to do."""
 
     dataset: str
     split: str
@@ -78,7 +78,7 @@ class Damage:
 
 
 class UnreadableError(DataError):
-    """A manifest that the disk or its permissions keep back, so that no one knows whether it is whole."""
+    """A manifest that the disk or its permissions make unreadable, so it is unknown whether it is damaged."""
 
 
 _KEYS = Manifest.__dataclass_fields__.keys()
@@ -86,10 +86,10 @@ _SHARD_KEYS = Shard.__dataclass_fields__.keys()
 
 
 def read_manifest(folder: Path, dataset: str, *, file: str | None = None, remedy: str | None = None) -> Manifest | None:
-    """The manifest in `folder`, None where there is none.
+    """The manifest in `folder`, or None if there is none.
 
-    Raises UnreadableError where it cannot be read, DataError where it is not of the form. Where the folder is a copy,
-    `file` and `remedy` are what the latter says in place of the copy's path and of deleting it.
+    Raises UnreadableError if it cannot be read, and DataError if it is malformed. For a copy, `file` and `remedy`
+    replace the path and the advice to delete it in that error.
     """
     path = folder / MANIFEST
     file, remedy = file or str(path), remedy or f"delete {folder} and build again"
@@ -115,16 +115,16 @@ def read_manifest(folder: Path, dataset: str, *, file: str | None = None, remedy
 
 
 def _is_of_this_version(values: Mapping[str, Any]) -> bool:
-    """Whether the manifest and its shards have the keys that this version writes, no more and no fewer."""
+    """Whether the manifest and its shards have exactly the keys that this version writes."""
     shards = values.get("shards")
     rows = [row for row in shards if isinstance(row, dict)] if isinstance(shards, list) else []
     return values.keys() == _KEYS and all(row.keys() == _SHARD_KEYS for row in rows)
 
 
 def survey(home: Home, dataset: str | None = None) -> tuple[list[Manifest], list[Damage]]:
-    """What is built in `home`, or of one dataset there, and what of it is damaged.
+    """The manifests in `home`, or of one dataset there, and the damaged ones.
 
-    Each by dataset, then train, validation, test.
+    Both in order of dataset, then train, validation, test.
     """
     manifests, damaged = [], []
     for folder in built_folders(home, dataset):
@@ -138,7 +138,7 @@ def survey(home: Home, dataset: str | None = None) -> tuple[list[Manifest], list
 
 
 def built_folders(home: Home, dataset: str | None = None) -> list[Path]:
-    """The folders of the splits that are built in `home`, or of one dataset there, damaged or not; in their order."""
+    """The folders of all built splits in `home`, or of one dataset there, damaged or not, in order."""
     paths = (home.root / "shards").glob(f"{dataset or '*'}/*/{MANIFEST}")
     return sorted((path.parent for path in paths), key=_rank)
 

@@ -1,4 +1,4 @@
-"""Where the time of a stream goes."""
+"""Where a stream spends its time."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -6,11 +6,10 @@ from typing import Any
 
 @dataclass(slots=True, kw_only=True)
 class Meter:
-    """Running totals. Seconds of reading, decoding and rendering add up over all workers; `wait_s` is what the consumer
-    stood still for.
+    """Running totals. Seconds of reading, decoding and rendering are summed over all workers.
 
-    `num_fetched` shards came from an object store, `num_cache_hits` were opened from the local cache; `num_opened` is
-    how often a shard was opened at all.
+    `wait_s` is how long the consumer waited. `num_fetched` counts shards fetched from an object store,
+    `num_cache_hits` shards opened from the local cache, and `num_opened` all openings of a shard.
     """
 
     num_positions: int = 0
@@ -26,12 +25,12 @@ class Meter:
     num_cache_hits: int = 0
 
     def add(self, other: "Meter") -> None:
-        """Add the totals of `other` to these."""
+        """Add the totals of `other`."""
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
     def take(self) -> "Meter":
-        """The totals since the last `take`; this meter starts again at 0."""
+        """The totals since the last `take`; resets this meter to 0."""
         taken = Meter(**asdict(self))
         for field in fields(self):
             setattr(self, field.name, field.default)

@@ -1,4 +1,4 @@
-"""Shards in an object store: manifests and indices are copied, shards are cached whole or read by ranges."""
+"""Shards in an object store: copies manifests and indices, caches whole shards or reads them by range."""
 
 import hashlib
 import os
@@ -20,17 +20,17 @@ from ib_data.stored.shard_cache import ShardCache, is_full
 from ib_data.stored.store import Place
 from ib_data.stored.urls import require_readable
 
-# A shard is fetched in pieces, some at a time: one connection alone seldom fills a line.
+# A shard is fetched in several pieces at once: one connection rarely saturates the network.
 _PIECE_BYTES = 8 * 2**20
 _PIECES_AT_ONCE = 8
-_CACHE_REMEDY = "delete what stands there, or choose another --home"
-# Of what lies under a wrong URL, enough to see where it leads.
+_CACHE_REMEDY = "delete what is there, or choose another --home"
+# How many names an error lists from a wrong URL: enough to recognise the place.
 _NAMES_SHOWN = 5
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def _is_absent(error: FileNotFoundError) -> bool:
-    """Whether the store said that there is no such file; fsspec calls any failure of a web server so."""
+    """Whether the store said that the file does not exist; fsspec reports any failure of a web server that way."""
     cause = error.__cause__
     if isinstance(cause, ConnectionError | TimeoutError) or type(cause).__module__.partition(".")[0] == "aiohttp":
         return getattr(cause, "status", None) == 404
@@ -38,10 +38,10 @@ def _is_absent(error: FileNotFoundError) -> bool:
 
 
 class RemoteStore:
-    """The shards under `url`, laid out as in a home; copies under the home's cache, of shards up to `cache_bytes`.
+    """The shards under `url`, laid out as in a home; keeps up to `cache_bytes` of shards in the home's cache.
 
-    Anything that fsspec reads will do; addresses and credentials come from the usual environment variables and from
-    fsspec's configuration. It may be pickled and forked: each process makes a connection of its own.
+    `url` may be anything that fsspec reads; addresses and credentials come from the usual environment variables and
+    fsspec's configuration. May be pickled and forked: each process makes its own connection.
     """
 
     def __init__(self, url: str, home: Home, cache_bytes: int) -> None:
@@ -66,7 +66,7 @@ class RemoteStore:
     def folder(self, dataset: str, split: str) -> Path:
         """The local folder of a split, with its manifest and index as they are in the store now.
 
-        Raises DataError for what cannot be read or is not whole, IbDataError where no copy can be written.
+        Raises DataError if they cannot be read or are incomplete, and IbDataError if the copy cannot be written.
         """
         target = self._copies / dataset / split
         try:
@@ -78,9 +78,9 @@ class RemoteStore:
         return target
 
     def open(self, folder: Path, shard: Shard) -> int | None:
-        """A descriptor of the cached copy, fetched first where there is none; None where the cache has no room.
+        """A descriptor of the cached copy, fetched if necessary; None if the cache has no room.
 
-        Raises DataError for a shard that is missing, or not of its size and checksum.
+        Raises DataError for a shard that is missing or has the wrong size or checksum.
         """
         self._require_digest(folder, shard)
         try:
@@ -96,24 +96,24 @@ class RemoteStore:
         return descriptor
 
     def ranges(self, places: Sequence[Place]) -> list[bytes]:
-        """The bytes at these places, read from the store and kept nowhere."""
+        """The bytes at these places, read from the store and not cached."""
         for place in places:
             self._require_size(place.folder, place.shard)
         extents = ((place, place.extent.offset) for place in places)
         return self._read([(at.folder, at.shard.name, start, start + at.extent.num_bytes) for at, start in extents])
 
     def address(self, folder: Path, name: str) -> str:
-        """The URL, without its secrets; no connection is needed for it."""
+        """The URL without its secrets; needs no connection."""
         return f"{self._shown}/{folder.parent.name}/{folder.name}/{name}"
 
     def remedy(self, dataset: str) -> str:
-        """An upload."""
+        """Advice to upload the split again."""
         return "upload the split again, manifest.json last"
 
     def require_layout(self, datasets: Collection[str]) -> None:
-        """Raise IbDataError where no folder of one of `datasets` is under the URL: it is a wrong one.
+        """Raise IbDataError if the URL holds no folder of any of `datasets`, so it must be wrong.
 
-        A store that lists nothing (many web servers) is not judged.
+        A store that cannot list (many web servers) is not checked.
         """
         try:
             names = {path.rstrip("/").rpartition("/")[2] for path in self._filesystem.ls(self._root, detail=False)}
@@ -127,9 +127,9 @@ class RemoteStore:
             raise IbDataError(one_line(f"{self._shown}: {found}; {expected}"))
 
     def _read(self, parts: Sequence[tuple[Path, str, int, int]]) -> list[bytes]:
-        """The bytes of parts (folder, name, start, end) of files, read at the same time."""
+        """The bytes of several parts (folder, name, start, end) of files, read concurrently."""
         columns = zip(*((self._path(folder, name), start, end) for folder, name, start, end in parts), strict=True)
-        with self._reading(*parts[0][:2]):  # a fault of the call itself; that of one range is told by its place
+        with self._reading(*parts[0][:2]):  # an error of the whole call; an error of one range names its place
             found = self._filesystem.cat_ranges(*map(list, columns), on_error="return")
         for (folder, name, *_), data in zip(parts, found, strict=True):
             with self._reading(folder, name):
@@ -138,7 +138,7 @@ class RemoteStore:
         return [bytes(data) for data in found]
 
     def _fetch_manifest(self, target: Path, dataset: str) -> None:
-        """Copy manifest and index where the store's are others; the manifest is put in place last."""
+        """Copy manifest and index if they differ from the store's; the manifest is moved into place last."""
         found = self._file(target, MANIFEST)
         if found is None:
             (target / MANIFEST).unlink(missing_ok=True)
@@ -156,7 +156,7 @@ class RemoteStore:
             (new / MANIFEST).replace(target / MANIFEST)
 
     def _manifest(self, copy: Path) -> Manifest | None:
-        """The manifest in a copy of a split's folder; of a damaged one it is said where it came from."""
+        """The manifest in the copy of a split's folder; an error names the URL it came from."""
         remedy = "copy the split there again, manifest.json last"
         return read_manifest(copy, copy.parent.name, file=self.address(copy, MANIFEST), remedy=remedy)
 
@@ -172,7 +172,7 @@ class RemoteStore:
             raise self._replaced(folder, INDEX, f"sha256 {manifest.index_sha256}", digest.hexdigest())
 
     def _file(self, folder: Path, name: str) -> bytes | None:
-        """The bytes of a file beside the shards; None where it is missing."""
+        """The bytes of a file next to the shards, or None if it is missing."""
         with self._reading(folder, name):
             try:
                 return bytes(self._filesystem.cat_file(self._path(folder, name)))
@@ -182,7 +182,7 @@ class RemoteStore:
         return None
 
     def _cached(self, folder: Path, shard: Shard) -> int | None:
-        """A descriptor of the copy in the cache, fetched first where there is none; None where it has no room."""
+        """A descriptor of the copy in the cache, fetched if necessary; None if the cache has no room."""
         descriptor = self._cache.open(shard.sha256, shard.num_bytes)
         if descriptor is None:
             with self._cache.filling(shard.sha256):
@@ -208,7 +208,7 @@ class RemoteStore:
             )
 
     def _checked_pieces(self, folder: Path, shard: Shard) -> Iterator[bytes]:
-        """The bytes of a shard; DataError at the end where they are not what the manifest says."""
+        """The bytes of a shard in pieces. Raises DataError after the last one if they do not match the manifest."""
         self._require_size(folder, shard)
         digest = hashlib.sha256()
         for piece in self._pieces(folder, shard.name, shard.num_bytes):
@@ -224,7 +224,7 @@ class RemoteStore:
             yield from self._read([(folder, name, start, min(start + _PIECE_BYTES, num_bytes)) for start in some])
 
     def _require_size(self, folder: Path, shard: Shard) -> None:
-        """Raise DataError where the store's file is not of the manifest's size; it is asked once."""
+        """Raise DataError if the file in the store does not have the manifest's size; asks once per shard."""
         path = self._path(folder, shard.name)
         if path in self._of_their_size:
             return
@@ -240,7 +240,7 @@ class RemoteStore:
         return DataError(folder.parent.name, problem, file=self.address(folder, name), remedy=remedy)
 
     def _require_digest(self, folder: Path, shard: Shard) -> None:
-        """Raise DataError for a checksum that is none: it will be a file's name here."""
+        """Raise DataError for a malformed checksum, since it becomes a file name here."""
         if not _DIGEST.fullmatch(shard.sha256):
             raise self._replaced(folder, shard.name, "a sha256 of 64 hex digits", repr(shard.sha256))
 
@@ -277,13 +277,13 @@ class RemoteStore:
         return self._connected()[2]
 
     def _connected(self) -> tuple[int, Any, str]:
-        """Process, file system and root path; made again in each process, since its threads do not survive a fork."""
+        """Process, file system and root path; created per process, since its threads do not survive a fork."""
         if self._connection is None or self._connection[0] != os.getpid():
             from fsspec.core import url_to_fs
 
             try:
                 filesystem, root = url_to_fs(self.url)
-            except Exception as error:  # each protocol connects with a library of its own
+            except Exception as error:  # each protocol connects with its own library
                 problem = f"{type(error).__name__}: {without_secrets(str(error))}"
                 remedy = "look at the address, the credentials and the network"
                 raise IbDataError(one_line(f"{self._shown}: cannot be reached: {problem}; {remedy}")) from error

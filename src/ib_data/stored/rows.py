@@ -1,7 +1,8 @@
-"""The index of a built split as a memory-mapped file: where each annotation lies, and what templates see of it.
+"""The index of a built split as a memory-mapped file: where each annotation is, and which fields templates see.
 
-`index.parquet` cannot be mapped, so its first use writes what streaming needs into one Arrow file under `cache/indices`
-that all processes of a machine share: each keeps 4 MB of its own for 5 million rows, and is ready in 0.1 s.
+`index.parquet` cannot be mapped, so its first use writes what streaming needs into one Arrow file under
+`cache/indices`, shared by all processes of a machine. For 5 million rows a process needs 4 MB of its own and 0.1 s to
+start.
 """
 
 import struct
@@ -27,10 +28,10 @@ _Int64s = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rows:
-    """The index of the split built in `folder`; what is made from it is kept under `cache`. Rows count from 0.
+    """The index of the built split in `folder`; the mapped file is under `cache`. Rows count from 0.
 
-    The first use raises DataError for an index that is missing, damaged or not the manifest's. It may be pickled:
-    another process maps the same file.
+    The first use raises DataError for an index that is missing, damaged or does not match the manifest. May be
+    pickled: another process maps the same file.
     """
 
     folder: Path
@@ -42,28 +43,28 @@ class Rows:
 
     @property
     def count(self) -> int:
-        """How many annotations the split has."""
+        """The number of annotations."""
         return self.manifest.num_annotations
 
     @property
     def num_samples(self) -> int:
-        """How many samples the split has."""
+        """The number of samples."""
         return self.manifest.num_samples
 
     def ids(self, row: int) -> tuple[str, str]:
-        """The key of the sample and the id of the annotation in a row."""
+        """The sample key and the annotation id of a row."""
         number, place = divmod(row, BATCH_ROWS)
         key, annotation_id, _ = self._columns[number]
         return key[place].as_py(), annotation_id[place].as_py()
 
     def take_ids(self, rows: _Int64s) -> tuple[list[str], list[str]]:
-        """The keys and the ids in many rows, in the order of `rows`: lists of their length."""
+        """The sample keys and the annotation ids of `rows`: two lists in the same order."""
         # Not Arrow's `take`: over several batches it first copies the whole column, 40 MB for a million rows.
         found = [self.ids(row) for row in rows.tolist()]
         return [key for key, _ in found], [annotation_id for _, annotation_id in found]
 
     def place(self, row: int) -> Place:
-        """Where the sample of a row lies; IndexError for a row beyond the last."""
+        """Where the sample of a row is. Raises IndexError for a row out of range."""
         offset, num_bytes, json_start, json_bytes, media_start, media_bytes, shard, *_ = self._record(row)
         has_media = media_start != ABSENT
         extent = Extent(
@@ -77,15 +78,15 @@ class Rows:
         return Place(self.folder, self.manifest.shards[shard], extent)
 
     def ordinal(self, row: int) -> int:
-        """Which of its sample's annotations a row is, from 0."""
+        """The place of a row's annotation within its sample, from 0."""
         return self._record(row)[7]
 
     def fields(self, row: int) -> frozenset[str]:
-        """Which of FIELDS templates see of the annotation in a row."""
+        """The FIELDS that templates see of the annotation in a row."""
         return self._field_sets[self._record(row)[-2]]
 
     def media_sha256(self, row: int) -> str | None:
-        """The checksum of the image or clip in hex; None in a build without media."""
+        """The checksum of a row's image or clip in hex, or None in a build without media."""
         number, place = divmod(row, BATCH_ROWS)
         digest = self._columns[number][2][place].as_py()
         return None if digest is None else digest.hex()
@@ -94,7 +95,7 @@ class Rows:
     def samples(self) -> _Int64s:
         """The first row of each sample, and the number of rows as the last item: shape (num_samples + 1,).
 
-        The rows of a sample follow one another. 8 bytes a sample in this process.
+        The rows of a sample are consecutive. Takes 8 bytes per sample in this process.
         """
         starts = [np.flatnonzero(of["ordinal"] == 0) + first for first, of in self._records()]
         return np.concatenate([*starts, np.array([self.count])]).astype(np.int64)
@@ -110,7 +111,7 @@ class Rows:
         return conversation_ends(ordinals, turns)
 
     def _record(self, row: int) -> tuple[int, ...]:
-        # Half the time of a NumPy scalar for each number: 0.1 microseconds for all of them.
+        # 0.1 microseconds for all numbers, half the time of one NumPy scalar each.
         number, place = divmod(row, BATCH_ROWS)
         try:
             return RECORD_STRUCT.unpack_from(self._buffers[number], place * RECORD.itemsize)
@@ -129,7 +130,7 @@ class Rows:
 
     @cached_property
     def _buffers(self) -> list[memoryview]:
-        """The records of each batch, as they lie in the file."""
+        """The records of each batch, as stored in the file."""
         chunks = self._table.column("record").chunks
         return [memoryview(chunk.buffers()[1])[: len(chunk) * RECORD.itemsize] for chunk in chunks]
 
@@ -145,6 +146,6 @@ class Rows:
 
 @cache
 def _sets_of_masks() -> list[frozenset[str]]:
-    """The field names of each mask, ready: making one takes longer than all else that `Rows.fields` does."""
+    """The field names of each mask. Precomputed, since making one takes longer than the rest of `Rows.fields`."""
     names = list(enumerate(FIELDS))
     return [frozenset(name for bit, name in names if mask >> bit & 1) for mask in range(1 << len(FIELDS))]

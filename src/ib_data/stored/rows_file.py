@@ -1,7 +1,7 @@
-"""The file that `Rows` maps: made once from an `index.parquet`, one Arrow table of equal batches and a checksum.
+"""The file that `Rows` maps, made once from an `index.parquet`: one Arrow table of equal batches, and a checksum.
 
-Its name holds the checksum of the index, so a new build gets a new file, and the one before it goes; any of them may be
-deleted at any time.
+Its name contains the checksum of the index, so a new build gets a new file and the previous one is removed. You may
+delete these files at any time.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ from ib_data.stored.index_file import parquet_error
 from ib_data.stored.manifest import INDEX, Manifest
 from ib_data.stored.visible_fields import ABSENT, FIELD_COLUMNS, field_masks, list_lengths
 
-# Part of the file's name: one more whenever what stands in it, or how it is found, changes.
+# Part of the file's name: incremented whenever its contents or its layout change.
 VERSION = 3
-# Rows of a batch: what a conversion holds in memory, however long the index is.
+# Rows per batch: bounds the memory of a conversion, however long the index is.
 BATCH_ROWS = 65_536
-# The numbers of a row. `*_start` count from `offset`, `fields` is a mask over FIELDS, `turns` is the history's length.
+# The numbers in a row. `*_start` count from `offset`, `fields` is a mask over FIELDS, `turns` is the history's length.
 RECORD = np.dtype(
     [
         ("offset", "<i8"),
@@ -60,10 +60,10 @@ _PIECE_BYTES = 2**20
 
 
 def open_rows_file(folder: Path, manifest: Manifest, cache: Path) -> pa.Table:
-    """The mapped table of the index in `folder`, made first where it is not in `cache` or is damaged there.
+    """The mapped table of the index in `folder`, created if it is missing or damaged in `cache`.
 
     Batches hold BATCH_ROWS rows, the last one the rest. Raises DataError for an index that is missing, unreadable or
-    not the manifest's, and where the cache cannot be written.
+    does not match the manifest, and if the cache cannot be written.
     """
     of_folder = _prefix(folder, manifest, cache)
     path = cache / "indices" / f"{of_folder}{manifest.index_sha256}-{VERSION}.arrow"
@@ -74,7 +74,7 @@ def open_rows_file(folder: Path, manifest: Manifest, cache: Path) -> pa.Table:
         _require_index(folder / INDEX, manifest)
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
-            table = _mapped(path, manifest)  # another process may have made it meanwhile
+            table = _mapped(path, manifest)  # another process may have made it in the meantime
             if table is None:
                 _convert(folder / INDEX, manifest, path)
                 table = _mapped(path, manifest)
@@ -91,20 +91,20 @@ def open_rows_file(folder: Path, manifest: Manifest, cache: Path) -> pa.Table:
 
 
 def _prefix(folder: Path, manifest: Manifest, cache: Path) -> str:
-    """How the names of a folder's files begin: a split built here and its copy from afar are two folders."""
+    """The prefix of a folder's file names; a split built here and a copy of a remote one are different folders."""
     place = hashlib.sha256(os.path.relpath(folder, cache).encode()).hexdigest()[:8]
     return f"{manifest.dataset}-{manifest.split}-{place}-"
 
 
 def _remove_older(path: Path, of_folder: str) -> None:
-    """Remove what earlier builds of the folder left. A process that has such a file mapped goes on with it."""
+    """Remove the files of earlier builds of the folder. A process that has one mapped can still use it."""
     for other in path.parent.iterdir():
         if other.name.startswith(of_folder) and not other.name.startswith(path.stem):
             other.unlink(missing_ok=True)
 
 
 def _mapped(path: Path, manifest: Manifest) -> pa.Table | None:
-    """The table in `path`; None where there is none, or one that is cut short or altered."""
+    """The table in `path`, or None if it is missing, cut short or altered."""
     try:
         with path.open("rb") as file:
             if not _has_its_checksum(file):
@@ -118,7 +118,7 @@ def _mapped(path: Path, manifest: Manifest) -> pa.Table | None:
 
 
 def _has_its_checksum(file: BinaryIO) -> bool:
-    """Whether the last bytes are the CRC of all before them: 0.1 s for the 500 MB of 5 million rows."""
+    """Whether the last bytes are the CRC of the rest. Takes 0.1 s for the 500 MB of 5 million rows."""
     num_bytes = os.fstat(file.fileno()).st_size - _CHECKSUM_BYTES
     return num_bytes > 0 and _checksum(file, num_bytes) == file.read(_CHECKSUM_BYTES)
 
@@ -156,11 +156,11 @@ def _convert(index: Path, manifest: Manifest, path: Path) -> None:
             raise parquet_error(index, manifest, problem)
         with part.open("r+b") as file:
             file.write(_checksum(file, os.fstat(file.fileno()).st_size))
-    pa.default_memory_pool().release_unused()  # 160 MB after 5 million rows, which the run has better use for
+    pa.default_memory_pool().release_unused()  # frees 160 MB after 5 million rows
 
 
 def _tables(index: Path) -> Iterator[pa.Table]:
-    """The rows of an index, BATCH_ROWS at a time; the last table holds the rest."""
+    """The rows of an index as tables of BATCH_ROWS rows; the last one holds the rest."""
     with pq.ParquetFile(index) as file:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=_COLUMNS):
             yield pa.Table.from_batches([batch])
@@ -173,7 +173,7 @@ def _batch(table: pa.Table, index: Path, manifest: Manifest) -> pa.RecordBatch:
     names = pa.array([shard.name for shard in manifest.shards], pa.string())
     shards = pc.index_in(table.column("shard"), value_set=names)
     if shards.null_count:
-        raise parquet_error(index, manifest, "names a shard that the manifest does not")
+        raise parquet_error(index, manifest, "names a shard that is not in the manifest")
     records = np.zeros(table.num_rows, dtype=RECORD)
     for name in ("offset", "num_bytes", "json_bytes", "media_bytes", "ordinal"):
         records[name] = numbers[name]

@@ -1,4 +1,4 @@
-"""A sample in the bytes of its range in a shard."""
+"""Parses a sample from its byte range in a shard."""
 
 import errno
 import os
@@ -10,20 +10,20 @@ from ib_data.errors import DataError
 from ib_data.sample import StoredSample
 from ib_data.stored.index import Extent
 
-# Where a USTAR header keeps the name of its member and, in octal digits, the size.
+# Where a USTAR header has the name of its member and, in octal digits, the size.
 _HEADER_BYTES = 512
 _NAME = slice(0, 100)
 _SIZE = slice(124, 136)
-# Why a sample is not what the index says, before the remedy of the place where the shard lies.
+# Why a sample does not match the index; the store's remedy follows it.
 DAMAGED = "the shard is damaged or of another build"
 
 
 class OtherContentError(Exception):
-    """What stands at a place of a shard instead of the member that the index names."""
+    """Other content at a place in a shard than the member that the index names."""
 
 
 def open_shard(path: Path) -> int:
-    """A descriptor of a shard, which the caller closes; DataError where there is none, or nothing that opens."""
+    """A descriptor of a shard, which the caller closes. Raises DataError if it is missing or does not open."""
     try:
         return os.open(path, os.O_RDONLY)
     except FileNotFoundError as error:
@@ -34,21 +34,21 @@ def open_shard(path: Path) -> int:
 
 
 def shard_unreadable(shard: Path, error: OSError) -> DataError:
-    """The error of a shard that the system does not open or read."""
+    """The error for a shard that the system cannot open or read."""
     dataset = shard.parent.parent.name
-    remedy = f"look at what stands there and at the disk, or build {dataset} again"
+    remedy = f"look at what is there and at the disk, or build {dataset} again"
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        remedy = "raise `ulimit -n`, or let go of streams and batches that are kept"
+        remedy = "raise `ulimit -n`, or drop streams and batches that you keep"
     return DataError(dataset, f"shard cannot be read: {error.strerror}", file=str(shard), remedy=remedy)
 
 
 def parse_stored(extent: Extent, data: bytes) -> tuple[StoredSample, bytes | None]:
-    """The sample in `data`, its annotations yet to be read, and the bytes of its image or clip: None without media.
+    """The sample in `data`, with annotations not parsed yet, and the bytes of its image or clip (None without media).
 
-    Raises OtherContentError where the bytes end too early, where the tar headers name members of another size, and
-    where the names of the two members and the key in the JSON differ; SampleError where the JSON is not that of a
-    sample. What annotations hold is not looked at: `StoredSample.annotation` raises for the one that is asked for. So a
-    stream sees no fault of an annotation that it does not draw; `ib-data check --decode` reads all, `check` none.
+    Raises OtherContentError if the bytes end too early, if the tar headers give other sizes, or if the names of the
+    two members and the key in the JSON differ, and SampleError if the JSON is not a sample. Annotations are parsed
+    on access by `StoredSample.annotation`, which raises for a malformed one. So a stream does not notice a malformed
+    annotation that it does not draw; `ib-data check --decode` reads all of them, `check` none.
     """
     name, text = _member(data, extent.json_offset - extent.offset, extent.json_bytes)
     sample = StoredSample.from_json(text)
@@ -66,7 +66,7 @@ def extent_of(row: Mapping[str, Any]) -> Extent:
 
 
 def json_extent(extent: Extent) -> Extent:
-    """The part of an extent that holds the sample's JSON with its header, as if the sample had no image or clip."""
+    """The part of an extent with the sample's JSON and its header, as if the sample had no image or clip."""
     start, num_bytes = extent.json_offset - _HEADER_BYTES, extent.json_bytes + _HEADER_BYTES
     return Extent(offset=start, num_bytes=num_bytes, json_offset=extent.json_offset, json_bytes=extent.json_bytes)
 
@@ -77,7 +77,7 @@ def _member(data: bytes, start: int, num_bytes: int) -> tuple[bytes, bytes]:
     if start < _HEADER_BYTES or end > len(data):
         raise OtherContentError(f"expected {end:,} bytes, the shard ends after {len(data):,}")
     header = data[start - _HEADER_BYTES : start]
-    # The digits are compared as they are written: 0.3 microseconds less than reading them as a number.
+    # Compares the digits as text: 0.3 microseconds faster than parsing them.
     if header[_SIZE] != b"%011o\0" % num_bytes:
         raise OtherContentError(f"expected a member of {num_bytes:,} bytes, found another one")
     return header[_NAME].rstrip(b"\0"), data[start:end]

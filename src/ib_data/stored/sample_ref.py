@@ -1,4 +1,4 @@
-"""Where a sample of a built split is, by its index, and whether what was read there is that sample."""
+"""Where the index says a sample is, and the check that what was read there is that sample."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ REF_COLUMNS = ("key", "shard", "ordinal", "media_sha256", *Extent.__dataclass_fi
 
 @dataclass(frozen=True, slots=True)
 class SampleRef:
-    """Where a sample is: its key, the row of its first annotation, and its extent in a shard.
+    """The location of a sample: its key, the row of its first annotation, and its extent in a shard.
 
     `media_sha256` is the checksum of the image or clip in hex, None in a build without media.
     """
@@ -27,12 +27,12 @@ class SampleRef:
 
 
 def ref_in(row: int, values: Mapping[str, Any]) -> SampleRef:
-    """The sample whose first annotation is in row number `row`, by the REF_COLUMNS of any of its rows."""
+    """The sample whose first annotation is in row `row`, from the REF_COLUMNS of any of its rows."""
     return SampleRef(values["key"], row, values["shard"], extent_of(values), values["media_sha256"])
 
 
 def require_indexed(sample: StoredSample, key: str, media_sha256: str | None) -> None:
-    """Raise OtherContentError for a sample that is not the one of the index, or has another image or clip."""
+    """Raise OtherContentError for a sample that is not the one in the index, or has another image or clip."""
     if sample.key != key:
         raise OtherContentError(f"expected sample {key!r}, found sample {sample.key!r}")
     if sample.media.sha256 != media_sha256:

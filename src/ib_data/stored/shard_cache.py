@@ -1,7 +1,7 @@
 """Whole shards of an object store on the local disk, up to a number of bytes, shared by all processes of a machine.
 
-A copy is named by its SHA-256, so one that was replaced afar is another file. Who reads a copy holds a shared lock on
-it, who fills one an exclusive lock; what is locked is never removed, and all locks go with the process that held them.
+A copy is named by its SHA-256, so a shard that was replaced in the store is another file. A reader of a copy holds a
+shared lock, a writer an exclusive lock. A locked copy is never removed, and locks end with their process.
 """
 
 import errno
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-# A copy gets this time of change when its bytes have been checked; whatever alters it later sets another.
+# A copy gets this modification time once its bytes are checked; any later change sets another time.
 _CHECKED_NS = 0
-# The disk (its bytes or its number of files), the quota or the limit on a file's size is reached.
+# The disk is full (bytes or inodes), or the quota or the limit on a file's size is reached.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # The unit of `st_blocks`, whatever the block size of the file system.
 _BLOCK_BYTES = 512
@@ -26,7 +26,7 @@ _BLOCK_BYTES = 512
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """A file of the cache: its size, what it takes on the disk, and when it was used last."""
+    """A file in the cache: its size, its size on disk, and when it was last used."""
 
     path: Path
     num_bytes: int
@@ -36,13 +36,13 @@ class _Copy:
 
 @dataclass(frozen=True, slots=True)
 class ShardCache:
-    """The copies in `folder`, together at most `max_bytes` but for those in use when `trim` lowers an earlier bound."""
+    """The copies in `folder`, at most `max_bytes` in total, except copies in use when `trim` lowers the limit."""
 
     folder: Path
     max_bytes: int
 
     def open(self, sha256: str, num_bytes: int) -> int | None:
-        """A descriptor of the copy with this checksum, locked against removal; None where there is no whole one."""
+        """A descriptor of the copy with this checksum, locked against removal, or None if there is no complete copy."""
         try:
             descriptor = os.open(self._path(sha256), os.O_RDONLY)
         except FileNotFoundError:
@@ -51,19 +51,19 @@ class ShardCache:
         if not _is_whole(descriptor, sha256, num_bytes):
             os.close(descriptor)
             return None
-        with suppress(PermissionError):  # a copy of another user's: only its place in the order of removal is not noted
+        with suppress(PermissionError):  # another user's copy: only its last use is not recorded
             os.utime(descriptor, ns=(time.time_ns(), _CHECKED_NS))
         return descriptor
 
     def filling(self, sha256: str) -> FileLock:
-        """The lock to hold around `add`, so that of several processes one fetches and the others wait for it."""
+        """The lock to hold around `add`, so that one process fetches and the others wait."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder / f"{sha256}.lock")
 
     def add(self, sha256: str, num_bytes: int, fetch: Callable[[], Iterator[bytes]]) -> int | None:
-        """A descriptor of a new copy, filled with the pieces that `fetch` gives and checks; None where it has no room.
+        """A descriptor of a new copy, filled with the pieces that `fetch` yields and checks; None if there is no room.
 
-        The least recently used copies make room. What `fetch` raises leaves nothing behind.
+        Evicts the least recently used copies to make room. If `fetch` raises, nothing is left behind.
         """
         if num_bytes > self.max_bytes:
             return None
@@ -93,7 +93,7 @@ class ShardCache:
         return descriptor
 
     def trim(self) -> None:
-        """Remove the least recently used copies that are beyond `max_bytes`; those in use stay."""
+        """Remove the least recently used copies until `max_bytes` are left; copies in use stay."""
         if not self.folder.is_dir() or _num_bytes(self._kept()) <= self.max_bytes:
             return
         with self._room():
@@ -107,11 +107,11 @@ class ShardCache:
         return self.folder / f"{sha256}.tar"
 
     def _room(self) -> FileLock:
-        """The lock to hold while a file gets its name or loses it, so that all of them can be counted."""
+        """The lock to hold while a file is created, renamed or removed, so that sizes add up."""
         return FileLock(self.folder / "room.lock")
 
     def _reserve(self, part: Path, num_bytes: int) -> int | None:
-        """A descriptor of a locked file of the full size, which counts at once; None where there is no room for it."""
+        """A descriptor of a locked file of the full size, which counts at once; None if there is no room."""
         with self._room():
             if not self._make_room(num_bytes):
                 return None
@@ -126,7 +126,7 @@ class ShardCache:
             return descriptor
 
     def _make_room(self, num_bytes: int) -> bool:
-        """Remove what was used least recently until `num_bytes` fit; whether they do. Nothing is removed in vain."""
+        """Evict least recently used copies until `num_bytes` fit; whether they do. Removes nothing if they can't."""
         kept = self._kept()
         disk = os.statvfs(self.folder)
         over_bytes = _num_bytes(kept) + num_bytes - self.max_bytes
@@ -144,17 +144,17 @@ class ShardCache:
         return all(_remove_unused(path) for path in chosen)
 
     def _kept(self) -> list[_Copy]:
-        """All copies, the least recently used first; what a killed process left half-filled is one, and not locked."""
+        """All copies, least recently used first. A partial copy of a killed process is among them, unlocked."""
         copies = []
         for path in self.folder.iterdir():
             if path.suffix in (".tar", ".part"):
-                with suppress(FileNotFoundError):  # where this is asked without the lock, another may remove it
+                with suppress(FileNotFoundError):  # without the lock, another process may remove it
                     copies.append(_copy(path))
         return sorted(copies, key=lambda copy: copy.used_ns)
 
 
 def is_full(error: OSError) -> bool:
-    """Whether there is no room on the disk, be it for bytes or for one more file."""
+    """Whether the disk has no room, for bytes or for one more file."""
     return error.errno in _FULL
 
 
@@ -168,7 +168,7 @@ def _num_bytes(copies: list[_Copy]) -> int:
 
 
 def _is_whole(descriptor: int, sha256: str, num_bytes: int) -> bool:
-    """Whether the copy is what was fetched; it is hashed only where it was altered since."""
+    """Whether the copy is what was fetched; hashed only if it was modified since."""
     found = os.fstat(descriptor)
     if found.st_size != num_bytes:
         return False
@@ -179,13 +179,13 @@ def _is_whole(descriptor: int, sha256: str, num_bytes: int) -> bool:
 
 
 def _is_unused(path: Path) -> bool:
-    """Whether no process reads or fills a copy."""
+    """Whether no process reads or writes a copy."""
     with _locked(path) as is_unused:
         return is_unused
 
 
 def _remove_unused(path: Path) -> bool:
-    """Remove a copy that no process reads or fills; whether it is gone."""
+    """Remove a copy that no process reads or writes; whether it is gone."""
     with _locked(path) as is_unused:
         if is_unused:
             path.unlink()
@@ -194,7 +194,7 @@ def _remove_unused(path: Path) -> bool:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    """Whether the copy could be locked; the lock is held inside."""
+    """Whether the copy could be locked; the block holds the lock."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Reading many extents at once from shards that are kept open."""
+"""Reads many extents at once from shards that stay open."""
 
 import os
 import time
@@ -13,8 +13,8 @@ from ib_data.stored.meter import Meter
 from ib_data.stored.sample_reader import DAMAGED
 from ib_data.stored.store import Place, Store
 
-# A descriptor keeps its shard in the cache; after so many calls without a read it is given up, so that the window of a
-# run may move on. A shard of 1,000 samples among 26 datasets is read again long before.
+# An open descriptor keeps its shard in the cache, so it is closed after this many calls without a read: the window of
+# a run moves on. A shard of 1,000 samples among 26 datasets is read again long before.
 _IDLE_CALLS = 1024
 
 _Key = tuple[Path, str, int, int]  # folder, shard, offset, number of bytes
@@ -27,10 +27,10 @@ class _OpenShard:
 
 
 class ShardReader:
-    """Reads extents; one a process, used by one thread at a time. `meter` counts its seconds and shards.
+    """Reads extents; one per process, used by one thread at a time. `meter` counts its seconds and shards.
 
-    At most `max_open` descriptors stay open, the least recently used is closed first, and all of them with the reader.
-    They are read with `pread` alone, so a forked process may go on with them; a pickled reader comes without.
+    At most `max_open` descriptors stay open; the least recently used is closed first, and all of them with the reader.
+    Reads use only `pread`, so a forked process may use the same descriptors; a pickled reader has none open.
     """
 
     def __init__(self, store: Store, max_open: int = 256) -> None:
@@ -46,11 +46,11 @@ class ShardReader:
         return ShardReader, (self.store, self.max_open)
 
     def each(self, places: Sequence[Place]) -> Iterator[tuple[int, bytes]]:
-        """The number of each place and its bytes, in the order in which they lie in the shards.
+        """Yields the number of each place and its bytes, in the order of the shards.
 
-        What is asked twice is read once. One at a time, so that its bytes are used while the processor still has them:
-        of 64 extents of 100 kB read in one go the first are gone from its cache when they are looked at. Raises
-        DataError for a shard that is missing, not of its size, or too short.
+        A place given twice is read once. Yields one at a time, so that bytes are used while they are in the
+        processor's cache: of 64 extents of 100 kB read at once, the first are evicted before they are used. Raises
+        DataError for a shard that is missing, too short or of the wrong size.
         """
         self._calls += 1
         wanted: dict[_Key, list[int]] = {}
@@ -89,7 +89,7 @@ class ShardReader:
         return [found[number] for number in range(len(places))]
 
     def damage(self, place: Place, problem: str, why: str = DAMAGED) -> DataError:
-        """The error of a sample that is not what the index says, with the shard's address and the remedy."""
+        """The error for a sample that does not match the index, with the shard's address and the remedy."""
         dataset = place.folder.parent.name
         file, remedy = self.store.address(place.folder, place.shard.name), f"{why}: {self.store.remedy(dataset)}"
         return DataError(dataset, problem, file=file, row=f"byte {place.extent.offset}", remedy=remedy)
@@ -99,7 +99,7 @@ class ShardReader:
         _close(self._open)
 
     def _local(self, place: Place) -> bytes | None:
-        """The bytes of a place through a descriptor; None where the shard has none."""
+        """The bytes of a place read through a descriptor, or None if the shard has no descriptor."""
         name = (place.folder, place.shard.name)
         shard = self._open.get(name)
         if shard is None:
@@ -132,7 +132,7 @@ class ShardReader:
             os.close(self._open.popitem(last=False)[1].descriptor)
 
     def _count_shards(self) -> None:
-        """Add what the store fetched, and found in its cache, since the last time."""
+        """Add the shards that the store fetched or found in its cache since the last call."""
         fetched, hits = self._counted
         self._counted = (self.store.num_fetched, self.store.num_cache_hits)
         self.meter.num_fetched += self._counted[0] - fetched

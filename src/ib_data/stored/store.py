@@ -1,4 +1,4 @@
-"""Where shards lie: in the home, or in a folder of an object store that is read through a bounded cache."""
+"""Where shards are: in a home, or in an object store that is read through a bounded cache."""
 
 import os
 import stat
@@ -18,7 +18,7 @@ from ib_data.stored.verified import Verified
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a sample is: its extent in a shard, as the manifest of the split in `folder` describes the shard."""
+    """Where a sample is: its extent in a shard, and the shard's entry in the manifest of the split in `folder`."""
 
     folder: Path
     shard: Shard
@@ -26,9 +26,9 @@ class Place:
 
 
 class Store(Protocol):
-    """What a reader asks of a place of shards. `num_fetched` and `num_cache_hits` count shards of an object store.
+    """The interface to a place with shards. `num_fetched` and `num_cache_hits` count shards of an object store.
 
-    `cache` is the folder of what may be made again at any time, such as mapped indices.
+    `cache` is a folder for files that can be regenerated at any time, such as mapped indices.
     """
 
     cache: Path
@@ -36,7 +36,7 @@ class Store(Protocol):
     num_cache_hits: int
 
     def folder(self, dataset: str, split: str) -> Path:
-        """A local folder with the manifest and the index of a split; without a manifest nothing is built."""
+        """A local folder with the manifest and the index of a split; without a manifest the split is not built."""
 
     def open(self, folder: Path, shard: Shard) -> int | None:
         """A file descriptor of a shard, which the caller closes; None where it must be read by `ranges`.
@@ -51,14 +51,14 @@ class Store(Protocol):
         """Where a file of a split is, for a message."""
 
     def remedy(self, dataset: str) -> str:
-        """What mends a split that is damaged there, for a message."""
+        """How to repair a damaged split there, for a message."""
 
     def require_layout(self, datasets: Collection[str]) -> None:
-        """Raise IbDataError where the place holds none of all known `datasets`, but something else or nothing."""
+        """Raise IbDataError if the place holds none of the known `datasets`."""
 
 
 class LocalStore:
-    """The shards that were built in a home; without `verify` they are opened as they are, whole or not."""
+    """The shards built in a home; without `verify` they are opened unchecked."""
 
     num_fetched = 0
     num_cache_hits = 0
@@ -76,8 +76,8 @@ class LocalStore:
     def open(self, folder: Path, shard: Shard) -> int:
         """A file descriptor of the shard.
 
-        DataError where it is missing, of another size, newer than its manifest and of another checksum, or where the
-        manifest there now is of another build.
+        Raises DataError if it is missing, if it has the wrong size, if it is newer than its manifest and has another
+        checksum, or if the manifest there is now from another build.
         """
         path, dataset = folder / shard.name, folder.parent.name
         descriptor = open_shard(path)
@@ -96,27 +96,27 @@ class LocalStore:
         return descriptor
 
     def ranges(self, places: Sequence[Place]) -> list[bytes]:
-        """Nothing here is read by ranges: every shard can be opened."""
+        """Never needed here: every shard can be opened."""
         raise AssertionError(f"{len(places)} ranges asked of local shards")
 
     def address(self, folder: Path, name: str) -> str:
-        """The path."""
+        """The path of the file."""
         return str(folder / name)
 
     def remedy(self, dataset: str) -> str:
-        """A build."""
+        """Advice to build the dataset again."""
         return f"build {dataset} again"
 
     def require_layout(self, datasets: Collection[str]) -> None:
-        """A home may hold anything: what is not built there is said by itself."""
+        """Accepts any home; a dataset that is not built there is reported by the caller."""
 
 
 def store_of(home: Home, url: str | None = None, cache_bytes: int | None = None) -> Store:
     """The shards in `home`, or those under a URL such as s3://BUCKET/PREFIX/shards, laid out as in a home.
 
-    `cache_bytes` bounds the local copies (by default DEFAULT_CACHE_BYTES). Raises MissingExtraError where the package
-    for the URL's protocol is not installed, IbDataError for a protocol that is not known, a URL that names no place and
-    a negative `cache_bytes`.
+    `cache_bytes` limits the local copies (DEFAULT_CACHE_BYTES if None). Raises MissingExtraError if the package for
+    the URL's protocol is not installed, and IbDataError for an unknown protocol, a URL without a folder, or a negative
+    `cache_bytes`.
     """
     if cache_bytes is not None and cache_bytes < 0:
         raise IbDataError(f"cache_bytes: expected 0 or more, found {cache_bytes:,}")

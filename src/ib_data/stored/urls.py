@@ -1,14 +1,14 @@
-"""URLs of object stores: whether anything here reads them, and how much of one is kept on the local disk."""
+"""URLs of object stores: whether an installed package reads them, and the default size of the local cache."""
 
 from ib_data.addresses import without_secrets
 from ib_data.errors import IbDataError, MissingExtraError
 
-# What is kept of an object store's shards on the local disk, where nothing else is said.
+# Default limit on the shards of an object store kept on the local disk.
 DEFAULT_CACHE_BYTES = 64 * 10**9
 
 
 def require_readable(url: str) -> None:
-    """Raise MissingExtraError or IbDataError where no installed package reads such a URL, or it names no place."""
+    """Raise MissingExtraError or IbDataError if no installed package reads the URL, or if it names no folder."""
     shown = without_secrets(url)
     try:
         from fsspec import get_filesystem_class

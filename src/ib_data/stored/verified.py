@@ -1,8 +1,8 @@
-"""Whether shards of a home are as they were built: by the time of their last change, else by their checksum.
+"""Whether shards of a home are unchanged since their build: by modification time, else by checksum.
 
-A build writes `manifest.json` last, so what is not newer was not altered since. What is newer (a home copied without
-its times, a shard that something wrote into) is hashed, once a machine. Bytes that a disk lost without a change of the
-time are found by `ib-data check`.
+A build writes `manifest.json` last, so a shard that is not newer is unchanged. A newer shard (the home was copied
+without file times, or something wrote to the shard) is hashed, once per machine. `ib-data check` finds bytes that a
+disk damaged without a change of the time.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from ib_data.stored.manifest import MANIFEST, read_manifest
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A manifest: the state of its file, and the checksum of each shard."""
+    """What a manifest says: the state of its file, and the checksum of each shard."""
 
     state: FileState
     digests: dict[str, str]
@@ -28,22 +28,22 @@ class _Seen:
 
 @dataclass(slots=True)
 class Verified:
-    """What is known of the shards of a home; `folder` keeps an empty file for each state of a shard that was hashed."""
+    """The verified shards of a home; `folder` keeps an empty file for each shard state that was hashed."""
 
     folder: Path
     _manifests: dict[Path, _Seen] = field(default_factory=dict)
     _whole: set[str] = field(default_factory=set)
 
     def require_unaltered(self, path: Path, descriptor: int, found: os.stat_result, sha256: str) -> None:
-        """Raise DataError where the open shard `path`, with the status `found`, is not the one of that checksum.
+        """Raise DataError if the open shard `path`, with the status `found`, does not have this checksum.
 
-        That is the checksum of the manifest that the reader knows; the one there now must name the same.
+        The checksum comes from the manifest that the reader opened; the manifest on disk must still name the same.
         """
         manifest = self._manifest(path.parent)
         if manifest.digests.get(path.name) != sha256:
             dataset = path.parent.parent.name
             remedy = "open the stream again, from its beginning"
-            raise DataError(dataset, "the shard was built again meanwhile", file=str(path), remedy=remedy)
+            raise DataError(dataset, "the shard was built again in the meantime", file=str(path), remedy=remedy)
         now = FileState.of(found)
         if now.mtime_ns <= manifest.state.mtime_ns:
             return
@@ -56,7 +56,7 @@ class Verified:
             self._whole.add(state)
 
     def _manifest(self, folder: Path) -> _Seen:
-        """What the manifest says now; it is read again where it is another file than before."""
+        """What the manifest says now; read again if the file was replaced."""
         found, before = _state_of_manifest(folder), self._manifests.get(folder)
         if before is None or before.state != found:
             manifest = read_manifest(folder, folder.parent.name)
@@ -87,7 +87,7 @@ def _state_of_manifest(folder: Path) -> FileState:
 
 @contextmanager
 def _alone(descriptor: int) -> Iterator[None]:
-    """Holds a lock on the file, so that of several processes one hashes it and the others wait for what it finds."""
+    """Holds a lock on the file, so that one process hashes it and the others wait for the result."""
     with suppress(OSError):  # a file system without locks: all of them hash it
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
@@ -103,5 +103,5 @@ def _require_sha256(path: Path, descriptor: int, sha256: str) -> None:
     if found != sha256:
         dataset = path.parent.parent.name
         problem = f"expected sha256 {sha256} as the manifest says, found {found}"
-        remedy = f"it was altered after the build, or built again meanwhile: build {dataset} again"
+        remedy = f"it was altered after the build, or built again in the meantime: build {dataset} again"
         raise DataError(dataset, problem, file=str(path), remedy=remedy)

@@ -1,4 +1,4 @@
-"""What templates see of each annotation, found from whole columns of an index."""
+"""Which fields templates see of each annotation, computed over whole columns of an index."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from ib_data.blank import BLANKS
 
-# In place of a null, where a number must stand.
+# Replaces a null where a number is needed.
 ABSENT = -1
 _Flags = NDArray[np.bool_]
 
 
 def field_masks(table: pa.Table) -> NDArray[np.uint16]:
-    """For each row a number whose bit i says whether templates see FIELDS[i]; `table` has the columns FIELD_COLUMNS."""
+    """A mask per row, whose bit i says whether templates see FIELDS[i]; `table` has the columns FIELD_COLUMNS."""
     masks = np.zeros(table.num_rows, dtype=np.uint16)
     for bit, (seen, *names) in enumerate(_SEEN.values()):
         masks |= seen(*(table.column(name) for name in names)).astype(np.uint16) << bit
@@ -23,13 +23,13 @@ def field_masks(table: pa.Table) -> NDArray[np.uint16]:
 
 
 def _has_text(texts: pa.ChunkedArray) -> _Flags:
-    """Whether each text is there and `trimmed` leaves something of it."""
+    """Whether each text is present and not empty after `trimmed`."""
     found: _Flags = pc.fill_null(pc.not_equal(pc.utf8_trim(texts, characters=BLANKS), ""), False).to_numpy()
     return found
 
 
 def list_lengths(lists: pa.ChunkedArray) -> NDArray[np.int64]:
-    """How many items each list has; 0 for an absent one."""
+    """The number of items in each list, 0 for an absent one."""
     lengths: NDArray[np.int64] = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
     return lengths
 
@@ -39,7 +39,7 @@ def _has_items(lists: pa.ChunkedArray) -> _Flags:
 
 
 def _has_one(lists: pa.ChunkedArray, flags: _Flags) -> _Flags:
-    """Whether any item of each list is flagged; `flags` of all items, one list after the other."""
+    """Whether any item of each list is flagged; `flags` has all items, list after list."""
     lengths = list_lengths(lists)
     found = np.zeros(len(lengths), dtype=np.bool_)
     found[np.repeat(np.arange(len(lengths)), lengths)[flags]] = True
@@ -47,7 +47,7 @@ def _has_one(lists: pa.ChunkedArray, flags: _Flags) -> _Flags:
 
 
 def _has_one_with_text(lists: pa.ChunkedArray) -> _Flags:
-    """Whether `trimmed` leaves something of any text of each list."""
+    """Whether any text of each list is not empty after `trimmed`."""
     return _has_one(lists, _has_text(pc.list_flatten(lists)))
 
 
@@ -66,7 +66,7 @@ def _has_right_option(options: pa.ChunkedArray, answer_index: pa.ChunkedArray) -
     return np.asarray(found, dtype=np.bool_)
 
 
-# How each bit of a mask is found, and from which columns: what `render` takes for a value that is there.
+# How each bit of a mask is computed, and from which columns: the rule by which `render` takes a value as present.
 _SEEN: dict[str, tuple[Any, ...]] = {
     "question": (_has_text, "question"),
     "caption": (_has_text, "caption"),

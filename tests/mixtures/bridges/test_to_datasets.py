@@ -1,4 +1,4 @@
-"""`to_datasets` under the real datasets."""
+"""`to_datasets` with the real `datasets` package."""
 
 import io
 import shutil
@@ -32,7 +32,7 @@ def quiet() -> Iterator[None]:
 
 @pytest.fixture
 def home(picture_home: Home, tmp_path: Path) -> Home:
-    """A copy that may be written into."""
+    """A writable copy."""
     shutil.copytree(picture_home.root, tmp_path / "copy")
     return Home(tmp_path / "copy")
 

@@ -1,4 +1,4 @@
-"""`to_webdataset` under the real webdataset, loaded by WebLoader."""
+"""`to_webdataset` with the real `webdataset` package and WebLoader."""
 
 import sys
 from collections import Counter

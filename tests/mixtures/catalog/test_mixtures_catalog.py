@@ -1,4 +1,4 @@
-"""The catalog: fixed views, read-only queries, and nothing else within reach."""
+"""The catalog: fixed views, read-only queries, and no access to anything else."""
 
 import json
 import threading

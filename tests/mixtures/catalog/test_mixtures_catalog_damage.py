@@ -1,4 +1,4 @@
-"""What is damaged is left out with a note, or named where it is asked for; the plain program is always told."""
+"""Damaged splits are left out with a note, or are an error if a query names them; plain DuckDB always fails."""
 
 import json
 import re
@@ -109,7 +109,7 @@ def test_a_filter_does_not_hide_a_damaged_file(whole_home: Home) -> None:
 
 
 def told(home: Home, *queries: str) -> list[str]:
-    """The error of each query in the plain program, as the catalog was left by a build."""
+    """The error of each query in plain DuckDB, over the catalog as a build left it."""
     rebuild(home)
     found = []
     with duckdb.connect(str(home.catalog), read_only=True) as connection:

@@ -1,4 +1,4 @@
-"""What the catalog shows of logs and of files that are missing or damaged, and how it follows them."""
+"""How the catalog shows logs and missing or damaged files, and follows their changes."""
 
 import json
 import shutil
@@ -41,7 +41,7 @@ LINE = json.dumps(BAD, ensure_ascii=False).encode()
 
 @pytest.fixture
 def small_home(tmp_path: Path, build_split: Build) -> Home:
-    """A home of its own with 3 samples of okvqa and 2 of coco_caption."""
+    """A separate home with 3 samples of okvqa and 2 of coco_caption."""
     home = Home(tmp_path / "home")
     build_split(home, "okvqa", 3)
     build_split(home, "coco_caption", 2)
@@ -148,14 +148,14 @@ def test_a_query_reaches_the_files_of_the_views_and_no_others(small_home: Home) 
         assert "disabled by configuration" in refusal(small_home, f"FROM read_blob('{path}')")
 
 
-@pytest.mark.parametrize("data", [b"", b"PAR", b"this is no Parquet file", b"PAR1 and then nothing"])
+@pytest.mark.parametrize("data", [b"", b"PAR", b"this is not a Parquet file", b"PAR1 and then nothing"])
 def test_draws_that_are_no_parquet_are_named(small_home: Home, data: bytes) -> None:
     mixture = load_mixture("demo")
     keep(small_home, mixture, 0, drawn(small_home, mixture, 2))
     bad = small_home.draws / "notes's [1].parquet"
     bad.write_bytes(data)
     message = refusal(small_home, "FROM draws")
-    assert f"draws: {bad}: is no Parquet file; delete it" in message
+    assert f"draws: {bad}: is not a Parquet file; delete it" in message
     assert rows(small_home, "SELECT count(*) FROM samples") == [(5,)]
     bad.unlink()
     assert rows(small_home, "SELECT count(*) FROM draws") == [(2,)]
@@ -181,7 +181,7 @@ def test_a_removed_file_of_a_built_split_is_named_and_hides_nothing_else(
     path = small_home.split("okvqa", "train") / name
     data = path.read_bytes()
     others = [row for row in before if not row[0].startswith("okvqa")]
-    for harm, problem in ((None, "is missing"), (b"no Parquet file", "is no Parquet file")):
+    for harm, problem in ((None, "is missing"), (b"no Parquet file", "is not a Parquet file")):
         path.unlink()
         if harm:
             path.write_bytes(harm)

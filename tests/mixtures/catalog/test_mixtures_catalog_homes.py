@@ -1,4 +1,4 @@
-"""Homes that DuckDB or the disk make hard: odd names, read-only ones, and what a killed process left."""
+"""Difficult homes: odd names, read-only folders, and leftovers of a killed process."""
 
 import errno
 import os

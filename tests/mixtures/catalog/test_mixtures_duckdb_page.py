@@ -1,4 +1,4 @@
-"""The snippets of docs/duckdb.md, and that it names all that the catalog has; its queries are tested beside this."""
+"""The snippets of docs/duckdb.md run, and it names everything in the catalog; its queries have their own tests."""
 
 import re
 import shlex
@@ -20,7 +20,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "duckdb.md").read_text()
 
 @pytest.fixture
 def home(tmp_path: Path, build_split: Any, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """A home with 3 samples of okvqa and 2 of coco_caption, in ~/ib_data; the working folder is another one."""
+    """A home with 3 samples of okvqa and 2 of coco_caption, in ~/ib_data; the working folder is elsewhere."""
     home = Home(tmp_path / "ib_data")
     build_split(home, "okvqa", 3)
     build_split(home, "coco_caption", 2)

@@ -1,4 +1,4 @@
-"""The weights that SQL computes are those that the sampler uses."""
+"""The weights computed in SQL equal those of the sampler."""
 
 import json
 import shutil
@@ -41,7 +41,7 @@ rule = "proportional"
 
 
 def spec(path: Path, head: str, *, stages: str = "") -> Mixture:
-    """A mixture of five datasets and one task view with odd scales, and caps where the rule looks at sizes."""
+    """A mixture of five datasets and one task view with odd scales, and caps if the rule uses sizes."""
     is_fixed, has_sizes = '"fixed"' in head, '"uniform"' not in head and '"fixed"' not in head
     members = []
     for number, (dataset, size) in enumerate(SIZES.items()):
@@ -61,7 +61,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def fill(connection: duckdb.DuckDBPyConnection, *mixtures: Mixture, home: Home | None = None) -> None:
-    """Create the macros and the tables that they read, of these mixtures and what `home` holds."""
+    """Create the macros, and the tables that they read, for these mixtures and the builds in `home`."""
     tables = {"mixture_members": member_rows(mixtures), "mixture_stages": stage_rows(mixtures)}
     for name in ("datasets", COUNTED):
         tables[name] = TABLES[name](home, holdings(home)) if home else ()
@@ -115,7 +115,7 @@ def test_epochs_go_over_what_is_built_else_over_the_pinned_size(tiny_home: Home)
 
 
 def as_shown(cli: Callable[..., Any], spec: object, home: Home) -> dict[str, tuple[Any, ...]]:
-    """What `mixture show` says of each member: samples of 12,345, what is built, epochs."""
+    """The figures of `mixture show` for each member: samples of 12,345, what is built, epochs."""
     shown = json.loads(cli("mixture", "show", spec, "--samples", 12_345, "--home", home.root, "--json").out)
     return {row["member"]: (row["samples"], row["built"], pytest.approx(row["epochs"])) for row in shown["members"]}
 
@@ -160,12 +160,12 @@ def test_epochs_need_the_index_of_a_member_only_where_its_conversations_count(
     path.write_bytes(path.read_bytes()[:100])
     member = "SELECT built FROM expected_epochs('instructblip', 1000) WHERE member = '{}'"
     for sql in (member.format("llava_conversation"), "FROM conversation_counts WHERE dataset = 'llava_conversation'"):
-        with pytest.raises(IbDataError, match=f"{path}: is no Parquet file; build llava_conversation again$"):
+        with pytest.raises(IbDataError, match=f"{path}: is not a Parquet file; build llava_conversation again$"):
             query(home, sql)
     assert query(home, member.format("vqav2"))[1] == [(None,)]
     assert query(home, "SELECT count(built) FROM expected_epochs('demo', 1000)")[1] == [(0,)]
     assert query(home, "SELECT dataset FROM conversation_counts")[1] == []
-    assert capsys.readouterr().err.count(f"left out: llava_conversation: {path}: is no Parquet file") == 3
+    assert capsys.readouterr().err.count(f"left out: llava_conversation: {path}: is not a Parquet file") == 3
     assert query(home, "SELECT num_annotations FROM datasets WHERE name = 'llava_conversation'")[1][0] == (174,)
 
 

@@ -1,4 +1,4 @@
-"""What a user keeps in `catalog.duckdb` survives every build, and a program that has the file open loses nothing."""
+"""The user's objects in `catalog.duckdb` survive every build, and a program that has the file open loses nothing."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def home(tmp_path: Path, build_split: Build) -> Home:
-    """A home with 3 samples of okvqa, and tables, views, macros and a schema of the user in its catalog."""
+    """A home with 3 samples of okvqa, and a user's tables, views, macros and schema in its catalog."""
     home = Home(tmp_path / "home")
     build_split(home, "okvqa", 3)
     rebuild(home)
@@ -111,8 +111,8 @@ def test_a_file_that_another_program_has_open_stays_and_is_said(
         with pytest.raises(HeldError) as error:
             rebuild(home)
         assert str(error.value) == (
-            f"catalog: {home.catalog}: is open in another program, so it stays as it is; close it there and run "
-            "`ib-data sql` to renew it"
+            f"catalog: {home.catalog}: is open in another program, so it was not updated; close it there and run "
+            "`ib-data sql` to update it"
         )
         assert query(home, COUNT)[1] == [(16,)]
         assert capsys.readouterr().err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Every query of docs/duckdb.md over the whole miniature, its result held against the files themselves."""
+"""Every query of docs/duckdb.md over the whole miniature, with results checked against the files."""
 
 import json
 import re
@@ -30,7 +30,7 @@ Check = Callable[[Home, Rows], None]
 
 @pytest.fixture(scope="session")
 def mini_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with all datasets built from the miniature, some drawn positions, counted lengths and bad samples."""
+    """A home with all datasets of the miniature, some drawn positions, counted lengths and bad samples."""
     home = Home(tmp_path_factory.mktemp("queries"))
     for line in (
         "build all --mini --mini-size 12 --workers 1",
@@ -47,13 +47,13 @@ def mini_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def annotations(home: Home, dataset: str, split: str | None = None) -> Rows:
-    """The rows of the indices of a dataset, as their files hold them."""
+    """The rows of a dataset's indices, read from the files."""
     found = sorted(home.root.glob(f"shards/{dataset}/{split or '*'}/index.parquet"))
     return [row for path in found for row in pq.ParquetFile(path).read().to_pylist()]
 
 
 def used(home: Home, role: str, column: str) -> dict[str, dict[str, str]]:
-    """Of each dataset of a role, the keys of its used split by a column of the index."""
+    """The keys of the used split by a column of the index, for each dataset of a role."""
     cards = [card for card in map(load_card, card_names()) if card.role == role and card.view_of is None]
     return {c.name: {row[column]: row["key"] for row in annotations(home, c.name, c.used_split)} for c in cards}
 

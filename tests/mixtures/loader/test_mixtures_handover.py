@@ -1,4 +1,4 @@
-"""Batches through shared memory: whatever they hold, for as long as it is held, and without new memory each time."""
+"""Batches through shared memory: any contents, valid as long as they are kept, in reused memory."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""Batches for PyTorch: the same for any number of processes and workers, resumed anywhere, and failing in one line."""
+"""Batches for PyTorch: the same for any number of processes and workers, resumable, with one-line errors."""
 
 import gc
 import json
@@ -232,7 +232,7 @@ def test_an_endless_loop_that_was_left_behind_is_refused(tiny_home: Home, worker
     loader = StreamLoader(opened(tiny_home), 16, positions, workers=workers)
     old, new = iter(loader), iter(loader)
     assert [next(old)[0], next(old)[0], next(new)[0]] == [0, 16, 32]
-    with pytest.raises(IbDataError, match="started again meanwhile; make a StreamLoader for each loop"):
+    with pytest.raises(IbDataError, match="started again since; make a StreamLoader for each loop"):
         next(old)
     assert next(new)[0] == 48
     state = loader.state_dict()
@@ -325,7 +325,7 @@ def _kill_the_first(loader: StreamLoader[int]) -> None:
 
 
 class _CutOff:
-    """A batch that cannot be opened, as where its worker dies meanwhile; of that death the consumer hears later."""
+    """A batch that cannot be opened because its worker dies; the consumer learns of the death later."""
 
     def __reduce__(self) -> tuple[object, tuple[int]]:
         return _kill_and_cut_off, (os.getpid(),)

@@ -1,4 +1,4 @@
-"""The keyed bijection: every value once, scalar and vectorised alike, pinned, and random enough."""
+"""The keyed bijection: every value once, scalar equals vectorised, pinned values, and random enough."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a position of a member is: an annotation, an image with several of them, a conversation."""
+"""Sampling units: an annotation, an image with several annotations, or a conversation."""
 
 from pathlib import Path
 

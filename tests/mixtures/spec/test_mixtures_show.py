@@ -1,4 +1,4 @@
-"""The verb mixture: what show, diff and draw print and keep, as a user types them."""
+"""The verb `mixture`: the output of show, diff and draw, and the kept draws."""
 
 import json
 import re
@@ -164,7 +164,7 @@ def test_diff_names_what_the_specs_write_differently(empty_home: Home, staged: s
         "exponent none -> 0.25",
         "render.turns each -> chat",
         "stages from 10,240: rule uniform, coco_caption x 1 -> none",
-        "the members stand in another order, which changes the stream but no weight",
+        "the members are in another order, which changes the stream but no weight",
     ]
     change = {row["member"]: row["change"] for row in found["members"]}
     assert change == {"vqav2": "", "okvqa": "size 9,009 -> 9,010; cap none -> 500", "coco_caption": "only in A"}
@@ -274,8 +274,8 @@ def test_show_names_a_member_that_is_drawn_more_often_than_its_weight_says(tiny_
     text = good(tiny_home, "show", str(path))
     (note,) = [line for line in text.splitlines() if line.startswith("note: ")]
     assert note == (
-        "note: a cycle of the order has 65,536 slots: okvqa is drawn 117 times in place of 1, "
-        "a share of 1.53e-05 in place of 9e-08"
+        "note: a cycle of the order has 65,536 slots: okvqa is drawn 117 times instead of 1, "
+        "a share of 1.53e-05 instead of 9e-08"
     )
     row = shown(tiny_home, "show", str(path))["members"][1]
     assert (row["drawn"], row["weight"]) == (1 / 65_536, pytest.approx(9e-8))

@@ -1,4 +1,4 @@
-"""Specs: what is read, and each refusal in one line."""
+"""Specs: what is read, and each error in one line."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from ib_data.errors import IbDataError
 from ib_data.mixtures import load_mixture, mixture_names, quotas, weights
-from ib_data.mixtures.spec.built_members import refuse_unknown
+from ib_data.mixtures.spec.built_members import require_known
 
 HELD_IN = {
     "coco_caption": 566_747,
@@ -71,7 +71,7 @@ def test_a_path_is_read_like_a_name(tmp_path: Path) -> None:
         ('rule = "sqrt"\n' + member(size="1.5"), "'size': expected an integer"),
         ('rule = "sqrt"\n' + member(size="true"), "'size': expected an integer"),
         ('rule = "sqrt"\n' + member(split="training"), "unknown split 'training'; did you mean 'train'?"),
-        ('rule = "sqrt"\n' + member() + member(), "members[1]: member 'vqav2' occurs twice"),
+        ('rule = "sqrt"\n' + member() + member(), "members[1]: member 'vqav2' is listed twice"),
         ('rule = "sqrt"\n' + member(more="scale = 0"), "all weights are 0"),
         ('rule = "sqrt"\n' + member(more="scale = -1"), "expected a number from 0"),
         ('rule = "sqrt"\n' + member(more="scale = nan"), "expected a number from 0"),
@@ -104,7 +104,7 @@ def test_a_dataset_may_stand_twice_under_two_tasks(tmp_path: Path) -> None:
     mixture = load_mixture(spec(tmp_path, text))
     assert mixture.names == ("vqav2", "vqav2/question_generation", "okvqa")
     assert mixture.only(["vqav2/question_generation"]).members[0].task == "question_generation"
-    refuse_unknown(mixture)
+    require_known(mixture)
 
 
 def test_a_cap_and_render_options_are_read(tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_stages_are_read_and_change_only_what_they_name(tmp_path: Path) -> None:
     ("text", "says"),
     [
         (STAGED + stage(1025), "stages[0]: 'start' expected a multiple of 1024, found 1025; the next one is 2048"),
-        (STAGED + stage(0), "a stage that starts in the past"),
-        (STAGED + stage(-1024), "a stage that starts in the past"),
+        (STAGED + stage(0), "a stage that starts too early"),
+        (STAGED + stage(-1024), "a stage that starts too early"),
         (STAGED + stage(2048) + stage(2048), "stages[1]: 'start' 2048 is not after 2048"),
         (STAGED + stage(2048) + stage(1024), "stages[1]: 'start' 1024 is not after 2048"),
         (STAGED + stage('"1024"'), "'start': expected an integer"),
@@ -156,7 +156,7 @@ def test_stages_are_read_and_change_only_what_they_name(tmp_path: Path) -> None:
         (STAGED + stage(more="scales = { vqav2 = 0 }"), "stages[0]: all weights are 0 from position 1024 on"),
         (STAGED + stage(more='rule = "fixed"'), "members[0]: key 'weight' is missing"),
         ('rule = "sqrt"\n' + member(more='task = "question_generatoin"'), "did you mean 'question_generation'?"),
-        ('rule = "sqrt"\n' + member(more='task = "llava"') * 2, "'vqav2/llava' occurs twice"),
+        ('rule = "sqrt"\n' + member(more='task = "llava"') * 2, "'vqav2/llava' is listed twice"),
         ('rule = "sqrt"\n' + member(more="cap = 0"), "'cap' expected an integer from 1"),
         ('rule = "uniform"\n' + member(more="cap = 5"), "'cap' has no meaning under the rule 'uniform'"),
         (
@@ -197,7 +197,7 @@ def test_a_base_may_be_a_file_beside_the_spec_and_hands_on_its_stages(tmp_path: 
     ("text", "says"),
     [
         ('base = "instructblib"\n', "unknown mixture 'instructblib'; did you mean 'instructblip'"),
-        ('base = "gone.toml"\n', "gone.toml is not there"),
+        ('base = "gone.toml"\n', "gone.toml does not exist"),
         ('base = "mine.toml"\n', "'mine.toml' is this spec itself"),
         ('base = "demo"\n', "'demo' has a base of its own"),
         ('base = "instructblip"\nwithout = ["okvqa"]\nonly = ["vqav2"]\n', "'without' and 'only' are both given"),
@@ -209,13 +209,13 @@ def test_a_base_may_be_a_file_beside_the_spec_and_hands_on_its_stages(tmp_path: 
             'base = "instructblip"\nonly = ["vqa2"]\n',
             "'only': instructblip has no member 'vqa2'; did you mean 'vqav2'?",
         ),
-        ('base = "instructblip"\nonly = ["vqav2", "vqav2"]\n', "'vqav2' occurs twice"),
+        ('base = "instructblip"\nonly = ["vqav2", "vqav2"]\n', "'vqav2' is listed twice"),
         ('base = "instructblip"\nonly = []\n', "a mixture needs members; keep at least one of its base"),
         ('base = "instructblip"\nwithout = ["okvqa"]\nscales = { okvqa = 2 }\n', "scales: there is no member 'okvqa'"),
         ('base = "instructblip"\nscales = { okvqa = nan }\n', "expected a number from 0"),
         ('base = "instructblip"\nrule = "fixed"\n', "key 'weight' is missing"),
         ('base = "instructblip"\nexponent = 0.5\n', "'exponent' has no meaning under the rule 'sqrt'"),
-        ('base = "instructblip"\n' + member("okvqa"), "members[0]: member 'okvqa' occurs twice"),
+        ('base = "instructblip"\n' + member("okvqa"), "members[0]: member 'okvqa' is listed twice"),
         ('base = "instructblip"\nwithuot = []\n', "unknown key 'withuot'; did you mean 'without'?"),
         ("base = 3\n", "'base': expected a text"),
     ],
@@ -228,7 +228,7 @@ def test_the_packaged_mixtures_are_what_they_say() -> None:
     assert set(mixture_names()) >= {"captions", "held-in-available", "instructblip-no-balance", "proportional", "demo"}
     for name in mixture_names():
         mixture = load_mixture(name)
-        refuse_unknown(mixture)
+        require_known(mixture)
         assert {m.name: m.size for m in mixture.members}.items() <= HELD_IN.items()  # one place for every size
     for name, rule in (("instructblip-no-balance", "uniform"), ("proportional", "proportional")):
         mixture = load_mixture(name)
@@ -256,7 +256,7 @@ def test_the_packaged_mixtures_are_what_they_say() -> None:
 def test_members_that_no_card_can_serve_are_refused_in_one_line(tmp_path: Path, row: str, says: str) -> None:
     mixture = load_mixture(spec(tmp_path, 'rule = "sqrt"\n' + row))
     with pytest.raises(IbDataError) as error:
-        refuse_unknown(mixture)
+        require_known(mixture)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -267,7 +267,7 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
 
 
 def test_a_missing_file_and_one_that_is_not_text_are_named(tmp_path: Path) -> None:
-    with pytest.raises(IbDataError, match=r"nowhere\.toml is not there"):
+    with pytest.raises(IbDataError, match=r"nowhere\.toml does not exist"):
         load_mixture("nowhere.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(IbDataError, match="is not UTF-8"):

@@ -1,4 +1,4 @@
-"""Stages: weights that change at a position, ranks that go on, and orders that are pinned."""
+"""Stages: weights that change at a position, ranks that continue, and pinned orders."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ib_data.errors import IbDataError
 from ib_data.mixtures import Member, Mixture, load_mixture, quotas, weights
-from ib_data.mixtures.order.block_shuffle import Locality
+from ib_data.mixtures.order.block_shuffle import BlockShuffle
 from ib_data.mixtures.order.schedule import Draw, Schedule, Stage
 from ib_data.mixtures.spec.mixture import StageSpec
 from ib_data.mixtures.spec.weights import drawn_names, drawn_samples, expected_samples, stage_quotas
@@ -20,7 +20,7 @@ STAGES = [
 ]
 
 
-def staged(seed: int = 0, locality: Locality | None = None) -> Schedule:
+def staged(seed: int = 0, locality: BlockShuffle | None = None) -> Schedule:
     return Schedule(STAGES, SIZES, seed, locality=locality, block=256)
 
 
@@ -33,8 +33,8 @@ def mixture(*stages: StageSpec, rule: str = "sqrt") -> Mixture:
     return Mixture(name="m", rule=rule, members=members, stages=stages)
 
 
-@pytest.mark.parametrize("locality", [None, Locality(4, 8)])
-def test_ranks_go_on_over_stages_and_no_index_repeats_inside_an_epoch(locality: Locality | None) -> None:
+@pytest.mark.parametrize("locality", [None, BlockShuffle(4, 8)])
+def test_ranks_go_on_over_stages_and_no_index_repeats_inside_an_epoch(locality: BlockShuffle | None) -> None:
     draws = staged(3, locality).slice(0, 6000)
     for number, size in enumerate(SIZES.values()):
         of_member = draws.member == number
@@ -77,11 +77,11 @@ def test_a_stage_that_changes_nothing_keeps_every_count() -> None:
     st.one_of(st.integers(0, 5000), st.integers(0, 2**40)),
     st.integers(1, 700),
     st.integers(1, 900),
-    st.sampled_from([None, Locality(4, 8)]),
+    st.sampled_from([None, BlockShuffle(4, 8)]),
     st.data(),
 )
 def test_at_is_slice_over_stage_starts(
-    start: int, count: int, step: int, locality: Locality | None, data: st.DataObject
+    start: int, count: int, step: int, locality: BlockShuffle | None, data: st.DataObject
 ) -> None:
     schedule = staged(1, locality)
     draws = schedule.slice(start, count, step)
@@ -94,10 +94,10 @@ def test_at_is_slice_over_stage_starts(
     ("locality", "last", "checksum"),
     [
         (None, Draw("web_capfilt", 457793834164, 32998, 8533115), 4719572819890263),
-        (Locality(), Draw("web_capfilt", 457793834164, 32998, 5821767), 4702993220092495),
+        (BlockShuffle(), Draw("web_capfilt", 457793834164, 32998, 5821767), 4702993220092495),
     ],
 )
-def test_orders_with_stages_and_locality_are_pinned(locality: Locality | None, last: Draw, checksum: int) -> None:
+def test_orders_with_stages_and_locality_are_pinned(locality: BlockShuffle | None, last: Draw, checksum: int) -> None:
     """A change of any of these is a change of every such order: raise schedule.ALGORITHM with it."""
     spec = load_mixture("instructblip")
     head, flat = quotas(spec), quotas(load_mixture("instructblip-no-balance"))

@@ -1,4 +1,4 @@
-"""Samples that cannot be used: replaced inside their member, written down, and too many of them stop the run."""
+"""Unusable samples: replaced within their member, logged, and too many of them stop the run."""
 
 import json
 from pathlib import Path

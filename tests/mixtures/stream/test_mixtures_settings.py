@@ -1,4 +1,4 @@
-"""What a training script sets for itself changes no batch: default device and type, NumPy, decimals, the folder."""
+"""Settings of a training script do not change batches: default device and type, NumPy, decimals, the folder."""
 
 import contextlib
 import decimal
@@ -29,7 +29,7 @@ SPEC = Mixture(
 
 
 def batches(home: Home, workers: int = 0, between: Callable[[], None] = lambda: None) -> str:
-    """A checksum over all that three batches hold, and over the state after them."""
+    """A checksum over the contents of three batches and the state after them."""
     stream = open_stream(home, SPEC, 3, options=StreamOptions(images=ImageOptions(image_px=32, augment="mild")))
     between()
     loader = StreamLoader(stream, 8, workers=workers)

@@ -1,4 +1,4 @@
-"""The state of a stream: what it resumes, and what it refuses."""
+"""The state of a stream: what can resume from it, and what is an error."""
 
 import dataclasses
 import json
@@ -119,7 +119,7 @@ def test_what_is_still_to_come_may_change_and_the_past_may_not(tiny_home: Home) 
     assert plain.check_state(staged.state(1024)) == 1024
     assert list(plain.ids(0, 1024)) == list(staged.ids(0, 1024))
     assert "okvqa" not in {row.dataset for row in staged.ids(1024, 1024)}
-    with pytest.raises(IbDataError, match="the stage from position 1024 is new and lies in the past"):
+    with pytest.raises(IbDataError, match="the stage from position 1024 is new and starts in the past"):
         staged.check_state(plain.state(1025))
     with pytest.raises(IbDataError, match="the stage from position 1024 is gone"):
         plain.check_state(staged.state(1025))

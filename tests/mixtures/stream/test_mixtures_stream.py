@@ -14,7 +14,7 @@ import ib_data.mixtures.stream.example_reader as reading_module
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures import Member, Mixture
-from ib_data.mixtures.order.block_shuffle import Locality
+from ib_data.mixtures.order.block_shuffle import BlockShuffle
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import Stream, open_stream
 from ib_data.stored.manifest import INDEX, MANIFEST
@@ -161,7 +161,7 @@ def test_the_first_batch_after_a_seek_computes_no_more_than_it_needs(tiny_home: 
 
 
 def test_a_local_order_gives_the_same_things_block_by_block(tiny_home: Home, monkeypatch) -> None:
-    monkeypatch.setattr("ib_data.mixtures.stream.stream.Locality", lambda: Locality(4, 2))
+    monkeypatch.setattr("ib_data.mixtures.stream.stream.BlockShuffle", lambda: BlockShuffle(4, 2))
     far = open_stream(tiny_home, mixture(("vqav2", 40)), options=StreamOptions(local_order=True))
     near = [row.annotation_id for row in far.ids(count=40)]
     assert len(set(near)) == 40
@@ -207,7 +207,7 @@ def test_unknown_datasets_and_splits_are_named(tiny_home: Home) -> None:
 
 @pytest.fixture
 def damaged(tiny_home: Home, tmp_path: Path) -> Path:
-    """The folder of vqav2 in a home of its own, to be damaged."""
+    """The folder of vqav2 in a separate home, to be damaged."""
     shutil.copytree(tiny_home.root, tmp_path / "home", ignore=shutil.ignore_patterns("cache"))
     return Home(tmp_path / "home").split("vqav2", "train")
 

@@ -1,4 +1,4 @@
-"""`ib-data stream`: ids, throughput, and what a person mistypes."""
+"""`ib-data stream`: ids, throughput, and errors for mistyped arguments."""
 
 import json
 import os

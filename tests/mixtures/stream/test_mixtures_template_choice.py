@@ -1,4 +1,4 @@
-"""What the index tells of an annotation is what `render` sees of it: the same template at every position."""
+"""The index and `render` see the same fields of an annotation: they choose the same template at every position."""
 
 import hashlib
 import sys
@@ -28,7 +28,7 @@ LABEL = st.sampled_from(["hateful", "not hateful", " "])
 
 @st.composite
 def annotations(draw: st.DrawFn) -> Annotation:
-    """An annotation with any of the fields, each value a text or blank; an index points at an option."""
+    """An annotation with any of the fields, each value a text or blank; the index points at an option."""
     options = tuple(draw(st.lists(TEXT, max_size=4)))
     return Annotation(
         id="1",

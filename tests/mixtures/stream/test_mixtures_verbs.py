@@ -1,4 +1,4 @@
-"""The verbs stream and sql, as a user types them, and that `mixture draw` tells what a stream gives."""
+"""The verbs `stream` and `sql` on the command line; `mixture draw` lists what a stream gives."""
 
 import csv
 import io

@@ -260,7 +260,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
 def test_a_damaged_index_is_one_clear_error(many):
     path = many.split("vqav2", "train") / INDEX
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(DataError, match=r"vqav2: .*index\.parquet: is no Parquet file; build vqav2 again"):
+    with pytest.raises(DataError, match=r"vqav2: .*index\.parquet: is not a Parquet file; build vqav2 again"):
         stats_of(many)
     path.unlink()
     with pytest.raises(IbDataError, match=r"index\.parquet: is missing; build vqav2 again"):

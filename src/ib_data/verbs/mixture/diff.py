@@ -25,12 +25,12 @@ def diff(a: str, b: str, samples: int, home: Home, as_json: bool) -> None:
     ib-data mixture diff instructblip my.toml --samples 1000000 --json
     """
     from ib_data.mixtures import load_mixture
-    from ib_data.mixtures.spec.built_members import refuse_unknown, sources
+    from ib_data.mixtures.spec.built_members import require_known, sources
     from ib_data.mixtures.spec.overview import compared_rows, differences
 
     of_a, of_b = load_mixture(a), load_mixture(b)
-    refuse_unknown(of_a)
-    refuse_unknown(of_b)
+    require_known(of_a)
+    require_known(of_b)
     changes = differences(of_a, of_b)
     rows = compared_rows(of_a, of_b, (sources(home, of_a), sources(home, of_b)), samples)
     same = not changes and not any(row["change"] for row in rows)

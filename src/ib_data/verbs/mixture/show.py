@@ -33,12 +33,12 @@ def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> No
     ib-data mixture show my.toml --samples 1000000 --json
     """
     from ib_data.mixtures import load_mixture
-    from ib_data.mixtures.spec.built_members import differing_sizes, refuse_unknown, sources
+    from ib_data.mixtures.spec.built_members import differing_sizes, require_known, sources
     from ib_data.mixtures.spec.overview import drawn_apart, member_rows, stage_rows
     from ib_data.mixtures.spec.weights import TOTAL_QUOTA
 
     mixture = load_mixture(spec)
-    refuse_unknown(mixture)
+    require_known(mixture)
     found = sources(home, mixture)
     rows, stages = member_rows(mixture, found, samples), stage_rows(mixture)
     if as_json:
