@@ -96,7 +96,8 @@ def _media(stores: Iterable[MediaStore]) -> str:
         if store.file and not store.each:
             archives.append(store.file)
         else:
-            singles.append(f"one by one from {'the URLs of the rows' if store.each == '{url}' else f'<{store.each}>'}")
+            places = {"{url}": "one by one from the URLs of the rows", None: "loose files in the folder of the store"}
+            singles.append(places.get(store.each, f"one by one from <{store.each}>"))
     return "\n".join(filter(None, [_files(archives) if archives else "", _bullets(tuple(singles)) if singles else ""]))
 
 

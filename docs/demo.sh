@@ -7,7 +7,12 @@ IB_DATA_HOME="$home"
 export IB_DATA_HOME
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-run() { printf '$ %s\n' "$*"; "$@"; }
+run() {
+    printf '$'
+    for word; do case $word in *" "*) printf ' "%s"' "$word" ;; *) printf ' %s' "$word" ;; esac; done
+    printf '\n'
+    "$@"
+}
 
 say "1. Build four datasets from their official files (here: the miniature, in the official formats)"
 run ib-data build vqav2 okvqa aokvqa coco_caption --mini
@@ -16,18 +21,20 @@ run ib-data mixture show demo --samples 400
 say "3. Render samples as instructions, on a contact sheet"
 run ib-data show vqav2 okvqa aokvqa coco_caption vqav2_qg -n 6 --html "$home/samples.html"
 say "4. Train a tiny Q-Former between a frozen vision encoder and a frozen language model"
-rm -rf "$home/run"
-run ib-data train tiny --out "$home/run"
+rm -rf "$home/runs/tiny"
+run ib-data train tiny
 say "5. Ask a question about an image"
 shard="$home/shards/vqav2/train/vqav2-train-000000.tar"
-picture=$(tar tf "$shard" | grep 'jpg$' | head -n 1)
-tar xf "$shard" -C "$home" "$picture"
-run ib-data generate --model "$home/run" --image "$home/$picture" --prompt "How many shapes are in the picture? Short answer:"
+image=$(tar tf "$shard" | grep 'jpg$' | head -n 1)
+tar xf "$shard" -C "$home" "$image"
+run ib-data generate --image "$home/$image" --prompt "How many shapes are in the picture? Short answer:"
 
 say "Results"
 printf '%s\n' \
     "shards and indices    $home/shards" \
-    "catalog               $home/catalog.duckdb   (try: ib-data sql \"select * from datasets\" --home $home)" \
+    "catalog               $home/catalog.duckdb" \
     "contact sheet         $home/samples.html" \
-    "checkpoint and log    $home/run" \
-    "image                 $home/$picture"
+    "checkpoint and log    $home/runs/tiny" \
+    "image                 $home/$image" \
+    "" \
+    "To continue: . .venv/bin/activate; export IB_DATA_HOME=$home; ib-data sql \"select * from datasets\""
