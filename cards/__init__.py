@@ -4,9 +4,10 @@ facts         what a card says of files, media, splits and gates; the names of m
 marks         what tells an official file from another one
 roots         where datasets are found: the package, folders of one's own, installed packages
 own_cards     what a card of one's own must say, and what it may leave out
-card          a dataset's card, read strictly
+card          a dataset's card, read strictly; named: the cards behind names and groups
 media_stores  the archives of images and clips that cards name (`media.toml`)
 built, kinds  the built split of a dataset or a view; what kind of build it is
+downloads     how much is still to be fetched
 page          a card as a page and as JSON
 """
 

@@ -1,4 +1,9 @@
-"""`ib-data build`: official files to shards."""
+"""`ib-data build`: official files to shards.
+
+options  its options
+report   a line for each split, and their sum
+steps    what `--dry-run` prints
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,8 @@
-"""`ib-data doctor`: what this machine can do. packages.py: what is installed; report.py: a block for a bug report."""
+"""`ib-data doctor`: what this machine can do.
+
+packages  what is installed
+report    a block for a bug report
+"""
 
 import json
 import os

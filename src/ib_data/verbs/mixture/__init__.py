@@ -1,4 +1,9 @@
-"""`ib-data mixture`: the weights of a mixture, what two mixtures differ in, and the sequence one draws."""
+"""`ib-data mixture`: the weights of a mixture, what two mixtures differ in, and the sequence one draws.
+
+show  weights, expected samples and epochs
+diff  two mixtures, member by member
+draw  the drawn sequence
+"""
 
 import click
 

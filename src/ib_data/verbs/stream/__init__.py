@@ -1,4 +1,7 @@
-"""`ib-data stream`: what a training run would receive."""
+"""`ib-data stream`: what a training run would receive.
+
+derived  options made from the settings of a dataclass
+"""
 
 import json
 from typing import TYPE_CHECKING, Any

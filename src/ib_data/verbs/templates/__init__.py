@@ -1,4 +1,8 @@
-"""`ib-data templates`: list the instruction templates; its subcommands are modules that are imported when they run."""
+"""`ib-data templates`: list the instruction templates; its subcommands are modules that are imported when they run.
+
+lint   checks
+stats  lengths
+"""
 
 import importlib
 import json
