@@ -49,7 +49,7 @@ class StreamOptions:
     local_order: bool = setting(False, "Visit shards block by block, for those that are far away.")
     images: ImageOptions | None = None
     templates: Path | None = setting(  # noqa: RUF009 (a field, as `dataclasses.field` is)
-        None, "Folder of TASK.toml files that come before the packaged ones.", kind=Path
+        None, "Folder of TASK.toml files, each in place of the packaged file of that task.", kind=Path
     )
     max_bad_share: float = setting(0.01, "Share of positions whose sample may be unusable.", least=0, most=1)
 

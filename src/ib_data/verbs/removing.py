@@ -26,8 +26,11 @@ def dry_run_option(function: F) -> F:
 def remove_asked(found: Sequence[Removable], *, yes: bool, is_dry: bool, as_json: bool) -> int:
     """List what was found, ask, and delete it; returns how many were deleted.
 
-    Raises IbDataError where the answer is no, or there is nobody to give one.
+    Raises IbDataError where the answer is no, or there is nobody to give one; with `as_json` nobody is asked, and one
+    of `yes` and `is_dry` is needed.
     """
+    if as_json and not (yes or is_dry):
+        raise click.UsageError("--json asks nothing: add --yes to delete, or --dry-run to list")
     total = sum(item.num_bytes for item in found)
     if not as_json:
         rows = [(item.what, Size(item.num_bytes), str(item.path)) for item in found]

@@ -4,6 +4,7 @@ derived  options made from the settings of a dataclass
 """
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,8 +54,8 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
 
     SPEC is a packaged mixture or a .toml file. Process RANK of WORLD receives its slice of every batch of one order,
     which depends on neither; without --batch-size slices of one position with --ids, else of 64. With --ids a line a
-    position, separated by tabs: position, dataset, key, annotation id, template. Without it, all is read, decoded and
-    rendered, and what that took is printed.
+    position, separated by tabs: position, dataset, key, annotation id, template; with --json a list of objects.
+    Without --ids, all is read, decoded and rendered, and what that took is printed.
 
     \b
     ib-data stream demo -n 5 --ids
@@ -87,7 +88,7 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
     count = count or (opened.pass_size if given["once"] else 1000)
     with Interrupts() as interrupts:
         if ids:
-            _list_ids(opened.ids(start, count, world, rank, batch_size // world), count, interrupts)
+            _list_ids(opened.ids(start, count, world, rank, batch_size // world), count, as_json, interrupts)
             return
         found = measured(
             opened, count, batch_size, start=start, world=world, rank=rank, workers=workers, once=given["once"]
@@ -97,11 +98,18 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
         raise interrupts.stopped(f" after {found.meter.num_positions:,} of {count:,} positions")
 
 
-def _list_ids(rows: "Iterable[ExampleIds]", count: int, interrupts: Interrupts) -> None:
+def _list_ids(rows: "Iterable[ExampleIds]", count: int, as_json: bool, interrupts: Interrupts) -> None:
+    """Print the rows as they are drawn; as JSON they are one whole list also where the listing is cut."""
     num_listed = 0
     try:
         for row in rows:
-            click.echo(f"{row.position}\t{row.dataset}\t{row.key}\t{row.annotation_id}\t{row.template or '-'}")
+            if as_json:
+                click.echo(("," if num_listed else "[") + json.dumps(asdict(row), ensure_ascii=False))
+            else:
+                click.echo(f"{row.position}\t{row.dataset}\t{row.key}\t{row.annotation_id}\t{row.template or '-'}")
             num_listed += 1
     except KeyboardInterrupt as error:
         raise interrupts.stopped(f" after {num_listed:,} of {count:,} positions") from error
+    finally:
+        if as_json:
+            click.echo("]" if num_listed else "[]")
