@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
 from ib_data.cards.kinds import kind_of
 from ib_data.console import note
 from ib_data.errors import DataError
-from ib_data.file_state import sha256_of
-from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, Manifest, UnreadableError, read_manifest
+from ib_data.file_state import FileState, sha256_of
+from ib_data.home import MANIFEST
+from ib_data.stored.index import stored_counts
+from ib_data.stored.manifest import DROPS, INDEX, Manifest, UnreadableError, read_manifest
 
 # What decides no byte of the shards: the versions of the code, and where files with these checksums were found.
 _OF_THE_MACHINE = ("versions", "origins")
@@ -56,10 +56,10 @@ def _altered(earlier: Manifest, folder: Path) -> Iterator[str]:
     for name, expected in ((INDEX, earlier.index_sha256), (DROPS, earlier.drops_sha256)):
         if sha256_of(folder / name) != expected:
             yield name
-    written_ns = (folder / MANIFEST).stat().st_mtime_ns
+    written = FileState.at(folder / MANIFEST)
     for shard in earlier.shards:
         path = folder / shard.name
-        if path.stat().st_mtime_ns > written_ns and sha256_of(path) != shard.sha256:
+        if FileState.at(path).is_newer_than(written) and sha256_of(path) != shard.sha256:
             yield shard.name
 
 
@@ -89,14 +89,14 @@ def require_replace(
 
 def require_replace_damaged(target: Path, dataset: str, options: Options, num_annotations: int) -> None:
     """Raise DataError where the manifest of what is built cannot be read, but its index says that it holds more."""
-    try:
-        rows = pq.read_table(target / INDEX, columns=["media_sha256"])
-    except (OSError, ValueError):  # nothing is known of it
+    counts = stored_counts(target / INDEX)
+    if counts is None:  # nothing is known of it
         return
+    num_earlier, num_with_media = counts
     worse = []
-    if num_annotations < rows.num_rows:
-        worse.append(f"{num_annotations:,} annotations in place of {rows.num_rows:,}")
-    if not options.media and rows["media_sha256"].null_count < rows.num_rows:
+    if num_annotations < num_earlier:
+        worse.append(f"{num_annotations:,} annotations in place of {num_earlier:,}")
+    if not options.media and num_with_media:
         worse.append("without media in place of media")
     if worse and not options.replace:
         problem = f"its manifest is damaged, and this build would be worse by its index: {', '.join(worse)}"

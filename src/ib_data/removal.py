@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ib_data.errors import IbDataError
-from ib_data.home import MARKER, SPLITS, Home
+from ib_data.home import MANIFEST, MARKER, SPLITS, Home
 
 # kind -> what it is. Runs are never deleted: they cannot be made again.
 KINDS = {
@@ -51,7 +51,7 @@ def remove(item: Removable) -> None:
     if not item.path.is_dir():
         item.path.unlink(missing_ok=True)
         return
-    (item.path / "manifest.json").unlink(missing_ok=True)
+    (item.path / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(item.path)
 
 
