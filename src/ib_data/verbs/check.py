@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ib_data.cards.named import GROUPS, stored_cards
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
 from ib_data.verbs.arguments import home_option, json_option
@@ -71,6 +70,7 @@ def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, list[str]]]"
 
     Raises IbDataError where nothing is built of a dataset that is itself among NAMES, and where nothing is at all.
     """
+    from ib_data.cards.named import GROUPS, stored_cards
     from ib_data.stored.manifest import built_folders
 
     found = [

@@ -2,7 +2,6 @@
 
 import click
 
-from ib_data.cards.named import GROUPS, named_cards
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.verbs.arguments import home_option, json_option, split_option
@@ -26,6 +25,8 @@ def command(names: tuple[str, ...], split: str | None, yes: bool, is_dry: bool, 
     ib-data rm vqav2
     ib-data rm vqav2 okvqa --split validation --yes
     """
+    from ib_data.cards.named import GROUPS, named_cards
+
     cards = named_cards(names)
     if view := next((card for card in cards if card.view_of and card.name in names), None):
         raise click.UsageError(
