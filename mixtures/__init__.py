@@ -8,9 +8,3 @@ loader/    the stream in PyTorch
 bridges/   what is built, for `webdataset` and `datasets`
 catalog/   `catalog.duckdb`: what is built and what is mixed, in SQL
 """
-
-from ib_data.mixtures.spec.mixture import Member, Mixture
-from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
-from ib_data.mixtures.spec.weights import quotas, weights
-
-__all__ = ["Member", "Mixture", "load_mixture", "mixture_names", "quotas", "weights"]

@@ -13,8 +13,7 @@ from ib_data.builders.all import builder_of
 from ib_data.cards import card_names, find_card, load_card, media_stores
 from ib_data.cards.roots import VARIABLE, outside_folders
 from ib_data.errors import DataError, IbDataError
-from ib_data.mixtures import load_mixture
-from ib_data.mixtures.spec.spec_file import mixture_names
+from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
 
 
 @pytest.fixture

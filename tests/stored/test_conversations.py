@@ -13,8 +13,8 @@ import pytest
 
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import load_mixture
 from ib_data.mixtures.spec.built_members import sources
+from ib_data.mixtures.spec.spec_file import load_mixture
 from ib_data.mixtures.stream.stream import open_stream
 from ib_data.stored.conversations import conversation_ends, num_conversations
 from ib_data.stored.manifest import INDEX, read_manifest

@@ -7,8 +7,8 @@ import pytest
 
 import ib_data
 from ib_data.home import Home
-from ib_data.mixtures import load_mixture
 from ib_data.mixtures.spec.built_members import refuse_unknown
+from ib_data.mixtures.spec.spec_file import load_mixture
 
 DOCS = Path(__file__).parents[3] / "docs"
 

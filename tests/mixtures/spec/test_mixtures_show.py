@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 from ib_data.cli import VERBS, group
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.spec.overview import bar
+from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
+from ib_data.mixtures.spec.weights import weights
 
 HELD_IN = 13
 STAGED = """

@@ -24,9 +24,9 @@ def diff(a: str, b: str, samples: int, home: Home, as_json: bool) -> None:
     ib-data mixture diff instructblip held-in-available
     ib-data mixture diff instructblip my.toml --samples 1000000 --json
     """
-    from ib_data.mixtures import load_mixture
     from ib_data.mixtures.spec.built_members import refuse_unknown, sources
     from ib_data.mixtures.spec.overview import compared_rows, differences
+    from ib_data.mixtures.spec.spec_file import load_mixture
 
     of_a, of_b = load_mixture(a), load_mixture(b)
     refuse_unknown(of_a)

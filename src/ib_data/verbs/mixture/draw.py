@@ -34,7 +34,7 @@ def draw(spec: str, count: int, seed: int, start: int, available: bool, kept: bo
     ib-data mixture draw instructblip -n 5 --start 1000000000000 --json
     ib-data mixture draw demo -n 1000000 --keep
     """
-    from ib_data.mixtures import load_mixture
+    from ib_data.mixtures.spec.spec_file import load_mixture
     from ib_data.mixtures.stream.drawing import drawn, keep
 
     mixture = load_mixture(spec)

@@ -11,7 +11,7 @@ from ib_data.home import Home
 from ib_data.verbs.arguments import home_option, json_option, samples_option
 
 if TYPE_CHECKING:
-    from ib_data.mixtures import Mixture
+    from ib_data.mixtures.spec.mixture import Mixture
 
 
 @click.command()
@@ -32,9 +32,9 @@ def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> No
     ib-data mixture show instructblip
     ib-data mixture show my.toml --samples 1000000 --json
     """
-    from ib_data.mixtures import load_mixture
     from ib_data.mixtures.spec.built_members import differing_sizes, refuse_unknown, sources
     from ib_data.mixtures.spec.overview import drawn_apart, member_rows, stage_rows
+    from ib_data.mixtures.spec.spec_file import load_mixture
     from ib_data.mixtures.spec.weights import TOTAL_QUOTA
 
     mixture = load_mixture(spec)
