@@ -36,7 +36,7 @@ def test_the_page_that_adds_a_dataset_works_to_the_letter(tmp_path: Path) -> Non
     assert "What bird is it?" in out["show"]
     assert "no answers" in out["sql"]
     assert "You are in a garden. What bird is it?" in out["render"]
-    assert "(of 1 of 1 members)" in out["mixture"]
+    assert "(of 1 of 1 member)" in out["mixture"]
     assert [row.split("\t")[1:] for row in out["stream"].splitlines()] == [
         ["birds", "birds-test-robin", "7", "garden"]
     ] * 2

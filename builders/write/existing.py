@@ -7,7 +7,7 @@ from typing import Any
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
 from ib_data.cards.kinds import kind_of
-from ib_data.console import note
+from ib_data.console import count_text, note
 from ib_data.errors import DataError
 from ib_data.file_state import FileState, sha256_of
 from ib_data.home import MANIFEST
@@ -80,10 +80,8 @@ def require_replace(
         worse.append(f"{num_annotations:,} annotations in place of {earlier.num_annotations:,}")
     if worse and not is_first_official and not options.replace:
         kind = "".join(f", {phrase}" for phrase in kind_of(earlier, load_card(earlier.dataset)))
-        problem = (
-            f"{earlier.split} is built here with {earlier.num_annotations:,} annotations{kind}; this build would "
-            f"replace it: {', '.join(worse)}"
-        )
+        held = count_text(earlier.num_annotations, "annotation")
+        problem = f"{earlier.split} is built here with {held}{kind}; this build would replace it: {', '.join(worse)}"
         raise DataError(earlier.dataset, problem, remedy="replace it with --replace, or name another --home")
 
 
@@ -125,12 +123,13 @@ def note_replaced(earlier: Manifest, recipe: Mapping[str, Any]) -> None:
     """Say what is replaced, and what differs."""
     what = f"{earlier.dataset}/{earlier.split}"
     if earlier.recipe.get("miniature") and not recipe.get("miniature"):
-        note(f"{what}: official data replace the miniature of {earlier.num_annotations:,} annotations")
+        note(f"{what}: official data replace the miniature of {count_text(earlier.num_annotations, 'annotation')}")
         return
     old, new = _identity(earlier.recipe), _identity(recipe)
     changed = ", ".join(sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)))
     if changed:
-        note(f"{what}: replacing the earlier build of {earlier.num_annotations:,} annotations (changed: {changed})")
+        held = count_text(earlier.num_annotations, "annotation")
+        note(f"{what}: replacing the earlier build of {held} (changed: {changed})")
 
 
 def _identity(recipe: Mapping[str, Any]) -> dict[str, Any]:

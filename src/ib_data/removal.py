@@ -32,7 +32,7 @@ class Removable:
     num_bytes: int
 
 
-def built_folders(home: Home, datasets: Iterable[str], split: str | None = None) -> list[Removable]:
+def removable_splits(home: Home, datasets: Iterable[str], split: str | None = None) -> list[Removable]:
     """The folders of built splits, damaged ones included; IbDataError for a folder that is not a home."""
     _require_home(home)
     found = [(d, s, home.split(d, s)) for d in datasets for s in ([split] if split else SPLITS)]

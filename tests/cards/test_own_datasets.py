@@ -39,7 +39,7 @@ def test_every_verb_works_on_a_dataset_of_ones_own(cli, home, tmp_path: Path) ->
     card = json.loads(run("card", "birds", "--format", "json"))
     assert (card["folder"], card["metric"], card["built"]["train"]["num_samples"]) == (str(own), "none", 2)
     assert "no URL" in run("card", "birds")
-    assert "(of 1 of 1 members)" in run("mixture", "show", "garden")
+    assert "(of 1 of 1 member)" in run("mixture", "show", "garden")
     drawn = [line.split("\t")[1:] for line in run("stream", "garden", "-n", 3, "--ids").splitlines()]
     assert sorted(row[2] for row in drawn) == ["7", "8", "9"]
     assert {(row[0], row[3]) for row in drawn} == {("birds", "bird_watcher")}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ib_data.console import count_text
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
 from ib_data.verbs.arguments import home_option, json_option
@@ -62,7 +63,7 @@ def command(names: tuple[str, ...], decode: bool, home: Home, as_json: bool) -> 
 
 
 def _counted(lines: list[str]) -> str:
-    return f"{len(lines)} problem{'s' if len(lines) > 1 else ''}" if lines else "ok"
+    return count_text(len(lines), "problem") if lines else "ok"
 
 
 def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, list[str]]]":

@@ -33,9 +33,9 @@ def command(names: tuple[str, ...], split: str | None, yes: bool, is_dry: bool, 
             f"{view.name} is a view and stores nothing of its own; name {view.view_of} to delete both"
         )
     cards = [card for card in cards if not card.view_of]
-    from ib_data.removal import built_folders, no_build
+    from ib_data.removal import no_build, removable_splits
 
-    found = built_folders(home, [card.name for card in cards], split)
+    found = removable_splits(home, [card.name for card in cards], split)
     there = {item.what.partition("/")[0] for item in found}
     if lacking := [name for name in names if name not in (*GROUPS, *there)]:
         of = f" of split {split!r}" if split else ""

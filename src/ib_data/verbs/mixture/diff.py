@@ -4,7 +4,7 @@ import json
 
 import click
 
-from ib_data.console import table
+from ib_data.console import count_text, table
 from ib_data.home import Home
 from ib_data.verbs.arguments import home_option, json_option, samples_option
 
@@ -41,7 +41,7 @@ def diff(a: str, b: str, samples: int, home: Home, as_json: bool) -> None:
     if same:
         click.echo(f"{a} and {b} are the same mixture")
         return
-    click.echo(f"A is {of_a.name}, B is {of_b.name}, a run of {samples:,} samples")
+    click.echo(f"A is {of_a.name}, B is {of_b.name}, a run of {count_text(samples, 'sample')}")
     for change in changes:
         click.echo(change)
     columns = ["member", "weight A", "weight B", "B / A", "epochs A", "epochs B", "what the specs say"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ib_data.console import table
+from ib_data.console import count_text, table
 from ib_data.home import Home
 from ib_data.verbs.arguments import home_option, json_option
 
@@ -41,7 +41,9 @@ def draw(spec: str, count: int, seed: int, start: int, available: bool, kept: bo
     found = drawn(home, mixture, count, seed=seed, start=start, available=available)
     if kept:
         path = str(keep(home, mixture, seed, found))
-        click.echo(json.dumps({"path": path, "rows": len(found)}) if as_json else f"{path}: {len(found):,} rows")
+        click.echo(
+            json.dumps({"path": path, "rows": len(found)}) if as_json else f"{path}: {count_text(len(found), 'row')}"
+        )
     elif as_json:
         click.echo(json.dumps(found.select(_SHOWN).to_pylist()))
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ib_data.console import count_text
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
 from ib_data.stored.urls import DEFAULT_CACHE_BYTES
@@ -95,7 +96,7 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
         )
     click.echo(json.dumps(found.values()) if as_json else "\n".join(found.lines()))
     if found.is_cut:
-        raise interrupts.stopped(f" after {found.meter.num_positions:,} of {count:,} positions")
+        raise interrupts.stopped(f" after {found.meter.num_positions:,} of {count_text(count, 'position')}")
 
 
 def _list_ids(rows: "Iterable[ExampleIds]", count: int, as_json: bool, interrupts: Interrupts) -> None:
@@ -109,7 +110,7 @@ def _list_ids(rows: "Iterable[ExampleIds]", count: int, as_json: bool, interrupt
                 click.echo(f"{row.position}\t{row.dataset}\t{row.key}\t{row.annotation_id}\t{row.template or '-'}")
             num_listed += 1
     except KeyboardInterrupt as error:
-        raise interrupts.stopped(f" after {num_listed:,} of {count:,} positions") from error
+        raise interrupts.stopped(f" after {num_listed:,} of {count_text(count, 'position')}") from error
     finally:
         if as_json:
             click.echo("]" if num_listed else "[]")
