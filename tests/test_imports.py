@@ -1,6 +1,8 @@
 """Imports point one way, those inside functions too."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,22 @@ def test_an_import_of_a_later_part_is_found(path, text):
 )
 def test_an_import_of_an_earlier_part_passes(path, text):
     assert wrong_imports(Path(path), text) == []
+
+
+def test_a_folder_of_mixtures_does_not_load_the_others():
+    script = "import sys, ib_data.mixtures; print({'numpy', 'yaml', 'ib_data.mixtures.spec'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [("manifest.json", "home.py"), ("index.parquet", "stored/manifest.py"), ("drops.parquet", "stored/manifest.py")],
+)
+def test_the_name_of_a_stored_file_is_written_once(name, owner):
+    def writes(path: Path) -> bool:
+        return any(
+            isinstance(node, ast.Constant) and node.value == name for node in ast.walk(ast.parse(path.read_text()))
+        )
+
+    assert [str(path.relative_to(PACKAGE)) for path in modules() if writes(path)] == [owner]
