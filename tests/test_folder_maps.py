@@ -34,7 +34,7 @@ def test_every_folder_is_looked_at():
 
 def named_in(text: str) -> set[str]:
     """The names of a map: before two blanks at the beginning of a line (`a, b  what they do`), or as `; c: this`."""
-    heads = re.findall(r"^((?:\w+/?, )+\w+/?(?= )|\w+/?(?= {2}))", text, flags=re.MULTILINE)
+    heads = re.findall(r"^((?:\w+/?, )+\w+/?(?= )|\w+/(?= )|\w+(?= {2}))", text, flags=re.MULTILINE)
     inner = re.findall(r"; ((?:\w+/?, )*\w+/?):", text)
     return {name.strip("/") for names in [*heads, *inner] for name in names.split(", ")}
 
