@@ -12,9 +12,9 @@ import time
 import numpy as np
 from hardware import report
 
-from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.order.block_shuffle import BlockShuffle
 from ib_data.mixtures.order.schedule import Draws, Schedule
+from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.spec.weights import stage_quotas
 
 # The 13 held-in sizes (arXiv 2305.06500) and 13 more between 2,000 and 2,000,000, evenly on a logarithmic scale.

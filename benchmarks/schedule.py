@@ -17,10 +17,9 @@ from multiprocessing import get_context
 from hardware import report
 from locality import mixture
 
-from ib_data.mixtures import Mixture
 from ib_data.mixtures.order.block_shuffle import BlockShuffle
 from ib_data.mixtures.order.schedule import Schedule, master_table
-from ib_data.mixtures.spec.mixture import StageSpec
+from ib_data.mixtures.spec.mixture import Mixture, StageSpec
 from ib_data.mixtures.spec.weights import stage_quotas
 
 BULK_LIMIT_US, SEEK_LIMIT_MS = 1.0, 5.0

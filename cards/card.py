@@ -17,9 +17,7 @@ from ib_data.errors import DataError, UnknownNameError, did_you_mean
 from ib_data.home import SPLITS
 from ib_data.sample import Annotation
 from ib_data.strict import Table
-from ib_data.tasks import TASKS
-
-ROLES = ("held-in", "held-out", "extra")
+from ib_data.tasks import ROLES, TASKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from ib_data.cards.card import Card
 from ib_data.cards.facts import SourceFile
 from ib_data.cards.media_stores import media_stores
-from ib_data.home import Home
+from ib_data.home import MANIFEST, Home
 
 
 def to_download(card: Card, home: Home) -> tuple[int, int]:
@@ -31,4 +31,4 @@ def _is_default(card: Card, file: SourceFile) -> bool:
 
 def _is_built(card: Card, home: Home) -> bool:
     defaults = [split.name for split in card.splits.values() if split.default]
-    return bool(defaults) and all((home.split(card.name, name) / "manifest.json").exists() for name in defaults)
+    return bool(defaults) and all((home.split(card.name, name) / MANIFEST).exists() for name in defaults)

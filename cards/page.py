@@ -10,6 +10,7 @@ from ib_data.cards.card import Card
 from ib_data.cards.facts import METRICS, MediaStore, SourceFile
 from ib_data.cards.media_stores import gate_of, media_stores
 from ib_data.cards.own_cards import NO_HOST
+from ib_data.console import size_text
 from ib_data.tasks import TASKS
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -155,7 +156,7 @@ def _files(files: Iterable[SourceFile]) -> str:
 def _file(file: SourceFile) -> str:
     use = ", ".join(word for word in (file.role, file.split, file.form) if word)
     member = f", member `{file.member}`" if file.member else ""
-    size = f"{file.num_bytes:,} bytes" if file.num_bytes is not None else "size not known"
+    size = size_text(file.num_bytes) if file.num_bytes is not None else "size not known"
     sums = [f"{kind} `{value}`" for kind, value in (("sha256", file.sha256), ("md5", file.md5)) if value]
     checksums = ", ".join(sums) or "no checksum known"
     where = "no URL: given with --source" if f"{NO_HOST}/" in file.url else f"<{file.url}>"
@@ -173,7 +174,7 @@ def _built(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[str, s
     if built and card.view_of:
         yield f"Counted over the shards of `{card.view_of}`."
     if built:
-        header = ("split", "samples", "annotations", "drops", "shards", "bytes", "kind")
+        header = ("split", "samples", "annotations", "drops", "shards", "size", "kind")
         yield _table(header, [_counts(split, counts) for split, counts in built.items()])
     if damaged:
         yield _bullets([f"`{split}` is damaged: {problem}" for split, problem in damaged.items()])
@@ -188,8 +189,8 @@ def _built(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping[str, s
 
 
 def _counts(split: str, counts: BuiltCounts) -> tuple[object, ...]:
-    numbers = (counts.num_samples, counts.num_annotations, counts.num_drops, counts.num_shards, counts.num_bytes)
-    return split, *numbers, ", ".join(counts.kind) or "official"
+    numbers = (counts.num_samples, counts.num_annotations, counts.num_drops, counts.num_shards)
+    return split, *numbers, size_text(counts.num_bytes), ", ".join(counts.kind) or "official"
 
 
 def _bullets(texts: Sequence[str]) -> str:

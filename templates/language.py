@@ -28,6 +28,11 @@ _ALLOWED = frozenset(
         nodes.Or, nodes.Not, nodes.Compare, nodes.Operand, nodes.Filter, nodes.Keyword,
     }
 )  # fmt: skip
+# What renders any texts its names have; a comparison or a filter with arguments may fail.
+_PLAIN = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.If, nodes.And, nodes.Or, nodes.Not,
+)  # fmt: skip
+_NEVER_FAIL = ("capitalize", "lower", "title", "trim", "upper")
 # These give True and False, or hide which name is needed: allowed in conditions only.
 _CONDITIONS_ONLY: dict[type[nodes.Node], str] = {
     nodes.Compare: "a comparison", nodes.And: "`and`", nodes.Or: "`or`", nodes.Not: "`not`",
@@ -100,6 +105,25 @@ def render_compiled(template: jinja2.Template, values: Mapping[str, str]) -> str
     except Exception as error:  # a filter with a user's arguments may raise anything
         raise TemplateTextError(f"cannot be rendered: {error}", _line_in_template(template, error)) from error
     return "".join(pieces)
+
+
+def always_renders(text: str) -> bool:
+    """Whether the syntax of `text` alone shows that short texts for its names render: then no try is needed.
+
+    That is so of names, `if`, `and`, `or`, `not` and the filters that cannot fail on a name. Raises what `parsed`
+    raises.
+    """
+    return all(isinstance(node, _PLAIN) or _is_plain_filter(node) for node, _, _ in _walk(parsed(text)))
+
+
+def _is_plain_filter(node: nodes.Node) -> bool:
+    if not isinstance(node, nodes.Filter) or node.name not in _NEVER_FAIL:
+        return False
+    return (
+        not node.args
+        and not node.kwargs
+        and (isinstance(node.node, nodes.Name) or (node.node is not None and _is_plain_filter(node.node)))
+    )
 
 
 def names_used(text: str) -> frozenset[str]:

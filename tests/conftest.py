@@ -13,6 +13,7 @@ import pytest
 from ib_data.cli import main
 from ib_data.home import Home
 
+pytest_plugins = ["tiny_homes"]  # fixtures of built homes, for every folder of tests
 ROOT = Path(__file__).resolve().parent.parent
 
 

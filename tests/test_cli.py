@@ -56,6 +56,19 @@ def test_no_help_text_imports_anything_heavy(tmp_path: Path) -> None:
     assert imported(lines, tmp_path) == [f"imported by {line} -> 0" for line in lines]
 
 
+def test_no_help_text_reads_cards(tmp_path: Path) -> None:
+    script = (
+        "import sys; from click.testing import CliRunner; from ib_data.cli import group\n"
+        "for line in sys.argv[1:]:\n"
+        "    assert CliRunner().invoke(group, line.split()).exit_code == 0, line\n"
+        "    loaded = sorted({'yaml', 'jinja2', 'ib_data.cards'} & set(sys.modules))\n"
+        "    assert not loaded, f'{line} loads {loaded}'"
+    )
+    lines = [f"{verb} --help" for verb in (*VERBS, "templates lint", "templates stats", "mixture show", "mixture draw")]
+    done = subprocess.run([sys.executable, "-c", script, *lines], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("code", WRONG)
 def test_wrong_usage_or_an_unknown_dataset_imports_nothing_heavy(code: int, tmp_path: Path) -> None:
     assert imported(list(WRONG[code]), tmp_path) == [f"imported by {line} -> {code}" for line in WRONG[code]]

@@ -43,6 +43,13 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 COMMANDS = dict(commands())
 
 
+def test_templates_has_one_help_everywhere() -> None:
+    options = [option for command in COMMANDS.values() for option in command.params if "--templates" in option.opts]
+    assert len(options) > 4
+    (help_text,) = {option.help for option in options}
+    assert "in place of the packaged file of that task" in help_text  # what `Library` does
+
+
 @pytest.mark.parametrize("path", COMMANDS)
 def test_every_option_has_its_variables(path: str) -> None:
     options = [option for option in COMMANDS[path].params if isinstance(option, click.Option)]

@@ -33,6 +33,16 @@ def answer(monkeypatch: pytest.MonkeyPatch):
     return give
 
 
+@pytest.mark.parametrize("verb", ["rm vsr --json", "clean --json"])
+def test_json_asks_nothing_and_wants_yes(verb: str, full: Home, cli) -> None:
+    result = cli(*verb.split(), "--home", full.root)
+    assert (result.code, result.out) == (2, "")
+    assert "--yes" in result.err
+    assert "--dry-run" in result.err
+    assert (full.cache.exists(), full.split("vsr", "train").exists()) == (True, True)
+    assert json.loads(cli(*verb.split(), "--dry-run", "--home", full.root).out)["deleted"] is False
+
+
 @pytest.mark.usefixtures("no_catalog")
 def test_rm_asks_and_deletes_only_the_named_split(full: Home, cli, answer) -> None:
     answer("n")

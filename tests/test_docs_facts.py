@@ -14,8 +14,8 @@ import pytest
 
 import ib_data
 from ib_data.cards import card_names, load_card
-from ib_data.mixtures import load_mixture, mixture_names
 from ib_data.mixtures.spec.spec_file import RULES as WEIGHT_RULES
+from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
 from ib_data.stream_options import AUGMENTS
 from ib_data.tasks import TASKS
 from ib_data.templates.lint.report import RULES as LINT_RULES

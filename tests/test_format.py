@@ -12,12 +12,13 @@ from format_page import check_keys, example, section, table
 
 from ib_data.builders.write.build import _recipe
 from ib_data.builders.write.build_options import Options
+from ib_data.home import MANIFEST
 from ib_data.mixtures.order.schedule import Stage
 from ib_data.mixtures.stream.quarantine import BadSample
 from ib_data.mixtures.stream.state import Description, position_of
 from ib_data.sample import Annotation, Answer, Media, Sample, Turn
 from ib_data.stored.index import DROPS_SCHEMA, SCHEMA, Extent, annotation_of, index_rows
-from ib_data.stored.manifest import MANIFEST, Manifest, Shard, read_manifest
+from ib_data.stored.manifest import Manifest, Shard, read_manifest
 
 WORDS = {
     "str": "text",

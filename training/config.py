@@ -85,7 +85,6 @@ _KINDS: dict[str, Any] = {
     **{f.name: list if f.name == "betas" else f.type for f in fields(TrainConfig) if f.name != "stream"},
     **{key: str if found.kind is Path else found.kind for key, found in (_IMAGE_KEYS | _STREAM_KEYS).items()},
 }
-KEYS = tuple(_KINDS)
 _AT_LEAST_ONE = (
     "steps", "batch_size", "num_query_tokens", "max_instruction_tokens", "max_target_tokens", "save_every",
 )  # fmt: skip

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.errors import DataError, IbDataError
+from ib_data.file_state import sha256_of
 from ib_data.strict import Table
 
 RECORD = "checkpoint.json"
@@ -159,8 +160,7 @@ def _time(folder: Path) -> float:
 
 
 def _stored(path: Path) -> StoredFile:
-    with path.open("rb") as file:
-        return StoredFile(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    return StoredFile(bytes=path.stat().st_size, sha256=sha256_of(path))
 
 
 def _digest(value: Mapping[str, Any]) -> str:

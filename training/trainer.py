@@ -65,12 +65,6 @@ def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None]
         return _train(config, stream, out, say, interrupts)
 
 
-def train_on(config: TrainConfig, stream: Stream, out: Path, say: Callable[[str], None] = print) -> Outcome:
-    """Like `train`, over any stream of examples."""
-    with _stopping(out) as interrupts:
-        return _train(config, stream, out, say, interrupts)
-
-
 def _train(
     config: TrainConfig, stream: Stream, out: Path, say: Callable[[str], None], interrupts: Interrupts
 ) -> Outcome:

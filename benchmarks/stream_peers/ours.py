@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ib_data.home import Home
-from ib_data.mixtures import load_mixture
 from ib_data.mixtures.loader.image_batch import ImageBatch, stack
 from ib_data.mixtures.loader.loader import StreamLoader
+from ib_data.mixtures.spec.spec_file import load_mixture
 from ib_data.mixtures.stream.stream import Stream, open_stream
 from ib_data.stream_options import ImageOptions, StreamOptions
 from stream_peers.common import PREFETCH, SIDE, decodes

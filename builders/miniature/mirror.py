@@ -156,15 +156,6 @@ def require_writer(dataset: str) -> None:
         raise IbDataError(f"{dataset} has no miniature writer; build it from its own files with --source")
 
 
-def official_files() -> list[SourceFile]:
-    """Every file that the miniature can mirror, media archives included, as named on the cards (once per member).
-
-    For a store whose media are fetched one by one, mirrors the single files and not its archive. Without PyAV there are
-    no clips.
-    """
-    return _files(DATASETS, _stores(DATASETS))
-
-
 def _files(datasets: Iterable[str], stores: list[MediaStore]) -> list[SourceFile]:
     files = [file for name in datasets for file in load_card(name).files]
     return files + [store.file for store in stores if store.file and not store.each]

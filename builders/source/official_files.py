@@ -9,7 +9,7 @@ from ib_data.builders.source.located import Located
 from ib_data.builders.source.near_misses import near_names
 from ib_data.builders.source.web.fetcher import Fetcher
 from ib_data.cards import Card, Gate, SourceFile
-from ib_data.console import note
+from ib_data.console import note, size_text
 from ib_data.errors import DataError
 
 
@@ -138,5 +138,5 @@ def what_is_fetched(file: SourceFile, fetcher: Fetcher) -> str:
     """What `fetch` will do for a file, in words: use the earlier download, or fetch how many bytes from where."""
     if fetcher.place(file).exists():
         return f"reading {file.name} as fetched before"
-    size = f"{file.num_bytes:,} bytes" if file.num_bytes else "of unknown size"
+    size = size_text(file.num_bytes) if file.num_bytes else "of unknown size"
     return f"fetching {file.name}, {size}, from {'the mirror' if fetcher.mirror else file.url}"

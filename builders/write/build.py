@@ -38,8 +38,9 @@ from ib_data.cards import Card
 from ib_data.cards.kinds import drops_in_words
 from ib_data.console import debug, note
 from ib_data.errors import DataError, IbDataError
+from ib_data.home import MANIFEST
 from ib_data.stored.index import drop_counts
-from ib_data.stored.manifest import DROPS, MANIFEST, Manifest
+from ib_data.stored.manifest import DROPS, Manifest
 
 FORMAT = 1  # of shards and index; increased when their bytes change, so that everything is built again
 

@@ -1,6 +1,6 @@
 """List what a build would read and fetch, without fetching or writing anything."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ib_data.builders.all import builder_of
@@ -9,6 +9,7 @@ from ib_data.builders.source.media_finder import find_media
 from ib_data.builders.source.official_files import at_hand, is_closed
 from ib_data.builders.source.origins import Origin, origins_of_files
 from ib_data.builders.write.build_context import Build
+from ib_data.builders.write.needs import Needs, stores_to_fetch
 from ib_data.builders.write.plan import group, make_plan
 from ib_data.builders.write.split_choice import chosen_splits
 from ib_data.cards import Card, MediaStore, SourceFile, media_stores
@@ -16,11 +17,17 @@ from ib_data.cards import Card, MediaStore, SourceFile, media_stores
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One input of a split. `num_bytes` is the size of the download: 0 if it is here, None if unknown."""
+    """One input of a split, and how much of it to fetch.
+
+    `num_bytes` is 0 if nothing is, also if it must be fetched by hand, and None if unknown. `file` is None for single
+    images and clips. If not `is_certain`, it is only fetched if rows need it.
+    """
 
     split: str
     origin: Origin
     num_bytes: int | None = 0
+    file: SourceFile | None = None
+    is_certain: bool = True
 
 
 def steps(card: Card, build: Build, split: str | None = None) -> list[Step]:
@@ -32,6 +39,19 @@ def steps(card: Card, build: Build, split: str | None = None) -> list[Step]:
     return [step for name in names for step in _steps(card, build, name, form)]
 
 
+def needs_of_steps(found: Sequence[tuple[str, Step]]) -> Needs:
+    """What these steps, each with its dataset, would fetch: every file once."""
+    wanted = [(name, step) for name, step in found if step.num_bytes != 0]
+    certain = {step.file.url: step.file for _, step in wanted if step.file and step.is_certain}
+    others = {step.file.url: step.file for _, step in wanted if step.file and step.file.url not in certain}
+    return Needs(
+        by_hand={},
+        files=tuple(certain.values()),
+        media=tuple(others.values()),
+        one_by_one=tuple(dict.fromkeys(name for name, step in wanted if step.file is None)),
+    )
+
+
 def _steps(card: Card, build: Build, split: str, form: str | None) -> Iterator[Step]:
     if build.from_hub:
         yield Step(split=split, origin=Origin(what="rows", place=card.hub.id if card.hub else "", why="hub mirror"))
@@ -40,23 +60,36 @@ def _steps(card: Card, build: Build, split: str, form: str | None) -> Iterator[S
     for origin in origins_of_files(files, build.folders):
         yield Step(split=split, origin=origin)
     for file in lacking:
-        yield Step(split=split, origin=_to_fetch(card, file, build), num_bytes=file.num_bytes)
+        yield _to_fetch(card, file, build, split)
     if not build.options.media:
         return
     if all(file.optional for file in lacking):
         yield from _media(card, build, files)
         return
-    for store in map(media_stores().__getitem__, card.media):
-        by_hand = f", by hand: {store.gate.where}" if store.gate else ""
-        why = f"to be fetched if rows want them{by_hand}"
-        yield Step(split=split, origin=Origin(what=store.name, place=_address(store), why=why, num_files=0))
+    to_fetch = stores_to_fetch(card, build)
+    for name in card.media:
+        for store in map(media_stores().__getitem__, media_stores()[name].parts or (name,)):
+            yield _perhaps(store, build, split, store in to_fetch)
 
 
-def _to_fetch(card: Card, file: SourceFile, build: Build) -> Origin:
-    why = "to be fetched"
+def _to_fetch(card: Card, file: SourceFile, build: Build, split: str) -> Step:
+    why, num_bytes = "to fetch", file.num_bytes
     if card.gate and is_closed(card.gate, file, build.fetcher):
-        why = f"must be fetched by hand: {card.gate.where}"
-    return Origin(what=file.role, place=file.url, why=why)
+        why, num_bytes = f"must be fetched by hand: {card.gate.where}", 0
+    origin = Origin(what=file.role, place=file.url, why=why)
+    return Step(split=split, origin=origin, num_bytes=num_bytes, file=file)
+
+
+def _perhaps(store: MediaStore, build: Build, split: str, is_fetched: bool) -> Step:
+    """A store of images or clips, before any row says whether it is needed."""
+    archive = _archive(store)
+    why, num_bytes = "to fetch if rows need it", archive.num_bytes if archive else None
+    if store.gate and is_closed(store.gate, archive, build.fetcher):
+        why, num_bytes = f"{why}, by hand: {store.gate.where}", 0
+    elif not is_fetched:
+        why, num_bytes = "at hand, or not fetched where --source has the others", 0
+    origin = Origin(what=store.name, place=_address(store), why=why, num_files=0)
+    return Step(split=split, origin=origin, num_bytes=num_bytes, file=archive, is_certain=False)
 
 
 def _media(card: Card, build: Build, files: Files) -> Iterator[Step]:
@@ -76,8 +109,9 @@ def _media(card: Card, build: Build, files: Files) -> Iterator[Step]:
 
 
 def _missing(card: Card, store: MediaStore, number: int, build: Build, split: str, near: str) -> Step:
-    why, num_bytes = "to be fetched", store.file.num_bytes if store.file and not store.each else None
-    if store.gate and is_closed(store.gate, None if store.each else store.file, build.fetcher):
+    archive = _archive(store)
+    why, num_bytes = "to fetch", archive.num_bytes if archive else None
+    if store.gate and is_closed(store.gate, archive, build.fetcher):
         why, num_bytes = f"must be fetched by hand: {store.gate.where}", 0
     elif build.folders.roots and build.source_holds(card, store):
         why, num_bytes = f"missing in --source{f' ({near})' if near else ''}", 0
@@ -85,8 +119,15 @@ def _missing(card: Card, store: MediaStore, number: int, build: Build, split: st
         split=split,
         origin=Origin(what=store.name, place=_address(store), why=why, num_files=number),
         num_bytes=num_bytes,
+        file=archive,
+        is_certain=number > 0,
     )
 
 
+def _archive(store: MediaStore) -> SourceFile | None:
+    return None if store.each else store.file
+
+
 def _address(store: MediaStore) -> str:
-    return store.file.url if store.file and not store.each else store.each or ""
+    archive = _archive(store)
+    return archive.url if archive else store.each or ""

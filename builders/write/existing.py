@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from ib_data.builders.write.build_options import Options
 from ib_data.cards import load_card
 from ib_data.cards.kinds import kind_of
-from ib_data.console import note
+from ib_data.console import count_text, note
 from ib_data.errors import DataError
-from ib_data.file_state import sha256_of
-from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, Manifest, UnreadableError, read_manifest
+from ib_data.file_state import FileState, sha256_of
+from ib_data.home import MANIFEST
+from ib_data.stored.index import stored_counts
+from ib_data.stored.manifest import DROPS, INDEX, Manifest, UnreadableError, read_manifest
 
 # Keys of the recipe that do not affect the bytes of the shards.
 _OF_THE_MACHINE = ("versions", "origins")
@@ -56,10 +56,10 @@ def _altered(earlier: Manifest, folder: Path) -> Iterator[str]:
     for name, expected in ((INDEX, earlier.index_sha256), (DROPS, earlier.drops_sha256)):
         if sha256_of(folder / name) != expected:
             yield name
-    written_ns = (folder / MANIFEST).stat().st_mtime_ns
+    written = FileState.at(folder / MANIFEST)
     for shard in earlier.shards:
         path = folder / shard.name
-        if path.stat().st_mtime_ns > written_ns and sha256_of(path) != shard.sha256:
+        if FileState.at(path).is_newer_than(written) and sha256_of(path) != shard.sha256:
             yield shard.name
 
 
@@ -80,23 +80,21 @@ def require_replace(
         worse.append(f"{num_annotations:,} annotations instead of {earlier.num_annotations:,}")
     if worse and not is_first_official and not options.replace:
         kind = "".join(f", {phrase}" for phrase in kind_of(earlier, load_card(earlier.dataset)))
-        problem = (
-            f"{earlier.split} is built here with {earlier.num_annotations:,} annotations{kind}; this build would "
-            f"replace it: {', '.join(worse)}"
-        )
+        held = count_text(earlier.num_annotations, "annotation")
+        problem = f"{earlier.split} is built here with {held}{kind}; this build would replace it: {', '.join(worse)}"
         raise DataError(earlier.dataset, problem, remedy="replace it with --replace, or choose another --home")
 
 
 def require_replace_damaged(target: Path, dataset: str, options: Options, num_annotations: int) -> None:
     """Raise DataError if the index of a build with a damaged manifest shows that it holds more than this build."""
-    try:
-        rows = pq.read_table(target / INDEX, columns=["media_sha256"])
-    except (OSError, ValueError):  # the index is damaged too
+    counts = stored_counts(target / INDEX)
+    if counts is None:  # the index is damaged too
         return
+    num_earlier, num_with_media = counts
     worse = []
-    if num_annotations < rows.num_rows:
-        worse.append(f"{num_annotations:,} annotations instead of {rows.num_rows:,}")
-    if not options.media and rows["media_sha256"].null_count < rows.num_rows:
+    if num_annotations < num_earlier:
+        worse.append(f"{num_annotations:,} annotations instead of {num_earlier:,}")
+    if not options.media and num_with_media:
         worse.append("without media")
     if worse and not options.replace:
         problem = f"its manifest is damaged, and by its index this build would hold less: {', '.join(worse)}"
@@ -125,12 +123,13 @@ def note_replaced(earlier: Manifest, recipe: Mapping[str, Any]) -> None:
     """Print a note that says what is replaced and what differs."""
     what = f"{earlier.dataset}/{earlier.split}"
     if earlier.recipe.get("miniature") and not recipe.get("miniature"):
-        note(f"{what}: official data replace the miniature of {earlier.num_annotations:,} annotations")
+        note(f"{what}: official data replace the miniature of {count_text(earlier.num_annotations, 'annotation')}")
         return
     old, new = _identity(earlier.recipe), _identity(recipe)
     changed = ", ".join(sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)))
     if changed:
-        note(f"{what}: replacing the earlier build of {earlier.num_annotations:,} annotations (changed: {changed})")
+        held = count_text(earlier.num_annotations, "annotation")
+        note(f"{what}: replacing the earlier build of {held} (changed: {changed})")
 
 
 def _identity(recipe: Mapping[str, Any]) -> dict[str, Any]:

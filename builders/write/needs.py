@@ -7,7 +7,7 @@ from ib_data.builders.source.official_files import gate_error, is_closed, not_at
 from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.split_choice import chosen_splits
 from ib_data.cards import Card, MediaStore, SourceFile, family, media_stores
-from ib_data.console import note
+from ib_data.console import count_text, note, size_text
 from ib_data.errors import DataError, IbDataError
 
 
@@ -45,7 +45,7 @@ def needs_of(cards: Iterable[Card], build: Build, split: str | None = None) -> N
     one_by_one: dict[str, None] = {}
     for card in cards:
         try:
-            lacking, stores = _files(card, build, split), _stores(card, build)
+            lacking, stores = _files(card, build, split), stores_to_fetch(card, build)
         except IbDataError:  # about a folder or a name: the dataset's own build reports it
             continue
         for file in lacking:
@@ -105,7 +105,7 @@ def _files(card: Card, build: Build, split: str | None) -> list[SourceFile]:
     return [file for files in lacking for file in files]
 
 
-def _stores(card: Card, build: Build) -> list[MediaStore]:
+def stores_to_fetch(card: Card, build: Build) -> list[MediaStore]:
     """The media stores that the build may have to fetch.
 
     Empty if `--source` holds any of the media, since missing ones are then not fetched. With `--source`, gated stores
@@ -126,6 +126,6 @@ def _stores(card: Card, build: Build) -> list[MediaStore]:
 def _sum(files: Sequence[SourceFile], bound: str) -> str:
     known = sum(file.num_bytes or 0 for file in files)
     unknown = sum(file.num_bytes is None for file in files)
-    sizes = [f"{bound}{known:,} bytes"] if known or not unknown else []
-    sizes += [f"{unknown:,} file{'' if unknown == 1 else 's'} of unknown size"] if unknown else []
+    sizes = [f"{bound}{size_text(known)}"] if known or not unknown else []
+    sizes += [f"{count_text(unknown, 'file')} of unknown size"] if unknown else []
     return " and ".join(sizes)

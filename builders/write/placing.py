@@ -13,6 +13,7 @@ from ib_data.builders.source.web.placeholders import LEAST_URLS, REPEATED, find_
 from ib_data.builders.write.build_options import Options
 from ib_data.builders.write.plan import Plan, Planned
 from ib_data.builders.write.stated_size import check_size_stated
+from ib_data.console import count_text
 from ib_data.errors import DataError
 from ib_data.media.faults import MediaError
 from ib_data.media.frames import need_pyav
@@ -94,9 +95,9 @@ def _repeated(here: Sequence[Planned], least: int | None) -> set[str]:
 def _missing(missing: list[Planned], num_planned: int, near: str, here: list[Planned], options: Options) -> DataError:
     """The error that names missing media and broken ones, so that all can be fixed at once."""
     first = missing[0].sample
-    num_annotations = sum(len(planned.sample.annotations) for planned in missing)
+    lost = count_text(sum(len(planned.sample.annotations) for planned in missing), "annotation")
     problem = (
-        f"{len(missing):,} of {num_planned:,} {first.media.kind}s are missing ({num_annotations:,} annotations), "
+        f"{len(missing):,} of {num_planned:,} {first.media.kind}s are missing ({lost}), "
         f"first {first.media.source_name}{f' ({near})' if near else ''}"
     )
     broken = [line for planned in here[:MOST_OPENED] if (line := _fault(planned, options.max_side))]

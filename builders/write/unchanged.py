@@ -20,9 +20,9 @@ from ib_data.builders.source.official_files import files_of
 from ib_data.builders.write.build_context import Build
 from ib_data.cards import Card, family
 from ib_data.file_state import state_text
-from ib_data.home import Home
+from ib_data.home import MANIFEST, Home
 from ib_data.replacing import replacing
-from ib_data.stored.manifest import MANIFEST, Manifest
+from ib_data.stored.manifest import Manifest
 
 _PACKAGE = Path(ib_data.__file__).parent
 _CODE = _PACKAGE, _PACKAGE / "media", Path(__file__).parent, Path(cards.__file__).parent

@@ -17,7 +17,7 @@ from ib_data.cards.roots import own_files
 from ib_data.console import debug, note, progress
 from ib_data.errors import DataError, os_error_line
 from ib_data.file_state import state_text
-from ib_data.home import Home
+from ib_data.home import MANIFEST, Home
 from ib_data.mixtures.catalog.holdings import Holdings, holdings
 from ib_data.mixtures.catalog.install import drop_ours, install, reading, write_to
 from ib_data.mixtures.catalog.macros import MACROS, Macro
@@ -25,7 +25,7 @@ from ib_data.mixtures.catalog.messages import in_short
 from ib_data.mixtures.catalog.relations import EVERY_RELATION
 from ib_data.mixtures.catalog.tables import TABLES, arrow_table, stats_files
 from ib_data.mixtures.catalog.views import DERIVED, VIEWS, literal, unreadable, view_files
-from ib_data.stored.manifest import MANIFEST, built_folders
+from ib_data.stored.manifest import built_folders
 
 # DuckDB 2 would otherwise write a format that 1.x cannot open.
 _STORAGE_VERSION = "v1.0.0"

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ib_data.home import Home
+from ib_data.home import MANIFEST, Home
 from ib_data.stored.index_file import parquet_error, parquet_problem
-from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, Manifest, survey
+from ib_data.stored.manifest import DROPS, INDEX, Manifest, survey
 
 # The relations that read each file; a damaged manifest affects all of them.
 READ_FROM = {

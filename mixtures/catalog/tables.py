@@ -12,14 +12,14 @@ from ib_data import __version__
 from ib_data.cards import Card, card_names, load_card
 from ib_data.cards.kinds import kind_of
 from ib_data.errors import DataError
-from ib_data.home import Home
+from ib_data.home import MANIFEST, Home
 from ib_data.mixtures.catalog.holdings import Holdings
 from ib_data.mixtures.catalog.relations import COUNTED, EVERY_RELATION, FLAG, NUMBER, RELATIONS, TEXT, WHOLE
 from ib_data.mixtures.spec.mixture import Mixture
 from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
 from ib_data.mixtures.spec.weights import weights
 from ib_data.stored.conversations import num_conversations
-from ib_data.stored.manifest import INDEX, MANIFEST, Manifest
+from ib_data.stored.manifest import INDEX, Manifest
 from ib_data.strict import Table
 from ib_data.tasks import TASKS
 from ib_data.templates.library import PACKAGED, Library

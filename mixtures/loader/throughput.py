@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ib_data.console import count_text
 from ib_data.errors import IbDataError, MissingExtraError
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import Stream
@@ -39,11 +40,12 @@ class Throughput:
         meter = self.meter
         if self.is_cut and not self.first_s:
             return ["no batch was read"]
-        where = f"{self.workers} worker{'s' if self.workers > 1 else ''}" if self.workers else "this process"
+        where = count_text(self.workers, "worker") if self.workers else "this process"
         speed = "all in one batch: ask for more positions to see a speed"
         if self.num_examples:
             rate = self.num_examples / self.elapsed_s
-            speed = f"then {self.num_examples:,} samples in {self.elapsed_s:.3f} s: {rate:,.0f} samples/s by {where}"
+            samples = count_text(self.num_examples, "sample")
+            speed = f"then {samples} in {self.elapsed_s:.3f} s: {rate:,.0f} samples/s by {where}"
         shards = f"{meter.num_opened:,} opened, {meter.num_cache_hits:,} of them from the cache"
         lines = [
             f"first batch after {self.first_s:.3f} s",
@@ -52,7 +54,7 @@ class Throughput:
             f"shards: {shards}, {meter.num_fetched:,} fetched",
         ]
         if meter.num_bad:
-            lines.append(f"{meter.num_bad:,} samples could not be used: see the quarantine in the catalog")
+            lines.append(f"{count_text(meter.num_bad, 'sample')} could not be used: see the quarantine in the catalog")
         return lines
 
     def _costs(self) -> str:

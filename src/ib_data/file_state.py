@@ -32,6 +32,10 @@ class FileState:
         """The state of the file at `path`; OSError if there is none."""
         return cls.of(path.stat())
 
+    def is_newer_than(self, manifest: "FileState") -> bool:
+        """Whether a shard may have changed since its build, which writes the manifest last: then it must be hashed."""
+        return self.mtime_ns > manifest.mtime_ns
+
     def __str__(self) -> str:
         return f"{self.num_bytes} {self.mtime_ns}"
 
@@ -45,7 +49,7 @@ def state_text(path: Path) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex. Shows progress for large files."""
+    """The SHA-256 of a file, in hex. Shows progress for large files. Raises OSError if it cannot be read."""
     digest = hashlib.sha256()
     with path.open("rb") as stream, Progress(f"verifying {path.name}", path.stat().st_size, "B") as shown:
         while piece := stream.read(_PIECE_BYTES):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ib_data.errors import IbDataError
-from ib_data.home import MARKER, SPLITS, Home
+from ib_data.home import MANIFEST, MARKER, SPLITS, Home
 
 # kind -> help text. Runs are never deleted: they cannot be recreated.
 KINDS = {
@@ -32,7 +32,7 @@ class Removable:
     num_bytes: int
 
 
-def built_folders(home: Home, datasets: Iterable[str], split: str | None = None) -> list[Removable]:
+def removable_splits(home: Home, datasets: Iterable[str], split: str | None = None) -> list[Removable]:
     """The folders of built splits, damaged ones included; IbDataError for a folder that is not a home."""
     _require_home(home)
     found = [(d, s, home.split(d, s)) for d in datasets for s in ([split] if split else SPLITS)]
@@ -51,7 +51,7 @@ def remove(item: Removable) -> None:
     if not item.path.is_dir():
         item.path.unlink(missing_ok=True)
         return
-    (item.path / "manifest.json").unlink(missing_ok=True)
+    (item.path / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(item.path)
 
 

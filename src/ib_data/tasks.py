@@ -13,3 +13,6 @@ TASKS: dict[str, str] = {
     "classification": "image classification",
     "llava": "LLaVA-Instruct-150K",
 }
+
+# What a dataset is for in the paper: tuning, zero-shot evaluation, or neither.
+ROLES = ("held-in", "held-out", "extra")

@@ -56,6 +56,10 @@ class Finding:
     template: str
     message: str
 
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise ValueError(f"a finding of no rule: {self.rule!r}")
+
     def __str__(self) -> str:
         return printable(f"{self.file}:{self.line}: {self.rule}: {self.template}: {self.message}")
 

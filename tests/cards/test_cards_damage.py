@@ -7,8 +7,8 @@ import pytest
 
 from ib_data.cards import card_names, load_card
 from ib_data.cards.page import card_markdown, card_values
-from ib_data.home import Home
-from ib_data.stored.manifest import MANIFEST, Manifest, Shard
+from ib_data.home import MANIFEST, Home
+from ib_data.stored.manifest import Manifest, Shard
 
 OTHER_VERSION = "made by another version of ib_data? use that one"
 FORMS = {

@@ -11,7 +11,7 @@ from ib_data.cards import card_names, family, find_card, load_card, media_stores
 from ib_data.cards.card import parse_card
 from ib_data.cards.facts import METRICS
 from ib_data.errors import DataError, IbDataError
-from ib_data.mixtures import load_mixture
+from ib_data.mixtures.spec.spec_file import load_mixture
 from ib_data.sample import Annotation
 
 CARDS = [load_card(name) for name in card_names()]

@@ -13,8 +13,7 @@ from ib_data.builders.all import builder_of
 from ib_data.cards import card_names, find_card, load_card, media_stores
 from ib_data.cards.roots import VARIABLE, outside_folders
 from ib_data.errors import DataError, IbDataError
-from ib_data.mixtures import load_mixture
-from ib_data.mixtures.spec.spec_file import mixture_names
+from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def test_every_verb_works_on_your_own_dataset(cli, home, tmp_path: Path) -> None
     card = json.loads(run("card", "birds", "--format", "json"))
     assert (card["folder"], card["metric"], card["built"]["train"]["num_samples"]) == (str(own), "none", 2)
     assert "no URL" in run("card", "birds")
-    assert "(of 1 of 1 members)" in run("mixture", "show", "garden")
+    assert "(of 1 of 1 member)" in run("mixture", "show", "garden")
     drawn = [line.split("\t")[1:] for line in run("stream", "garden", "-n", 3, "--ids").splitlines()]
     assert sorted(row[2] for row in drawn) == ["7", "8", "9"]
     assert {(row[0], row[3]) for row in drawn} == {("birds", "bird_watcher")}

@@ -13,11 +13,11 @@ import pytest
 from ib_data.cards import load_card
 from ib_data.cards.built import NoSplitError, open_split
 from ib_data.errors import DataError, IbDataError
-from ib_data.home import Home
+from ib_data.home import MANIFEST, Home
 from ib_data.sample import Sample
 from ib_data.stored.built_split import BuiltSplit, NotBuiltError, open_built
 from ib_data.stored.index import SCHEMA, annotation_of
-from ib_data.stored.manifest import INDEX, MANIFEST
+from ib_data.stored.manifest import INDEX
 from ib_data.stored.store import LocalStore, store_of
 
 Build = Callable[..., Path]

@@ -13,8 +13,8 @@ import pytest
 
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import load_mixture
 from ib_data.mixtures.spec.built_members import sources
+from ib_data.mixtures.spec.spec_file import load_mixture
 from ib_data.mixtures.stream.stream import open_stream
 from ib_data.stored.conversations import conversation_ends, num_conversations
 from ib_data.stored.manifest import INDEX, read_manifest
@@ -99,7 +99,7 @@ def test_show_says_what_a_size_counts_where_it_is_not_annotations(
     where = ("--home", dialogues.root)
     text = cli("mixture", "show", spec(CONVERSATIONS), *where).out
     assert "counts" in text.splitlines()[1]
-    assert f"total: {CONVERSATIONS} conversations pinned, {CONVERSATIONS} built (of 1 of 1 members)" in text
+    assert f"total: {CONVERSATIONS} conversations pinned, {CONVERSATIONS} built (of 1 of 1 member)" in text
     assert "counts" not in cli("mixture", "show", spec(TURNS, None), *where).out
 
 

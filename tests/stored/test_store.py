@@ -15,11 +15,11 @@ import pytest
 from far_shards import places_of
 
 from ib_data.errors import DataError, IbDataError, MissingExtraError
-from ib_data.home import Home
-from ib_data.mixtures import Member, Mixture
+from ib_data.home import MANIFEST, Home
 from ib_data.mixtures.spec.built_members import sources
+from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.stream.stream import open_stream
-from ib_data.stored.manifest import INDEX, MANIFEST, read_manifest
+from ib_data.stored.manifest import INDEX, read_manifest
 from ib_data.stored.shard_reader import ShardReader
 from ib_data.stored.store import LocalStore, Place, Store, store_of
 

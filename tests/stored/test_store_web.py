@@ -12,7 +12,7 @@ from far_shards import places_of
 
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import Member, Mixture
+from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.stream.stream import open_stream
 from ib_data.stored.shard_reader import ShardReader
 from ib_data.stored.store import store_of

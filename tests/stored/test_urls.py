@@ -10,8 +10,8 @@ import pytest
 from ib_data.addresses import without_secrets
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.spec.built_members import sources
+from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.stream.stream import open_stream
 from ib_data.stored.index import Extent
 from ib_data.stored.manifest import read_manifest

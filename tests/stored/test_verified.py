@@ -14,9 +14,9 @@ import pytest
 
 import ib_data.stored.verified as verified_module
 from ib_data.errors import DataError, IbDataError
-from ib_data.home import Home
+from ib_data.home import MANIFEST, Home
 from ib_data.mixtures.stream.stream import open_stream
-from ib_data.stored.manifest import MANIFEST, Shard, read_manifest
+from ib_data.stored.manifest import Shard, read_manifest
 from ib_data.stored.store import LocalStore
 
 Build = Callable[..., Path]

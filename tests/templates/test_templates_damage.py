@@ -9,9 +9,10 @@ import pytest
 from ib_data.cards import load_card
 from ib_data.cards.built import open_split
 from ib_data.errors import IbDataError
+from ib_data.home import MANIFEST
 from ib_data.media.thumbnail import thumbnail
 from ib_data.sample import Annotation, Answer
-from ib_data.stored.manifest import INDEX, MANIFEST
+from ib_data.stored.manifest import INDEX
 from ib_data.templates.renderer import Renderer
 from ib_data.templates.sheet.page import contact_sheet
 from ib_data.templates.sheet.preview import preview

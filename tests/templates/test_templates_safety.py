@@ -16,6 +16,7 @@ from ib_data.templates.language import (
     MAX_RENDERED,
     MAX_TEXT,
     TemplateTextError,
+    always_renders,
     compiled,
     names_shown,
     names_tested,
@@ -271,3 +272,31 @@ def test_names_by_what_becomes_of_them():
 def test_a_text_is_compiled_once():
     text = "{{ question|upper }}"
     assert compiled(text) is compiled(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_plain"),
+    [
+        ("Say {{ question|trim|lower }}{% if context and not label %} {{ context }}{% endif %}", True),
+        ("{{ question|replace }}", False),
+        ("{{ question|truncate }}", False),
+        ("{{ question|lower(1) }}", False),
+        ("{{ 3|lower }}", False),
+        ("{{ 3|truncate|lower }}", False),
+        ("{% if question < 3 %}a{% endif %}", False),
+        ("{{ 'a' if question }}", False),
+    ],
+)
+def test_a_text_that_may_fail_is_tried_when_it_is_read(text, is_plain):
+    assert always_renders(text) is is_plain
+
+
+def test_reading_the_packaged_templates_compiles_only_what_may_fail():
+    compiled.cache_clear()
+    library = Library()
+    texts = {t for task in TASKS for template in library.load(task) for t in (template.text, template.targets[0].text)}
+    tried = {text for text in texts if not always_renders(text)}
+    assert len(tried) < len(texts) / 4
+    assert compiled.cache_info().misses <= len(tried) + 5  # of second and third targets
+    for text in texts - tried:
+        assert render_text(text, dict.fromkeys(KNOWN_FIELDS, "x"))

@@ -1,11 +1,13 @@
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from ib_data.errors import IbDataError
+from ib_data.settings import settings_of
 from ib_data.stream_options import ImageOptions, StreamOptions
-from ib_data.training.config import KEYS, TrainConfig, config_from, config_names, load_config, parse_config
+from ib_data.training.config import TrainConfig, config_from, config_names, load_config, parse_config
 
 SMALL = 'mixture = "demo"\n'
 
@@ -90,7 +92,11 @@ def test_the_options_of_the_stream_are_keys_like_all_others() -> None:
     )
     assert parse_config(SMALL, "x", "x.toml").images.augment == "mild"
     assert config_from(config.values()) == config
-    assert set(config.values()) == set(KEYS)
+    assert set(config.values()) == {
+        *(field.name for field in fields(TrainConfig) if field.name != "stream"),
+        *settings_of(StreamOptions),
+        *settings_of(ImageOptions),
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from toy_training import ToyStream, draw, silent, toy_config
+from toy_training import ToyStream, draw, silent, toy_config, train_on
 
 from ib_data.errors import IbDataError
 from ib_data.training import record
 from ib_data.training.generate import load
 from ib_data.training.record import DamagedError, require_whole, saved_last
-from ib_data.training.trainer import train_on
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,13 @@ import json
 from pathlib import Path
 
 from format_page import check_keys, example, table
-from toy_training import ToyStream, silent, toy_config
+from toy_training import ToyStream, silent, toy_config, train_on
 
 from ib_data.strict import Table
 from ib_data.training import record
 from ib_data.training.checkpoint import _KEYS
 from ib_data.training.config import config_of
 from ib_data.training.model import TinyShape
-from ib_data.training.trainer import train_on
 
 
 def test_the_page_names_what_a_run_writes(tmp_path: Path) -> None:

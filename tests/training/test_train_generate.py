@@ -1,10 +1,9 @@
 import pytest
 import torch
-from toy_training import COLOURS, ToyStream, draw, silent, toy_config, toy_example
+from toy_training import COLOURS, ToyStream, draw, silent, toy_config, toy_example, train_on
 
 from ib_data.errors import IbDataError
 from ib_data.training.generate import Trained, answer, answers, load
-from ib_data.training.trainer import train_on
 
 QUESTION = "What colour is the shape? Short answer:"
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from test_train_loop import logged
-from toy_training import ToyStream, silent, toy_config
+from toy_training import ToyStream, silent, toy_config, train_on
 
 from ib_data import interrupts
 from ib_data.errors import IbDataError
@@ -18,7 +18,6 @@ from ib_data.interrupts import Interrupted, Interrupts
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training import trainer
 from ib_data.training.record import newest
-from ib_data.training.trainer import train_on
 
 
 class Signalled(ToyStream):

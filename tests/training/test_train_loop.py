@@ -4,12 +4,11 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from toy_training import KilledError, ToyStream, silent, toy_config, toy_example
+from toy_training import KilledError, ToyStream, silent, toy_config, toy_example, train_on
 
 from ib_data.errors import IbDataError
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.record import write_record
-from ib_data.training.trainer import train_on
 
 
 def logged(out) -> list[dict]:

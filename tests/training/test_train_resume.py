@@ -5,14 +5,14 @@ import re
 import pytest
 import torch
 from test_train_loop import logged
-from toy_training import KilledError, ToyStream, silent, toy_config
+from toy_training import KilledError, ToyStream, silent, toy_config, train_on
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.training.config import FREE, GROWING, KEYS, load_config
+from ib_data.training.config import FREE, GROWING, load_config
 from ib_data.training.generate import load
 from ib_data.training.step import learning_rate_at
-from ib_data.training.trainer import train, train_on
+from ib_data.training.trainer import train
 
 
 def test_steps_may_grow_and_the_rate_follows_the_longer_schedule(tmp_path) -> None:
@@ -66,7 +66,7 @@ def test_every_other_key_must_stay(tmp_path) -> None:
         "max_instruction_tokens": 12, "max_target_tokens": 12, "augment": "none", "decode": "fast",
         "annotations_per_image": 2, "local_order": True,
     }  # fmt: skip
-    assert set(KEYS) == others.keys() | {*FREE, *GROWING}
+    assert set(toy_config().values()) == others.keys() | {*FREE, *GROWING}
     for key, value in others.items():
         with pytest.raises(IbDataError, match=f"cannot resume: {key} was "):
             train_on(toy_config(**{key: value}), ToyStream(), tmp_path, silent)

@@ -2,11 +2,10 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from toy_training import ToyStream, draw, silent, toy_config
+from toy_training import ToyStream, draw, silent, toy_config, train_on
 
 from ib_data import cli
 from ib_data.errors import IbDataError
-from ib_data.training.trainer import train_on
 
 
 def invoke(*arguments: object):

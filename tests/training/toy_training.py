@@ -1,24 +1,29 @@
 """A toy stream of drawn images, with the interface of `ib_data.mixtures.stream.stream`."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from PIL import Image, ImageDraw
 from transformers import InstructBlipForConditionalGeneration
 
 from ib_data.errors import DataError
+from ib_data.home import Home
 from ib_data.media.pixels import pixels
 from ib_data.mixtures.stream.example import Example
 from ib_data.sample import Annotation
 from ib_data.stored.meter import Meter
 from ib_data.stream_options import ImageOptions
 from ib_data.templates.rendered import Rendered
+from ib_data.training import trainer
 from ib_data.training.config import TrainConfig, config_from
 from ib_data.training.model import TinyShape, freeze, tiny_model
 from ib_data.training.tokens import Tokens, build_tokens
+from ib_data.training.trainer import Outcome
 
 COLOURS = ("red", "green", "blue", "yellow")
 SHAPES = ("circle", "square")
@@ -144,6 +149,17 @@ def toy_model(tokens: Tokens, seed: int = 0) -> InstructBlipForConditionalGenera
     model = tiny_model(shape, tokens)
     freeze(model)
     return model
+
+
+def train_on(config: TrainConfig, stream: Any, out: Path, say: Callable[[str], None] = print) -> Outcome:
+    """`train` over this stream in place of the mixture's."""
+    of_mixture = {
+        "_stream_options": lambda config: config.stream,
+        "open_stream": lambda *_given, **_options: stream,
+        "require_images": lambda _stream: None,
+    }
+    with patch.multiple(trainer, **of_mixture):
+        return trainer.train(config, Home(out), out, say)
 
 
 def silent(_line: str) -> None:

@@ -1,7 +1,7 @@
 """Fetching over HTTP.
 
 get           one polite GET with limits
-download      a URL into a file, with resume; part: the version record of an unfinished file
+download      a URL into a file, with resume; partial_file: the version record of an unfinished file
 fetcher       official files: cached, from a mirror, or from their URL
 arrival       verifies a fetched file; checksum_record: its checksum, kept beside it
 crawl         single images by URL, many at a time; crawl_threads: scheduling by host

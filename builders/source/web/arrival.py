@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ib_data.addresses import without_user
 from ib_data.builders.source.web.checksum_record import ChecksumRecord, beside
-from ib_data.builders.source.web.part import validator_of
+from ib_data.builders.source.web.partial_file import validator_of
 from ib_data.cards import SourceFile
 from ib_data.errors import DataError
 from ib_data.file_state import sha256_of

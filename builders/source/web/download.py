@@ -18,7 +18,7 @@ from urllib3.util import Retry
 
 from ib_data.addresses import without_secrets, without_user
 from ib_data.builders.source.web.get import is_chunked_body, length_of, seconds_of, wait
-from ib_data.builders.source.web.part import Version, validator_of
+from ib_data.builders.source.web.partial_file import Version, validator_of
 from ib_data.console import Progress, note, size_text
 from ib_data.errors import DataError
 

@@ -22,7 +22,7 @@ from ib_data.addresses import without_user
 from ib_data.builders.source.web.arrival import Arrival
 from ib_data.builders.source.web.checksum_record import ChecksumRecord, beside
 from ib_data.builders.source.web.download import Download, check_space
-from ib_data.builders.source.web.part import validator_of
+from ib_data.builders.source.web.partial_file import validator_of
 from ib_data.cards import SourceFile
 from ib_data.console import Progress, debug, note
 from ib_data.errors import DataError

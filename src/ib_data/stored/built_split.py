@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from ib_data.errors import DataError, IbDataError, did_you_mean
-from ib_data.home import SPLITS, Home
+from ib_data.home import MANIFEST, SPLITS, Home
 from ib_data.sample import Annotation, Sample, SampleError, StoredSample
 from ib_data.stored.conversations import num_conversations
 from ib_data.stored.index import SCHEMA, Extent, annotation_of
 from ib_data.stored.index_file import opened, parquet_error
-from ib_data.stored.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
+from ib_data.stored.manifest import INDEX, Manifest, Shard, read_manifest
 from ib_data.stored.rows import Rows
 from ib_data.stored.sample_reader import DAMAGED, OtherContentError, json_extent, parse_stored, shard_unreadable
 from ib_data.stored.sample_ref import REF_COLUMNS, SampleRef, ref_in, require_indexed

@@ -118,6 +118,15 @@ def drop_counts(path: Path) -> dict[str, int]:
         return Counter(file.read(columns=["reason"]).column("reason").to_pylist())
 
 
+def stored_counts(path: Path) -> tuple[int, int] | None:
+    """(annotations, those with media) of an index whose manifest is lost; None for one that cannot be read."""
+    try:
+        media = pq.read_table(path, columns=["media_sha256"])["media_sha256"]
+    except (OSError, ValueError):
+        return None
+    return len(media), len(media) - media.null_count
+
+
 def another_owner(metadata: pq.FileMetaData, dataset: str, split: str) -> str | None:
     """The DATASET/SPLIT a Parquet file belongs to, if not this one. Uses its statistics and reads no row."""
     for number in range(metadata.num_row_groups):

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.errors import DataError
-from ib_data.home import SPLITS, Home
+from ib_data.home import MANIFEST, SPLITS, Home
 from ib_data.strict import Table
 
-MANIFEST = "manifest.json"
 INDEX = "index.parquet"
 DROPS = "drops.parquet"
 

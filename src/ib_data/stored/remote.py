@@ -14,8 +14,8 @@ from filelock import FileLock
 from ib_data.addresses import without_secrets
 from ib_data.console import note
 from ib_data.errors import DataError, IbDataError, one_line, os_error_line
-from ib_data.home import Home
-from ib_data.stored.manifest import INDEX, MANIFEST, Manifest, Shard, read_manifest
+from ib_data.home import MANIFEST, Home
+from ib_data.stored.manifest import INDEX, Manifest, Shard, read_manifest
 from ib_data.stored.shard_cache import ShardCache, is_full
 from ib_data.stored.store import Place
 from ib_data.stored.urls import require_readable
@@ -152,6 +152,8 @@ class RemoteStore:
             manifest = self._manifest(new)
             assert manifest is not None
             self._fetch_index(target, manifest, new / INDEX)
+            # Not `replacing`, which places one file: the manifest goes last, and a copy that was cut in between has the
+            # earlier manifest, is not equal to the store's, and is fetched again.
             (new / INDEX).replace(target / INDEX)
             (new / MANIFEST).replace(target / MANIFEST)
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from ib_data.errors import DataError
+from ib_data.file_state import sha256_of
 from ib_data.replacing import replacing
 from ib_data.stored.index_file import parquet_error
 from ib_data.stored.manifest import INDEX, Manifest
@@ -133,8 +134,7 @@ def _checksum(file: BinaryIO, num_bytes: int) -> bytes:
 
 def _require_index(index: Path, manifest: Manifest) -> None:
     try:
-        with index.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(index)
     except FileNotFoundError as error:
         raise parquet_error(index, manifest, "is missing") from error
     except OSError as error:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from ib_data.errors import DataError
 from ib_data.file_state import FileState
-from ib_data.stored.manifest import MANIFEST, read_manifest
+from ib_data.home import MANIFEST
+from ib_data.stored.manifest import read_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Verified:
             remedy = "open the stream again, from its beginning"
             raise DataError(dataset, "the shard was built again in the meantime", file=str(path), remedy=remedy)
         now = FileState.of(found)
-        if now.mtime_ns <= manifest.state.mtime_ns:
+        if not now.is_newer_than(manifest.state):
             return
         state = f"{sha256}-{now.num_bytes}-{now.mtime_ns}-{now.inode}"
         if state not in self._whole:

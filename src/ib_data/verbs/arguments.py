@@ -9,6 +9,8 @@ import click
 from ib_data.console import QUIET, VERBOSE, set_verbosity
 from ib_data.errors import IbDataError
 from ib_data.home import Home
+from ib_data.settings import settings_of
+from ib_data.stream_options import StreamOptions
 from ib_data.verbs.own_datasets import datasets_option
 
 # 60K steps of 128 samples: the Vicuna-7B run (arXiv 2305.06500, section 2.5).
@@ -85,5 +87,5 @@ def templates_option(function: F) -> F:
         "--templates",
         "folder",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder of TASK.toml files to use instead of the packaged ones.",
+        help=settings_of(StreamOptions)["templates"].help,
     )(function)

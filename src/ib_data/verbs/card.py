@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ib_data.cards import Card, find_card
-from ib_data.cards.kinds import kind_of
-from ib_data.cards.page import BuiltCounts, Counted, card_markdown, card_values
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.stored.manifest import Manifest, survey
@@ -16,6 +13,8 @@ from ib_data.verbs.arguments import common_options, json_option
 from ib_data.verbs.failures import raise_summary
 
 if TYPE_CHECKING:
+    from ib_data.cards import Card
+    from ib_data.cards.page import BuiltCounts, Counted
     from ib_data.templates.stats.stats_file import Stats
 
 
@@ -35,6 +34,9 @@ def command(name: str, output: str, home: Home, as_json: bool) -> None:
     ib-data card okvqa
     ib-data card okvqa --json | jq .files
     """
+    from ib_data.cards import find_card
+    from ib_data.cards.page import card_markdown, card_values
+
     card = find_card(name)
     manifests, damages = survey(home, card.stored_as)
     damaged = {damage.split: str(damage.error) for damage in damages if damage.split in card.splits}
@@ -48,7 +50,10 @@ def command(name: str, output: str, home: Home, as_json: bool) -> None:
     raise_summary([*damaged.values(), *lost.values()], f"{card.stored_as} is damaged: {places}")
 
 
-def _counts(manifest: Manifest, card: Card) -> BuiltCounts:
+def _counts(manifest: Manifest, card: "Card") -> "BuiltCounts":
+    from ib_data.cards.kinds import kind_of
+    from ib_data.cards.page import BuiltCounts
+
     return BuiltCounts(
         kind=kind_of(manifest, card),
         num_samples=manifest.num_samples,
@@ -59,15 +64,16 @@ def _counts(manifest: Manifest, card: Card) -> BuiltCounts:
     )
 
 
-def _with_templates(counts: BuiltCounts, home: Home, card: Card, manifest: Manifest) -> BuiltCounts:
+def _with_templates(counts: "BuiltCounts", home: Home, card: "Card", manifest: Manifest) -> "BuiltCounts":
     try:
         return replace(counts, templates=_templates(home, card, manifest))
     except DataError as error:
         return replace(counts, damaged_templates=str(error))
 
 
-def _templates(home: Home, card: Card, manifest: Manifest) -> Counted | None:
+def _templates(home: Home, card: "Card", manifest: Manifest) -> "Counted | None":
     """The result of `ib-data templates stats` for a split, or None if it was not run."""
+    from ib_data.cards.page import Counted
     from ib_data.templates.stats.stats_file import length_header, length_rows, outdated, read_stats
 
     stats = read_stats(home.split(manifest.dataset, manifest.split), card.name)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ib_data.cards.named import GROUPS, stored_cards
+from ib_data.console import count_text
 from ib_data.errors import DataError, IbDataError, MissingExtraError
 from ib_data.home import Home
 from ib_data.verbs.arguments import common_options, json_option
@@ -63,7 +63,7 @@ def command(names: tuple[str, ...], decode: bool, home: Home, as_json: bool) -> 
 
 
 def _counted(lines: list[str]) -> str:
-    return f"{len(lines)} problem{'s' if len(lines) > 1 else ''}" if lines else "ok"
+    return count_text(len(lines), "problem") if lines else "ok"
 
 
 def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, list[str]]]":
@@ -71,6 +71,7 @@ def _built(home: Home, names: tuple[str, ...]) -> "list[tuple[Card, list[str]]]"
 
     Raises IbDataError if a dataset given by name has no built split, or if no dataset has one.
     """
+    from ib_data.cards.named import GROUPS, stored_cards
     from ib_data.stored.manifest import built_folders
 
     found = [

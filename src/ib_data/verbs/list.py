@@ -2,19 +2,18 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ib_data.cards import Card, card_names, gate_of, load_card
-from ib_data.cards.card import ROLES
-from ib_data.cards.downloads import to_download
-from ib_data.cards.kinds import kind_of
 from ib_data.console import Size, error, table
 from ib_data.home import Home
 from ib_data.stored.manifest import Damage, Manifest, survey
-from ib_data.tasks import TASKS
+from ib_data.tasks import ROLES, TASKS
 from ib_data.verbs.arguments import common_options, json_option
+
+if TYPE_CHECKING:
+    from ib_data.cards import Card
 
 T = TypeVar("T", Manifest, Damage)
 
@@ -46,6 +45,8 @@ def command(role: str | None, task: str | None, only_built: bool, home: Home, as
     ib-data list --built
     ib-data list --json | jq '.[] | select(.role == "held-out") | .name'
     """
+    from ib_data.cards import card_names, load_card
+
     manifests, damaged = survey(home)
     cards = [card for card in map(load_card, card_names()) if role in (None, card.role) and task in (None, card.task)]
     if only_built:
@@ -60,7 +61,9 @@ def command(role: str | None, task: str | None, only_built: bool, home: Home, as
         error(str(damage.error))
 
 
-def _row(card: Card, home: Home, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> tuple[object, ...]:
+def _row(card: "Card", home: Home, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> tuple[object, ...]:
+    from ib_data.cards.downloads import to_download
+
     own = [_in_short(card, manifest) for manifest in _of(card, manifests)]
     own += [f"{damage.split} damaged" for damage in _of(card, damaged)]
     done = f"view of {card.view_of}" if card.view_of else ", ".join(own) or None
@@ -75,22 +78,29 @@ def _row(card: Card, home: Home, manifests: Sequence[Manifest], damaged: Sequenc
     )
 
 
-def _in_short(card: Card, manifest: Manifest) -> str:
+def _in_short(card: "Card", manifest: Manifest) -> str:
+    from ib_data.cards.kinds import kind_of
+
     kind = ", ".join(kind_of(manifest, card))
     return f"{manifest.split} {manifest.num_annotations:,}{f' ({kind})' if kind else ''}"
 
 
-def _of(card: Card, found: Iterable[T]) -> list[T]:
+def _of(card: "Card", found: Iterable[T]) -> list[T]:
     """The items of the card's splits; a view has the splits of its base."""
     return [item for item in found if item.dataset == card.stored_as and item.split in card.splits]
 
 
-def _by_hand(card: Card) -> str | None:
+def _by_hand(card: "Card") -> str | None:
+    from ib_data.cards import gate_of
+
     gate = gate_of(card)
     return gate.kind if gate else None
 
 
-def _values(card: Card, home: Home, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> dict[str, Any]:
+def _values(card: "Card", home: Home, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> dict[str, Any]:
+    from ib_data.cards.downloads import to_download
+    from ib_data.cards.kinds import kind_of
+
     facts: dict[str, Any] = {
         "name": card.name,
         "title": card.title,

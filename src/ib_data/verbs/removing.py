@@ -28,8 +28,11 @@ def dry_run_option(function: F) -> F:
 def remove_asked(found: Sequence[Removable], *, yes: bool, is_dry: bool, as_json: bool) -> int:
     """List what was found, ask, delete it, and return the number of deleted items.
 
-    Raises IbDataError if the answer is no or standard input is at its end.
+    Raises IbDataError if the answer is no or standard input is at its end. With `as_json` nobody is asked: `yes` or
+    `is_dry` is required.
     """
+    if as_json and not (yes or is_dry):
+        raise click.UsageError("--json asks nothing: add --yes to delete, or --dry-run to list")
     total = sum(item.num_bytes for item in found)
     if not as_json:
         rows = [(item.what, Size(item.num_bytes), str(item.path)) for item in found]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.console import printable
+from ib_data.console import count_text, printable
 from ib_data.home import Home
 from ib_data.verbs.arguments import common_options, json_option
 from ib_data.verbs.built import built_cards
@@ -66,7 +66,7 @@ def command(
     if html:
         title = page_title(cards, "as rendered")
         num_examples = write_page(html, title, entries, lambda entry: len(entry.examples))
-        click.echo(f"{num_examples} examples in {html.absolute()}")
+        click.echo(f"{count_text(num_examples, 'example')} in {html.absolute()}")
         entries.raise_problems()
         return  # the page itself shows why an example could not be rendered
     found = list(entries)

@@ -2,7 +2,6 @@
 
 import click
 
-from ib_data.cards.named import GROUPS, named_cards
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.verbs.arguments import common_options, json_option, split_option
@@ -26,15 +25,17 @@ def command(names: tuple[str, ...], split: str | None, yes: bool, is_dry: bool, 
     ib-data rm vqav2
     ib-data rm vqav2 okvqa --split validation --yes
     """
+    from ib_data.cards.named import GROUPS, named_cards
+
     cards = named_cards(names)
     if view := next((card for card in cards if card.view_of and card.name in names), None):
         raise click.UsageError(
             f"{view.name} is a view of {view.view_of} and has no files; name {view.view_of} to delete both"
         )
     cards = [card for card in cards if not card.view_of]
-    from ib_data.removal import built_folders, no_build
+    from ib_data.removal import no_build, removable_splits
 
-    found = built_folders(home, [card.name for card in cards], split)
+    found = removable_splits(home, [card.name for card in cards], split)
     there = {item.what.partition("/")[0] for item in found}
     if lacking := [name for name in names if name not in (*GROUPS, *there)]:
         of = f" of split {split!r}" if split else ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.console import printable
+from ib_data.console import count_text, printable
 from ib_data.home import Home
 from ib_data.sample import plain
 from ib_data.verbs.arguments import common_options, json_option
@@ -67,7 +67,7 @@ def command(
             click.echo("\n".join([*([""] if place else []), *lines, _lines(entry)]))
     else:
         num_samples = write_page(html, page_title(cards, "samples"), entries, lambda _: 1)
-        click.echo(f"{num_samples} samples in {html.absolute()}")
+        click.echo(f"{count_text(num_samples, 'sample')} in {html.absolute()}")
     entries.raise_problems()
 
 
@@ -103,5 +103,5 @@ def _lines(entry: "Entry") -> str:
         lines.append(f"  [{example.rendered.template}] {printable(example.rendered.instruction)}")
         lines.append(f"    -> {target_line(example.rendered.target)}")
     if entry.num_more:
-        lines.append(f"  and {entry.num_more} more annotation{'s' if entry.num_more > 1 else ''}")
+        lines.append(f"  and {count_text(entry.num_more, 'more annotation')}")
     return "\n".join(lines)

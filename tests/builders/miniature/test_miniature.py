@@ -11,10 +11,15 @@ from mini_mirror import WORLD, content, place
 from PIL import Image, ImageStat
 
 from ib_data.builders.miniature import write_mirror
-from ib_data.builders.miniature.mirror import MEDIA, RECORD, official_files
+from ib_data.builders.miniature.mirror import DATASETS, MEDIA, RECORD, _files, _stores
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import ALL_COLOURS, GRID
-from ib_data.cards import load_card, media_stores
+from ib_data.cards import SourceFile, load_card, media_stores
+
+
+def official_files() -> list[SourceFile]:
+    """Every file that the miniature mirrors, archives of media included (once a member)."""
+    return _files(DATASETS, _stores(DATASETS))
 
 
 def test_every_official_file_is_there_with_the_returned_checksum(folder):

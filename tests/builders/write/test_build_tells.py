@@ -48,7 +48,7 @@ def test_a_dry_run_lists_and_writes_nothing(cli, home, tmp_path) -> None:
     assert not home.root.exists()
     result = cli("build", "vsr", "flickr30k", "--dry-run", "--home", home.root)
     assert result.code == 0
-    assert "to be fetched if rows want them, by hand: request the photos" in " ".join(result.out.split())
+    assert "to fetch if rows need it, by hand: request the photos" in " ".join(result.out.split())
     sizes = {file.url: file.num_bytes for name in ("vsr", "flickr30k") for file in load_card(name).files}
     assert f"to fetch: {size_text(sum(sizes.values()))}" in result.out
     assert cli("build", "vsr", "--mini", "--dry-run", "--home", home.root).code == 2
@@ -156,7 +156,7 @@ def test_a_dry_run_fetches_no_optional_file(cli, home, tmp_path, capsys) -> None
     given = ("--split", "train", "--dry-run", "--source", tmp_path / "s", "--no-media")
     result = cli("build", "textcaps", *given, "--mirror", "file:///nowhere", "--home", home.root)
     assert result.code == 0, result.err
-    assert "TextVQA_Rosetta_OCR_v0.2_train.json  to be fetched" in " ".join(result.out.split(" ")).replace("   ", "  ")
+    assert "TextVQA_Rosetta_OCR_v0.2_train.json  to fetch" in " ".join(result.out.split(" ")).replace("   ", "  ")
     assert sorted(home.root.rglob("*")) == before
 
 

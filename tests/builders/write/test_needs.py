@@ -1,5 +1,6 @@
 """Before fetching, a build reports all files to fetch by hand and the size of the download."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from ib_data.builders.write.build_context import Build
 from ib_data.builders.write.build_options import Options
 from ib_data.builders.write.needs import needs_of
 from ib_data.cards import load_card, media_stores
+from ib_data.console import size_text
 from ib_data.home import Home
 
 pytestmark = pytest.mark.usefixtures("no_catalog")
@@ -79,10 +81,10 @@ def test_download_bytes_are_counted_once_per_file(home, tmp_path) -> None:
     both = needs_of([okvqa, vqav2], build_of(home))
     assert {file.url for file in both.media} == {media_stores()[name].file.url for name in coco}
     sizes = sum(media_stores()[name].file.num_bytes for name in coco)
-    assert f"at most {sizes:,} bytes of images and clips" in both.line
+    assert f"at most {size_text(sizes)} of images and clips" in both.line
     assert not both.by_hand
     known = sum(file.num_bytes or 0 for file in both.files)
-    assert both.line.startswith(f"to fetch: {known:,} bytes")
+    assert both.line.startswith(f"to fetch: {size_text(known)}")
     annotations = needs_of([okvqa, vqav2], build_of(home, media=False))
     assert (annotations.files, annotations.media) == (both.files, ())
 
@@ -112,5 +114,31 @@ def test_a_mirror_opens_gates_and_single_images_have_no_known_size(home, tmp_pat
 def test_the_download_size_is_printed_before_a_build(cli, home, tmp_path) -> None:
     result = cli("build", "vsr", "--no-media", "--mirror", (tmp_path / "none").as_uri(), "--home", home.root)
     sizes = sum(file.num_bytes for file in load_card("vsr").files if file.split in ("train", "validation", "test"))
-    assert result.err.splitlines()[0] == f"to fetch: {sizes:,} bytes"
+    assert result.err.splitlines()[0] == f"to fetch: {size_text(sizes)}"
     assert "the mirror has no such file" in result.err.splitlines()[-1]
+
+
+def test_a_dry_run_says_the_bytes_that_a_build_says(cli, home) -> None:
+    cards = [load_card("gqa"), load_card("vsr")]
+    result = cli("build", "gqa", "vsr", "--dry-run", "--home", home.root)
+    *rows, last = result.out.splitlines()
+    assert last == needs_of(cards, build_of(home)).line
+    archives = {name: media_stores()[name].file.num_bytes for card in cards for name in card.media}
+    assert sum(archives.values()) > 20 * 10**9
+    assert f"at most {size_text(sum(archives.values()))} of images and clips" in last
+    for name, num_bytes in archives.items():
+        assert any(f" {name} " in row and f" {size_text(num_bytes)} " in row for row in rows), name
+    plain = json.loads(cli("build", "gqa", "vsr", "--dry-run", "--json", "--home", home.root).out)
+    assert {step["input"]: step["bytes_to_fetch"] for step in plain if step["input"] in archives} == archives
+
+
+def test_a_dry_run_counts_nothing_that_is_here_or_fetched_by_hand(cli, home) -> None:
+    archive = media_stores()["coco_train2014"].file
+    put(build_of(home).fetcher.place(archive), b"fetched before")
+    cards = [load_card("okvqa"), load_card("msvd_qa")]
+    result = cli("build", "okvqa", "msvd_qa", "--dry-run", "--home", home.root)
+    assert result.out.splitlines()[-1] == needs_of(cards, build_of(home)).line
+    lines = [" ".join(line.split()) for line in result.out.splitlines()]
+    (row,) = (line for line in lines if line.startswith("okvqa/train coco_train2014 "))
+    assert " - http" in row
+    assert "at hand" in row

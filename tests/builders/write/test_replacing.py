@@ -16,7 +16,8 @@ from ib_data.builders.write.existing import require_replace
 from ib_data.cards import load_card
 from ib_data.cards.kinds import drops_in_words, kind_of
 from ib_data.errors import DataError
-from ib_data.stored.manifest import DROPS, INDEX, MANIFEST, read_manifest
+from ib_data.home import MANIFEST
+from ib_data.stored.manifest import DROPS, INDEX, read_manifest
 
 pytestmark = pytest.mark.usefixtures("no_catalog")
 

@@ -13,10 +13,11 @@ from ib_data import __version__
 from ib_data.cards import card_names, load_card
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog.file import rebuild
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.catalog.relations import RELATIONS
+from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
+from ib_data.mixtures.spec.weights import weights
 from ib_data.stored.manifest import INDEX
 from ib_data.tasks import TASKS
 from ib_data.templates.library import PACKAGED

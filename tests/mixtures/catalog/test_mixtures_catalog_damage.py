@@ -10,12 +10,12 @@ import duckdb
 import pytest
 
 from ib_data.errors import IbDataError
-from ib_data.home import Home
-from ib_data.mixtures import load_mixture
+from ib_data.home import MANIFEST, Home
 from ib_data.mixtures.catalog.file import rebuild
 from ib_data.mixtures.catalog.queries import query
+from ib_data.mixtures.spec.spec_file import load_mixture
 from ib_data.mixtures.stream.drawing import drawn, keep
-from ib_data.stored.manifest import DROPS, INDEX, MANIFEST
+from ib_data.stored.manifest import DROPS, INDEX
 
 Build = Callable[..., Path]
 PAGE = (Path(__file__).parents[3] / "docs" / "duckdb.md").read_text()

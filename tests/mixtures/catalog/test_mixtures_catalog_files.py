@@ -16,10 +16,10 @@ from ib_data.builders.write.check import problems
 from ib_data.cards import load_card
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import load_mixture
 from ib_data.mixtures.catalog.file import rebuild
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.catalog.relations import RELATIONS
+from ib_data.mixtures.spec.spec_file import load_mixture
 from ib_data.mixtures.stream.drawing import drawn, keep
 from ib_data.mixtures.stream.quarantine import BadSample
 from ib_data.stored.built_split import open_built

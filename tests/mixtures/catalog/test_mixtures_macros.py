@@ -11,14 +11,15 @@ import pytest
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import Mixture, load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog.file import create_macro, create_relation
 from ib_data.mixtures.catalog.holdings import holdings
 from ib_data.mixtures.catalog.macros import MACROS
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.catalog.relations import COUNTED
 from ib_data.mixtures.catalog.tables import TABLES, arrow_table, member_rows, stage_rows
-from ib_data.mixtures.spec.weights import expected_samples
+from ib_data.mixtures.spec.mixture import Mixture
+from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
+from ib_data.mixtures.spec.weights import expected_samples, weights
 from ib_data.stored.manifest import INDEX
 
 SIZES = {"vqav2": 443_757, "coco_caption": 566_747, "okvqa": 9_009, "aokvqa": 17_056, "textcaps": 1}

@@ -13,8 +13,9 @@ import pytest
 from ib_data.cards import card_names, load_card
 from ib_data.cli import group
 from ib_data.home import Home
-from ib_data.mixtures import load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog.queries import query
+from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
+from ib_data.mixtures.spec.weights import weights
 from ib_data.mixtures.stream.drawing import drawn
 from ib_data.tasks import TASKS
 from ib_data.templates.library import PACKAGED

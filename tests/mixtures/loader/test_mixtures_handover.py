@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.loader.handover import Handover, Message, Receiver, Sender
 from ib_data.mixtures.loader.image_batch import ImageBatch
 from ib_data.mixtures.loader.loader import StreamLoader
+from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.stream.stream import Stream, open_stream
 from ib_data.stream_options import ImageOptions, StreamOptions
 

@@ -19,9 +19,9 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.loader.image_batch import stack
 from ib_data.mixtures.loader.loader import StreamDataset, StreamLoader
+from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import Stream, open_stream
 from ib_data.stream_options import ImageOptions, StreamOptions

@@ -13,9 +13,9 @@ import torch.distributed
 import ib_data
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.loader.loader import StreamDataset, StreamLoader
 from ib_data.mixtures.loader.ranks import world_and_rank
+from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import open_stream
 
@@ -28,7 +28,7 @@ from pathlib import Path
 import torch.distributed
 
 from ib_data.home import Home
-from ib_data.mixtures import Member, Mixture
+from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.loader.loader import StreamLoader
 from ib_data.mixtures.stream.stream import open_stream
 

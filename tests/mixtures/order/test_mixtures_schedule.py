@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ib_data.mixtures import load_mixture, quotas
 from ib_data.mixtures.order.schedule import Draw, Draws, Schedule, Stage, master_table
+from ib_data.mixtures.spec.spec_file import load_mixture
+from ib_data.mixtures.spec.weights import quotas
 
 SMALL_QUOTAS = {"a": 500, "b": 499, "c": 24, "d": 1}
 SMALL_SIZES = {"a": 700, "b": 33, "c": 5, "d": 1}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ib_data.home import Home
-from ib_data.mixtures import load_mixture
 from ib_data.mixtures.spec.built_members import require_known
+from ib_data.mixtures.spec.spec_file import load_mixture
 
 DOCS = Path(__file__).parents[3] / "docs"
 

@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 from ib_data.cli import VERBS, group
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import load_mixture, mixture_names, weights
 from ib_data.mixtures.catalog.queries import query
 from ib_data.mixtures.spec.overview import bar
+from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
+from ib_data.mixtures.spec.weights import weights
 
 HELD_IN = 13
 STAGED = """
@@ -330,3 +331,9 @@ def test_draw_with_available_needs_something_built(empty_home: Home) -> None:
     result = run(empty_home, "draw", "demo", "--available")
     assert isinstance(result.exception, IbDataError)
     assert "none of its members is built" in str(result.exception)
+
+
+def test_one_member_is_one_member(tiny_home: Home) -> None:
+    lines = good(tiny_home, "show", "vqav2", "--samples", "1").splitlines()
+    assert lines[0] == "vqav2: rule sqrt, 1 member, a run of 1 sample"
+    assert any("(of 1 of 1 member), 1 sample" in line for line in lines)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from ib_data.errors import IbDataError
-from ib_data.mixtures import load_mixture, mixture_names, quotas, weights
 from ib_data.mixtures.spec.built_members import require_known
+from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
+from ib_data.mixtures.spec.weights import quotas, weights
 
 HELD_IN = {
     "coco_caption": 566_747,

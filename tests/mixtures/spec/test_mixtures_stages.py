@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ib_data.errors import IbDataError
-from ib_data.mixtures import Member, Mixture, load_mixture, quotas, weights
 from ib_data.mixtures.order.block_shuffle import BlockShuffle
 from ib_data.mixtures.order.schedule import Draw, Schedule, Stage
-from ib_data.mixtures.spec.mixture import StageSpec
-from ib_data.mixtures.spec.weights import drawn_names, drawn_samples, expected_samples, stage_quotas
+from ib_data.mixtures.spec.mixture import Member, Mixture, StageSpec
+from ib_data.mixtures.spec.spec_file import load_mixture
+from ib_data.mixtures.spec.weights import drawn_names, drawn_samples, expected_samples, quotas, stage_quotas, weights
 
 SIZES = {"a": 700, "b": 33, "c": 5, "d": 1}
 STAGES = [

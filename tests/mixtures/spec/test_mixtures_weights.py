@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ib_data.errors import IbDataError
-from ib_data.mixtures import Member, Mixture, load_mixture, quotas, weights
-from ib_data.mixtures.spec.weights import weights_under
+from ib_data.mixtures.spec.mixture import Member, Mixture
+from ib_data.mixtures.spec.spec_file import load_mixture
+from ib_data.mixtures.spec.weights import quotas, weights, weights_under
 
 
 def mixture(

@@ -7,7 +7,7 @@ import pytest
 
 from ib_data.errors import DataError, IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import Member, Mixture
+from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.stream.quarantine import BadSample, Quarantine
 from ib_data.mixtures.stream.stream import Stream, open_stream
 from ib_data.stream_options import ImageOptions, StreamOptions

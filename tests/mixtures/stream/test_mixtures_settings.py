@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from ib_data.home import Home
-from ib_data.mixtures import Member, Mixture
 from ib_data.mixtures.loader.loader import StreamLoader
+from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.stream.stream import open_stream
 from ib_data.stream_options import ImageOptions, StreamOptions
 

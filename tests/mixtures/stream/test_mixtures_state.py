@@ -9,8 +9,7 @@ import pytest
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures import Member, Mixture
-from ib_data.mixtures.spec.mixture import StageSpec
+from ib_data.mixtures.spec.mixture import Member, Mixture, StageSpec
 from ib_data.mixtures.stream.stream import open_stream
 from ib_data.stream_options import ImageOptions, StreamOptions
 from ib_data.templates.render_options import RenderOptions

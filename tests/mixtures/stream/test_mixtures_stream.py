@@ -12,12 +12,12 @@ import pytest
 
 import ib_data.mixtures.stream.example_reader as reading_module
 from ib_data.errors import IbDataError
-from ib_data.home import Home
-from ib_data.mixtures import Member, Mixture
+from ib_data.home import MANIFEST, Home
 from ib_data.mixtures.order.block_shuffle import BlockShuffle
+from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import Stream, open_stream
-from ib_data.stored.manifest import INDEX, MANIFEST
+from ib_data.stored.manifest import INDEX
 from ib_data.stream_options import ImageOptions, StreamOptions
 from ib_data.templates.renderer import Renderer
 

@@ -37,6 +37,14 @@ def test_ids_of_all_ranks_are_the_whole(cli, tmp_path) -> None:
         assert sorted(lines, key=lambda line: int(line.split("\t")[0])) == whole
 
 
+def test_ids_as_json_are_a_list_of_the_same_rows(cli, tmp_path) -> None:
+    mine = spec(tmp_path)
+    lines = [line.split("\t") for line in cli("stream", mine, "--ids", "-n", 5).out.splitlines()]
+    rows = json.loads(cli("stream", mine, "--ids", "-n", 5, "--json").out)
+    assert [list(row) for row in rows] == [["position", "dataset", "key", "annotation_id", "template"]] * 5
+    assert [[str(value) for value in row.values()] for row in rows] == lines
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_it_says_how_fast_and_where_the_time_goes(cli, tmp_path, workers: int) -> None:
     arguments = ("stream", spec(tmp_path), "-n", 96, "--batch-size", 16, "--workers", workers, "--image-px", 32)
@@ -145,6 +153,7 @@ def test_interrupted_ids_say_how_many_were_listed(cli, tmp_path, monkeypatch) ->
     assert said.code == 130
     assert len(said.out.splitlines()) == 7
     assert said.err.splitlines()[-1] == "ib-data: interrupted after 7 of 24 positions"
+    assert len(json.loads(cli("stream", spec(tmp_path), "-n", 24, "--ids", "--json").out)) == 7
 
 
 def test_what_is_not_interrupted_says_so(cli, tmp_path) -> None:

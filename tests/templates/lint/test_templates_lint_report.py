@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from ib_data.cards import load_card
 from ib_data.cli import VERBS, group
 from ib_data.errors import IbDataError
-from ib_data.home import Home
+from ib_data.home import MANIFEST, Home
 from ib_data.sample import Annotation, Answer
-from ib_data.stored.manifest import INDEX, MANIFEST
+from ib_data.stored.manifest import INDEX
 from ib_data.tasks import TASKS
 from ib_data.templates.library import PACKAGED, Library
 from ib_data.templates.lint import examples as lint_examples

@@ -13,7 +13,6 @@ from ib_data.addresses import mirror_fault
 from ib_data.home import Home
 from ib_data.verbs.arguments import common_options, json_option, split_option
 from ib_data.verbs.build.options import build_options
-from ib_data.verbs.build.report import Report
 from ib_data.verbs.build.steps import report_steps
 
 if TYPE_CHECKING:
@@ -54,6 +53,7 @@ def command(names: tuple[str, ...], mini: bool, mirror: str | None, home: Home, 
         _list_steps(cards, home, as_json, mirror=mirror, **chosen)
         return
     from ib_data.face.build import build
+    from ib_data.verbs.build.report import Report
 
     given = {"source": chosen.pop("sources"), "media": not chosen.pop("no_media"), **chosen}
     with Report(home, as_json) as report:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.console import Size, count_text, printable, size_text, table
+from ib_data.console import Size, printable, table
 
 if TYPE_CHECKING:
     from ib_data.builders.write.dry_run import Step
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 def report_steps(steps: "Sequence[tuple[str, Step]]", as_json: bool) -> None:
     """Print where every input would come from, and how much would be fetched."""
+    from ib_data.builders.write.dry_run import needs_of_steps
+
     if as_json:
         click.echo(json.dumps([_plain(name, step) for name, step in steps], indent=1, ensure_ascii=False))
         return
@@ -29,11 +31,7 @@ def report_steps(steps: "Sequence[tuple[str, Step]]", as_json: bool) -> None:
         for name, step in steps
     ]
     click.echo(table(("dataset", "input", "files", "size", "where", "why"), rows))
-    wanted = {step.origin.place: step for _, step in steps if step.num_bytes != 0}
-    unknown = sum(step.origin.num_files for step in wanted.values() if step.num_bytes is None)
-    more = f" and {count_text(unknown, 'file')} of unknown size" if unknown else ""
-    num_bytes = sum(step.num_bytes or 0 for step in wanted.values())
-    click.echo(f"to fetch: {size_text(num_bytes)}{more}" if wanted else "nothing to fetch")
+    click.echo(needs_of_steps(steps).line or "nothing to fetch")
 
 
 def _plain(name: str, step: "Step") -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from ib_data.console import table
+from ib_data.console import count_text, table
 from ib_data.home import Home
 from ib_data.verbs.arguments import common_options, json_option, samples_option
 
@@ -24,9 +24,9 @@ def diff(a: str, b: str, samples: int, home: Home, as_json: bool) -> None:
     ib-data mixture diff instructblip held-in-available
     ib-data mixture diff instructblip my.toml --samples 1000000 --json
     """
-    from ib_data.mixtures import load_mixture
     from ib_data.mixtures.spec.built_members import require_known, sources
     from ib_data.mixtures.spec.overview import compared_rows, differences
+    from ib_data.mixtures.spec.spec_file import load_mixture
 
     of_a, of_b = load_mixture(a), load_mixture(b)
     require_known(of_a)
@@ -41,7 +41,7 @@ def diff(a: str, b: str, samples: int, home: Home, as_json: bool) -> None:
     if same:
         click.echo(f"{a} and {b} are the same mixture")
         return
-    click.echo(f"A is {of_a.name}, B is {of_b.name}, a run of {samples:,} samples")
+    click.echo(f"A is {of_a.name}, B is {of_b.name}, a run of {count_text(samples, 'sample')}")
     for change in changes:
         click.echo(change)
     columns = ["member", "weight A", "weight B", "B / A", "epochs A", "epochs B", "what the specs say"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ib_data.console import table
+from ib_data.console import count_text, table
 from ib_data.home import Home
 from ib_data.verbs.arguments import common_options, json_option
 
@@ -34,14 +34,16 @@ def draw(spec: str, count: int, seed: int, start: int, available: bool, kept: bo
     ib-data mixture draw instructblip -n 5 --start 1000000000000 --json
     ib-data mixture draw demo -n 1000000 --keep
     """
-    from ib_data.mixtures import load_mixture
+    from ib_data.mixtures.spec.spec_file import load_mixture
     from ib_data.mixtures.stream.drawing import drawn, keep
 
     mixture = load_mixture(spec)
     found = drawn(home, mixture, count, seed=seed, start=start, available=available)
     if kept:
         path = str(keep(home, mixture, seed, found))
-        click.echo(json.dumps({"path": path, "rows": len(found)}) if as_json else f"{path}: {len(found):,} rows")
+        click.echo(
+            json.dumps({"path": path, "rows": len(found)}) if as_json else f"{path}: {count_text(len(found), 'row')}"
+        )
     elif as_json:
         click.echo(json.dumps(found.select(_SHOWN).to_pylist()))
     else:

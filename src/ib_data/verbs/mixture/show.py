@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.console import table
+from ib_data.console import count_text, table
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.verbs.arguments import common_options, json_option, samples_option
 
 if TYPE_CHECKING:
-    from ib_data.mixtures import Mixture
+    from ib_data.mixtures.spec.mixture import Mixture
 
 
 @click.command()
@@ -32,9 +32,9 @@ def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> No
     ib-data mixture show instructblip
     ib-data mixture show my.toml --samples 1000000 --json
     """
-    from ib_data.mixtures import load_mixture
     from ib_data.mixtures.spec.built_members import differing_sizes, require_known, sources
     from ib_data.mixtures.spec.overview import drawn_apart, member_rows, stage_rows
+    from ib_data.mixtures.spec.spec_file import load_mixture
     from ib_data.mixtures.spec.weights import TOTAL_QUOTA
 
     mixture = load_mixture(spec)
@@ -45,7 +45,8 @@ def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> No
         head = {"mixture": mixture.name, "rule": mixture.rule, "exponent": mixture.exponent, "samples": samples}
         click.echo(json.dumps({**head, "members": rows, "stages": stages}))
     else:
-        click.echo(f"{mixture.name}: rule {mixture.rule}, {len(rows)} members, a run of {samples:,} samples")
+        members, length = count_text(len(rows), "member"), count_text(samples, "sample")
+        click.echo(f"{mixture.name}: rule {mixture.rule}, {members}, a run of {length}")
         click.echo(_members(rows))
         click.echo(_total(rows, samples))
         if len(stages) > 1:
@@ -75,9 +76,9 @@ def _members(rows: list[dict[str, Any]]) -> str:
 def _total(rows: list[dict[str, Any]], samples: int) -> str:
     size = sum(row["size"] for row in rows)
     built = [row["built"] for row in rows if row["built"] is not None]
-    of_members = f"{sum(built):,} built (of {len(built)} of {len(rows)} members)"
+    of_members = f"{sum(built):,} built (of {len(built)} of {count_text(len(rows), 'member')})"
     units = " and ".join(sorted({row["counts"] for row in rows}))
-    return f"total: {size:,} {units} pinned, {of_members}, {samples:,} samples"
+    return f"total: {size:,} {units} pinned, {of_members}, {count_text(samples, 'sample')}"
 
 
 def _stages(mixture: "Mixture", stages: list[dict[str, Any]]) -> str:

@@ -4,10 +4,12 @@ derived  command-line options made from the settings of a dataclass
 """
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ib_data.console import count_text
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
 from ib_data.stored.urls import DEFAULT_CACHE_BYTES
@@ -57,8 +59,8 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
 
     SPEC is a packaged mixture, a dataset or a .toml file. The order does not depend on --world and --rank: each process
     gets its slice of every batch. Default batch size per process: 1 with --ids, else 64. With --ids, prints one line
-    per position, separated by tabs: position, dataset, key, annotation id, template. Without it, reads, decodes and
-    renders every position and prints the throughput.
+    per position, separated by tabs: position, dataset, key, annotation id, template; with --json a list of objects.
+    Without --ids, reads, decodes and renders every position and prints the throughput.
 
     \b
     ib-data stream demo -n 5 --ids
@@ -91,21 +93,28 @@ def command(spec: str, count: int | None, home: Home, as_json: bool, ids: bool, 
     count = count or (opened.pass_size if given["once"] else 1000)
     with Interrupts() as interrupts:
         if ids:
-            _list_ids(opened.ids(start, count, world, rank, batch_size // world), count, interrupts)
+            _list_ids(opened.ids(start, count, world, rank, batch_size // world), count, as_json, interrupts)
             return
         found = measured(
             opened, count, batch_size, start=start, world=world, rank=rank, workers=workers, once=given["once"]
         )
     click.echo(json.dumps(found.values()) if as_json else "\n".join(found.lines()))
     if found.is_cut:
-        raise interrupts.stopped(f" after {found.meter.num_positions:,} of {count:,} positions")
+        raise interrupts.stopped(f" after {found.meter.num_positions:,} of {count_text(count, 'position')}")
 
 
-def _list_ids(rows: "Iterable[ExampleIds]", count: int, interrupts: Interrupts) -> None:
+def _list_ids(rows: "Iterable[ExampleIds]", count: int, as_json: bool, interrupts: Interrupts) -> None:
+    """Print the rows as they are drawn; as JSON they are one whole list also where the listing is cut."""
     num_listed = 0
     try:
         for row in rows:
-            click.echo(f"{row.position}\t{row.dataset}\t{row.key}\t{row.annotation_id}\t{row.template or '-'}")
+            if as_json:
+                click.echo(("," if num_listed else "[") + json.dumps(asdict(row), ensure_ascii=False))
+            else:
+                click.echo(f"{row.position}\t{row.dataset}\t{row.key}\t{row.annotation_id}\t{row.template or '-'}")
             num_listed += 1
     except KeyboardInterrupt as error:
-        raise interrupts.stopped(f" after {num_listed:,} of {count:,} positions") from error
+        raise interrupts.stopped(f" after {num_listed:,} of {count_text(count, 'position')}") from error
+    finally:
+        if as_json:
+            click.echo("]" if num_listed else "[]")
