@@ -8,7 +8,7 @@ needs          what must be fetched by hand, and how many bytes will come, told 
 plan           every sample in key order, and every row left out
 placing        where the media of the plan are; stated_size: whether an image has the stated size
 shard_writer   one tar, its index rows and its drops
-staging        the folder of a build in progress
+staging        the folder of a build in progress; worker_processes: what writes its shards
 existing       whether a build is already there; unchanged: the same, without reading rows
 check          whether a built split is what its manifest says
 dry_run        what a build would fetch and read
