@@ -124,7 +124,7 @@ def _saved(out: Path) -> str:
 
 def _stream_options(config: TrainConfig) -> StreamOptions:
     """The options of a run's stream; IbDataError for a folder of templates that is not there."""
-    folder = config.stream.templates
+    folder = config.stream.templates_folder
     if folder is not None and not folder.is_dir():
         raise IbDataError(f"templates={folder}: expected a folder of TASK.toml files, found none there")
     return config.stream

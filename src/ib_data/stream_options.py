@@ -3,9 +3,11 @@
 No numpy here: a `--help` reads the options from these fields.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ib_data.given import folder, require_kind
 from ib_data.settings import check_settings, setting
 
 # How images become small: as Pillow does it, or resized by torch, large JPEGs shrunk by their decoder first.
@@ -48,12 +50,19 @@ class StreamOptions:
     annotations_per_image: int = setting(1, "Up to so many annotations of an image at a position.", least=1, most=1024)
     local_order: bool = setting(False, "Visit shards block by block, for those that are far away.")
     images: ImageOptions | None = None
-    templates: Path | None = setting(  # noqa: RUF009 (a field, as `dataclasses.field` is)
+    templates: str | os.PathLike[str] | None = setting(  # noqa: RUF009 (a field, as `dataclasses.field` is)
         None, "Folder of TASK.toml files that come before the packaged ones.", kind=Path
     )
     max_bad_share: float = setting(0.01, "Share of positions whose sample may be unusable.", least=0, most=1)
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        if self.images is not None:
+            require_kind("images", self.images, ImageOptions, "ImageOptions or None")
         if self.templates is not None:  # a script may change its folder once the stream is open
-            object.__setattr__(self, "templates", self.templates.absolute())
+            object.__setattr__(self, "templates", folder("templates", self.templates))
+        check_settings(self)
+
+    @property
+    def templates_folder(self) -> Path | None:
+        """`templates` as an absolute path."""
+        return None if self.templates is None else Path(self.templates)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ib_data.console import printable, table
 from ib_data.errors import IbDataError, MissingExtraError
+from ib_data.given import require_kind
 from ib_data.home import Home, HomeLike
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def query(home: HomeLike | None, sql: str) -> QueryResult:
     The catalog is brought up to date first. The statement reads what is built, and can write nothing. IbDataError for
     a mistake in the SQL, for any other statement, and where it names a dataset that is damaged.
     """
+    require_kind("sql", sql, str, "an SQL statement (the home is the first argument)")
     from ib_data.mixtures.catalog import queries
 
     columns, rows = queries.query(Home.find(home), sql)

@@ -1,6 +1,7 @@
 """Reading what is built: a split with its manifest, its index and its shards, at home or in an object store.
 
 built_split     a split that is built, opened: annotations, samples, media, batches; how all others read one
+not_built       what to say where there is none
 manifest        `manifest.json`: counts, checksums, recipe; without it nothing is built
 index           `index.parquet` and `drops.parquet`: schemas, rows, extents
 index_file      both files opened, and what is wrong with them
