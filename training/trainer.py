@@ -124,8 +124,8 @@ def _saved(out: Path) -> str:
 
 def _stream_options(config: TrainConfig) -> StreamOptions:
     """The options of a run's stream; IbDataError for a folder of templates that is not there."""
-    folder = config.stream.templates_folder
-    if folder is not None and not folder.is_dir():
+    folder = config.stream.templates
+    if folder is not None and not Path(folder).is_dir():
         raise IbDataError(f"templates={folder}: expected a folder of TASK.toml files, found none there")
     return config.stream
 

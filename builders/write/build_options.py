@@ -30,7 +30,7 @@ class Options:
     )
     samples_per_shard: int = setting(1000, "Samples of a shard.", least=1)
     replace: bool = setting(
-        False, "Replace an existing build even if it holds more (annotations, media) or another form."
+        False, "Replace an existing build even if it holds more annotations or media, or has another form."
     )
     drop_repeated: int | None = setting(
         None, "Drop and count web images that N or more URLs share byte for byte (placeholders).", kind=int, least=2

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -249,7 +250,7 @@ def open_stream(
     home = Home.find(home)  # absolute: a script may change its folder once the stream is open
     store = store_of(home, shards, cache_bytes)
     spec, built = find_built(store, mixture, available=available)
-    library = Library(chosen.templates_folder) if chosen.templates_folder else PACKAGED
+    library = Library(Path(chosen.templates)) if chosen.templates else PACKAGED
     renderer = Renderer(library, seed, spec.render)
     parts = parts_of(built, renderer, chosen.annotations_per_image)
     report_sizes(spec, parts, strict=strict)

@@ -42,11 +42,11 @@ class Home:
         try:
             str(root).encode("utf-8")
         except UnicodeEncodeError as error:
-            remedy = "set LC_ALL=C.UTF-8, or name another home"
+            remedy = "set LC_ALL=C.UTF-8, or choose another home"
             raise IbDataError(f"home {root}: the locale cannot read this name; {remedy}") from error
         for path in (root, *root.parents):
             if path.exists() and not path.is_dir():
-                raise IbDataError(f"{root} cannot be a home: {path} is not a folder; name another home")
+                raise IbDataError(f"{root} cannot be a home: {path} is not a folder; choose another home")
         return cls(root)
 
     def mark(self) -> None:

@@ -56,13 +56,8 @@ class StreamOptions:
     max_bad_share: float = setting(0.01, "Share of positions whose sample may be unusable.", least=0, most=1)
 
     def __post_init__(self) -> None:
-        if self.images is not None:
-            require_kind("images", self.images, ImageOptions, "ImageOptions or None")
-        if self.templates is not None:  # a script may change its folder once the stream is open
+        if self.templates is not None:  # absolute: a script may change its folder later
             object.__setattr__(self, "templates", folder("templates", self.templates))
         check_settings(self)
-
-    @property
-    def templates_folder(self) -> Path | None:
-        """`templates` as an absolute path."""
-        return None if self.templates is None else Path(self.templates)
+        if self.images is not None:
+            require_kind("images", self.images, ImageOptions, "ImageOptions or None")
