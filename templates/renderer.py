@@ -65,6 +65,10 @@ class Renderer:
         candidates = self._candidates(card, annotation, (template,) if template else None, values.has, may_hide)
         return self._rendered(card, annotation, _draw(candidates, self.seed, position), values)
 
+    def render_in_pass(self, card: Card, annotation: Annotation, position: int, *, may_hide: bool) -> Rendered:
+        """As `render`, as a pass over a split does: a held-out dataset by its zero-shot prompt."""
+        return self.render(card, annotation, position, template=self.zero_shot(card), may_hide=may_hide)
+
     def render_all(
         self, card: Card, annotation: Annotation, position: int, *, may_hide: bool = False
     ) -> list[Rendered]:

@@ -74,5 +74,5 @@ def test_a_home_whose_name_the_locale_cannot_read_is_one_line(home: Home) -> Non
     moved = home.root.rename(home.root.with_name("H\u00e4user"))
     out, err = under_ascii("sql|FROM annotations", "show|vsr", "list", IB_DATA_HOME=str(moved))
     assert out == "code 1\n" * 3
-    assert err.count("the locale cannot read this name; set LC_ALL=C.UTF-8, or choose another --home\n") == 3
+    assert err.count("the locale cannot read this name; set LC_ALL=C.UTF-8, or choose another home\n") == 3
     assert err.count("\n") == 3

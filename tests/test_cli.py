@@ -125,7 +125,7 @@ def test_a_home_that_cannot_be_a_folder_is_one_line(verb: str, cli, tmp_path: Pa
         monkeypatch.setenv("IB_DATA_HOME", str(chosen))
         result = cli(*verb.split())
         assert (result.code, result.out) == (1, "")
-        assert result.err == f"ib-data: {chosen} cannot be a home: {file} is not a folder; choose another --home\n"
+        assert result.err == f"ib-data: {chosen} cannot be a home: {file} is not a folder; choose another home\n"
         monkeypatch.delenv("IB_DATA_HOME")
         assert cli(*verb.split(), "--home", chosen) == result
 
@@ -134,7 +134,7 @@ def test_a_device_as_home_is_an_error(cli) -> None:
     result = cli("list", "--home", "/dev/null")
     assert (result.code, result.err) == (
         1,
-        "ib-data: /dev/null cannot be a home: /dev/null is not a folder; choose another --home\n",
+        "ib-data: /dev/null cannot be a home: /dev/null is not a folder; choose another home\n",
     )
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from ib_data.errors import IbDataError
 from ib_data.settings import check_settings, setting, settings_of
 from ib_data.stream_options import ImageOptions, StreamOptions
-from ib_data.verbs.stream.derived import options_of, values_of
+from ib_data.verbs.derived import options_of, values_of
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A program of a user, for mypy alone (`make check`): the public names have the types that they seem to have."""
 
+from pathlib import Path
 from typing import Any, assert_type
 
 import ib_data
@@ -20,6 +21,9 @@ def main() -> None:
     split = ib_data.open_split("~/ib_data", "vqav2", "train")
     assert_type(split, BuiltSplit)
     assert_type(split.annotation(0), Annotation)
+    assert_type(split[-1], Annotation)
+    for annotation in split:
+        assert_type(annotation, Annotation)
     assert_type(split.sample_at(0), Sample)
     assert_type(ib_data.render("vqav2", split.annotation(0), seed=1, position=2), Rendered)
     assert_type(ib_data.render("vqav2", {"id": "1", "question": "?"}), Rendered)
@@ -29,6 +33,7 @@ def main() -> None:
     options = StreamOptions(images=ImageOptions(image_px=64), templates="~/mine")
     stream = ib_data.open_stream(home.root, "demo", options=options)
     assert_type(stream, Stream)
+    assert_type(ib_data.open_stream(None, Path("mine.toml"), options=StreamOptions(templates="tpl")), Stream)
     assert_type(stream.batch(0, 4), list[Example])
     loader = StreamLoader(stream, 8)
     assert_type(loader, StreamLoader[ImageBatch])

@@ -8,7 +8,7 @@ needs          before the first byte: files to fetch by hand, and the size of th
 plan           all samples in key order, and all dropped rows
 placing        finds the media of the plan; stated_size: whether an image has the stated size
 shard_writer   writes one tar, its index rows and its drops
-staging        the folder of a build in progress
+staging        the folder of a build in progress; worker_processes: the processes that write its shards
 existing       compares with an earlier build; unchanged: the same, without reading rows
 check          verifies a built split against its manifest
 dry_run        what a build would read and fetch

@@ -172,7 +172,7 @@ def _waiting(path: Path, what: str) -> FileLock:
 def _recipe(files: Files, options: Options) -> dict[str, Any]:
     """Everything that decides the bytes of the shards and is known before planning; the plan adds its checksum."""
     chosen = asdict(options)
-    del chosen["workers"], chosen["replace"]
+    del chosen["workers"], chosen["replace"], chosen["mini_size"]
     versions = {"ib_data": __version__, "pillow": PIL.__version__, "pyarrow": pyarrow.__version__}
     versions["simplejpeg"] = simplejpeg.__version__
     return {

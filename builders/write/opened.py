@@ -19,7 +19,6 @@ from ib_data.errors import IbDataError
 from ib_data.home import MARKER, Home
 from ib_data.stored.manifest import Manifest
 
-MINI_SIZE = 40  # images of the miniature's largest archive
 T = TypeVar("T")
 
 
@@ -31,7 +30,6 @@ def opened_build(
     sources: Sequence[Path] = (),
     mirror: str | None = None,
     from_hub: bool = False,
-    mini_size: int = MINI_SIZE,
     datasets: Sequence[str] | None = None,
     report: Callable[[Manifest, bool], None] = lambda _manifest, _is_new: None,
 ) -> Iterator[Build]:
@@ -41,7 +39,7 @@ def opened_build(
     and for a mirror that is the miniature of a home.
     """
     folders = SourceFolders(tuple(path.absolute() for path in sources), home)
-    with _fetcher(home, options, mirror, mini_size, datasets) as fetcher:
+    with _fetcher(home, options, mirror, datasets) as fetcher:
         yield Build(home=home, fetcher=fetcher, folders=folders, options=options, from_hub=from_hub, report=report)
 
 
@@ -68,16 +66,16 @@ def raise_failures(cards: Sequence[Card], failed: dict[str, IbDataError]) -> Non
 
 
 def _fetcher(
-    home: Home, options: Options, mirror: str | None, mini_size: int, datasets: Sequence[str] | None
+    home: Home, options: Options, mirror: str | None, datasets: Sequence[str] | None
 ) -> AbstractContextManager[Fetcher]:
     if options.miniature:
         from ib_data.builders.miniature.server import miniature_fetcher  # imports the drawing code only if needed
 
-        return miniature_fetcher(home, mini_size, datasets=datasets, with_media=options.media, tell=note)
+        return miniature_fetcher(home, options.mini_size, datasets=datasets, with_media=options.media, tell=note)
     if fault := mirror_fault(mirror):
         raise IbDataError(fault)
     if mirror and urlsplit(mirror).scheme == "file":
         folder = Path(url2pathname(urlsplit(mirror).path))
         if any(path.name == "miniature" and (path.parent / MARKER).exists() for path in (folder, *folder.parents)):
-            raise IbDataError(f"--mirror {mirror}: is the miniature of a home; build from it with --mini")
+            raise IbDataError(f"mirror {mirror}: is the miniature of a home; build from it with --mini (mini=True)")
     return nullcontext(Fetcher(downloads=home.downloads, mirror=mirror))

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from ib_data.builders.source.row import Drop
 from ib_data.builders.write.build_options import Options
 from ib_data.builders.write.plan import Plan, Planned
 from ib_data.builders.write.shard_writer import ShardJob, ShardResult, Unreadable, finished, rows_file, write_shard
+from ib_data.builders.write.worker_processes import WorkerContext
 from ib_data.console import Progress
 from ib_data.errors import DataError, IbDataError
 from ib_data.file_state import sha256_of
@@ -121,8 +121,7 @@ def _run(jobs: list[ShardJob], workers: int) -> Iterator[ShardResult]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(write_shard, jobs)
         return
-    # spawn, since a fork would copy locks held by running threads.
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=WorkerContext()) as pool:
         futures = [pool.submit(write_shard, job) for job in jobs]
         try:
             for future in as_completed(futures):

@@ -1,5 +1,6 @@
 """What a bridge reads: one split of a dataset, or the members of a mixture with their weights."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,8 @@ import numpy as np
 from ib_data.cards import Card, card_names, find_card
 from ib_data.cards.built import open_split
 from ib_data.errors import IbDataError
-from ib_data.home import Home
+from ib_data.given import folder, integer, name_or_path, require_text
+from ib_data.home import Home, HomeLike
 from ib_data.mixtures.spec.spec_file import load_mixture
 from ib_data.mixtures.spec.weights import weights
 from ib_data.mixtures.stream.parts import find_built
@@ -27,7 +29,7 @@ class BridgeMember:
     """A built split and how its annotations are rendered.
 
     With `is_pass` it renders as a pass over a dataset: a held-out dataset with its zero-shot prompt, and without a
-    target if the split hides it. Otherwise as in training: with the template that the position draws.
+    target if the split hides it (`hides_targets`). Otherwise as in training: with the template that the position draws.
     """
 
     name: str
@@ -36,14 +38,13 @@ class BridgeMember:
     renderer: Renderer
     weight: float = 1.0
     is_pass: bool = True
+    hides_targets: bool = False
 
     def rendered(self, annotation: Annotation, position: int) -> Rendered:
         """The render of an annotation. Raises RenderError if no template fits."""
         if not self.is_pass:
             return self.renderer.render(self.card, annotation, position)
-        template = self.renderer.zero_shot(self.card)
-        hides = self.renderer.hides_targets(self.card, self.split.split)
-        return self.renderer.render(self.card, annotation, position, template=template, may_hide=hides)
+        return self.renderer.render_in_pass(self.card, annotation, position, may_hide=self.hides_targets)
 
     def drawn(self, annotations: tuple[Annotation, ...]) -> Iterator[tuple[int, Annotation]]:
         """The annotations of a sample that are examples, with their places; in a chat only the last one."""
@@ -62,10 +63,39 @@ class Asked:
     name: str
     split: str | None
     seed: int
+    epoch: int
     templates: Path | None
     available: bool
     shards: str | None
     cache_bytes: int | None
+
+    @classmethod
+    def of(
+        cls,
+        home: HomeLike | None,
+        name: str | os.PathLike[str],
+        split: str | None,
+        *,
+        seed: int,
+        epoch: int,
+        templates: str | os.PathLike[str] | None,
+        available: bool,
+        shards: str | None,
+        cache_bytes: int | None,
+    ) -> "Asked":
+        """What was asked for, with absolute paths; IbDataError that names an argument of another type."""
+        require_text("split", split)
+        return cls(
+            home=Home.find(home),
+            name=name_or_path("name", name, "a dataset, a mixture or the path of a .toml file"),
+            split=split,
+            seed=integer("seed", seed),
+            epoch=integer("epoch", epoch, 0),
+            templates=None if templates is None else folder("templates", templates),
+            available=available,
+            shards=shards,
+            cache_bytes=cache_bytes,
+        )
 
     @property
     def is_dataset(self) -> bool:
@@ -81,7 +111,8 @@ class Asked:
         card = find_card(self.name)
         split = open_split(store_of(self.home, self.shards, self.cache_bytes), card, self.split)
         renderer = Renderer(Library(self.templates), self.seed).of(card)
-        return BridgeMember(name=self.name, card=card, split=split, renderer=renderer)
+        hides = renderer.hides_targets(card, split.split)
+        return BridgeMember(name=self.name, card=card, split=split, renderer=renderer, hides_targets=hides)
 
     def members(self) -> list[BridgeMember]:
         """The members of the mixture that are built. Raises what `open_stream` raises for those that are not."""

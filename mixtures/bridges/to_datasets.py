@@ -3,14 +3,13 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ib_data import __version__
 from ib_data.cards import Card, media_stores
 from ib_data.console import note
 from ib_data.errors import DataError, MissingExtraError
-from ib_data.home import Home, HomeLike
+from ib_data.home import HomeLike
 from ib_data.mixtures.bridges.members import Asked
 from ib_data.mixtures.stream.example import Example
 from ib_data.mixtures.stream.stream import open_stream
@@ -35,7 +34,7 @@ _Row = dict[str, Any]
 
 def to_datasets(
     home: HomeLike | None,
-    name: str,
+    name: str | os.PathLike[str],
     split: str | None = None,
     *,
     seed: int = 0,
@@ -68,22 +67,23 @@ def to_datasets(
         import datasets  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("to_datasets needs datasets: pip install 'ib-data[datasets]'") from error
-    asked = Asked(
-        home=Home.find(home),
-        name=name,
-        split=split,
+    asked = Asked.of(
+        home,
+        name,
+        split,
         seed=seed,
-        templates=Path(templates).expanduser().absolute() if templates is not None else None,
+        epoch=epoch,
+        templates=templates,
         available=available,
         shards=shards,
         cache_bytes=cache_bytes,
     )
-    found = _of_split(asked, epoch) if asked.is_dataset else _of_mixture(asked, count)
+    found = _of_split(asked) if asked.is_dataset else _of_mixture(asked, count)
     note(MAP_LACKS if asked.is_dataset else STREAM_LACKS)
     return found
 
 
-def _of_split(asked: Asked, epoch: int) -> "datasets.Dataset":
+def _of_split(asked: Asked) -> "datasets.Dataset":
     import datasets
 
     member = asked.dataset()
@@ -93,7 +93,7 @@ def _of_split(asked: Asked, epoch: int) -> "datasets.Dataset":
     of = {"data": split.fingerprint, "templates": digest, "version": __version__}
     return datasets.Dataset.from_generator(
         _rows,
-        gen_kwargs={"asked": asked, "folder": folder, "epoch": epoch, "of": of},
+        gen_kwargs={"asked": asked, "folder": folder, "of": of},
         features=_features(is_chat=False),
         cache_dir=str(asked.home.cache / "datasets"),
         split=datasets.NamedSplit(split.split),
@@ -136,12 +136,12 @@ def _features(*, is_chat: bool) -> "datasets.Features":
     return Features(columns)
 
 
-def _rows(asked: Asked, folder: str, epoch: int, of: dict[str, Any]) -> Iterator[_Row]:
+def _rows(asked: Asked, folder: str, of: dict[str, Any]) -> Iterator[_Row]:
     """The rows of a split. `datasets` caches by these arguments; `of` is only part of that cache key."""
     from ib_data.mixtures.bridges.image_places import place_of
 
     member = asked.dataset()
-    row = epoch * len(member.split)
+    row = asked.epoch * len(member.split)
     for batch in member.split.batches(_COLUMNS):
         for values in batch.to_pylist():
             place = values["media_offset"], values["media_bytes"]

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ib_data.console import note
 from ib_data.errors import MissingExtraError
-from ib_data.home import Home, HomeLike
+from ib_data.home import HomeLike
 from ib_data.keyed import keyed_below, keyed_unit
 from ib_data.mixtures.bridges.members import Asked, BridgeMember
 from ib_data.sample import Annotation, Sample
@@ -33,7 +32,7 @@ _Raw = dict[str, Any]
 
 def to_webdataset(
     home: HomeLike | None,
-    name: str,
+    name: str | os.PathLike[str],
     split: str | None = None,
     *,
     seed: int = 0,
@@ -66,12 +65,13 @@ def to_webdataset(
         import webdataset
     except ImportError as error:
         raise MissingExtraError("to_webdataset needs webdataset: pip install 'ib-data[webdataset]'") from error
-    asked = Asked(
-        home=Home.find(home),
-        name=name,
-        split=split,
+    asked = Asked.of(
+        home,
+        name,
+        split,
         seed=seed,
-        templates=Path(templates).expanduser().absolute() if templates is not None else None,
+        epoch=epoch,
+        templates=templates,
         available=available,
         shards=shards,
         cache_bytes=cache_bytes,
@@ -81,10 +81,10 @@ def to_webdataset(
         member = asked.dataset()
         source: Any = [{"url": url} for url in _addresses(member)]
         stages = [webdataset.split_by_node, webdataset.split_by_worker, *_stages(member, decode, chosen)]
-        pipeline = webdataset.FluidWrapper(source).compose(*stages, _Pass(member, epoch, chosen))
+        pipeline = webdataset.FluidWrapper(source).compose(*stages, _Pass(member, asked.epoch, chosen))
     else:
         members = asked.members()
-        pipeline = webdataset.FluidWrapper(_Mixed(tuple(members), seed, decode, chosen))
+        pipeline = webdataset.FluidWrapper(_Mixed(tuple(members), asked.seed, decode, chosen))
     note(LACKS)
     return pipeline
 

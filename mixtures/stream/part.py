@@ -11,7 +11,6 @@ from ib_data.stored.rows import Rows
 from ib_data.stored.store import Place
 from ib_data.templates.rendered import Rendered
 from ib_data.templates.renderer import Renderer
-from ib_data.templates.template import Template
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Part:
         """The render of an annotation at a position; in a pass, without a hidden target. See `Renderer.render`."""
         if not self.is_pass:
             return self.renderer.render(self.card, annotation, position)
-        return self.renderer.render(self.card, annotation, position, template=self._prompt, may_hide=self.hides_targets)
+        return self.renderer.render_in_pass(self.card, annotation, position, may_hide=self.hides_targets)
 
     def template_at(self, position: int, row: int) -> str | None:
         """The name of the template that a position draws for a row, from the index alone; None if none fits."""
@@ -63,10 +62,6 @@ class Part:
     def hides_targets(self) -> bool:
         """Whether annotations of the split may lack a target: a pass then gives only their instruction."""
         return self.renderer.hides_targets(self.card, self.split)
-
-    @cached_property
-    def _prompt(self) -> Template | None:
-        return self.renderer.zero_shot(self.card)
 
 
 @dataclass(frozen=True, slots=True)

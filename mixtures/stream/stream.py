@@ -3,6 +3,7 @@
 World size, rank and workers only slice the order, resuming is a seek, and there is no state between positions.
 """
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ib_data.given import integer, name_or_path, require_kind
 from ib_data.home import Home, HomeLike
 from ib_data.mixtures.order.block_shuffle import BlockShuffle
 from ib_data.mixtures.order.schedule import BLOCK, MAX_POSITION, Draws, Schedule
@@ -223,8 +225,8 @@ class Stream:
 
 
 def open_stream(
-    home: HomeLike,
-    mixture: Mixture | str,
+    home: HomeLike | None,
+    mixture: Mixture | str | os.PathLike[str],
     seed: int = 0,
     available: bool = False,
     strict: bool = False,
@@ -239,11 +241,13 @@ def open_stream(
     share their weight, and a note says so. Weights always come from the pinned sizes; if built sizes differ, prints a
     note, or raises IbDataError with `strict`. The home's cache keeps at most `cache_bytes` of the shards at a URL.
     """
-    spec = load_mixture(mixture) if isinstance(mixture, str) else mixture
-    chosen = options or StreamOptions()
+    if not isinstance(mixture, Mixture):
+        mixture = load_mixture(name_or_path("mixture", mixture, "a mixture, its name or the path of a .toml file"))
+    seed, chosen = integer("seed", seed), StreamOptions() if options is None else options
+    require_kind("options", chosen, StreamOptions, "StreamOptions or None")
     home = Home.find(home)  # absolute: a script may change its working folder later
     store = store_of(home, shards, cache_bytes)
-    spec, built = find_built(store, spec, available=available)
+    spec, built = find_built(store, mixture, available=available)
     library = Library(Path(chosen.templates)) if chosen.templates else PACKAGED
     renderer = Renderer(library, seed, spec.render)
     parts = parts_of(built, renderer, chosen.annotations_per_image)

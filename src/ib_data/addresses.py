@@ -32,4 +32,4 @@ def mirror_fault(mirror: str | None) -> str | None:
         is_known = False
     if is_known:
         return None
-    return f"--mirror {without_user(str(mirror))}: expected an address that begins with file:, http: or https:"
+    return f"mirror {without_user(str(mirror))}: expected an address that begins with file:, http: or https:"

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from ib_data.errors import IbDataError
+from ib_data.errors import IbDataError, quoted
 
 SPLITS = ("train", "validation", "test")
 MARKER = "ib_data_home.txt"
@@ -21,10 +21,12 @@ class Home:
     root: Path
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
+        if not isinstance(root, str | os.PathLike):
+            raise IbDataError(f"home: expected a folder, found {quoted(root)}")
         try:
             object.__setattr__(self, "root", Path(root).expanduser())
         except RuntimeError as error:
-            raise IbDataError(f"--home {root}: {error}") from error
+            raise IbDataError(f"home {root}: {error}") from error
 
     def __repr__(self) -> str:
         return f"Home({str(self.root)!r})"
@@ -33,17 +35,19 @@ class Home:
     def find(cls, given: "HomeLike | None" = None) -> "Home":
         """The given home, else `IB_DATA_HOME`, else `~/ib_data`; always absolute.
 
-        Raises IbDataError for a path that cannot be encoded as UTF-8: pyarrow and DuckDB could not open files there.
+        It need not exist yet. Raises IbDataError if it, or a folder above it, is a file, and for a path that cannot be
+        encoded as UTF-8: pyarrow and DuckDB could not open files there.
         """
-        if isinstance(given, Home):
-            return cls(given.root.absolute())
-        chosen = given or os.environ.get("IB_DATA_HOME") or "~/ib_data"
-        root = cls(chosen).root.absolute()
+        chosen = os.environ.get("IB_DATA_HOME") or "~/ib_data" if given in (None, "") else given
+        root = (chosen if isinstance(chosen, Home) else cls(chosen)).root.absolute()
         try:
             str(root).encode("utf-8")
         except UnicodeEncodeError as error:
-            remedy = "set LC_ALL=C.UTF-8, or choose another --home"
-            raise IbDataError(f"--home {chosen}: the locale cannot read this name; {remedy}") from error
+            remedy = "set LC_ALL=C.UTF-8, or choose another home"
+            raise IbDataError(f"home {root}: the locale cannot read this name; {remedy}") from error
+        for path in (root, *root.parents):
+            if path.exists() and not path.is_dir():
+                raise IbDataError(f"{root} cannot be a home: {path} is not a folder; choose another home")
         return cls(root)
 
     def mark(self) -> None:

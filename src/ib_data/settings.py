@@ -16,7 +16,7 @@ _WORDS: dict[type, str] = {int: "an integer", float: "a number", bool: "true or 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """The values a setting allows: one of `choices`, or of type `kind` and from `least` to `most`."""
+    """The values a setting allows: one of `choices`, or of type `kind` and from `least` to `most` (None: no limit)."""
 
     help: str
     kind: type
@@ -34,12 +34,14 @@ class Setting:
         fits = is_number if self.kind is float else isinstance(value, self.kind)
         if self.kind is int:
             fits = type(value) is int
-        if fits and self.least is not None and self.most is not None:
-            fits = self.least <= value <= self.most  # type: ignore[operator]
-        if fits:
-            return None
-        between = "" if self.most is None else f" from {self.least:,} to {self.most:,}"
-        return f"expected {_WORDS[self.kind]}{between}, found {quoted(value)}"
+        if fits and self.least is not None:
+            fits = self.least <= value and (self.most is None or value <= self.most)  # type: ignore[operator]
+        return None if fits else f"expected {_WORDS[self.kind]}{self._range()}, found {quoted(value)}"
+
+    def _range(self) -> str:
+        if self.least is None:
+            return ""
+        return f" of at least {self.least:,}" if self.most is None else f" from {self.least:,} to {self.most:,}"
 
 
 def setting(

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ib_data.given import folder, require_kind
 from ib_data.settings import check_settings, setting
 
 # How images are resized: as Pillow does, or by torch after the decoder has shrunk large JPEGs.
@@ -59,6 +60,8 @@ class StreamOptions:
     max_bad_share: float = setting(0.01, "Share of positions that may have an unusable sample.", least=0, most=1)
 
     def __post_init__(self) -> None:
-        if isinstance(self.templates, str | os.PathLike):  # absolute: a script may change its folder later
-            object.__setattr__(self, "templates", Path(self.templates).expanduser().absolute())
+        if self.templates is not None:  # absolute: a script may change its folder later
+            object.__setattr__(self, "templates", folder("templates", self.templates))
         check_settings(self)
+        if self.images is not None:
+            require_kind("images", self.images, ImageOptions, "ImageOptions or None")

@@ -118,8 +118,7 @@ class _Examples:
     def _rendered(self, annotation: Annotation, position: int) -> list[Rendered]:
         if self.all_templates:
             return self.renderer.render_all(self.card, annotation, position, may_hide=self.may_hide)
-        prompt = self.renderer.zero_shot(self.card)
-        return [self.renderer.render(self.card, annotation, position, template=prompt, may_hide=self.may_hide)]
+        return [self.renderer.render_in_pass(self.card, annotation, position, may_hide=self.may_hide)]
 
     def _example(self, annotation: Annotation, rendered: Rendered) -> ShownAnnotation:
         shown = marked(self.renderer, self.card, annotation, rendered)

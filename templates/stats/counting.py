@@ -87,10 +87,9 @@ def spread_rows(num_rows: int, limit: int) -> list[int]:
 def _renders(
     card: Card, built: BuiltSplit, renderer: Renderer, rows: list[int], failures: Counter[str]
 ) -> Iterator[Rendered]:
-    prompt = renderer.zero_shot(card)
     for row, annotation in built.annotations_at(rows, _RENDERED):
         try:
-            yield renderer.render(card, annotation, row, template=prompt)
+            yield renderer.render_in_pass(card, annotation, row, may_hide=False)
         except RenderError as error:
             failures[error.reason] += 1
 

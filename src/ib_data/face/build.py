@@ -7,10 +7,12 @@ from pathlib import Path
 from ib_data.builders.write.build import build_dataset
 from ib_data.builders.write.build_options import Options
 from ib_data.builders.write.needs import tell_needs
-from ib_data.builders.write.opened import MINI_SIZE, opened_build, raise_failures, with_each
+from ib_data.builders.write.opened import opened_build, raise_failures, with_each
+from ib_data.cards import Card
 from ib_data.cards.named import stored_cards
 from ib_data.console import note
 from ib_data.errors import IbDataError
+from ib_data.given import fault, folder, require_text
 from ib_data.home import Home, HomeLike
 from ib_data.stored.manifest import Manifest
 
@@ -26,7 +28,7 @@ def build(
     mirror: str | None = None,
     from_hub: bool = False,
     mini: bool = False,
-    mini_size: int = MINI_SIZE,
+    mini_size: int = 40,
     media: bool = True,
     allow_missing: bool = False,
     max_side: int | None = None,
@@ -44,32 +46,28 @@ def build(
     largest archive has `mini_size` images. `media=False`: annotations only; `max_side`: downscale larger images, in
     pixels; `limit`: the first images of each split; `workers`: processes (default: all cores). `allow_missing` and
     `drop_repeated` drop samples and count them. `replace`: replace a build that holds more. `report(manifest, is_new)`
-    is called for each finished split. If a dataset fails, the others are built; then IbDataError names it.
+    is called for each finished split. If a dataset fails, the others are built; then IbDataError names it. It also
+    names an argument that is not allowed.
     """
-    if mini and (source or mirror or from_hub):
-        raise IbDataError("mini=True brings its own files: leave out source, mirror and from_hub")
-    _require_positive(limit=limit, workers=workers, mini_size=mini_size, max_side=max_side, drop_repeated=drop_repeated)
-    place, cards = Home.find(home), stored_cards([names] if isinstance(names, str) else names)
-    folders = [source] if isinstance(source, str | os.PathLike) else source
     options = Options(
         media=media,
         miniature=mini,
+        mini_size=mini_size,
         allow_missing=allow_missing,
         max_side=max_side,
         limit=limit,
-        workers=workers or os.cpu_count() or 1,
+        workers=os.cpu_count() or 1 if workers is None else workers,
         replace=replace,
         drop_repeated=drop_repeated,
     )
+    cards, sources, place = _cards(names), _folders(source), Home.find(home)
+    require_text("split", split)
+    require_text("mirror", mirror, "a URL or None")
+    if mini and (sources or mirror or from_hub):
+        raise IbDataError("mini=True brings its own files: leave out source, mirror and from_hub")
+    datasets = [card.name for card in cards]
     with opened_build(
-        place,
-        options,
-        sources=[Path(folder).expanduser() for folder in folders],
-        mirror=mirror,
-        from_hub=from_hub,
-        mini_size=mini_size,
-        datasets=[card.name for card in cards],
-        report=report,
+        place, options, sources=sources, mirror=mirror, from_hub=from_hub, datasets=datasets, report=report
     ) as opened:
         tell_needs(cards, opened, split)
         manifests, failed = with_each(cards, lambda card: build_dataset(card, opened, split))
@@ -78,10 +76,17 @@ def build(
     return manifests
 
 
-def _require_positive(**numbers: int | None) -> None:
-    for name, number in numbers.items():
-        if number is not None and number < 1:
-            raise IbDataError(f"{name}: expected at least 1, found {number}")
+def _cards(names: str | Iterable[str]) -> list[Card]:
+    found = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
+    if not found or not all(isinstance(name, str) for name in found):
+        raise fault("names", "a dataset, or several", names)
+    return stored_cards(found)
+
+
+def _folders(source: _Path | Iterable[_Path]) -> list[Path]:
+    if isinstance(source, Iterable) and not isinstance(source, str | os.PathLike):
+        return [folder("source", one) for one in source]
+    return [folder("source", source)]
 
 
 def _update_catalog(home: Home, is_asked: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ib_data.console import printable, table
 from ib_data.errors import IbDataError, MissingExtraError
+from ib_data.given import require_kind
 from ib_data.home import Home, HomeLike
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def query(home: HomeLike | None, sql: str) -> QueryResult:
     Updates the catalog first. The statement is read-only. Raises IbDataError for an SQL error, for any statement but a
     SELECT, and for a damaged dataset that it names.
     """
+    require_kind("sql", sql, str, "an SQL statement (the home is the first argument)")
     from ib_data.mixtures.catalog import queries
 
     columns, rows = queries.query(Home.find(home), sql)

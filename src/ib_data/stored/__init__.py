@@ -1,6 +1,7 @@
 """Reading built splits: manifest, index and shards, in a home or in an object store.
 
 built_split     a built split, opened: annotations, samples, media, batches; all other code reads splits through it
+not_built       the message for a split that is not built
 manifest        `manifest.json`: counts, checksums, recipe; a split without it is not built
 index           `index.parquet` and `drops.parquet`: schemas, rows, extents
 index_file      opens both files and reports what is wrong with them

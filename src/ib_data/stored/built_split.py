@@ -1,5 +1,6 @@
 """A built split, in a home or in an object store; all code reads splits through it."""
 
+import operator
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ib_data.console import count_text
 from ib_data.errors import DataError, IbDataError, did_you_mean
-from ib_data.home import MANIFEST, SPLITS, Home
+from ib_data.home import SPLITS, Home
 from ib_data.sample import Annotation, Sample, SampleError, StoredSample
 from ib_data.stored.conversations import num_conversations
 from ib_data.stored.index import SCHEMA, Extent, annotation_of
 from ib_data.stored.index_file import opened, parquet_error
 from ib_data.stored.manifest import INDEX, Manifest, Shard, read_manifest
+from ib_data.stored.not_built import why_not_built
 from ib_data.stored.rows import Rows
 from ib_data.stored.sample_reader import DAMAGED, OtherContentError, json_extent, parse_stored, shard_unreadable
 from ib_data.stored.sample_ref import REF_COLUMNS, SampleRef, ref_in, require_indexed
@@ -54,12 +57,20 @@ class BuiltSplit:
 
     def __repr__(self) -> str:
         place = self.store.address(self.folder, "").rstrip("/")
-        held = f"{len(self):,} annotations of {self.num_samples:,} samples in {len(self.manifest.shards):,} shards"
+        held = f"{count_text(len(self), 'annotation')} of {count_text(self.num_samples, 'sample')}"
+        held = f"{held} in {count_text(len(self.manifest.shards), 'shard')}"
         return f"<BuiltSplit {self.dataset}/{self.split}: {held}, {place}>"
 
     def __len__(self) -> int:
         """The number of annotations, which is the number of rows of the index."""
         return self.manifest.num_annotations
+
+    def __getitem__(self, row: int) -> Annotation:
+        """As `annotation`; negative rows count from the end, as in a list."""
+        return self.annotation(row + len(self) if operator.index(row) < 0 else row)
+
+    def __iter__(self) -> Iterator[Annotation]:
+        return self.annotations()
 
     @property
     def dataset(self) -> str:
@@ -285,15 +296,5 @@ def open_built(place: Home | Store, dataset: str, split: str, *, verify: bool = 
     folder = store.folder(dataset, split)
     manifest = read_manifest(folder, dataset)
     if manifest is None:
-        raise NotBuiltError(_not_built(store, folder, dataset, split))
+        raise NotBuiltError(why_not_built(store, folder, dataset, split))
     return BuiltSplit(store, folder, manifest)
-
-
-def _not_built(store: Store, folder: Path, dataset: str, split: str) -> str:
-    if not isinstance(store, LocalStore):
-        return f"{dataset}/{split}: there is no {store.address(folder, MANIFEST)}; {store.remedy(dataset)}"
-    others = [other for other in SPLITS if (folder.parent / other / MANIFEST).exists()]
-    if not others:
-        return f"{dataset} is not built here; run `ib-data build {dataset}`"
-    built = f"split {split!r} is not built here (built: {', '.join(others)})"
-    return f"{dataset}: {built}; run `ib-data build {dataset} --split {split}`"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ib_data.errors import DataError, IbDataError
+from ib_data.given import integer, require_text
 from ib_data.home import Home
 from ib_data.stored.index import Extent
 from ib_data.stored.manifest import Shard
@@ -118,7 +119,8 @@ def store_of(home: Home, url: str | None = None, cache_bytes: int | None = None)
     the URL's protocol is not installed, and IbDataError for an unknown protocol, a URL without a folder, or a negative
     `cache_bytes`.
     """
-    if cache_bytes is not None and cache_bytes < 0:
+    require_text("shards", url, "a URL or None")
+    if cache_bytes is not None and integer("cache_bytes", cache_bytes) < 0:
         raise IbDataError(f"cache_bytes: expected 0 or more, found {cache_bytes:,}")
     if url is None:
         return LocalStore(home)

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 import click
 
 from ib_data.console import QUIET, VERBOSE, set_verbosity
-from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.settings import settings_of
 from ib_data.stream_options import StreamOptions
@@ -50,12 +49,7 @@ def _verbosity(_context: click.Context, option: click.Parameter, value: bool) ->
 
 
 def _home(_context: click.Context, _option: click.Parameter, value: Path | None) -> Home:
-    """The home, which need not exist yet; IbDataError if it, or a folder above it, is a file."""
-    home = Home.find(value)
-    for path in (home.root, *home.root.parents):
-        if path.exists() and not path.is_dir():
-            raise IbDataError(f"{home.root} cannot be a home: {path} is not a folder; choose another --home")
-    return home
+    return Home.find(value)
 
 
 def json_option(function: F) -> F:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,3 +174,24 @@ def test_shards_with_drops_are_not_reused_if_drops_are_errors(home, source, writ
     assert written == ["vqav2-train-000001.tar"]  # the other two were kept
     with pytest.raises(DataError, match="1 of 6 images cannot be read"):
         build(home, source)
+
+
+def test_a_script_without_a_guard_builds_with_several_workers(source: Path, tmp_path: Path) -> None:
+    """Spawned processes that imported it would build too, and wait for the lock of the process that started them."""
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+from pathlib import Path
+from ib_data.builders.write.build import build_dataset
+from ib_data.builders.write.build_options import Options
+from ib_data.builders.write.opened import opened_build
+from ib_data.cards import load_card
+from ib_data.home import Home
+
+print("begun", __file__, __spec__)
+options = Options(media=False, workers=2, samples_per_shard=3)
+with opened_build(Home({str(tmp_path / "home")!r}), options, sources=[Path({str(source)!r})]) as opened:
+    (manifest,) = build_dataset(load_card("vqav2"), opened, "train")
+print(len(manifest.shards), "shards", __file__, __spec__)
+""")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, f"begun {script} None\n2 shards {script} None\n"), done.stderr

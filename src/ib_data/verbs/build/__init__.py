@@ -68,7 +68,7 @@ def _list_steps(
     from ib_data.builders.write.dry_run import Step, steps
     from ib_data.builders.write.opened import opened_build, raise_failures, with_each
 
-    given = {name: chosen.pop(name) for name in ("sources", "mirror", "from_hub", "mini_size")}
+    given = {name: chosen.pop(name) for name in ("sources", "mirror", "from_hub")}
     with opened_build(home, Options(media=not no_media, **chosen), **given) as opened:
 
         def steps_of(card: "Card") -> list[tuple[str, Step]]:

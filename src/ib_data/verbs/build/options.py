@@ -7,6 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
+from ib_data.builders.write.build_options import Options
+from ib_data.settings import settings_of
+from ib_data.verbs.derived import option_of
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = (
@@ -22,52 +26,21 @@ _OPTIONS = (
         "--mirror", metavar="URL", help="Fetch every official file from URL/host/path (file:, http: or https:)."
     ),
     click.option("--from-hub", is_flag=True, help="Read the rows from the Hugging Face mirror named on the card."),
-    click.option(
-        "--mini", is_flag=True, help="Build from the bundled miniature: drawn images in the official formats."
-    ),
-    click.option(
-        "--mini-size",
-        type=click.IntRange(1, 100_000),
-        default=40,
-        show_default=True,
-        help="Number of images in the largest archive of the miniature; the others scale with it.",
-    ),
-    click.option(
-        "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N images or clips of each split."
-    ),
-    click.option(
-        "--workers",
-        type=click.IntRange(min=1),
-        metavar="N",
-        default=os.cpu_count() or 1,
-        show_default="all cores",
-        help="Processes that write shards.",
-    ),
+    click.option("--mini", is_flag=True, help=settings_of(Options)["miniature"].help),
+    option_of(Options, "mini_size"),
+    option_of(Options, "limit", metavar="N"),
+    option_of(Options, "workers", metavar="N", default=os.cpu_count() or 1, show_default="all cores"),
     click.option(
         "--engine", type=click.Choice(["local"]), default="local", show_default=True, help="Where workers run."
     ),
     click.option("--no-media", is_flag=True, help="Build annotations without images or clips."),
-    click.option(
-        "--allow-missing", is_flag=True, help="Drop and count samples whose image or clip is missing or broken."
-    ),
-    click.option(
-        "--drop-repeated",
-        type=click.IntRange(min=2),
-        metavar="N",
-        help="Drop and count web images that N or more URLs share byte for byte (placeholders).",
-    ),
+    option_of(Options, "allow_missing"),
+    option_of(Options, "drop_repeated", metavar="N"),
     click.option(
         "--dry-run", is_flag=True, help="List where every file would come from and its size; fetch and write nothing."
     ),
-    click.option(
-        "--replace",
-        is_flag=True,
-        allow_from_autoenv=False,
-        help="Replace an existing build even if it holds more annotations or media, or has another form.",
-    ),
-    click.option(
-        "--max-side", type=click.IntRange(min=16), metavar="PX", help="Downscale images whose longer side is above PX."
-    ),
+    option_of(Options, "replace", allow_from_autoenv=False),
+    option_of(Options, "max_side", metavar="PX"),
 )
 
 

@@ -15,7 +15,7 @@ from ib_data.interrupts import Interrupts
 from ib_data.stored.urls import DEFAULT_CACHE_BYTES
 from ib_data.stream_options import ImageOptions, StreamOptions
 from ib_data.verbs.arguments import common_options, json_option
-from ib_data.verbs.stream.derived import options_of, values_of
+from ib_data.verbs.derived import options_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

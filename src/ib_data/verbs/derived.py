@@ -18,17 +18,20 @@ def options_of(cls: type, more_choices: Mapping[str, tuple[str, ...]] | None = N
     """
 
     def decorate(function: F) -> F:
-        for name, found in reversed(settings_of(cls).items()):
-            default = defaults_of(cls)[name]
-            given: dict[str, Any] = {"is_flag": True}
-            if found.kind is not bool:
-                given = {"type": _click_type(found, (more_choices or {}).get(name, ())), "default": default}
-            shows_default = found.kind is not bool and default is not None
-            option = f"--{name.replace('_', '-')}"
-            function = click.option(option, name, **given, show_default=shows_default, help=found.help)(function)
+        for name in reversed(settings_of(cls)):
+            function = option_of(cls, name, more_choices=(more_choices or {}).get(name, ()))(function)
         return function
 
     return decorate
+
+
+def option_of(cls: type, name: str, *, more_choices: tuple[str, ...] = (), **differing: Any) -> Callable[[F], F]:
+    """Adds the option of one setting of `cls`. `differing` is given to `click.option` in place of what is derived."""
+    found, default = settings_of(cls)[name], defaults_of(cls)[name]
+    given: dict[str, Any] = {"is_flag": True}
+    if found.kind is not bool:
+        given = {"type": _click_type(found, more_choices), "default": default, "show_default": default is not None}
+    return click.option(f"--{name.replace('_', '-')}", name, **{**given, "help": found.help, **differing})
 
 
 def values_of(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
