@@ -1,17 +1,18 @@
 """The verbs of the command line; `cli.py` imports a module only when its verb runs.
 
-list, card          what there is, and the facts of a dataset
+list, card          all datasets, one dataset
 build/              official files to shards
-check               whether what is built is what it was
+check               verify built splits
 show, render        samples and instructions; sql: queries
 templates/          instruction templates, their checks and lengths
 mixture/            weights and draws
-stream/             what a training run receives
+stream              read a mixture as training does
 train, generate     tune a model, and ask it
-rm, clean           delete; removing: what both share
-doctor/             what this machine can do; completion: for the shell
+rm, clean           delete data; removing: what both share
+doctor/             what works on this machine; completion: for the shell
 
-common, arguments   options that many verbs have; own_datasets: `--datasets`; rendering: of verbs that render
-built, previews     what names stand for: datasets, and samples; html_page: `--html`
-failures            how a verb ends that has damage to report
+common, arguments   options of many verbs; own_datasets: `--datasets`; derived: options made from settings
+rendering           options of the verbs that render
+built, previews     the datasets and the samples behind names; html_page: `--html`
+failures            one error for all damage that was found
 """

@@ -1,7 +1,4 @@
-"""`ib-data stream`: read a mixture as training does, and measure the speed.
-
-derived  command-line options made from the settings of a dataclass
-"""
+"""`ib-data stream`: read a mixture as training does, and measure the speed."""
 
 import json
 from dataclasses import asdict
