@@ -61,7 +61,8 @@ def test_a_table_shows_bytes_and_lists_as_the_other_forms_do(cli: Cli, empty_hom
 def test_two_columns_of_one_name_are_no_json(cli: Cli, empty_home: Home) -> None:
     result = cli("sql", "SELECT 1 AS a, 2 AS a", "--format", "json", "--home", empty_home.root)
     assert (result.code, result.out) == (1, "")
-    assert result.err == "ib-data: sql: two columns are called 'a'; give one another name, with AS\n"
+    assert result.err.startswith("ib-data: sql: two columns are called 'a'; ")
+    assert "AS" in result.err
     assert cli("sql", "SELECT 1 AS a, 2 AS a", "--format", "csv", "--home", empty_home.root).out == "a,a\n1,2\n"
 
 
