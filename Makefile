@@ -10,7 +10,7 @@ demo: .venv/.ready
 	sh docs/demo.sh $(DEMO)
 
 test: .venv/.ready
-	$(BIN)/pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 check: .venv/.ready
 	$(BIN)/ruff format --check .
