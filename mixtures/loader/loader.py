@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from typing_extensions import TypeVar  # a dependency of torch; Python 3.13 has the default in typing
 
 from ib_data.errors import IbDataError, os_error_line
-from ib_data.given import integer, require_kind
+from ib_data.given import fault, integer
 from ib_data.mixtures.loader.handover import Handover
 from ib_data.mixtures.loader.image_batch import ImageBatch, stack
 from ib_data.mixtures.loader.ranks import world_and_rank
@@ -60,7 +60,8 @@ class StreamDataset(IterableDataset[BatchT]):
         once: bool = False,
     ) -> None:
         super().__init__()
-        require_kind("stream", stream, Stream, "a stream of open_stream")
+        if not callable(getattr(stream, "batch", None)):
+            raise fault("stream", "a stream of open_stream", stream)
         batch_size, start = integer("batch_size", batch_size), integer("start", start)
         world, rank = world_and_rank(world, rank)
         if batch_size < 1 or world < 1 or batch_size % world or not 0 <= rank < world:

@@ -62,6 +62,13 @@ class Size(int):
         return size_text(self)
 
 
+class AtLeast(Size):
+    """A lower bound in bytes: some sizes are unknown."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}+" if self else "?"
+
+
 def size_text(num_bytes: int) -> str:
     """`532 bytes`, `3.5 KB`, `13.5 GB`: powers of 1000, one decimal."""
     if num_bytes < 1000:

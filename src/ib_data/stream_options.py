@@ -55,7 +55,7 @@ class StreamOptions:
     local_order: bool = setting(False, "Block shuffle: read shards block by block, for remote shards.")
     images: ImageOptions | None = None
     templates: str | os.PathLike[str] | None = setting(  # noqa: RUF009 (a field, as `dataclasses.field` is)
-        None, "Folder of TASK.toml files that override the packaged ones.", kind=Path
+        None, "Folder of TASK.toml files, each in place of the packaged file of that task.", kind=Path
     )
     max_bad_share: float = setting(0.01, "Share of positions that may have an unusable sample.", least=0, most=1)
 

@@ -126,5 +126,5 @@ def test_other_bytes_read_by_range_are_said_with_their_address(far: Home, near: 
 
 def test_a_home_that_cannot_be_written_is_one_line(web: Web, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(IbDataError, match=r"cannot be written: .*or choose another --home"):
+    with pytest.raises(IbDataError, match=r"cannot be a home: .* is not a folder; choose another home"):
         open_stream(Home(tmp_path / "file"), MIXTURE, shards=web.url)

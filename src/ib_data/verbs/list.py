@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ib_data.console import Size, error, table
+from ib_data.console import AtLeast, Size, error, table
 from ib_data.home import Home
 from ib_data.stored.manifest import Damage, Manifest, survey
 from ib_data.tasks import ROLES, TASKS
@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from ib_data.cards import Card
 
 T = TypeVar("T", Manifest, Damage)
-
-
-class AtLeast(Size):
-    """A lower bound in bytes: some sizes are unknown."""
-
-    def __str__(self) -> str:
-        return f"{super().__str__()}+" if self else "?"
 
 
 @click.command("list")
@@ -93,8 +86,7 @@ def _of(card: "Card", found: Iterable[T]) -> list[T]:
 def _by_hand(card: "Card") -> str | None:
     from ib_data.cards import gate_of
 
-    gate = gate_of(card)
-    return gate.kind if gate else None
+    return gate.kind if (gate := gate_of(card)) else None
 
 
 def _values(card: "Card", home: Home, manifests: Sequence[Manifest], damaged: Sequence[Damage]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def test_images_missing_in_the_source_are_fetched_after_a_note(home, tmp_path, c
     with pytest.raises(DataError, match="the mirror has no such file"):
         build(home, lay_vqav2(tmp_path / "s", photos=False))
     assert "3 images are not in --source" in (err := capsys.readouterr().err)
-    assert "fetching train2014.zip, 13,510,573,713 bytes, from the mirror" in err
+    assert "fetching train2014.zip, 13.5 GB, from the mirror" in err
 
 
 def test_missing_and_broken_images_are_reported_together(home, tmp_path) -> None:
