@@ -51,8 +51,8 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
 def test_the_remedy_of_a_file_replaces_the_nearest_name() -> None:
     with pytest.raises(DataError, match=r"m: m.json: unknown key 'sice'; did you mean 'size'\?$"):
         Table.of({"sice": 1}, "m", "m.json").only(["size"])
-    with pytest.raises(DataError, match=r"m: m.json: unknown key 'sice'; make it anew$"):
-        Table.of({"sice": 1}, "m", "m.json", remedy="make it anew").only(["size"])
+    with pytest.raises(DataError, match=r"m: m.json: unknown key 'sice'; make it again$"):
+        Table.of({"sice": 1}, "m", "m.json", remedy="make it again").only(["size"])
 
 
 def test_keys_and_values_are_quoted_in_one_short_line() -> None:

@@ -176,7 +176,7 @@ def _read(folder: Path, recipe: dict[str, int]) -> _Record:
             whole = {url: entry for url, entry in record.files.items() if _is_whole(folder, entry)}
             return _Record(recipe, whole, list(record.stores))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass  # a damaged record counts as missing: everything is drawn again
+        return _Record(recipe)  # missing or damaged: everything is drawn again
     return _Record(recipe)
 
 
