@@ -29,7 +29,7 @@ def require_common(files: Files, role: str, known: Collection[Any], wanted: Coll
 def text_at(row: Table, key: str, place: object, texts: Sequence[str]) -> str:
     """`texts[place]`, for an index found at `key` of a row; DataError for an invalid index."""
     if not isinstance(place, int) or isinstance(place, bool) or not 0 <= place < len(texts):
-        problem = f"{key!r}: {place!r} is none of the {len(texts):,} texts"
+        problem = f"{key!r}: {place!r} is not one of the {len(texts):,} texts"
         raise row.error(problem, "the file is incomplete: fetch it again")
     return texts[place]
 
@@ -38,5 +38,5 @@ def index_of(row: Table, key: str, count: int, what: str) -> int | None:
     """The index at `key` of a row, or None; DataError unless it is below `count`."""
     index: int | None = row.get(key, int, None)
     if index is not None and not 0 <= index < count:
-        raise row.error(f"{key} {index} is none of the {count} {what}")
+        raise row.error(f"{key} {index} is not one of the {count} {what}")
     return index

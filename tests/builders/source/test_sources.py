@@ -137,7 +137,7 @@ def test_a_faulty_line_of_vsr_is_named(home, tmp_path, line: str, what: str) -> 
 def test_an_index_beyond_the_choices_is_an_error(home, tmp_path) -> None:
     row = {"question_id": "q", "image_id": 3, "question": "?", "choices": ["a", "b"], "correct_choice_idx": 2}
     lay(tmp_path / "s", "aokvqa_v1p0_val.json", [row])
-    with pytest.raises(DataError, match=r"row\[0\]: correct_choice_idx 2 is none of the 2 choices"):
+    with pytest.raises(DataError, match=r"row\[0\]: correct_choice_idx 2 is not one of the 2 choices"):
         build(home, tmp_path / "s", name="aokvqa", media=False)
 
 
