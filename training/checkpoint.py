@@ -20,7 +20,8 @@ from ib_data.addresses import without_secrets
 from ib_data.errors import IbDataError, one_line
 from ib_data.replacing import new_folder
 from ib_data.strict import Table
-from ib_data.training.config import TrainConfig, config_of
+from ib_data.training.config.config_file import config_of
+from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_model, trained_parameters
 from ib_data.training.record import RECORD, newest, require_whole, write_record
 from ib_data.training.tokens import FILES, Tokens
@@ -127,7 +128,7 @@ def read(folder: Path, *, look_beside: bool = True) -> Checkpoint:
         step=table.get("step", int),
         position=table.get("position", int),
         stream=table.get("stream", dict),
-        config=config_of(table.table("config"), {}),
+        config=config_of(table.table("config")),
         shape=_shape(model.table("shape")),
         fingerprint=model.get("frozen_sha256", str),
     )

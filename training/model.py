@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from ib_data.keyed import keyed_bits
-from ib_data.training.config import PATCH_PX
+from ib_data.training.config.train_config import PATCH_PX
 from ib_data.training.tokens import BOS, EOS, IMAGE, PAD, Tokens
 
 TRAINED = ("qformer.", "language_projection.", "query_tokens")

@@ -13,7 +13,7 @@ from ib_data.errors import IbDataError
 from ib_data.mixtures.stream.stream import Stream
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.collator import Collator
-from ib_data.training.config import FREE, GROWING, TrainConfig
+from ib_data.training.config.train_config import FREE, GROWING, TrainConfig
 from ib_data.training.log import say_what_differs
 from ib_data.training.model import TinyShape, freeze, frozen_fingerprint, tiny_model, to_device, trained_parameters
 from ib_data.training.record import newest

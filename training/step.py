@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import InstructBlipForConditionalGeneration
 
 from ib_data.training.collator import IGNORED, Batch
-from ib_data.training.config import TrainConfig
+from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.model import image_features, language_inputs, soft_prompt
 
 WARMUP_START = 1e-8  # section 2.6 of the paper

@@ -22,7 +22,7 @@ from ib_data.mixtures.stream.stream import Stream, open_stream
 from ib_data.stream_options import StreamOptions
 from ib_data.training import checkpoint as checkpoints
 from ib_data.training.collator import Batch
-from ib_data.training.config import TrainConfig
+from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.log import TrainLog
 from ib_data.training.media_kinds import require_images
 from ib_data.training.record import newest
