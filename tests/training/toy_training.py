@@ -20,7 +20,7 @@ from ib_data.stored.meter import Meter
 from ib_data.stream_options import ImageOptions
 from ib_data.templates.rendered import Rendered
 from ib_data.training import trainer
-from ib_data.training.config import TrainConfig, config_from
+from ib_data.training.config.train_config import TrainConfig, config_from
 from ib_data.training.model import TinyShape, freeze, tiny_model
 from ib_data.training.tokens import Tokens, build_tokens
 from ib_data.training.trainer import Outcome
@@ -118,6 +118,7 @@ def toy_config(**changes: Any) -> TrainConfig:
     """Six steps of eight examples: enough to see a change."""
     values: dict[str, Any] = {
         "mixture": "toy",
+        "model": "miniature",
         "steps": 6,
         "batch_size": 8,
         "learning_rate": 2e-3,

@@ -8,7 +8,7 @@ import click
 
 from ib_data.console import note
 from ib_data.home import Home
-from ib_data.training.config import load_config
+from ib_data.training.config.config_file import load_config
 from ib_data.training.extras import need_extras
 from ib_data.verbs.arguments import common_options, json_option
 
