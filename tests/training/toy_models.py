@@ -6,14 +6,20 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from ib_data.training.model.tiny_folder import TinyShape, save_folder, tiny_model
 from toy_texts import TEXTS
+
+from ib_data.training.model.tiny_folder import TinyShape, save_folder, tiny_model
 
 
 def toy_folder(path: Path, family: str = "llama", seed: int = 0, **shape: Any) -> Path:
     """A complete start folder at `path`: 8 queries, images of 32 pixels, no dropout."""
     shutil.copytree(_made(family, seed, tuple(sorted(shape.items()))), path, dirs_exist_ok=True)
     return path
+
+
+def shared_toy_folder(family: str = "llama") -> Path:
+    """One that tests only read."""
+    return _made(family, 0, ())
 
 
 @cache

@@ -61,9 +61,7 @@ class RowMaker:
             decoder += piece
             learnt += [is_target] * len(piece)
         asked = "\n".join(text for text, is_target in rendered.segments if not is_target)
-        return Row(
-            self.prompt(first, num_frames), decoder, learnt, self.qformer(asked), cuts[True], cuts[False]
-        )
+        return Row(self.prompt(first, num_frames), decoder, learnt, self.qformer(asked), cuts[True], cuts[False])
 
     def prompt(self, instruction: str, num_frames: int, *, truncate: bool = True) -> list[int]:
         """Placeholders of every frame, then the instruction with its special tokens; queries come before BOS."""

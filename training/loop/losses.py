@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -40,5 +39,3 @@ def losses_of(model: Any, ranks: Ranks, features: Features | None = None) -> nn.
         gradient_as_bucket_view=True,
         init_sync=False,  # every process has read the same files; frozen parts must not be sent
     )
-
-

@@ -70,7 +70,9 @@ def load_start(config: TrainConfig, start: Path, device: torch.device) -> Loaded
         raise IbDataError(f"{problem}; set image_px={wanted}")
     room = loaded.config.qformer_config.max_position_embeddings
     if config.max_instruction_tokens > room:
-        problem = f"max_instruction_tokens is {config.max_instruction_tokens}, the Q-Former of {start} has {room} positions"
+        problem = (
+            f"max_instruction_tokens is {config.max_instruction_tokens}, the Q-Former of {start} has {room} positions"
+        )
         raise IbDataError(f"{problem}; set max_instruction_tokens={room}")
     return loaded
 

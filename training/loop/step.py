@@ -46,7 +46,7 @@ def take_step(
 
     The loss is the mean over these, so neither the number of processes nor that of micro-batches changes it.
     """
-    # A seed per step, not a running generator: dropout is a function of (seed, step, rank), and resuming needs no state.
+    # A seed per step, not a running generator: dropout follows from (seed, step, rank), so resuming needs no state.
     torch.manual_seed(keyed_bits(seed, "training.dropout", step, ranks.rank) % 2**63)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
@@ -75,9 +75,7 @@ def take_step(
     if fault is None:
         optimizer.step()
     means = {name: a / b for name, a, b in zip(TASKS, by_task, counts, strict=True) if b}
-    return StepResult(
-        loss=loss, task_losses=means, num_targets=num_targets, gradient_norm=gradient_norm, fault=fault
-    )
+    return StepResult(loss=loss, task_losses=means, num_targets=num_targets, gradient_norm=gradient_norm, fault=fault)
 
 
 def _fault(
@@ -95,7 +93,9 @@ def _fault(
         (name for name, p in losses.named_parameters() if p.grad is not None and not bool(p.grad.isfinite().all())),
         "a parameter",
     )
-    return f"the loss is {loss:.4f}, the gradient of {name.removeprefix('module.').removeprefix('model.')} is not finite"
+    return (
+        f"the loss is {loss:.4f}, the gradient of {name.removeprefix('module.').removeprefix('model.')} is not finite"
+    )
 
 
 def _positions(batch: Batch, found: Tensor) -> list[int]:

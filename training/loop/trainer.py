@@ -241,9 +241,7 @@ class _Steps:
         run, position = self.run, self.done * self.config.batch_size
         self.is_torn = True  # if saving fails, it is not tried again
         if self.ranks.is_main:
-            state = checkpoints.state_of(
-                position, self.stream.state(position), self.config, run.start, run.fingerprint
-            )
+            state = checkpoints.state_of(position, self.stream.state(position), self.config, run.start, run.fingerprint)
             snapshot = checkpoints.Snapshot(
                 step=self.done, model=run.model, optimizer=run.optimizer, state=state, log=self.log.text()
             )
@@ -290,8 +288,8 @@ def _saved(out: Path) -> str:
     """Which steps of a run are saved, in words."""
     folder = newest(out)
     if folder is None:
-        return "no step was saved"
-    return f"saved as {folder}; run the same command again to resume"
+        return f"no step is saved in {out}"
+    return f"saved up to step {int(folder.name[5:])} in {folder}; the same command continues from there"
 
 
 def _silent(_line: str) -> None:

@@ -47,9 +47,7 @@ def soft_prompt(
     return projected
 
 
-def batch_prompt(
-    model: InstructBlipForConditionalGeneration, batch: Batch, features: Tensor | None = None
-) -> Tensor:
+def batch_prompt(model: InstructBlipForConditionalGeneration, batch: Batch, features: Tensor | None = None) -> Tensor:
     """The soft prompts of all pairs of a batch, (N, Q, D); each unique frame is encoded once.
 
     `features` (U, P, width) takes the place of the vision encoder's.
@@ -71,9 +69,7 @@ def language_inputs(model: InstructBlipForConditionalGeneration, prompt: Tensor,
     return embeddings.masked_scatter(placeholders.unsqueeze(-1), prompt.to(embeddings.dtype))
 
 
-def target_logits(
-    model: InstructBlipForConditionalGeneration, batch: Batch, features: Tensor | None = None
-) -> Tensor:
+def target_logits(model: InstructBlipForConditionalGeneration, batch: Batch, features: Tensor | None = None) -> Tensor:
     """Logits (S, V) that predict the targets of a batch; other positions never reach the vocabulary."""
     embeddings = language_inputs(model, batch_prompt(model, batch, features), batch.input_ids)
     decoder = {} if batch.decoder_input_ids is None else {"decoder_input_ids": batch.decoder_input_ids}
@@ -84,9 +80,7 @@ def target_logits(
     return logits[0]
 
 
-def target_losses(
-    model: InstructBlipForConditionalGeneration, batch: Batch, features: Tensor | None = None
-) -> Tensor:
+def target_losses(model: InstructBlipForConditionalGeneration, batch: Batch, features: Tensor | None = None) -> Tensor:
     """The negative log-likelihood of every target token of a batch, float32 (S,)."""
     logits = target_logits(model, batch, features)
     return nn.functional.cross_entropy(logits.float(), batch.targets, reduction="none")

@@ -48,12 +48,9 @@ def miniature_folder(home: Home, stream: Stream, image_px: int) -> Path:
     with float32_on_cpu(), torch.random.fork_rng(devices=[]):
         made = tiny_model(shape, [text for row in rows for text, _ in row], SEED)
         model, language, _ = made
-        read = [
-            [language.bos_token_id, *language("\n".join(text for text, _ in row), add_special_tokens=False)["input_ids"]]
-            for row in rows
-        ]
+        texts_read = [_text_ids(row, language) for row in rows]
         torch.manual_seed(SEED)
-        read_texts(model.language_model, [[*ids, language.eos_token_id] for ids in read], language.pad_token_id)
+        read_texts(model.language_model, texts_read, language.pad_token_id)
         try:
             with new_folder(folder) as part:
                 save_folder(part, *made)
@@ -78,6 +75,15 @@ def read_texts(language_model: Any, rows: Sequence[list[int]], pad_id: int, step
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
+
+
+def _text_ids(segments: Sequence[tuple[str, bool]], language: Any) -> list[int]:
+    """BOS, then each text, with EOS after each target: a training row without image."""
+    ids: list[int] = [language.bos_token_id]
+    for text, is_target in segments:
+        ids += language(text, add_special_tokens=False)["input_ids"]
+        ids += [language.eos_token_id] * is_target
+    return ids
 
 
 def _first_texts(stream: Stream) -> list[Any]:

@@ -10,7 +10,9 @@ from torch import nn
 # Q-Former, query tokens and the projection to the language model (arXiv 2305.06500, section 2.6).
 TRAINED = ("qformer.", "language_projection.", "query_tokens")
 FROZEN_PARTS = ("vision_model", "language_model")
-_TEXT_ONLY = re.compile(r"qformer\.(embeddings\.(word|position)_embeddings|encoder\.layer\.\d+\.(intermediate|output))\.")
+_TEXT_ONLY = re.compile(
+    r"qformer\.(embeddings\.(word|position)_embeddings|encoder\.layer\.\d+\.(intermediate|output))\."
+)
 
 
 def is_trained(name: str) -> bool:

@@ -38,5 +38,10 @@ def fill(model: nn.Module, seed: int) -> None:
         generator = torch.Generator("cpu").manual_seed(keyed_bits(seed, f"training.init.{name}") % 2**63)
         is_table = any(part in name for part in _TABLES)
         spread = math.sqrt(3.0 / (1 if is_table else parameter[0].numel()))
-        gain = 0.5 if "embed_tokens" in name or "shared." in name else 1.0
-        parameter.copy_((torch.rand(parameter.shape, generator=generator) * 2 - 1) * spread * gain)
+        parameter.copy_((torch.rand(parameter.shape, generator=generator) * 2 - 1) * spread * _gain(name, parameter))
+
+
+def _gain(name: str, parameter: nn.Parameter) -> float:
+    if "shared." in name:  # T5's table is also its head: logits of about 1
+        return parameter.shape[-1] ** -0.5
+    return 0.5 if "embed_tokens" in name else 1.0

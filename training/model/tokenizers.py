@@ -114,7 +114,9 @@ def _load(folder: Path, whose: str) -> Any:
         remedy = "copy the folder again"
         raise IbDataError(f"{folder}: not a tokenizer: {one_line(str(error), 200)}; {remedy}") from error
     if not tokenizer.is_fast:
-        raise IbDataError(f"{folder}: expected a fast tokenizer, found a slow one; save its fast form with transformers")
+        raise IbDataError(
+            f"{folder}: expected a fast tokenizer, found a slow one; save its fast form with transformers"
+        )
     return tokenizer
 
 

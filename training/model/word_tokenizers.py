@@ -44,9 +44,7 @@ def qformer_tokenizer(texts: Iterable[str], max_words: int = 4096) -> PreTrained
     )
 
 
-def _build(
-    texts: Iterable[str], special: Sequence[str], unknown: str, max_words: int, *, lowercase: bool
-) -> Tokenizer:
+def _build(texts: Iterable[str], special: Sequence[str], unknown: str, max_words: int, *, lowercase: bool) -> Tokenizer:
     splitter = pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=True)
     counts: Counter[str] = Counter()
     for text in texts:
