@@ -73,9 +73,7 @@ def test_the_digest_covers_what_is_rendered() -> None:
 
 
 def test_an_annotation_without_its_words_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(
-        DataError, match=r"no question to render .*; leave its dataset out, or render with instructions"
-    ):
+    with pytest.raises(DataError, match=r"no question to render .*; leave its dataset out, or render"):
         PLAIN.render(load_card("vqav2"), Annotation(id="1", answers=BLUE), 0)
 
 

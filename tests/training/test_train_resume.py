@@ -81,7 +81,8 @@ def test_two_configurations_of_one_name_do_not_meet(cli, tmp_path) -> None:
     home = ("--home", tmp_path / "home")
     assert cli("build", "okvqa", "--mini", "--workers", 1, *home).code == 0
     (tmp_path / "one.toml").write_text('rule = "sqrt"\n[[members]]\ndataset = "okvqa"\nsplit = "train"\nsize = 9009\n')
-    shared = f"mixture = '{tmp_path / 'one.toml'}'\nmodel = 'miniature'\nsteps = 2\nwarmup_steps = 1\nbatch_size = 2\nimage_px = 32\n"
+    shared = f"mixture = '{tmp_path / 'one.toml'}'\nmodel = 'miniature'\n"
+    shared += "steps = 2\nwarmup_steps = 1\nbatch_size = 2\nimage_px = 32\n"
     for folder, rate in (("a", "1e-3"), ("b", "1e-4")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.toml").write_text(f"{shared}learning_rate = {rate}\ndevice = 'cpu'\n")

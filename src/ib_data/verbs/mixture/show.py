@@ -44,8 +44,7 @@ def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> No
     rows, stages = member_rows(mixture, found, samples), stage_rows(mixture)
     if as_json:
         head = {"mixture": mixture.name, "rule": mixture.rule, "exponent": mixture.exponent, "samples": samples}
-        head["render"] = asdict(mixture.render)
-        click.echo(json.dumps({**head, "members": rows, "stages": stages}))
+        click.echo(json.dumps({**head, "render": asdict(mixture.render), "members": rows, "stages": stages}))
     else:
         members, length = count_text(len(rows), "member"), count_text(samples, "sample")
         click.echo(f"{mixture.name}: rule {mixture.rule}, {members}, a run of {length}")
