@@ -37,6 +37,7 @@ class Flops:
 
     @property
     def total(self) -> float:
+        """All parts together."""
         return self.vision + self.qformer + self.projection + self.language
 
 
