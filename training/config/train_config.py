@@ -37,7 +37,6 @@ class TrainConfig:
     instruction_aware: bool = setting(True, "The Q-Former reads the instruction; false: it sees the image alone.")
     bos_token: str = setting("", "First token of a prompt; empty: the tokenizer's own. Vicuna v1.1: '</s>'.")
     activation: str = setting("", "Activation of the language model; empty: the model folder's. FlanT5: 'gelu'.")
-    frames: int = setting(4, "Frames taken from a clip.", least=1, most=256)
     steps: int = setting(60_000, "Optimiser steps.", least=1)
     batch_size: int = setting(128, "Positions of a step, over all processes.", least=1)
     micro_batch_size: int = setting(
@@ -51,8 +50,6 @@ class TrainConfig:
     weight_decay: float = setting(0.05, "AdamW's weight decay, not on biases and norms.", least=0, most=1)
     betas: tuple[float, float] = (0.9, 0.999)
     seed: int = setting(0, "Seed of the stream and of dropout.")
-    num_query_tokens: int = setting(32, "Query tokens.", least=1)
-    text_steps: int = setting(0, "Steps on texts alone.", least=0)
     max_instruction_tokens: int = setting(MAX_INSTRUCTION_TOKENS, "Tokens kept of an instruction.", least=1)
     max_target_tokens: int = setting(MAX_TARGET_TOKENS, "Tokens kept of a target.", least=1)
     precision: str = setting(

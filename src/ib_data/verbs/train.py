@@ -36,7 +36,7 @@ def command(config: str, overrides: tuple[str, ...], home: Home, as_json: bool, 
     """
     chosen = load_config(config, overrides)
     need_extras("train")
-    from ib_data.training.trainer import train
+    from ib_data.training.loop.trainer import train
 
     folder = out or home.runs / Path(config).stem
     outcome = train(chosen, home, folder, note if as_json else click.echo)
