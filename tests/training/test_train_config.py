@@ -110,7 +110,7 @@ def test_the_options_of_the_stream_are_keys_like_all_others() -> None:
         ("max_bad_share = 2.0", "max_bad_share: expected a number from 0 to 1, found 2.0"),
         ("max_bad_share = nan", "max_bad_share: expected a number from 0 to 1, found nan"),
         ('augment = "mid"', "augment: unknown value 'mid'; did you mean 'mild'?"),
-        ("image_px = 8", "image_px: expected at least one patch of 16, found 8"),
+        ("image_px = 0", "image_px: expected an integer from 1 to 4,096, found 0"),
         ("image_pix = 8", "unknown key 'image_pix'; did you mean 'image_px'?"),
     ],
 )

@@ -66,8 +66,8 @@ def test_every_other_key_must_stay(tmp_path) -> None:
     train_on(toy_config(), ToyStream(), tmp_path, silent)
     others = {
         "mixture": "x", "batch_size": 4, "learning_rate": 1e-4, "warmup_steps": 1, "weight_decay": 0.1,
-        "betas": (0.8, 0.9), "seed": 1, "image_px": 64, "num_query_tokens": 4, "text_steps": 1,
-        "max_instruction_tokens": 12, "max_target_tokens": 12, "augment": "none", "decode": "fast",
+        "betas": (0.8, 0.9), "seed": 1, "image_px": 64, "max_instruction_tokens": 12,
+        "max_target_tokens": 12, "augment": "none", "decode": "fast",
         "annotations_per_image": 2, "local_order": True, "instruction_aware": False, "bos_token": "</s>",
         "activation": "gelu", "frames": 8, "precision": "bfloat16",
     }  # fmt: skip

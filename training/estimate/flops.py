@@ -78,7 +78,7 @@ def _vision(parts: Parts) -> float:
     tokens, width = patches + 1, config.hidden_size
     matrices = config.num_hidden_layers * (4 * width**2 + 2 * width * config.intermediate_size)
     pairs = _pairs(config.num_hidden_layers, tokens, tokens, width)
-    return 2.0 * (patches * 3 * config.patch_size**2 * width + tokens * matrices) + pairs
+    return float(2 * (patches * 3 * config.patch_size**2 * width + tokens * matrices) + pairs)
 
 
 def _qformer(parts: Parts, text: int, backward: bool) -> float:
@@ -93,7 +93,7 @@ def _qformer(parts: Parts, text: int, backward: bool) -> float:
     pairs = _pairs(layers, queries + text, queries + text, width) + _pairs(cross_layers, queries, features, width)
     forward = 2.0 * (own + from_features) + pairs
     # The features need no gradient, so their two matrices have one product in place of two.
-    return forward + (2 * forward - 2.0 * from_features if backward else 0)
+    return float(forward + (2 * forward - 2.0 * from_features if backward else 0))
 
 
 def _language(parts: Parts, row: Row, backward: bool, all_logits: bool) -> float:
@@ -116,7 +116,7 @@ def _language(parts: Parts, row: Row, backward: bool, all_logits: bool) -> float
         # five matrices, the self-attention, and the queries of the cross-attention.
         free = 2.0 * row.target * 5 * config.hidden_size * width
         free += 2 * _pairs(1, row.target, row.target, width) + _pairs(1, row.target, prompt, width) / 2
-    return 4.0 * matrices + 3 * pairs - free if backward else 2.0 * matrices + pairs
+    return float(4.0 * matrices + 3 * pairs - free if backward else 2.0 * matrices + pairs)
 
 
 def _pairs(layers: int, queries: int, keys: int, width: int) -> float:

@@ -5,17 +5,22 @@ Nothing is loaded and no memory is taken: a model of 8 billion parameters takes 
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
-from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
+from transformers import InstructBlipForConditionalGeneration
 from transformers.pytorch_utils import Conv1D
+
+from ib_data.training.model.parts import freeze
 
 # Keys and values of attention to the encoder's output: made from the encoder's tokens, not the decoder's.
 _CROSS_INPUT = re.compile(
     r"(EncDecAttention|encoder_attn|crossattention|cross_attn)\.(attention\.)?(k|v|key|value)(_proj)?$"
 )
-TRAINED = ("qformer", "query_tokens", "language_projection")
+
+
+PARTS = ("vision_model", "qformer", "query_tokens", "language_projection", "language_model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +39,14 @@ class Matrices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Sizes of a model: parameters by part, the language model's stacks, and its configuration.
+    """Sizes of a model: parameters by part, how many of them train, and the language model's stacks.
 
     `encoder` is None for a causal language model; `head` counts the entries of the matrix to the vocabulary.
     """
 
-    config: InstructBlipConfig
+    config: Any  # an InstructBlipConfig, whose parts transformers types as optional
     parameters: dict[str, int]
+    trained: dict[str, int]
     encoder: Matrices | None
     decoder: Matrices
     head: int
@@ -48,42 +54,33 @@ class Parts:
     @property
     def num_trained(self) -> int:
         """The parameters that training changes."""
-        return sum(count for part, count in self.parameters.items() if part in TRAINED)
+        return sum(self.trained.values())
 
     @property
     def num_frozen(self) -> int:
-        """The parameters of the vision encoder and the language model."""
+        """All other parameters."""
         return sum(self.parameters.values()) - self.num_trained
 
 
-def parts_of(config: InstructBlipConfig) -> Parts:
-    """The sizes of a model with this configuration."""
+def parts_of(config: Any, *, instruction_aware: bool = True) -> Parts:
+    """The sizes of a model with this InstructBlipConfig, frozen for training."""
     with torch.device("meta"):
         model = InstructBlipForConditionalGeneration(config)
-    parameters = {
-        "vision_model": _count(model.vision_model),
-        "qformer": _count(model.qformer),
-        "query_tokens": model.query_tokens.numel(),
-        "language_projection": _count(model.language_projection),
-        "language_model": _count(model.language_model),
-    }
-    language = model.language_model
-    head = language.get_output_embeddings().weight.numel()
-    if config.use_decoder_only_language_model:
-        return Parts(
-            config=config, parameters=parameters, encoder=None, decoder=_matrices(language.base_model), head=head
-        )
+    freeze(model, instruction_aware=instruction_aware)
+    language, causal = model.language_model, config.use_decoder_only_language_model
     return Parts(
         config=config,
-        parameters=parameters,
-        encoder=_matrices(language.get_encoder()),
-        decoder=_matrices(language.get_decoder()),
-        head=head,
+        parameters={part: _count(model, part) for part in PARTS},
+        trained={part: count for part in PARTS if (count := _count(model, part, only_trained=True))},
+        encoder=None if causal else _matrices(language.get_encoder()),
+        decoder=_matrices(language.base_model if causal else language.get_decoder()),
+        head=language.get_output_embeddings().weight.numel(),
     )
 
 
-def _count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+def _count(model: nn.Module, part: str, *, only_trained: bool = False) -> int:
+    found = (p for name, p in model.named_parameters() if name.split(".")[0] == part)
+    return sum(p.numel() for p in found if p.requires_grad or not only_trained)
 
 
 def _matrices(stack: nn.Module) -> Matrices:

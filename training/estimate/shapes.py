@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 from transformers import (
     InstructBlipConfig,
     InstructBlipQFormerConfig,
@@ -12,7 +14,8 @@ from transformers import (
     T5Config,
 )
 
-from ib_data.errors import IbDataError, one_line
+from ib_data.home import Home
+from ib_data.training.weights.config_file import CONFIG, instructblip_config
 
 QFORMER_WORDS = 30_523  # BERT's vocabulary and [DEC]
 VICUNA_WORDS = 32_001  # LLaMA's vocabulary and [PAD]
@@ -28,7 +31,7 @@ def _flant5(width: int, ffn: int, heads: int) -> T5Config:
         num_decoder_layers=24,
         num_heads=heads,
         feed_forward_proj="gated-gelu",
-        tie_word_embeddings=False,
+        tie_word_embeddings=False,  # type: ignore[call-arg]
     )
 
 
@@ -67,35 +70,26 @@ def named_like(model: str) -> str | None:
     return next((known for known in LANGUAGE_MODELS if known in name), None)
 
 
-def config_of_model(model: str) -> InstructBlipConfig | None:
-    """The configuration in a model folder, or of a hub id whose files are in the cache; None if neither is here.
-
-    Reads config.json alone and never the network. Raises IbDataError if it is not InstructBLIP's.
-    """
-    file = Path(model) / "config.json"
-    if not file.is_file():
-        found = _cached(model)
-        if found is None:
-            return None
-        file = found
+def folder_of_model(model: str, home: Home) -> Path | None:
+    """The folder with config.json of a model that is here, also of a hub id in the cache; never asks the network."""
+    if model == "miniature":  # one for each set of texts, all of one shape
+        return next(iter(sorted((home.root / "models").glob("miniature-*"))), None)
+    for folder in (Path(model).expanduser(), home.root / model):
+        if folder.is_dir():
+            return folder
     try:
-        values, _ = InstructBlipConfig.get_config_dict(file.parent)
-        kind = values.get("model_type")
-        if kind != "instructblip":
-            problem = f"expected the configuration of InstructBLIP (model_type 'instructblip'), found {kind!r}"
-            raise IbDataError(f"{file}: {problem}; make a start with `ib-data model merge` or `ib-data model new`")
-        return InstructBlipConfig.from_dict(values)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise IbDataError(f"{file}: cannot be read as a model's configuration ({one_line(str(error), 200)})") from error
-
-
-def _cached(hub_id: str) -> Path | None:
-    """config.json of a hub id in the cache of huggingface_hub, or None."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        found = try_to_load_from_cache(hub_id, "config.json")
+        found = try_to_load_from_cache(model, CONFIG)
     except HFValidationError:  # a path, not a hub id
         return None
-    return Path(found) if isinstance(found, str) else None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def config_of_model(model: str, home: Home) -> InstructBlipConfig | None:
+    """The configuration of a model that is here, else of the one of LANGUAGE_MODELS that its name says, else None.
+
+    Raises DataError for a folder whose config.json is not InstructBLIP's.
+    """
+    if folder := folder_of_model(model, home):
+        return instructblip_config(folder)
+    name = named_like(model)
+    return named_config(name) if name else None
