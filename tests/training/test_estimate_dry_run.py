@@ -53,10 +53,10 @@ def test_the_parameters_are_those_of_the_model_in_the_folder(tmp_path, no_cuda, 
     assert found.cost.flops > 0
 
 
-def test_it_reports_the_whole_run_and_writes_nothing(cli, tmp_path, no_cuda, monkeypatch) -> None:
+def test_it_reports_the_whole_run_and_writes_nothing(cli, tmp_path, no_cuda, monkeypatch, build_split) -> None:
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "home"
-    assert cli("build", "okvqa", "--mini", "--workers", 1, "--home", home).code == 0
+    build_split(Home(home), "okvqa", 3)
     before = files(tmp_path)
     found = plain(cli, home, "instructblip-vicuna-7b", "mixture=demo", "steps=2000")
     text = cli("train", "instructblip-vicuna-7b", "mixture=demo", "steps=2000", "--dry-run", "--home", home)
