@@ -1,6 +1,6 @@
 """Tunes the Q-Former on a mixture, with a frozen vision encoder and language model; resumes to the last bit.
 
-config            the configuration of a run
+config/           the configuration of a run
 trainer           the training loop; run: the state of a run in memory
 step              learning rate, loss, optimiser
 collator          examples to tensors; tokens: the tokenizers
