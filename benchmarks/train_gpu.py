@@ -6,9 +6,10 @@ For each model in one process, over the same annotations and the same random wei
 forward, backward and AdamW; that their losses agree is checked first. Synthetic tensors, then the stream from shards
 (`--home` and `--mixture`; the miniature without them), and on CUDA ours with its blocks compiled. Rounds are
 interleaved. TFLOP/s are counted operations by time; the ceiling is the fastest square matrix product measured here.
+On a CPU all times are processor time of one thread, so that other load does not count.
 
 Real shapes (ViT-g/14, Q-Former, FlanT5-XL; Vicuna-7B) need a card with 40 GB or more and take up to `--seconds`, less
-than 8 minutes; what did not fit in them is named. `--shapes small` runs on a CPU in a minute.
+than 8 minutes; what did not fit in them is named. `--shapes small` runs on a CPU in minutes, `tiny` in seconds.
 """
 
 import argparse
@@ -69,6 +70,8 @@ class Bench:
         self.batch = args.batch or (64 if is_cuda else 16)
         self.workers = args.workers if args.workers >= 0 else (8 if is_cuda else 1)
         self.compiles = is_cuda or args.compile
+        if not is_cuda:
+            torch.set_num_threads(1)
         self.names = args.models or SHAPES[args.shapes]
         self.budget = Budget(time.monotonic() + args.seconds)
         self.home: Any = None
@@ -180,7 +183,7 @@ def _figures(timings: dict[str, Timing], flops: dict[str, int], batch: int, ceil
         rate = flops[name] / statistics.median(timing.step_s)
         figures[name] = {
             **timing.values(),
-            "gflop_per_sample": round(flops[name] / batch / 1e9, 3),
+            "gflop_per_sample": round(flops[name] / batch / 1e9, 6),
             "tflops": _tera(rate),
             "share_of_ceiling": round(rate / ceiling, 3),
             "times_stock": round(statistics.median(a / b for a, b in zip(stock, timing.step_s, strict=False)), 3),

@@ -29,29 +29,30 @@ class Budget:
         return is_allowed
 
 
-def synchronised(device: torch.device) -> float:
-    """The clock, after the device has done its work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def clock(device: torch.device) -> float:
+    """Seconds: of the wall once CUDA has done its work; on a CPU the processor's, so that other load does not count."""
+    if device.type != "cuda":
+        return time.process_time()
+    torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 def matrix_ceiling(device: torch.device, dtype: torch.dtype) -> float:
     """The highest FLOP/s of a square matrix product of `dtype`, over some repetitions."""
-    side, repetitions = (8192, 10) if device.type == "cuda" else (1536, 2)
+    side, repetitions = (8192, 10) if device.type == "cuda" else (1024, 2)
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     seconds = []
-    for _ in range(6):
-        began = synchronised(device)
+    for _ in range(5):
+        began = clock(device)
         for _ in range(repetitions):
             a @ b
-        seconds.append((synchronised(device) - began) / repetitions)
+        seconds.append((clock(device) - began) / repetitions)
     return 2 * side**3 / min(seconds)
 
 
 @dataclass(slots=True)
 class Timing:
-    """Rounds of one loop: seconds a step of each, annotations a step, seconds waited for data, peak bytes on CUDA."""
+    """Rounds of one loop: seconds and annotations a step, the share of waiting for data, and the peak bytes on CUDA."""
 
     step_s: list[float] = field(default_factory=list)
     annotations: list[float] = field(default_factory=list)
@@ -78,17 +79,17 @@ def run_round(loop: Loop, batches: Iterator[StepBatch], num_steps: int, device: 
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     waited, annotations = 0.0, 0
-    began = synchronised(device)
+    entered, began = time.perf_counter(), clock(device)
     for _ in range(num_steps):
         asked = time.perf_counter()
         batch = next(batches)
         waited += time.perf_counter() - asked
         annotations += sum(map(len, batch.micro))
         loop.step(batch)
-    elapsed = synchronised(device) - began
+    elapsed = clock(device) - began
     into.step_s.append(elapsed / num_steps)
     into.annotations.append(annotations / num_steps)
-    into.waited.append(waited / elapsed)
+    into.waited.append(waited / (time.perf_counter() - entered))
     if device.type == "cuda":
         into.peak_bytes = max(into.peak_bytes, torch.cuda.max_memory_allocated(device))
 
