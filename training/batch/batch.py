@@ -5,6 +5,7 @@ B annotations, Q query tokens, T Q-Former text tokens, L language-model tokens, 
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,15 +58,16 @@ class Batch:
     @property
     def labels(self) -> Tensor:
         """The targets as transformers takes them: int64 (B, L), or (B, D) for an encoder-decoder; IGNORED elsewhere."""
-        is_causal = self.decoder_input_ids is None
-        labels = torch.full_like(self.input_ids if is_causal else self.decoder_input_ids, IGNORED)
-        labels.view(-1)[self.target_index + int(is_causal)] = self.targets
+        decoder = self.input_ids if self.decoder_input_ids is None else self.decoder_input_ids
+        labels = torch.full_like(decoder, IGNORED)
+        labels.view(-1)[self.target_index + int(self.decoder_input_ids is None)] = self.targets
         return labels
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device`."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Batch(**{name: None if v is None else v.to(device, non_blocking=True) for name, v in values.items()})
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved: dict[str, Any] = {n: v if v is None else v.to(device, non_blocking=True) for n, v in values.items()}
+        return Batch(**moved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

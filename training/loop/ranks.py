@@ -40,7 +40,7 @@ class Ranks:
             dist.all_reduce(total, group=self.control)
         except RuntimeError as error:
             raise _other_gone(error) from error
-        return total.tolist()  # type: ignore[no-any-return]
+        return total.tolist()
 
     def wait(self) -> None:
         """Wait until all processes are here."""

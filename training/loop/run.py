@@ -21,7 +21,7 @@ from ib_data.training.model import miniature
 from ib_data.training.model.load import LoadedModel, load_model
 from ib_data.training.model.parts import frozen_dtype, trained_parameters
 from ib_data.training.weights.fingerprint import fingerprint
-from ib_data.training.weights.folder import find_folder
+from ib_data.training.weights.hub import find_folder
 
 
 @dataclass(slots=True, kw_only=True)

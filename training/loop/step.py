@@ -100,6 +100,6 @@ def _fault(
 
 def _positions(batch: Batch, found: Tensor) -> list[int]:
     """The positions of the annotations whose losses are not finite."""
-    bad = batch.target_rows[~found.isfinite()].unique()
-    positions: list[int] = batch.positions[bad].tolist()
+    rows = batch.target_rows[~found.isfinite()]
+    positions: list[int] = batch.positions[rows].tolist()
     return positions

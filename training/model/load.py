@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
+from transformers import InstructBlipForConditionalGeneration
 
 from ib_data.errors import IbDataError, one_line
 from ib_data.training.batch.row import RowMaker
@@ -25,10 +25,9 @@ class LoadedModel:
     folder: ModelFolder
 
     @property
-    def config(self) -> InstructBlipConfig:
+    def config(self) -> Any:  # InstructBlipConfig, whose parts are only known when it is made
         """The configuration of the folder."""
-        config: InstructBlipConfig = self.model.config
-        return config
+        return self.model.config
 
     @property
     def is_causal(self) -> bool:
@@ -65,14 +64,14 @@ def load_model(
     exact `gelu` where its own configuration says `gelu_new`. Raises IbDataError for a folder that is not a whole model.
     """
     folder = require_model_folder(path)
-    config = folder.config
+    config: Any = folder.config
     tokenizers = load_tokenizers(folder.path, config.image_token_id, bos_token)
     if activation:
         _set_activation(config.text_config, activation, folder.path)
     _check_vocabulary(folder, tokenizers)
     try:
         with quiet_transformers():
-            model, info = InstructBlipForConditionalGeneration.from_pretrained(
+            made: Any = InstructBlipForConditionalGeneration.from_pretrained(
                 folder.path,
                 config=config,
                 dtype=dtype,
@@ -82,6 +81,7 @@ def load_model(
             )
     except (OSError, ValueError, RuntimeError) as error:
         raise IbDataError(f"{path}: cannot be loaded: {one_line(str(error), 300)}; copy the folder again") from error
+    model, info = made
     for kind in ("missing_keys", "mismatched_keys"):  # transformers fills them with random values
         if info.get(kind):
             name = sorted(map(str, info[kind]))[0]
@@ -111,7 +111,7 @@ def _set_activation(text_config: Any, activation: str, path: Path) -> None:
 
 def _check_vocabulary(folder: ModelFolder, tokenizers: Tokenizers) -> None:
     """Raise IbDataError for tokenizers with ids beyond the embeddings; on a GPU they would kill the process."""
-    config = folder.config
+    config: Any = folder.config
     sizes = {
         "language": (tokenizers.language, config.text_config.vocab_size),
         "qformer": (tokenizers.qformer, config.qformer_config.vocab_size),

@@ -43,5 +43,5 @@ def fill(model: nn.Module, seed: int) -> None:
 
 def _gain(name: str, parameter: nn.Parameter) -> float:
     if "shared." in name:  # T5's table is also its head: logits of about 1
-        return parameter.shape[-1] ** -0.5
+        return float(parameter.shape[-1] ** -0.5)
     return 0.5 if "embed_tokens" in name else 1.0

@@ -40,7 +40,7 @@ class TinyShape:
 
 
 def tiny_model(shape: TinyShape, texts: Sequence[str], seed: int) -> tuple[Any, PreTrainedTokenizerFast, Any]:
-    """A random model (see `random_model`), its language tokenizer and its Q-Former tokenizer, over the words of `texts`."""
+    """A random model (see `random_model`), its language and its Q-Former tokenizer, over the words of `texts`."""
     language = language_tokenizer(texts, is_causal=shape.family == "llama")
     qformer = qformer_tokenizer(texts)
     config = InstructBlipConfig(
@@ -66,7 +66,7 @@ def tiny_model(shape: TinyShape, texts: Sequence[str], seed: int) -> tuple[Any, 
         ),
         text_config=_text_config(shape, language),
         num_query_tokens=shape.num_query_tokens,
-        image_token_index=language.convert_tokens_to_ids(IMAGE),
+        image_token_index=language.get_vocab()[IMAGE],
     )
     return random_model(config, seed), language, qformer
 
@@ -82,7 +82,8 @@ def save_folder(folder: Path, model: Any, language: PreTrainedTokenizerFast, qfo
 def _text_config(shape: TinyShape, tokenizer: PreTrainedTokenizerFast) -> Any:
     width, ids = shape.language_width, {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
     if shape.family == "t5":
-        return T5Config(
+        t5: Any = T5Config  # its own signature lacks what it accepts
+        return t5(
             vocab_size=len(tokenizer),
             d_model=width,
             d_kv=width // shape.num_heads,
@@ -92,7 +93,6 @@ def _text_config(shape: TinyShape, tokenizer: PreTrainedTokenizerFast) -> Any:
             num_heads=shape.num_heads,
             dropout_rate=shape.dropout,
             feed_forward_proj="gated-gelu",
-            tie_word_embeddings=False,
             decoder_start_token_id=tokenizer.pad_token_id,
             **ids,
         )

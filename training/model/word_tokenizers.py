@@ -24,7 +24,7 @@ def language_tokenizer(texts: Iterable[str], *, is_causal: bool, max_words: int 
     tokenizer.post_processor = processors.TemplateProcessing(
         single=form, special_tokens=[(name, LANGUAGE_SPECIAL.index(name))]
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token=PAD,
         unk_token=UNKNOWN,
@@ -39,7 +39,7 @@ def qformer_tokenizer(texts: Iterable[str], max_words: int = 4096) -> PreTrained
     tokenizer = _build(texts, QFORMER_SPECIAL, "[UNK]", max_words, lowercase=True)
     ends = [(name, QFORMER_SPECIAL.index(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
     )
 
