@@ -18,7 +18,7 @@ from ib_data.training.model.parts import freeze
 
 # The special tokens of `word_tokenizers.py`, which every benchmark model reads.
 SPECIAL: dict[str, Any] = {"pad_token_id": 0, "eos_token_id": 3}
-DECODER_START: dict[str, Any] = {"decoder_start_token_id": 0}
+T5_KEYS: dict[str, Any] = {"decoder_start_token_id": 0, "tie_word_embeddings": False, **SPECIAL}
 IMAGE_ID = 4
 # Small models have an eighth of the blocks, so a vocabulary of an eighth would give the head too much weight.
 SMALL_VOCABULARY = 1024
@@ -65,9 +65,7 @@ def _t5(part: int) -> T5Config:
         num_layers=math.ceil(24 / part),
         num_heads=32 if part == 1 else 4,
         feed_forward_proj="gated-gelu",
-        tie_word_embeddings=False,
-        **SPECIAL,
-        **DECODER_START,
+        **T5_KEYS,
     )
 
 

@@ -13,7 +13,7 @@ from ib_data.home import Home
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 ONE, FIVE = "ours, 1 an image", "ours, 5 an image"
-FAST = (
+FAST = "--shapes tiny --device cpu --batch 5 --rounds 1 --round-seconds 0 --workers 0".split()  # noqa: SIM905
     "--shapes",
     "tiny",
     "--device",
@@ -26,7 +26,7 @@ FAST = (
     "0",
     "--workers",
     "0",
-)
+]
 
 
 @pytest.fixture
