@@ -19,7 +19,7 @@ from ib_data.mixtures.spec.spec_file import load_mixture, mixture_names
 from ib_data.stream_options import AUGMENTS
 from ib_data.tasks import TASKS
 from ib_data.templates.lint.report import RULES as LINT_RULES
-from ib_data.training.config import FREE, GROWING
+from ib_data.training.config.train_config import FREE, GROWING
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -11,7 +11,9 @@ from typing import Any
 from ib_data.errors import IbDataError, did_you_mean, quoted
 
 _KEY = "ib_data.setting"
-_WORDS: dict[type, str] = {int: "an integer", float: "a number", bool: "true or false", Path: "a folder"}
+_WORDS: dict[type, str] = {
+    str: "a text", int: "an integer", float: "a number", bool: "true or false", Path: "a folder",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

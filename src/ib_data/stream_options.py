@@ -33,6 +33,7 @@ class ImageOptions:
         "exact", "How images are resized: exactly as Pillow does, or faster with torch.", choices=DECODES
     )
     augment: str = setting("none", "How training crops images.", choices=AUGMENTS)
+    frames: int = setting(4, "Number of frames taken from a clip.", least=1, most=256)
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -9,7 +9,7 @@ from toy_training import ToyStream, silent, toy_config, train_on
 from ib_data.strict import Table
 from ib_data.training import record
 from ib_data.training.checkpoint import _KEYS
-from ib_data.training.config import config_of
+from ib_data.training.config.config_file import config_of
 from ib_data.training.model import TinyShape
 
 
@@ -32,6 +32,6 @@ def test_the_examples_of_a_run_are_read(tmp_path: Path) -> None:
     assert found.step == 2
     assert set(found.files) <= set(table("Files of a checkpoint"))
     state = Table.of(example("`state.json`"), "checkpoint", "state.json").only(_KEYS)
-    assert config_of(state.table("config"), {}).mixture == "demo"
+    assert config_of(state.table("config")).mixture == "demo"
     assert TinyShape(**state.table("model").table("shape").values).image_px == 64
     check_keys(example("`log.jsonl`"), "`log.jsonl`")

@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from ib_data.home import Home
-from ib_data.training.config import load_config
+from ib_data.training.config.config_file import load_config
 from ib_data.training.trainer import train
 
 # Trains, and kills itself without any clean-up when the n-th line of the log is written.
@@ -19,7 +19,7 @@ import json, os, signal, sys
 from pathlib import Path
 from ib_data.home import Home
 from ib_data.training import trainer
-from ib_data.training.config import load_config
+from ib_data.training.config.config_file import load_config
 
 real = json.dumps
 def counted(value, **kwargs):

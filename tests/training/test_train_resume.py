@@ -9,7 +9,8 @@ from toy_training import KilledError, ToyStream, silent, toy_config, train_on
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.training.config import FREE, GROWING, load_config
+from ib_data.training.config.config_file import load_config
+from ib_data.training.config.train_config import FREE, GROWING
 from ib_data.training.generate import load
 from ib_data.training.step import learning_rate_at
 from ib_data.training.trainer import train

@@ -9,7 +9,8 @@ from typing import Any
 from unittest.mock import patch
 
 from PIL import Image, ImageDraw
-from transformers import InstructBlipForConditionalGeneration
+from toy_models import shared_toy_folder
+from toy_texts import COLOURS, QUESTIONS, SHAPES
 
 from ib_data.errors import DataError
 from ib_data.home import Home
@@ -19,14 +20,11 @@ from ib_data.sample import Annotation
 from ib_data.stored.meter import Meter
 from ib_data.stream_options import ImageOptions
 from ib_data.templates.rendered import Rendered
-from ib_data.training import trainer
-from ib_data.training.config import TrainConfig, config_from
-from ib_data.training.model import TinyShape, freeze, tiny_model
-from ib_data.training.tokens import Tokens, build_tokens
-from ib_data.training.trainer import Outcome
-
-COLOURS = ("red", "green", "blue", "yellow")
-SHAPES = ("circle", "square")
+from ib_data.training.batch.collator import Collator
+from ib_data.training.config.train_config import TrainConfig, config_from
+from ib_data.training.loop import trainer
+from ib_data.training.loop.trainer import Outcome
+from ib_data.training.model.load import LoadedModel, load_model
 
 
 def example(position: int, instruction: str, target: str, media: bytes | None) -> Example:
@@ -76,12 +74,9 @@ def draw(colour: str, shape: str, size: tuple[int, int] = (48, 40)) -> bytes:
 def toy_example(position: int) -> Example:
     """Eight images, three questions each, in a mixed order."""
     colour, shape = COLOURS[position % 4], SHAPES[position // 4 % 2]
-    texts = (
-        ("What colour is the shape? Short answer:", colour),
-        ("What shape is shown? Short answer:", shape),
-        ("Caption:", f"a {colour} {shape} on white"),
-    )
-    return example(position, *texts[position // 8 % 3], draw(colour, shape))
+    targets = (colour, shape, f"a {colour} {shape} on white")
+    kind = position // 8 % 3
+    return example(position, QUESTIONS[kind], targets[kind], draw(colour, shape))
 
 
 class KilledError(BaseException):
@@ -118,47 +113,40 @@ def toy_config(**changes: Any) -> TrainConfig:
     """Six steps of eight examples: enough to see a change."""
     values: dict[str, Any] = {
         "mixture": "toy",
+        "model": str(shared_toy_folder()),
         "steps": 6,
         "batch_size": 8,
         "learning_rate": 2e-3,
         "warmup_steps": 2,
         "image_px": 32,
-        "num_query_tokens": 8,
+        "validate_every": 0,
+        "keep": 100,
         "save_every": 3,
         "device": "cpu",
     }
     return config_from({**values, **changes})
 
 
-def toy_tokens() -> Tokens:
-    return build_tokens(
-        t for p in range(24) for t in (toy_example(p).rendered.instruction, toy_example(p).rendered.target)
-    )
-
-
-def toy_model(tokens: Tokens, seed: int = 0) -> InstructBlipForConditionalGeneration:
+def toy_loaded(family: str = "llama", **options: Any) -> LoadedModel:
     """A frozen model that fits `toy_config`."""
-    shape = TinyShape(
-        seed=seed,
-        image_px=32,
-        num_query_tokens=8,
-        language_words=tokens.language.get_vocab_size(),
-        qformer_words=tokens.qformer.get_vocab_size(),
-        max_qformer_tokens=128,
-    )
-    model = tiny_model(shape, tokens)
-    freeze(model)
-    return model
+    return load_model(shared_toy_folder(family), **options)
+
+
+def toy_collator(family: str = "llama", **changes: Any) -> Collator:
+    """The collator of `toy_loaded`."""
+    loaded = _once(family)
+    lengths = {name: changes.pop(name, default) for name, default in _LENGTHS.items()}
+    rows = loaded.row_maker(**lengths)
+    return Collator(rows=rows, decoder_start_id=loaded.decoder_start_id, **changes)
+
+
+_LENGTHS = {"max_instruction_tokens": 128, "max_target_tokens": 256}
+_once = cache(toy_loaded)
 
 
 def train_on(config: TrainConfig, stream: Any, out: Path, say: Callable[[str], None] = print) -> Outcome:
     """`train` over this stream in place of the mixture's."""
-    of_mixture = {
-        "_stream_options": lambda config: config.stream,
-        "open_stream": lambda *_given, **_options: stream,
-        "require_images": lambda _stream: None,
-    }
-    with patch.multiple(trainer, **of_mixture):
+    with patch.object(trainer, "training_stream", lambda *_given: stream):
         return trainer.train(config, Home(out), out, say)
 
 

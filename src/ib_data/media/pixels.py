@@ -22,7 +22,7 @@ _ENOUGH = 2
 
 
 def pixels(media: bytes, kind: str, options: ImageOptions, *, seed: int = 0, position: int = 0) -> NDArray[np.uint8]:
-    """RGB values: uint8 (image_px, image_px, 3) of an image, (4, image_px, image_px, 3) of a clip (kind "video").
+    """RGB values: uint8 (image_px, image_px, 3) of an image, (frames, image_px, image_px, 3) of a clip (kind "video").
 
     A clip gives the middle frames of equal segments, all with the same augmentation. `seed` and `position` decide
     only the augmentation. Raises MediaError for damaged data or an absurd size, MissingExtraError for a clip without
@@ -35,7 +35,7 @@ def pixels(media: bytes, kind: str, options: ImageOptions, *, seed: int = 0, pos
         return draw_augmentation(options.augment, width, height, seed=seed, position=position)
 
     if kind == "video":
-        shown = frames(media)
+        shown = frames(media, options.frames)
         height, width, _ = shown[0].shape
         change = choose(width, height)
         return np.stack([_square(frame, change, 1, options) for frame in shown])

@@ -77,7 +77,7 @@ def _tasks() -> Iterable[str]:
 
 
 def _configurations() -> tuple[str, ...]:
-    from ib_data.training.config import config_names
+    from ib_data.training.config.config_file import config_names
 
     return config_names()
 

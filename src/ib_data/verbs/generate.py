@@ -10,11 +10,11 @@ from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.training.extras import need_extras
-from ib_data.training.record import DamagedError, saved_last
+from ib_data.training.loop.record import DamagedError, saved_last
 from ib_data.verbs.arguments import common_options, json_option
 
 if TYPE_CHECKING:
-    from ib_data.training.generate import Trained
+    from ib_data.training.generation.generate import Trained
 
 
 @click.command("generate")
@@ -44,9 +44,9 @@ def command(model: Path | None, image: Path, prompt: str, max_new_tokens: int, a
         remedy = "name one with --model, or run `ib-data train tiny`"
         raise IbDataError(f"no checkpoint in {home.runs}; {remedy}")
     need_extras("generate")
-    from ib_data.training.generate import answer, load
+    from ib_data.training.generation.generate import answer, load
 
-    trained = load(model) if model else _first_whole(candidates)
+    trained = load(model, home) if model else _first_whole(candidates, home)
     try:
         text = answer(trained, image.read_bytes(), prompt, max_new_tokens)
     except IbDataError as error:
@@ -55,13 +55,13 @@ def command(model: Path | None, image: Path, prompt: str, max_new_tokens: int, a
     click.echo(json.dumps(found, ensure_ascii=False, indent=1) if as_json else text)
 
 
-def _first_whole(candidates: list[Path]) -> "Trained":
+def _first_whole(candidates: list[Path], home: Home) -> "Trained":
     """The model of the first complete checkpoint. Notes name it and each skipped checkpoint."""
-    from ib_data.training.generate import load
+    from ib_data.training.generation.generate import load
 
     for folder in candidates:
         try:
-            trained = load(folder, look_beside=False)  # its neighbours are candidates too, each read once
+            trained = load(folder, home, look_beside=False)  # its neighbours are candidates too, each read once
         except DamagedError as error:
             note(f"skipped: {error}")
             continue

@@ -8,7 +8,7 @@ import click
 
 from ib_data.console import note
 from ib_data.home import Home
-from ib_data.training.config import load_config
+from ib_data.training.config.config_file import load_config
 from ib_data.training.extras import need_extras
 from ib_data.verbs.arguments import common_options, json_option
 
@@ -36,7 +36,7 @@ def command(config: str, overrides: tuple[str, ...], home: Home, as_json: bool, 
     """
     chosen = load_config(config, overrides)
     need_extras("train")
-    from ib_data.training.trainer import train
+    from ib_data.training.loop.trainer import train
 
     folder = out or home.runs / Path(config).stem
     outcome = train(chosen, home, folder, note if as_json else click.echo)

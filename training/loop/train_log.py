@@ -1,10 +1,11 @@
 """`log.jsonl` of a run, with a line per step. Each checkpoint keeps the lines before it."""
 
+import io
 import json
 from collections.abc import Callable, Mapping
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ib_data.errors import IbDataError, quoted
 from ib_data.replacing import replacing
@@ -13,13 +14,17 @@ _REMEDY = "the log is restored from the checkpoint"
 
 
 class TrainLog:
-    """The open log of a run; a context manager that closes it."""
+    """The open log of a run; a context manager that closes it. Processes besides the main one keep it in memory."""
 
-    def __init__(self, path: Path, kept: bytes) -> None:
-        with replacing(path, is_locked=True) as part:
-            part.write_bytes(kept)
+    def __init__(self, path: Path, kept: bytes, *, is_main: bool = True) -> None:
         self.path = path
-        self._file = path.open("a+b")
+        self._file: BinaryIO = io.BytesIO()
+        if is_main:
+            with replacing(path, is_locked=True) as part:
+                part.write_bytes(kept)
+            self._file = path.open("a+b")
+        else:
+            self._file.write(kept)
 
     def __enter__(self) -> "TrainLog":
         return self

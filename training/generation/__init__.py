@@ -1,0 +1,4 @@
+"""Answers of a trained model.
+
+generate   answers to prompts about images
+"""

@@ -1,0 +1,296 @@
+"""The training loop: step t of a run consumes the positions [t * batch_size, (t + 1) * batch_size) of the stream.
+
+Every process takes its share of a step; rank 0 alone writes files and prints.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from ib_data.console import Progress
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.interrupts import Interrupts
+from ib_data.mixtures.loader.loader import StreamLoader
+from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
+from ib_data.mixtures.stream.stream import Stream
+from ib_data.training.batch.batch import StepBatch
+from ib_data.training.config.train_config import TrainConfig
+from ib_data.training.loop import checkpoint as checkpoints
+from ib_data.training.loop.data import training_stream
+from ib_data.training.loop.losses import losses_of
+from ib_data.training.loop.optimizer import learning_rate_at
+from ib_data.training.loop.ranks import Ranks, joined_ranks
+from ib_data.training.loop.record import newest
+from ib_data.training.loop.run import Run, collator_of, fresh_run, resumed_run, start_folder
+from ib_data.training.loop.step import StepResult, take_step
+from ib_data.training.loop.train_log import TrainLog
+from ib_data.training.model.parts import frozen_dtype
+
+# Logged per step besides loss, rate and speed; see Meter.
+LOGGED = ("wait_s", "read_s", "decode_s", "render_s", "num_bad", "num_fetched", "num_cache_hits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A finished run: losses of the first and last step, the last checkpoint, and the number of steps of this call."""
+
+    first_loss: float
+    last_loss: float
+    checkpoint: Path
+    num_new_steps: int
+
+
+def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None] = print) -> Outcome:
+    """Train on the mixture of `config` from the splits built in `home`, into the run folder `out`.
+
+    The same call resumes from the newest checkpoint in `out`. Under torchrun, every process makes this call. Raises
+    IbDataError if that checkpoint is damaged or from another configuration, other data or another start, DataError for
+    members without images, and Interrupted, which says what is saved, after Ctrl-C or SIGTERM.
+    """
+    with _stopping(out) as interrupts, joined_ranks(config.device) as ranks:
+        _require_divisible(config, ranks)
+        stream = training_stream(config, home)
+        return _train(config, home, stream, out, say if ranks.is_main else _silent, interrupts, ranks)
+
+
+def _train(
+    config: TrainConfig,
+    home: Home,
+    stream: Stream,
+    out: Path,
+    say: Callable[[str], None],
+    interrupts: Interrupts,
+    ranks: Ranks,
+) -> Outcome:
+    device = ranks.device
+    if config.cpu_threads:
+        torch.set_num_threads(config.cpu_threads)
+    with (
+        _run_folder(out, ranks),
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        float32_on_cpu(),
+    ):
+        start = start_folder(config, home, stream) if ranks.is_main else None
+        ranks.wait()  # the main process makes the miniature's start; the others then find it
+        start = start or start_folder(config, home, stream)
+        run = resumed_run(config, home, start, stream, out, device, say) or fresh_run(config, home, start, device)
+        ranks.wait()  # all have read the newest checkpoint before another is written
+        with TrainLog(out / checkpoints.LOG, run.log, is_main=ranks.is_main) as log:
+            _Steps(config, stream, run, out, ranks, say, log, interrupts).run_all()
+            losses = log.losses()
+        ranks.wait()
+    folder = newest(out)
+    assert folder is not None
+    assert len(losses) == config.steps
+    num_new = config.steps - run.step
+    return Outcome(first_loss=losses[0], last_loss=losses[-1], checkpoint=folder, num_new_steps=num_new)
+
+
+class _Steps:
+    """The remaining steps of a run: `done` steps are in the model, `saved` of them on disk.
+
+    While `is_torn`, the model or its log is between two steps and must not be saved.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        stream: Stream,
+        run: Run,
+        out: Path,
+        ranks: Ranks,
+        say: Callable[[str], None],
+        log: TrainLog,
+        interrupts: Interrupts,
+    ) -> None:
+        self.config = config
+        self.stream = stream
+        self.run = run
+        self.out = out
+        self.ranks = ranks
+        self.say = say
+        self.log = log
+        self.interrupts = interrupts
+        self.losses = losses_of(run.model, ranks)
+        self.done = self.saved = run.step
+        self.is_torn = False
+
+    def run_all(self) -> None:
+        """Make all steps and save them; if the run is stopped, save the steps that are done."""
+        if self.done == self.config.steps:
+            return
+        self.losses.train()
+        config, ranks = self.config, self.ranks
+        loader = StreamLoader(
+            self.stream,
+            config.batch_size,
+            collator_of(config, self.run.loaded),
+            world=ranks.world,
+            rank=ranks.rank,
+            start=self.done * config.batch_size,
+            workers=config.workers,
+        )
+        bar = Progress("training", config.steps, "step", done=self.done)
+        try:
+            with bar, loader.translate_worker_errors(), self._one_decision():
+                self._each(loader, bar)
+        except KeyboardInterrupt:
+            if self.saved < config.steps:  # a second signal also interrupts saving the last step
+                self._keep()
+                raise
+        except IbDataError as error:
+            if self.is_torn or not self._keep():
+                raise
+            raise IbDataError(f"{error}; {_saved(self.out)}") from error
+
+    def _each(self, loader: StreamLoader[StepBatch], bar: Progress) -> None:
+        before = time.perf_counter()
+        batches = iter(loader)
+        while self.done < self.config.steps:
+            batch = next(batches)
+            num_targets = self._agreed(batch)
+            with self._uninterrupted(f"step {self.done + 1} is finished, then saved"):
+                self.is_torn = True
+                result = self._step(batch, num_targets)
+                after = time.perf_counter()
+                row = self._row(result, after - before, loader)
+                before = after
+                self.log.add(row)
+                self._show(row, bar)
+                self.done += 1
+                self.is_torn = False
+                if self.done % self.config.save_every == 0 or self.done == self.config.steps:
+                    self._save()
+
+    def _agreed(self, batch: StepBatch) -> int:
+        """The number of target tokens of all processes; stops all of them at this step if one received a signal."""
+        num_targets, num_stopped = self.ranks.sums([batch.num_targets, self.interrupts.signal is not None])
+        if num_stopped and self.ranks.world > 1:
+            raise KeyboardInterrupt
+        return int(num_targets)
+
+    def _step(self, batch: StepBatch, num_targets: int) -> StepResult:
+        config, step = self.config, self.done
+        try:
+            result = take_step(
+                self.losses,
+                self.run.optimizer,
+                batch,
+                self.ranks,
+                num_targets=num_targets,
+                learning_rate=learning_rate_at(step, config),
+                dtype=frozen_dtype(config.precision, self.ranks.device),
+                seed=config.seed,
+                step=step,
+            )
+        except torch.OutOfMemoryError as error:
+            size = max(len(micro) for micro in batch.micro)
+            remedy = f"set micro_batch_size below {size} (the batch and its loss stay the same), and resume"
+            raise IbDataError(f"step {step}: out of GPU memory; {remedy}; {_saved(self.out)}") from error
+        if result.fault:
+            first = step * config.batch_size
+            place = f"step {step} (positions {first} to {first + config.batch_size - 1}): {result.fault}"
+            remedy = "try a lower learning_rate or more warmup_steps, with another --out"
+            raise IbDataError(f"{place}; {remedy}; {_saved(self.out)}")
+        return result
+
+    def _row(self, result: StepResult, seconds: float, loader: StreamLoader[StepBatch]) -> dict[str, Any]:
+        """The log's line of a step."""
+        row = {
+            "step": self.done,
+            "loss": result.loss,
+            "learning_rate": learning_rate_at(self.done, self.config),
+            "gradient_norm": result.gradient_norm,
+            "samples_per_s": self.config.batch_size / seconds,
+            "task_losses": result.task_losses,
+        }
+        return row | {name: value for name, value in loader.meter.take().values().items() if name in LOGGED}
+
+    def _show(self, row: dict[str, Any], bar: Progress) -> None:
+        steps = self.config.steps
+        bar.add(state=f"loss {row['loss']:.4f}")
+        if not (bar.is_bar or bar.is_silent) and (self.done % max(1, steps // 20) == 0 or self.done + 1 == steps):
+            line = f"step {self.done}  loss {row['loss']:.4f}  lr {row['learning_rate']:.2e}"
+            self.say(f"{line}  {row['samples_per_s']:,.0f} samples/s")
+
+    def _one_decision(self) -> AbstractContextManager[None]:
+        """With several processes, a signal waits until all of them are before the same step: see `_agreed`."""
+        if self.ranks.world == 1:
+            return nullcontext()
+        return self.interrupts.step("the step is finished by all processes, then saved")
+
+    def _uninterrupted(self, wish: str) -> AbstractContextManager[None]:
+        return self.interrupts.step(wish) if self.ranks.world == 1 else nullcontext()
+
+    def _keep(self) -> bool:
+        """Save the finished steps that no checkpoint has; False if there is nothing to save."""
+        if self.is_torn or self.done == self.saved:
+            return False
+        with self.interrupts.step("what is done is saved"):
+            self._save()
+        return True
+
+    def _save(self) -> None:
+        run, position = self.run, self.done * self.config.batch_size
+        self.is_torn = True  # if saving fails, it is not tried again
+        if self.ranks.is_main:
+            state = checkpoints.state_of(position, self.stream.state(position), self.config, run.start, run.fingerprint)
+            snapshot = checkpoints.Snapshot(
+                step=self.done, model=run.model, optimizer=run.optimizer, state=state, log=self.log.text()
+            )
+            checkpoints.save(self.out, snapshot)
+        self.saved, self.is_torn = self.done, False
+
+
+@contextmanager
+def _stopping(out: Path) -> Iterator[Interrupts]:
+    """A block around a run that reports, after Ctrl-C or SIGTERM, what is saved."""
+    with Interrupts() as interrupts:
+        try:
+            yield interrupts
+        except KeyboardInterrupt as error:
+            if interrupts.signal is None:  # not interrupted by a signal that this run handles
+                raise
+            raise interrupts.stopped(f"; {_saved(out)}") from error
+
+
+@contextmanager
+def _run_folder(out: Path, ranks: Ranks) -> Iterator[None]:
+    """The run's folder, which the main process makes and locks."""
+    with ExitStack() as stack:
+        if ranks.is_main:
+            out.mkdir(parents=True, exist_ok=True)
+            try:
+                stack.enter_context(FileLock(out / ".lock", timeout=0))
+            except Timeout:
+                problem = f"{out}: another run is writing there"
+                raise IbDataError(f"{problem}; wait for it, or name another --out") from None
+        ranks.wait()
+        yield
+
+
+def _require_divisible(config: TrainConfig, ranks: Ranks) -> None:
+    size, world = config.batch_size, ranks.world
+    if size % world:
+        nearest = max(world, round(size / world) * world)
+        problem = f"batch_size={size} cannot be shared by {world} processes"
+        raise IbDataError(f"{problem}; set batch_size={nearest}, or start another number of processes")
+
+
+def _saved(out: Path) -> str:
+    """Which steps of a run are saved, in words."""
+    folder = newest(out)
+    if folder is None:
+        return f"no step is saved in {out}"
+    return f"saved up to step {int(folder.name[5:])} in {folder}; the same command continues from there"
+
+
+def _silent(_line: str) -> None:
+    """Says nothing: for all processes but the main one."""
