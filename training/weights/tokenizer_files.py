@@ -25,7 +25,7 @@ def language_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     """
     from transformers import AddedToken
 
-    tokenizer = _loaded(folder, "copy the tokenizer files of its language model into it")
+    tokenizer = load_tokenizer(folder, "copy the tokenizer files of its language model into it")
     if tokenizer.pad_token is None:
         tokenizer.add_special_tokens({"pad_token": "[PAD]"})
     tokenizer.add_tokens([AddedToken(IMAGE_TOKEN, normalized=False, special=True)], special_tokens=True)
@@ -39,7 +39,7 @@ def qformer_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     """
     inner = folder / QFORMER_FOLDER
     remedy = "add --qformer-tokenizer DIR with the tokenizer of google-bert/bert-base-uncased"
-    tokenizer = _loaded(inner if inner.is_dir() else folder, remedy)
+    tokenizer = load_tokenizer(inner if inner.is_dir() else folder, remedy)
     if tokenizer.bos_token is None:
         tokenizer.add_special_tokens({"bos_token": "[DEC]"})
     return tokenizer
@@ -76,7 +76,8 @@ def _processor(size: int, num_queries: int) -> dict[str, Any]:
     }
 
 
-def _loaded(folder: Path, remedy: str) -> "PreTrainedTokenizerBase":
+def load_tokenizer(folder: Path, remedy: str) -> "PreTrainedTokenizerBase":
+    """The fast tokenizer in a folder, which cuts text at its beginning. Raises DataError, ending in `remedy`."""
     from transformers import AutoTokenizer
 
     if not any((folder / name).is_file() for name in _FILES):
