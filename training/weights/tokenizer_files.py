@@ -51,6 +51,11 @@ def write_tokenizers(
     """Write both tokenizers and `processor_config.json` for images of `size` pixels."""
     language.save_pretrained(folder)
     qformer.save_pretrained(folder / QFORMER_FOLDER)
+    write_processor_config(folder, size, num_queries)
+
+
+def write_processor_config(folder: Path, size: int, num_queries: int) -> None:
+    """Write `processor_config.json` for images of `size` pixels, squashed to a square."""
     text = json.dumps(_processor(size, num_queries), indent=2, sort_keys=True)
     (folder / "processor_config.json").write_text(f"{text}\n", encoding="utf-8")
 
@@ -76,14 +81,17 @@ def _processor(size: int, num_queries: int) -> dict[str, Any]:
     }
 
 
-def load_tokenizer(folder: Path, remedy: str) -> "PreTrainedTokenizerBase":
-    """The fast tokenizer in a folder, which cuts text at its beginning. Raises DataError, ending in `remedy`."""
+def load_tokenizer(folder: Path, remedy: str, **names: str) -> "PreTrainedTokenizerBase":
+    """The fast tokenizer in a folder, which cuts text at its beginning; `names` are special tokens in place of its own.
+
+    Raises DataError, ending in `remedy`, if it cannot be used.
+    """
     from transformers import AutoTokenizer
 
     if not any((folder / name).is_file() for name in _FILES):
         raise fault(folder, f"expected a tokenizer ({', '.join(_FILES)}), found none", remedy)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, truncation_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, truncation_side="left", **names)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
         raise fault(folder, f"the tokenizer cannot be loaded: {one_line(str(error), 200)}", remedy) from error
     if not tokenizer.is_fast:

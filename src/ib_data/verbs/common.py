@@ -93,4 +93,5 @@ COMPLETED = {
     "tasks": _Name(_tasks),
     "config": _Name(_configurations, files=True),
     "folder": _Name(tuple, files=True),
+    "run": _Name(tuple, files=True),
 }
