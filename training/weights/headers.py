@@ -24,6 +24,10 @@ DTYPE_BYTES = {
     "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
 }  # fmt: skip
 _AGAIN = "copy or download the folder again"
+_CONVERT = (
+    "on a machine where you trust it, load it once in transformers (`from_pretrained`) and write it with "
+    "`save_pretrained`, then name the new folder"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +69,9 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
         problem = f"expected {SINGLE}, found a pickle, which can run code when it is loaded"
-        remedy = (
-            "on a machine where you trust it, load it once in transformers (`from_pretrained`) and write it with "
-            "`save_pretrained`, then name the new folder"
-        )
-        raise fault(folder / pickles[0], problem, remedy)
-    raise fault(folder, f"expected {SINGLE} or {INDEX}, found neither")
+        raise fault(folder / pickles[0], problem, _CONVERT)
+    problem = f"expected {SINGLE} or {INDEX}, found neither"
+    raise fault(folder, problem, f"{_AGAIN}; if its source has only a pickle (pytorch_model.bin), {_CONVERT}")
 
 
 def file_tensors(file: Path) -> dict[str, StoredTensor]:
