@@ -68,4 +68,4 @@ def test_the_shares_of_images_and_the_speed_are_counted() -> None:
 
 def test_every_packaged_configuration_is_on_the_page() -> None:
     listed = {name for cells in rows_under("5. Train") for name in re.findall(r"`([\w-]+)`", cells[0])}
-    assert listed == set(config_names()) - {"tiny"}
+    assert listed == set(config_names())
