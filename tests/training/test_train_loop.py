@@ -234,6 +234,7 @@ def test_a_feature_cache_that_would_round_float32_is_refused(tmp_path) -> None:
         train_on(toy_config(feature_cache_gb=1), ToyStream(), tmp_path, silent)
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # of torch.compile itself
 def test_compiled_parts_give_the_same_losses(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(run, "compile_parts", lambda model: compile_parts(model, backend="eager"))
     losses = []
