@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ib_data.console import Progress
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
 from ib_data.mixtures.loader.loader import StreamLoader
@@ -79,9 +80,14 @@ class Validation:
     def run(self, losses: nn.Module) -> Validated:
         """Validate the module that gives the losses of a batch, as in `TargetLosses`.
 
-        A signal raises KeyboardInterrupt: with one process at once, else in all of them before the next batch.
+        A signal raises KeyboardInterrupt: with one process at once, else in all of them before the next batch. Raises
+        IbDataError for damaged shards, and if the GPU's memory is too small.
         """
-        found = self.by_dataset(losses)
+        try:
+            found = self.by_dataset(losses)
+        except torch.OutOfMemoryError as error:
+            remedy = "set micro_batch_size lower (the loss stays the same), and resume"
+            raise IbDataError(f"validation: out of GPU memory; {remedy}") from error
         names = self.pinned.names
         means = {name: total / count if count else math.nan for name, (total, count) in zip(names, found, strict=True)}
         finite = {name: value if math.isfinite(value) else None for name, value in means.items()}
