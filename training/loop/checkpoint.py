@@ -131,7 +131,7 @@ def read(folder: Path, *, look_beside: bool = True) -> Checkpoint:
         config=config_of(table.table("config")),
         start=Path(model.get("start", str)),
         fingerprint=model.get("fingerprint", str),
-        validation=table.get("validation", dict),
+        validation=table.get("validation", dict, {}),
     )
 
 
