@@ -6,5 +6,6 @@ ranks         the processes of a run
 data          the stream that a run trains on
 run           model and optimiser, new or resumed
 checkpoint    saves and loads a run; record: checksums of its files
-train_log     `log.jsonl`
+step_log      what is logged of every step; speed: its samples, tokens and FLOPs; member_epochs: epochs of each member
+train_log     `log.jsonl`; tensorboard: curves; terminal: what a person sees; run_facts: what a run is
 """

@@ -1,0 +1,197 @@
+"""`log.jsonl` of a run: what each line holds, in strict JSON."""
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from toy_training import KilledError, ToyStream, silent, toy_collator, toy_config, toy_example, toy_loaded, train_on
+
+from ib_data.errors import IbDataError
+from ib_data.training.estimate.flops import step_flops
+from ib_data.training.estimate.parts import parts_of
+from ib_data.training.loop import checkpoint, step_log, trainer
+from ib_data.training.loop.speed import batch_rows, over_ranks, step_counts
+from ib_data.training.loop.train_log import TrainLog, step_rows
+
+
+def lines_of(run: Path) -> list[dict[str, Any]]:
+    """All lines, as strict JSON: NaN and Infinity are errors."""
+    return [json.loads(line, parse_constant=pytest.fail) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four steps in two micro-batches, with targets of at most two tokens."""
+    out = tmp_path_factory.mktemp("finished")
+    config = toy_config(steps=4, save_every=2, micro_batch_size=4, max_target_tokens=2)
+    train_on(config, ToyStream(), out, silent)
+    return out
+
+
+def test_every_step_is_a_line_with_losses_speeds_and_counts(finished: Path) -> None:
+    rows = step_rows((finished / "log.jsonl").read_bytes())
+    assert [row["step"] for row in rows] == [0, 1, 2, 3]
+    for row in rows:
+        assert row["task_losses"] == {"captioning": pytest.approx(row["loss"])}
+        assert row["samples_per_s"] * row["step_s"] == pytest.approx(8)
+        assert row["target_tokens_per_s"] * row["step_s"] == pytest.approx(16)
+        assert row["wait_share"] == pytest.approx(row["wait_s"] / row["step_s"])
+        assert 0 < row["wait_share"] < 1
+        assert row["peak_memory_bytes"] > 50_000_000  # torch alone takes more
+        assert row["gradient_norm"] > 0
+        assert row.keys() >= {"read_s", "decode_s", "render_s", "num_bad", "num_fetched", "num_cache_hits"}
+        assert (row["num_bad"], row["num_cut_instructions"]) == (0, 0)
+    assert [row["num_cut_targets"] for row in rows] == [0, 0, 8, 0]  # the third eight are whole sentences
+    assert rows[1]["learning_rate"] > rows[0]["learning_rate"]
+
+
+def test_the_first_line_says_what_the_run_is(finished: Path) -> None:
+    first, *rest = lines_of(finished)
+    model = toy_loaded().model
+    assert first["num_trained"] == sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert first["num_trained"] + first["num_frozen"] == sum(p.numel() for p in model.parameters())
+    assert (first["world"], first["micro_batches"], first["batch_size"], first["precision"]) == (1, 2, 8, "float32")
+    assert first["ceiling_tflops_per_s"] > 0
+    assert not any("ceiling_tflops_per_s" in row for row in rest)
+
+
+def test_epochs_are_logged_at_every_checkpoint(finished: Path) -> None:
+    found = {row["step"]: row["epochs"] for row in lines_of(finished) if "epochs" in row}
+    expected = pytest.approx(32 / 24)
+    assert found == {
+        2: {"toy": {"seen": pytest.approx(16 / 24), "expected": expected}},
+        4: {"toy": {"seen": expected, "expected": expected}},
+    }
+    kept = (finished / "step-000002" / "log.jsonl").read_text().splitlines()
+    assert json.loads(kept[-1])["step"] == 2
+
+
+def test_speed_is_by_the_counted_flops_of_the_real_batches(finished: Path) -> None:
+    parts, collate = parts_of(toy_loaded().config), toy_collator(micro_batch_size=4, max_target_tokens=2)
+    for row in step_rows((finished / "log.jsonl").read_bytes()):
+        first = row["step"] * 8
+        batch = collate([toy_example(position) for position in range(first, first + 8)])
+        counts = step_counts(batch, parts)
+        assert row["tflops_per_s"] * row["step_s"] * 1e12 == pytest.approx(counts["flops"])
+        assert row["language_tokens_per_s"] * row["step_s"] == pytest.approx(counts["num_language_tokens"])
+        rows = [r for micro in batch.micro for r in batch_rows(micro, parts)]
+        # The images of a micro-batch are distinct here: four encodings each.
+        assert counts["flops"] == step_flops(parts, rows, num_images=8).total
+
+
+@pytest.mark.parametrize("family", ["llama", "t5"])
+def test_the_lengths_of_rows_leave_padding_out(family: str) -> None:
+    collate, parts = toy_collator(family), parts_of(toy_loaded(family).config)
+    examples = [toy_example(position) for position in (0, 8, 16)]
+    clip = dataclasses.replace(examples[1], pixels=torch.stack([torch.from_numpy(examples[1].pixels)] * 2).numpy())
+    examples[1] = clip
+    batch = collate.batch(examples)
+    for example, found, frames in zip(examples, batch_rows(batch, parts), (1, 2, 1), strict=True):
+        row = collate.rows.row(example.rendered, frames)
+        assert found.frames == frames
+        assert found.instruction == len(row.prompt) - 8 * frames
+        assert (found.target, found.qformer) == (len(row.decoder), len(row.qformer))
+    step = collate(examples)
+    lengths = [
+        len(row.prompt) + len(row.decoder) for row in map(collate.rows.row, [e.rendered for e in examples], (1, 2, 1))
+    ]
+    assert step_counts(step, parts)["num_language_tokens"] == sum(lengths)
+    assert step_counts(step, parts, num_encoded=0)["flops"] < step_counts(step, parts)["flops"]
+
+
+def test_numbers_of_all_processes_come_in_one_reduction() -> None:
+    sent: list[list[float]] = []
+
+    def of(rank: int, total: list[float]) -> dict[str, float]:
+        def sums(values: list[float]) -> list[float]:
+            sent.append(list(values))
+            return total
+
+        ranks: Any = SimpleNamespace(world=3, rank=rank, sums=sums)
+        return over_ranks(ranks, {"read_s": 1.0 + rank, "num_bad": rank}, {"wait_s": 5.0 - rank, "memory": 10.0 * rank})
+
+    for rank in range(3):
+        of(rank, [0.0] * 8)
+    assert len(sent) == 3
+    total = [sum(values) for values in zip(*sent, strict=True)]
+    assert of(0, total) == of(2, total) == {"read_s": 6.0, "num_bad": 3, "wait_s": 5.0, "memory": 20.0}
+
+
+def test_an_infinite_norm_is_null(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Squares of finite gradients may overflow: such a step is taken, and its line is still JSON."""
+    take = trainer.take_step
+    overflown = {"gradient_norm": float("inf")}
+    monkeypatch.setattr(trainer, "take_step", lambda *a, **k: dataclasses.replace(take(*a, **k), **overflown))
+    train_on(toy_config(steps=1, warmup_steps=0), ToyStream(), tmp_path, silent)
+    assert [row["gradient_norm"] for row in lines_of(tmp_path) if "loss" in row] == [None]
+
+
+def test_the_time_of_saving_is_not_in_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+
+    def tick() -> float:
+        now[0] += 1
+        return now[0]
+
+    save = checkpoint.save
+
+    def slow_save(*given: Any) -> Path:
+        now[0] += 1000
+        return save(*given)
+
+    monkeypatch.setattr(step_log, "time", SimpleNamespace(perf_counter=tick))
+    monkeypatch.setattr(checkpoint, "save", slow_save)
+    train_on(toy_config(steps=3, save_every=1), ToyStream(), tmp_path, silent)
+    assert [row["step_s"] for row in lines_of(tmp_path) if "loss" in row] == [1, 1, 1]
+
+
+def test_a_resumed_run_has_each_step_and_each_epoch_line_once(tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        train_on(toy_config(steps=4, save_every=2), ToyStream(stop_at=26), tmp_path, silent)
+    train_on(toy_config(steps=4, save_every=2), ToyStream(), tmp_path, silent)
+    lines = lines_of(tmp_path)
+    assert [row["step"] for row in lines if "loss" in row] == [0, 1, 2, 3]
+    assert [row["step"] for row in lines if "epochs" in row] == [2, 4]
+    assert [row["step"] for row in lines if "device" in row] == [0, 2]
+    whole = (tmp_path / "log.jsonl").read_bytes()
+    train_on(toy_config(steps=4, save_every=2), ToyStream(), tmp_path, silent)  # finished: nothing to add
+    assert (tmp_path / "log.jsonl").read_bytes() == whole
+
+
+def test_validation_losses_are_a_line(tmp_path: Path) -> None:
+    said: list[str] = []
+    ranks: Any = SimpleNamespace(is_main=True, world=1)
+    with TrainLog(tmp_path / "log.jsonl", b"") as log:
+        report = step_log.StepLog(toy_config(), ToyStream(), None, tmp_path, ranks, said.append, log)  # type: ignore[arg-type]
+        report.add_validation(3, {"toy": 1.5, "other": float("nan")})
+    assert lines_of(tmp_path) == [{"step": 3, "validation_losses": {"toy": 1.5, "other": None}}]
+
+
+def test_only_the_main_process_writes(tmp_path: Path) -> None:
+    with TrainLog(tmp_path / "log.jsonl", b'{"step": 0, "loss": 2.0}\n', is_main=False) as log:
+        log.add({"step": 1, "loss": 1.0})
+        log.add({"step": 2, "epochs": {}})
+        assert log.losses() == [2.0, 1.0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_not_a_number_is_never_written(tmp_path: Path) -> None:
+    with TrainLog(tmp_path / "log.jsonl", b"") as log, pytest.raises(ValueError, match="not JSON compliant"):
+        log.add({"step": 0, "loss": float("nan")})
+    assert (tmp_path / "log.jsonl").read_bytes() == b""
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, _data: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    with TrainLog(tmp_path / "log.jsonl", b"", is_main=False) as log:
+        monkeypatch.setattr(log, "_file", Full())
+        with pytest.raises(IbDataError, match=r"log\.jsonl: cannot be written \(No space left on device\); free some"):
+            log.add({"step": 0, "loss": 1.0})
