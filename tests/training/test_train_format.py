@@ -14,7 +14,7 @@ from ib_data.training.model import TinyShape
 
 
 def test_the_page_names_what_a_run_writes(tmp_path: Path) -> None:
-    train_on(toy_config(steps=2, save_every=2, text_steps=1), ToyStream(), tmp_path, silent)
+    train_on(toy_config(steps=2, warmup_steps=1, save_every=2, text_steps=1), ToyStream(), tmp_path, silent)
     folder = tmp_path / "step-000002"
     assert set(table("Files of a checkpoint")) == {path.name for path in folder.iterdir()}
     for name in ("checkpoint.json", "state.json"):

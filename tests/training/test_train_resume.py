@@ -49,6 +49,9 @@ def test_the_error_names_a_run_folder_that_is_free(tmp_path) -> None:
 def test_keys_that_may_differ_change_no_loss(tmp_path) -> None:
     changed = {"save_every": 2, "cpu_threads": 1, "shards": "file:///x", "cache_gb": 1, "max_bad_share": 0.5}
     changed |= {"strict": True, "available": True, "templates": "mine", "workers": 1, "device": "auto"}
+    changed |= {"model": "moved", "micro_batch_size": 8, "group_by_length": True, "compile": True, "keep": 1}
+    changed |= {"shard_language_model": True, "feature_cache_gb": 1, "validate_every": 0, "validation_samples": 9}
+    changed |= {"tensorboard": False}
     assert changed.keys() == set(FREE)
     train_on(toy_config(), ToyStream(), tmp_path / "straight", silent)
     with pytest.raises(KilledError):
@@ -62,10 +65,11 @@ def test_keys_that_may_differ_change_no_loss(tmp_path) -> None:
 def test_every_other_key_must_stay(tmp_path) -> None:
     train_on(toy_config(), ToyStream(), tmp_path, silent)
     others = {
-        "mixture": "x", "model": "x", "batch_size": 4, "learning_rate": 1e-4, "warmup_steps": 1, "weight_decay": 0.1,
-        "betas": (0.8, 0.9), "seed": 1, "image_px": 64, "num_query_tokens": 4, "text_steps": 1,
-        "max_instruction_tokens": 12, "max_target_tokens": 12, "augment": "none", "decode": "fast",
-        "annotations_per_image": 2, "local_order": True,
+        "mixture": "x", "batch_size": 4, "learning_rate": 1e-4, "warmup_steps": 1, "weight_decay": 0.1,
+        "betas": (0.8, 0.9), "seed": 1, "image_px": 64, "max_instruction_tokens": 12,
+        "max_target_tokens": 12, "augment": "none", "decode": "fast",
+        "annotations_per_image": 2, "local_order": True, "instruction_aware": False, "bos_token": "</s>",
+        "activation": "gelu", "frames": 8, "precision": "bfloat16",
     }  # fmt: skip
     assert set(toy_config().values()) == others.keys() | {*FREE, *GROWING}
     for key, value in others.items():
@@ -77,7 +81,8 @@ def test_two_configurations_of_one_name_do_not_meet(cli, tmp_path) -> None:
     home = ("--home", tmp_path / "home")
     assert cli("build", "okvqa", "--mini", "--workers", 1, *home).code == 0
     (tmp_path / "one.toml").write_text('rule = "sqrt"\n[[members]]\ndataset = "okvqa"\nsplit = "train"\nsize = 9009\n')
-    shared = f"mixture = '{tmp_path / 'one.toml'}'\nsteps = 2\nwarmup_steps = 1\nbatch_size = 2\nimage_px = 32\n"
+    shared = f"mixture = '{tmp_path / 'one.toml'}'\nmodel = 'miniature'\n"
+    shared += "steps = 2\nwarmup_steps = 1\nbatch_size = 2\nimage_px = 32\n"
     for folder, rate in (("a", "1e-3"), ("b", "1e-4")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.toml").write_text(f"{shared}learning_rate = {rate}\ndevice = 'cpu'\n")

@@ -1,6 +1,8 @@
 """A toy stream of drawn images, with the interface of `ib_data.mixtures.stream.stream`."""
 
 import io
+import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -88,10 +90,11 @@ class KilledError(BaseException):
 
 @dataclass
 class ToyStream:
-    """`stop_at` imitates a killed run: the batch with that position raises."""
+    """`stop_at` imitates a killed run: the batch with that position raises. With `die_at` the process really dies."""
 
     seed: int = 0
     stop_at: int | None = None
+    die_at: int | None = None
     meter: Meter = field(default_factory=Meter)
 
     @property
@@ -105,6 +108,8 @@ class ToyStream:
     def batch(self, start: int, count: int) -> list[Example]:
         if self.stop_at in range(start, start + count):
             raise KilledError
+        if self.die_at in range(start, start + count):
+            os.kill(os.getpid(), signal.SIGKILL)
         return [toy_example(position + self.seed) for position in range(start, start + count)]
 
     def examples(self, start: int, count: int, *, with_pixels: bool) -> Iterator[Example]:

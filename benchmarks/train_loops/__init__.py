@@ -1,0 +1,1 @@
+"""The training loops that `train_gpu.py` compares, and what they train on."""
