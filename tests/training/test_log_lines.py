@@ -3,19 +3,29 @@
 import dataclasses
 import io
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from toy_curves import curves_of
+from toy_models import shared_toy_folder
 from toy_training import KilledError, ToyStream, silent, toy_collator, toy_config, toy_example, toy_loaded, train_on
 
 from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.stored.meter import Meter
 from ib_data.training.estimate.flops import step_flops
 from ib_data.training.estimate.parts import parts_of
-from ib_data.training.loop import checkpoint, step_log, trainer
+from ib_data.training.features.cache import FeatureCounts
+from ib_data.training.loop import checkpoint, step_log
+from ib_data.training.loop.ranks import Ranks
+from ib_data.training.loop.run import fresh_run
 from ib_data.training.loop.speed import batch_rows, over_ranks, step_counts
+from ib_data.training.loop.step import StepResult
+from ib_data.training.loop.step_log import StepLog
 from ib_data.training.loop.train_log import TrainLog, step_rows
 
 
@@ -122,15 +132,6 @@ def test_numbers_of_all_processes_come_in_one_reduction() -> None:
     assert of(0, total) == of(2, total) == {"read_s": 6.0, "num_bad": 3, "wait_s": 5.0, "memory": 20.0}
 
 
-def test_an_infinite_norm_is_null(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Squares of finite gradients may overflow: such a step is taken, and its line is still JSON."""
-    take = trainer.take_step
-    overflown = {"gradient_norm": float("inf")}
-    monkeypatch.setattr(trainer, "take_step", lambda *a, **k: dataclasses.replace(take(*a, **k), **overflown))
-    train_on(toy_config(steps=1, warmup_steps=0), ToyStream(), tmp_path, silent)
-    assert [row["gradient_norm"] for row in lines_of(tmp_path) if "loss" in row] == [None]
-
-
 def test_the_time_of_saving_is_not_in_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
 
@@ -163,13 +164,39 @@ def test_a_resumed_run_has_each_step_and_each_epoch_line_once(tmp_path: Path) ->
     assert (tmp_path / "log.jsonl").read_bytes() == whole
 
 
-def test_validation_losses_are_a_line(tmp_path: Path) -> None:
-    said: list[str] = []
-    ranks: Any = SimpleNamespace(is_main=True, world=1)
-    with TrainLog(tmp_path / "log.jsonl", b"") as log:
-        report = step_log.StepLog(toy_config(), ToyStream(), None, tmp_path, ranks, said.append, log)  # type: ignore[arg-type]
-        report.add_validation(3, {"toy": 1.5, "other": float("nan")})
-    assert lines_of(tmp_path) == [{"step": 3, "validation_losses": {"toy": 1.5, "other": None}}]
+def step_log_in(out: Path, stack: ExitStack, **options: Any) -> StepLog:
+    """The log of a run that begins, in the folder `out`."""
+    config = toy_config(tensorboard=True)
+    ranks = Ranks(world=1, rank=0, device=torch.device("cpu"))
+    run = fresh_run(config, Home(out), shared_toy_folder(), ranks)
+    log = stack.enter_context(TrainLog(out / "log.jsonl", b""))
+    stream: Any = ToyStream()
+    return stack.enter_context(StepLog(config, stream, run, out, ranks, silent, log, **options))
+
+
+def test_hits_of_a_feature_cache_are_counted_and_their_flops_are_not(tmp_path: Path) -> None:
+    counts = FeatureCounts(num_hits=100)  # of a validation before the first step
+    batch = toy_collator()([toy_example(position) for position in range(8)])
+    result = StepResult(loss=1.0, task_losses={}, num_targets=batch.num_targets, gradient_norm=float("inf"), fault=None)
+    with ExitStack() as stack:
+        log = step_log_in(tmp_path, stack, features=counts)
+        log.begin()
+        counts.num_hits, counts.num_misses = 3, 5
+        log.end(0, batch, result, Meter())
+    (row,) = (row for row in lines_of(tmp_path) if "loss" in row)
+    assert (row["num_feature_hits"], row["num_feature_misses"]) == (3, 5)
+    counted = step_counts(batch, parts_of(toy_loaded().config), 5)["flops"]
+    assert row["tflops_per_s"] * row["step_s"] * 1e12 == pytest.approx(counted)
+    # Squares of finite gradients may overflow: such a step is taken, and its line is still JSON.
+    assert row["gradient_norm"] is None
+
+
+def test_a_validation_is_a_line_and_a_point(tmp_path: Path) -> None:
+    row = {"step": 3, "validation": {"toy": 1.5, "other": None}, "validation_mean": None}
+    with ExitStack() as stack:
+        step_log_in(tmp_path, stack).add_validation(row, "validation after step 3")
+    assert lines_of(tmp_path)[-1] == row
+    assert curves_of(tmp_path) == {"validation/toy": {3: 1.5}}
 
 
 def test_only_the_main_process_writes(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_curves import curves_of
 from toy_training import KilledError, ToyStream, silent, toy_config, train_on
 
 from ib_data import console
@@ -20,18 +21,6 @@ def verbose() -> Iterator[None]:
     console.set_verbosity(console.VERBOSE)
     yield
     console.set_verbosity(console.NORMAL)
-
-
-def curves_of(run: Path) -> dict[str, dict[int, float]]:
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    events = accumulator.EventAccumulator(str(run / "tensorboard"))
-    events.Reload()
-    found: dict[str, dict[int, float]] = {}
-    for tag in events.Tags()["scalars"]:
-        points = [(event.step, event.value) for event in events.Scalars(tag)]
-        assert len(points) == len(dict(points)), f"{tag} has doubled points"
-        found[tag] = dict(points)
-    return found
 
 
 def test_a_resumed_run_has_every_point_once(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ib_data.training.batch.batch import StepBatch
 from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.estimate.ceiling import matrix_ceiling
 from ib_data.training.estimate.parts import Parts, parts_of
+from ib_data.training.features.cache import FeatureCounts
 from ib_data.training.loop.member_epochs import member_epochs
 from ib_data.training.loop.optimizer import learning_rate_at
 from ib_data.training.loop.ranks import Ranks
@@ -34,6 +35,7 @@ class StepLog:
     """Logs the steps of a run that continues after `run.step` steps; a context manager around them.
 
     Every process calls it alike, since the numbers of a step are over all processes; rank 0 alone writes and shows.
+    `features` counts what a feature cache found, if the run has one.
     """
 
     def __init__(
@@ -45,11 +47,12 @@ class StepLog:
         ranks: Ranks,
         say: Callable[[str], None],
         log: TrainLog,
+        features: FeatureCounts | None = None,
     ) -> None:
         self._config, self._stream, self._run, self._out, self._ranks = config, stream, run, out, ranks
-        self._say, self._log = say, log
+        self._say, self._log, self._features = say, log, features
         self._began_s = 0.0
-        self._epochs_at = -1
+        self._epochs_at = run.step  # those of a checkpoint are in its log
         self._parts: Parts | None = None
         self._terminal: Terminal | None = None
         self._board = TensorBoard(None, say)
@@ -73,13 +76,18 @@ class StepLog:
 
     def begin(self) -> None:
         """A step begins, with the wait for its batch."""
+        if self._features:
+            self._features.take()  # of a validation
         self._began_s = time.perf_counter()
 
     def end(self, step: int, batch: StepBatch, result: StepResult, meter: Meter) -> None:
         """Log step `step` (from 0), which ends now; `meter` has what its batch took."""
         seconds = time.perf_counter() - self._began_s
         assert self._parts is not None, "a step outside of the block"
-        sums = step_counts(batch, self._parts) | metered(meter)
+        cached = self._features.take() if self._features else None
+        sums = step_counts(batch, self._parts, cached.num_misses if cached else None) | metered(meter)
+        if cached:
+            sums |= {"num_feature_hits": cached.num_hits, "num_feature_misses": cached.num_misses}
         largest = {"wait_s": meter.wait_s, "peak_memory_bytes": peak_memory_bytes(self._ranks.device)}
         row = self._row(step, result, seconds, over_ranks(self._ranks, sums, largest))
         self._log.add(row)
@@ -97,13 +105,13 @@ class StepLog:
         self._epochs_at = done
         self._board.flush()
 
-    def add_validation(self, done: int, losses: Mapping[str, float]) -> None:
-        """Log the validation loss of each dataset after `done` steps, and show it."""
-        self._log.add({"step": done, "validation_losses": _finite(losses)})
-        self._board.add(done, {f"validation/{name}": loss for name, loss in losses.items()})
+    def add_validation(self, row: Mapping[str, Any], line: str) -> None:
+        """Log what a validation gave, a loss per dataset in `row["validation"]`, and show it as `line`."""
+        self._log.add(row)
         if self._terminal:
-            each = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
-            self._terminal.say(f"validation loss after {done:,} steps: {each}")
+            means = {"mean": row["validation_mean"], **row["validation"]}
+            self._board.add(row["step"], {f"validation/{name}": loss for name, loss in means.items()})
+            self._terminal.say(line)
 
     def _row(self, step: int, result: StepResult, seconds: float, found: Mapping[str, float]) -> dict[str, Any]:
         """The log's line of a step."""
