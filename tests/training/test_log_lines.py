@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from format_page import check_keys, example
 from toy_curves import curves_of
 from toy_models import shared_toy_folder
 from toy_training import KilledError, ToyStream, silent, toy_collator, toy_config, toy_example, toy_loaded, train_on
@@ -58,6 +59,12 @@ def test_every_step_is_a_line_with_losses_speeds_and_counts(finished: Path) -> N
         assert (row["num_bad"], row["num_cut_instructions"]) == (0, 0)
     assert [row["num_cut_targets"] for row in rows] == [0, 0, 8, 0]  # the third eight are whole sentences
     assert rows[1]["learning_rate"] > rows[0]["learning_rate"]
+
+
+def test_the_page_of_formats_names_what_a_line_holds(finished: Path) -> None:
+    for row in step_rows((finished / "log.jsonl").read_bytes()):
+        check_keys(row, "`log.jsonl`")
+    check_keys(example("`log.jsonl`"), "`log.jsonl`")
 
 
 def test_the_first_line_says_what_the_run_is(finished: Path) -> None:
