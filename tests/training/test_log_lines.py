@@ -108,8 +108,8 @@ def test_the_lengths_of_rows_leave_padding_out(family: str) -> None:
     clip = dataclasses.replace(examples[1], pixels=torch.stack([torch.from_numpy(examples[1].pixels)] * 2).numpy())
     examples[1] = clip
     batch = collate.batch(examples)
-    for example, found, frames in zip(examples, batch_rows(batch, parts), (1, 2, 1), strict=True):
-        row = collate.rows.row(example.rendered, frames)
+    for given, found, frames in zip(examples, batch_rows(batch, parts), (1, 2, 1), strict=True):
+        row = collate.rows.row(given.rendered, frames)
         assert found.frames == frames
         assert found.instruction == len(row.prompt) - 8 * frames
         assert (found.target, found.qformer) == (len(row.decoder), len(row.qformer))
