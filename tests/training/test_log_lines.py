@@ -18,13 +18,13 @@ from toy_training import KilledError, ToyStream, silent, toy_collator, toy_confi
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.stored.meter import Meter
-from ib_data.training.estimate.flops import step_flops
+from ib_data.training.estimate.flops import Row, step_flops
 from ib_data.training.estimate.parts import parts_of
 from ib_data.training.features.cache import FeatureCounts
 from ib_data.training.loop import checkpoint, step_log
 from ib_data.training.loop.ranks import Ranks
 from ib_data.training.loop.run import fresh_run
-from ib_data.training.loop.speed import batch_rows, over_ranks, step_counts
+from ib_data.training.loop.speed import StepCounter, over_ranks, row_lengths
 from ib_data.training.loop.step import StepResult
 from ib_data.training.loop.step_log import StepLog
 from ib_data.training.loop.train_log import TrainLog, step_rows
@@ -90,35 +90,35 @@ def test_epochs_are_logged_at_every_checkpoint(finished: Path) -> None:
 
 def test_speed_is_by_the_counted_flops_of_the_real_batches(finished: Path) -> None:
     parts, collate = parts_of(toy_loaded().config), toy_collator(micro_batch_size=4, max_target_tokens=2)
+    counter = StepCounter(parts)
     for row in step_rows((finished / "log.jsonl").read_bytes()):
         first = row["step"] * 8
         batch = collate([toy_example(position) for position in range(first, first + 8)])
-        counts = step_counts(batch, parts)
+        counts = counter.counts(batch)
         assert row["tflops_per_s"] * row["step_s"] * 1e12 == pytest.approx(counts["flops"])
         assert row["language_tokens_per_s"] * row["step_s"] == pytest.approx(counts["num_language_tokens"])
-        rows = [r for micro in batch.micro for r in batch_rows(micro, parts)]
+        lengths = [row for micro in batch.micro for row in row_lengths(micro, 8)]
+        rows = [Row(instruction=a, target=b, qformer=c, frames=d) for a, b, c, d in lengths]
         # The images of a micro-batch are distinct here: four encodings each.
-        assert counts["flops"] == step_flops(parts, rows, num_images=8).total
+        assert counts["flops"] == pytest.approx(step_flops(parts, rows, num_images=8).total)
 
 
 @pytest.mark.parametrize("family", ["llama", "t5"])
 def test_the_lengths_of_rows_leave_padding_out(family: str) -> None:
-    collate, parts = toy_collator(family), parts_of(toy_loaded(family).config)
+    collate, counter = toy_collator(family), StepCounter(parts_of(toy_loaded(family).config))
     examples = [toy_example(position) for position in (0, 8, 16)]
     clip = dataclasses.replace(examples[1], pixels=torch.stack([torch.from_numpy(examples[1].pixels)] * 2).numpy())
     examples[1] = clip
     batch = collate.batch(examples)
-    for given, found, frames in zip(examples, batch_rows(batch, parts), (1, 2, 1), strict=True):
+    for given, found, frames in zip(examples, row_lengths(batch, 8), (1, 2, 1), strict=True):
         row = collate.rows.row(given.rendered, frames)
-        assert found.frames == frames
-        assert found.instruction == len(row.prompt) - 8 * frames
-        assert (found.target, found.qformer) == (len(row.decoder), len(row.qformer))
+        assert found == (len(row.prompt) - 8 * frames, len(row.decoder), len(row.qformer), frames)
     step = collate(examples)
     lengths = [
         len(row.prompt) + len(row.decoder) for row in map(collate.rows.row, [e.rendered for e in examples], (1, 2, 1))
     ]
-    assert step_counts(step, parts)["num_language_tokens"] == sum(lengths)
-    assert step_counts(step, parts, num_encoded=0)["flops"] < step_counts(step, parts)["flops"]
+    assert counter.counts(step)["num_language_tokens"] == sum(lengths)
+    assert counter.counts(step, num_encoded=0)["flops"] < counter.counts(step)["flops"]
 
 
 def test_numbers_of_all_processes_come_in_one_reduction() -> None:
@@ -192,7 +192,7 @@ def test_hits_of_a_feature_cache_are_counted_and_their_flops_are_not(tmp_path: P
         log.end(0, batch, result, Meter())
     (row,) = (row for row in lines_of(tmp_path) if "loss" in row)
     assert (row["num_feature_hits"], row["num_feature_misses"]) == (3, 5)
-    counted = step_counts(batch, parts_of(toy_loaded().config), 5)["flops"]
+    counted = StepCounter(parts_of(toy_loaded().config)).counts(batch, 5)["flops"]
     assert row["tflops_per_s"] * row["step_s"] * 1e12 == pytest.approx(counted)
     # Squares of finite gradients may overflow: such a step is taken, and its line is still JSON.
     assert row["gradient_norm"] is None

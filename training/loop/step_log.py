@@ -16,14 +16,14 @@ from ib_data.stored.meter import Meter
 from ib_data.training.batch.batch import StepBatch
 from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.estimate.ceiling import matrix_ceiling
-from ib_data.training.estimate.parts import Parts, parts_of
+from ib_data.training.estimate.parts import parts_of
 from ib_data.training.features.cache import FeatureCounts
 from ib_data.training.loop.member_epochs import member_epochs
 from ib_data.training.loop.optimizer import learning_rate_at
 from ib_data.training.loop.ranks import Ranks
 from ib_data.training.loop.run import Run
 from ib_data.training.loop.run_facts import RunFacts, run_facts
-from ib_data.training.loop.speed import metered, over_ranks, peak_memory_bytes, step_counts
+from ib_data.training.loop.speed import StepCounter, metered, over_ranks, peak_memory_bytes
 from ib_data.training.loop.step import StepResult
 from ib_data.training.loop.tensorboard import FOLDER, TensorBoard, open_tensorboard
 from ib_data.training.loop.terminal import Terminal
@@ -53,13 +53,13 @@ class StepLog:
         self._say, self._log, self._features = say, log, features
         self._began_s = 0.0
         self._epochs_at = run.step  # those of a checkpoint are in its log
-        self._parts: Parts | None = None
+        self._counter: StepCounter | None = None
         self._terminal: Terminal | None = None
         self._board = TensorBoard(None, say)
         self._open = ExitStack()
 
     def __enter__(self) -> "StepLog":
-        self._parts = parts_of(self._run.loaded.config)
+        self._counter = StepCounter(parts_of(self._run.loaded.config))
         facts = run_facts(self._config, self._run, self._ranks, self._ceiling())
         self._log.add(facts.line())
         if self._ranks.is_main:
@@ -83,9 +83,9 @@ class StepLog:
     def end(self, step: int, batch: StepBatch, result: StepResult, meter: Meter) -> None:
         """Log step `step` (from 0), which ends now; `meter` has what its batch took."""
         seconds = time.perf_counter() - self._began_s
-        assert self._parts is not None, "a step outside of the block"
+        assert self._counter is not None, "a step outside of the block"
         cached = self._features.take() if self._features else None
-        sums = step_counts(batch, self._parts, cached.num_misses if cached else None) | metered(meter)
+        sums = self._counter.counts(batch, cached.num_misses if cached else None) | metered(meter)
         if cached:
             sums |= {"num_feature_hits": cached.num_hits, "num_feature_misses": cached.num_misses}
         largest = {"wait_s": meter.wait_s, "peak_memory_bytes": peak_memory_bytes(self._ranks.device)}
