@@ -1,4 +1,4 @@
-"""`log.jsonl` of a run, with a line per step. Each checkpoint keeps the lines before it."""
+"""`log.jsonl` of a run, with a line per step and per validation. Each checkpoint keeps the lines before it."""
 
 import io
 import json
@@ -33,7 +33,7 @@ class TrainLog:
         self._file.close()
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Write the line of a step. Raises IbDataError if it cannot be written."""
+        """Write a line. Raises IbDataError if it cannot be written."""
         try:
             self._file.write(f"{json.dumps(row)}\n".encode())
             self._file.flush()
@@ -47,8 +47,8 @@ class TrainLog:
         return self._file.read()
 
     def losses(self) -> list[float]:
-        """The loss of every step."""
-        return [float(json.loads(line)["loss"]) for line in self.text().splitlines()]
+        """The loss of every step; a line without one is that of a validation."""
+        return [float(row["loss"]) for row in map(json.loads, self.text().splitlines()) if "loss" in row]
 
 
 def say_what_differs(path: Path, kept: bytes, say: Callable[[str], None]) -> None:
