@@ -133,7 +133,8 @@ def _require_own_head(folder: ModelFolder) -> None:
     transformers ties it to the embeddings then, without a word: these models, which do not scale the decoder's output,
     have heads of their own.
     """
-    text, name = folder.config.text_config, "language_model.lm_head.weight"
+    text: Any = folder.config.text_config
+    name = "language_model.lm_head.weight"
     is_scaled = getattr(text, "scale_decoder_outputs", True)
     if text.model_type == "t5" and not is_scaled and name not in folder.tensors:
         raise IbDataError(f"{folder.path}: {name} is missing; copy the folder again")
