@@ -13,13 +13,16 @@ OPTION_ORDERS = ("source", "shuffled")
 CHOICE_TARGETS = ("text", "letter")
 # A dialogue of several turns: each turn is an example with the earlier ones as history, or one chat has all of them.
 TURNS = ("each", "chat")
+# What surrounds an annotation's own words: a template of its task; nothing; or task and dataset, as in
+# `[question answering:vqav2] What is this?`. The last two are the paper's multitask training.
+INSTRUCTIONS = ("templates", "plain", "dataset")
 # The tokens that a training run keeps of an instruction and of a target (released code).
 MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS = 128, 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderOptions:
-    """How answers, options and dialogues are rendered; a mixture spec sets them in its table `[render]`.
+    """How answers, options, dialogues and instructions are rendered; a mixture spec sets them in its table `[render]`.
 
     Raises IbDataError for a value that is not allowed, and names the nearest one.
     """
@@ -28,6 +31,7 @@ class RenderOptions:
     option_order: str = OPTION_ORDERS[0]
     choice_targets: str = CHOICE_TARGETS[0]
     turns: str = TURNS[0]
+    instructions: str = INSTRUCTIONS[0]
 
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():
@@ -45,5 +49,8 @@ class RenderOptions:
         return {name: getattr(self, name) for name, (default, *_) in _ALLOWED.items() if getattr(self, name) != default}
 
 
-_ALLOWED = {"answers": ANSWERS, "option_order": OPTION_ORDERS, "choice_targets": CHOICE_TARGETS, "turns": TURNS}
+_ALLOWED = {
+    "answers": ANSWERS, "option_order": OPTION_ORDERS, "choice_targets": CHOICE_TARGETS, "turns": TURNS,
+    "instructions": INSTRUCTIONS,
+}  # fmt: skip
 DEFAULT_OPTIONS = RenderOptions()

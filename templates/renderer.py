@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from ib_data.blank import trimmed
 from ib_data.cards import Card
 from ib_data.errors import quoted
 from ib_data.keyed import keyed_below
-from ib_data.sample import Annotation
+from ib_data.sample import Annotation, Turn
 from ib_data.templates.language import TemplateTextError, render_text
 from ib_data.templates.library import PACKAGED, Library
+from ib_data.templates.plain_inputs import plain_inputs
 from ib_data.templates.render_errors import HiddenTargetError, RenderError
 from ib_data.templates.render_options import DEFAULT_OPTIONS, RenderOptions
 from ib_data.templates.rendered import Rendered
@@ -27,7 +28,8 @@ _Fits = dict[tuple[str, frozenset[str], bool], tuple[Template, ...]]
 class Renderer:
     """Renders annotations with the templates of a library, in a run with `seed`.
 
-    Template, answer and order of options depend only on (seed, position).
+    Template, answer and order of options depend only on (seed, position). With options that leave out instructions, the
+    templates of a task are its plain inputs, of which the first that fits is taken.
     """
 
     library: Library = PACKAGED
@@ -85,8 +87,9 @@ class Renderer:
         return [self._rendered(card, annotation, template, values) for template in candidates]
 
     def templates(self, task: str) -> tuple[Template, ...]:
-        """The training templates of a task. Raises what `Library.load` raises."""
-        return tuple(template for template in self.library.load(task) if template.kind == "train")
+        """The training templates of a task, or its plain inputs. Raises what `Library.load` raises."""
+        known = tuple(template for template in self.library.load(task) if template.kind == "train")
+        return known if self.options.instructions == "templates" else plain_inputs(task, known)
 
     def fitting(self, task: str, has: frozenset[str], *, needs_target: bool = True) -> tuple[Template, ...]:
         """The training templates of a task that fit annotations with the fields `has` (of `annotation_fields`).
@@ -95,7 +98,8 @@ class Renderer:
         """
         key = task, usable_fields(has, self.options), needs_target
         if (found := self._fits.get(key)) is None:
-            found = self._fits[key] = fitting(self.templates(task), key[1], needs_target=needs_target)
+            found = fitting(self.templates(task), key[1], needs_target=needs_target)
+            found = self._fits[key] = found if self.options.instructions == "templates" else found[:1]
         return found
 
     def drawn(self, task: str, has: frozenset[str], position: int) -> Template | None:
@@ -115,7 +119,8 @@ class Renderer:
 
     def template_of(self, rendered: Rendered) -> Template:
         """The template of a render made with the same library."""
-        known = (*self.library.load(rendered.task), *PACKAGED.load(rendered.task))  # a prompt may be a packaged one
+        task = rendered.task  # its prompt may be a packaged one
+        known = (*self.templates(task), *self.library.load(task), *PACKAGED.load(task))
         return next(t for t in known if (t.name, t.sha256) == (rendered.template, rendered.template_sha256))
 
     def digest(self, card: Card) -> str:
@@ -151,9 +156,13 @@ class Renderer:
         raise self._unfit(card, annotation, known or self.templates(card.task), has)
 
     def _rendered(self, card: Card, annotation: Annotation, template: Template, values: Values) -> Rendered:
-        instruction = values.of(template, template.fields)
+        shown = values.of(template, template.fields)
+        instruction = _text(template.text, shown, card, annotation, template, "instruction")
+        earlier = earlier_turns(annotation, self.options)
+        if template.kind == "plain" and self.options.instructions == "dataset":
+            instruction, earlier = _named(card, instruction, earlier)
         return Rendered(
-            _text(template.text, instruction, card, annotation, template, "instruction"),
+            instruction,
             self._target(card, annotation, template, values),
             template.task,
             template.name,
@@ -162,7 +171,7 @@ class Renderer:
             annotation.id,
             values.position,
             self.seed,
-            earlier_turns(annotation, self.options),
+            earlier,
         )
 
     def _target(self, card: Card, annotation: Annotation, template: Template, values: Values) -> str | None:
@@ -193,6 +202,8 @@ class Renderer:
             targets = (" and ".join(sorted(target.needs - usable)) for target in least.targets)
             lacking.append(" or ".join(dict.fromkeys(targets)))
             remedy = "a split with hidden answers cannot be trained on: choose another"
+        elif least.kind == "plain":
+            remedy = "leave its dataset out, or render with instructions = 'templates'"
         else:
             if least not in self.library.load(card.task):
                 file = PACKAGED.file(card.task).file
@@ -209,15 +220,27 @@ def _draw(candidates: Sequence[Template], seed: int, position: int) -> Template:
     return candidates[keyed_below(len(candidates), seed, "templates/template", position)]
 
 
+def _named(card: Card, text: str, earlier: tuple[Turn, ...]) -> tuple[str, tuple[Turn, ...]]:
+    """An instruction and the turns before it, with task and dataset in front of the first text."""
+    name = f"[{card.task.replace('_', ' ')}:{card.name}]"
+    if not earlier:
+        return f"{name} {text}".rstrip(), earlier
+    first = replace(earlier[0], question=f"{name} {earlier[0].question}")
+    return text, (first, *earlier[1:])
+
+
 def _text(
     text: str, values: Mapping[str, str], card: Card, annotation: Annotation, template: Template, part: str
 ) -> str:
-    """The rendered `part` without blanks at the ends. Raises RenderError if it is empty or cannot be rendered."""
+    """The rendered `part` without blanks at the ends. Raises RenderError if it cannot be rendered, or is empty.
+
+    Only a plain input may be an empty instruction: captions have nothing but the image.
+    """
     try:
         found = trimmed(render_text(text, values))
     except TemplateTextError as error:
         reason = f"template {template.name!r}, {part}: {error}"
         raise RenderError(card, annotation, reason) from error
-    if not found:
+    if not found and not (template.kind == "plain" and part == "instruction"):
         raise RenderError(card, annotation, f"template {template.name!r} renders an empty {part}")
     return found

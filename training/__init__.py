@@ -4,6 +4,7 @@ config/       the configuration of a run; configs/: the packaged ones
 weights/      model folders on disk
 model/        a model in memory, and its forward pass
 batch/        examples to tensors
+estimate/     what a run costs, from shapes alone
 loop/         the training loop and what it calls
 generation/   answers of a trained model
 extras        checks that packages are installed

@@ -26,6 +26,7 @@ VERBS = {
     "mixture": "Show the weights of a mixture and the sequence it draws.",
     "sql": "Query the catalog with DuckDB, read-only.",
     "stream": "Read a mixture as training does, and measure the speed.",
+    "model": "Make and inspect model folders.",
     "train": "Tune the Q-Former on a mixture.",
     "generate": "Answer a prompt about an image.",
     "rm": "Delete built datasets: shards, index and manifest.",

@@ -46,7 +46,7 @@ def test_a_held_out_dataset_keeps_its_prompt_beside_a_folder_without_one(build, 
     (mine / "captioning.toml").write_text(f"{CAPTIONING}[zero_shot]\nflickr30k = 'So:'\n", encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["answers", "option_order", "choice_targets", "turns"])
+@pytest.mark.parametrize("name", ["answers", "option_order", "choice_targets", "turns", "instructions"])
 def test_an_option_that_is_not_known_is_refused(name):
     with pytest.raises(IbDataError, match=f"{name}: unknown value 'bogus'; known: "):
         RenderOptions(**{name: "bogus"})

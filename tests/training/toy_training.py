@@ -1,10 +1,13 @@
 """A toy stream of drawn images, with the interface of `ib_data.mixtures.stream.stream`."""
 
 import io
+import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from unittest.mock import patch
 
@@ -85,15 +88,18 @@ class KilledError(BaseException):
 
 @dataclass
 class ToyStream:
-    """`stop_at` imitates a killed run: the batch with that position raises."""
+    """`stop_at` imitates a killed run: the batch with that position raises. With `die_at` the process really dies."""
 
     seed: int = 0
     stop_at: int | None = None
+    die_at: int | None = None
     meter: Meter = field(default_factory=Meter)
 
     def batch(self, start: int, count: int) -> list[Example]:
         if self.stop_at in range(start, start + count):
             raise KilledError
+        if self.die_at in range(start, start + count):
+            os.kill(os.getpid(), signal.SIGKILL)
         return [toy_example(position + self.seed) for position in range(start, start + count)]
 
     def examples(self, start: int, count: int, *, with_pixels: bool) -> Iterator[Example]:
@@ -147,7 +153,12 @@ _once = cache(toy_loaded)
 def train_on(config: TrainConfig, stream: Any, out: Path, say: Callable[[str], None] = print) -> Outcome:
     """`train` over this stream in place of the mixture's."""
     with patch.object(trainer, "training_stream", lambda *_given: stream):
-        return trainer.train(config, Home(out), out, say)
+        return trainer.train(config, _home(), out, say)
+
+
+@cache
+def _home() -> Home:
+    return Home(mkdtemp(prefix="ib_data_toy_home_"))
 
 
 def silent(_line: str) -> None:

@@ -11,7 +11,6 @@ from ib_data.stored.urls import DEFAULT_CACHE_BYTES
 from ib_data.stream_options import ImageOptions, StreamOptions
 from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
 
-PATCH_PX = 16
 MAX_WORKERS = 256  # as for `ib-data stream`
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -80,8 +79,6 @@ class TrainConfig:
             raise IbDataError(f"betas: expected two numbers from 0 to below 1, found {quoted(list(self.betas))}")
         if self.warmup_steps >= self.steps:
             raise IbDataError(f"warmup_steps: expected 0 to steps - 1 = {self.steps - 1}, found {self.warmup_steps}")
-        if self.images.image_px < PATCH_PX:
-            raise IbDataError(f"image_px: expected at least one patch of {PATCH_PX}, found {self.images.image_px}")
 
     @property
     def images(self) -> ImageOptions:

@@ -31,11 +31,9 @@ def losses_of(model: Any, ranks: Ranks, features: Features | None = None) -> nn.
     losses = TargetLosses(model, features)
     if ranks.world == 1:
         return losses
-    on_gpu = ranks.device.type == "cuda"
-    return DistributedDataParallel(
-        losses,
-        device_ids=[ranks.device] if on_gpu else None,
-        broadcast_buffers=False,
-        gradient_as_bucket_view=True,
-        init_sync=False,  # every process has read the same files; frozen parts must not be sent
-    )
+    # Every process has read the same files: gigabytes of frozen values must not be sent, nor buffers in every step.
+    still = [name for name, p in losses.named_parameters() if not p.requires_grad]
+    still += [name for name, _ in losses.named_buffers()]
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(losses, still)
+    devices = [ranks.device] if ranks.device.type == "cuda" else None
+    return DistributedDataParallel(losses, device_ids=devices, gradient_as_bucket_view=True)

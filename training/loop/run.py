@@ -15,7 +15,9 @@ from ib_data.training.batch.collator import Collator
 from ib_data.training.config.train_config import FREE, GROWING, TrainConfig
 from ib_data.training.loop import checkpoint as checkpoints
 from ib_data.training.loop.optimizer import adamw, learning_rate_at
+from ib_data.training.loop.ranks import Ranks
 from ib_data.training.loop.record import newest
+from ib_data.training.loop.sharding import shard_language_model
 from ib_data.training.loop.train_log import say_what_differs
 from ib_data.training.model import miniature
 from ib_data.training.model.load import LoadedModel, load_model
@@ -88,10 +90,12 @@ def collator_of(config: TrainConfig, loaded: LoadedModel) -> Collator:
     )
 
 
-def fresh_run(config: TrainConfig, home: Home, start: Path, device: torch.device) -> Run:
+def fresh_run(config: TrainConfig, home: Home, start: Path, ranks: Ranks) -> Run:
     """A run before its first step."""
-    loaded = load_start(config, start, device)
-    loaded.model.to(device)
+    loaded = load_start(config, start, ranks.device)
+    if config.shard_language_model:  # before it moves: the whole of it may not fit on the device
+        shard_language_model(loaded.model, ranks)
+    loaded.model.to(ranks.device)
     optimizer = adamw(trained_parameters(loaded.model), config)
     return Run(loaded=loaded, optimizer=optimizer, start=start, fingerprint=fingerprint(loaded.folder, home))
 
@@ -102,7 +106,7 @@ def resumed_run(
     start: Path,
     stream: Stream,
     out: Path,
-    device: torch.device,
+    ranks: Ranks,
     say: Callable[[str], None],
 ) -> Run | None:
     """The run from the newest checkpoint in `out`, verified, or None if there is none.
@@ -121,7 +125,7 @@ def resumed_run(
     if position != checkpoint.position or position != checkpoint.step * config.batch_size:
         places = f"step {checkpoint.step}, position {checkpoint.position}, stream position {position}"
         raise IbDataError(f"{folder}: cannot resume: {places} do not fit; use another checkpoint")
-    run = fresh_run(config, home, start, device)
+    run = fresh_run(config, home, start, ranks)
     if run.fingerprint != checkpoint.fingerprint:
         values = f"expected {checkpoint.fingerprint[:12]}..., found {run.fingerprint[:12]}..."
         remedy = f"set model to a copy of {checkpoint.start}, or {_another(out)}"

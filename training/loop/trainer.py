@@ -18,6 +18,7 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
 from ib_data.mixtures.loader.loader import StreamLoader
+from ib_data.mixtures.loader.ranks import world_and_rank
 from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
 from ib_data.mixtures.stream.stream import Stream
 from ib_data.training.batch.batch import StepBatch
@@ -54,8 +55,8 @@ def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None]
     IbDataError if that checkpoint is damaged or from another configuration, other data or another start, DataError for
     members without images, and Interrupted, which says what is saved, after Ctrl-C or SIGTERM.
     """
+    _require_divisible(config)
     with _stopping(out) as interrupts, joined_ranks(config.device) as ranks:
-        _require_divisible(config, ranks)
         stream = training_stream(config, home)
         return _train(config, home, stream, out, say if ranks.is_main else _silent, interrupts, ranks)
 
@@ -80,7 +81,7 @@ def _train(
         start = start_folder(config, home, stream) if ranks.is_main else None
         ranks.wait()  # the main process makes the miniature's start; the others then find it
         start = start or start_folder(config, home, stream)
-        run = resumed_run(config, home, start, stream, out, device, say) or fresh_run(config, home, start, device)
+        run = resumed_run(config, home, start, stream, out, ranks, say) or fresh_run(config, home, start, ranks)
         ranks.wait()  # all have read the newest checkpoint before another is written
         with TrainLog(out / checkpoints.LOG, run.log, is_main=ranks.is_main) as log:
             _Steps(config, stream, run, out, ranks, say, log, interrupts).run_all()
@@ -276,8 +277,8 @@ def _run_folder(out: Path, ranks: Ranks) -> Iterator[None]:
         yield
 
 
-def _require_divisible(config: TrainConfig, ranks: Ranks) -> None:
-    size, world = config.batch_size, ranks.world
+def _require_divisible(config: TrainConfig) -> None:
+    size, (world, _) = config.batch_size, world_and_rank()
     if size % world:
         nearest = max(world, round(size / world) * world)
         problem = f"batch_size={size} cannot be shared by {world} processes"

@@ -11,7 +11,7 @@ from ib_data.training.weights.config_file import CONFIG, config_error, instructb
 from ib_data.training.weights.headers import StoredTensor, fault, stored_tensors
 
 if TYPE_CHECKING:
-    from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
+    from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration, PreTrainedModel
 
 # Buffers that older versions of transformers stored and newer ones compute.
 _COMPUTED = re.compile(r"(^|\.)(position_ids|rotary_emb\.inv_freq)$")
@@ -50,7 +50,7 @@ def require_model_folder(folder: Path) -> ModelFolder:
     tensors: dict[str, StoredTensor] = {}
     converted: set[str] = set()
     extra: list[str] = []
-    for stored_name, (name, is_converted) in _names(model, stored).items():
+    for stored_name, (name, is_converted) in model_names(model, stored).items():
         if is_converted:  # several tensors become one when the model is loaded, such as the experts of a layer
             converted.add(name)
             tensors[stored_name] = stored[stored_name]
@@ -77,7 +77,7 @@ def meta_model(folder: Path, config: "InstructBlipConfig") -> "InstructBlipForCo
         raise config_error(folder, error) from error
 
 
-def expected_tensors(model: "InstructBlipForConditionalGeneration") -> Expected:
+def expected_tensors(model: "PreTrainedModel") -> Expected:
     """The shapes and ties of a model's tensors, as they are stored."""
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     return Expected(shapes=shapes, tied=dict(model.all_tied_weights_keys))
@@ -93,9 +93,7 @@ def _is_tied_to(name: str, names: Collection[str], tied: Mapping[str, str]) -> b
     return source in names or any(tied[other] == source and other in names for other in tied)
 
 
-def _names(
-    model: "InstructBlipForConditionalGeneration", stored: Mapping[str, StoredTensor]
-) -> dict[str, tuple[str, bool]]:
+def model_names(model: "PreTrainedModel", stored: Collection[str]) -> dict[str, tuple[str, bool]]:
     """For each stored name, the name in the model, and whether transformers also converts the values at loading."""
     from transformers.conversion_mapping import get_model_conversion_mapping
     from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key

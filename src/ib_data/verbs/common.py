@@ -92,4 +92,6 @@ COMPLETED = {
     "task": _Name(_tasks),
     "tasks": _Name(_tasks),
     "config": _Name(_configurations, files=True),
+    "folder": _Name(tuple, files=True),
+    "run": _Name(tuple, files=True),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.templates.render_options import ANSWERS, RenderOptions
+from ib_data.templates.render_options import ANSWERS, INSTRUCTIONS, RenderOptions
 from ib_data.verbs.arguments import F, split_option, templates_option
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Rendering:
 
 
 def rendering_options(function: F) -> F:
-    """Adds --seed, --answers, --shuffle-options, --letters, --chat, --split and --templates.
+    """Adds --seed, --answers, --shuffle-options, --letters, --chat, --instructions, --split and --templates.
 
     The verb receives `rendering: Rendering`.
     """
@@ -48,6 +48,13 @@ def rendering_options(function: F) -> F:
     @click.option("--shuffle-options", is_flag=True, help="Shuffle the options, by seed and position.")
     @click.option("--letters", is_flag=True, help="Use the letter of the right option as target, such as (b).")
     @click.option("--chat", is_flag=True, help="Render earlier turns of a dialogue as chat turns, not as a history.")
+    @click.option(
+        "--instructions",
+        type=click.Choice(INSTRUCTIONS),
+        default=INSTRUCTIONS[0],
+        show_default=True,
+        help="Around the annotation's own words: a template, nothing, or task and dataset.",
+    )
     @split_option
     @templates_option
     @wraps(function)
@@ -56,6 +63,7 @@ def rendering_options(function: F) -> F:
         shuffle_options: bool,
         letters: bool,
         chat: bool,
+        instructions: str,
         split: str | None,
         folder: Path | None,
         seed: int,
@@ -66,6 +74,7 @@ def rendering_options(function: F) -> F:
             option_order="shuffled" if shuffle_options else "source",
             choice_targets="letter" if letters else "text",
             turns="chat" if chat else "each",
+            instructions=instructions,
         )
         return function(rendering=Rendering(split=split, folder=folder, seed=seed, options=options), **others)
 

@@ -9,6 +9,7 @@ import click
 from ib_data.console import note
 from ib_data.home import Home
 from ib_data.training.config.config_file import load_config
+from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.extras import need_extras
 from ib_data.verbs.arguments import common_options, json_option
 
@@ -21,21 +22,28 @@ from ib_data.verbs.arguments import common_options, json_option
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the run. [default: HOME/runs/CONFIG]",
 )
+@click.option("--dry-run", is_flag=True, help="Report what the run would be and cost, and do nothing.")
 @json_option
 @common_options
-def command(config: str, overrides: tuple[str, ...], home: Home, as_json: bool, out: Path | None) -> None:
+def command(
+    config: str, overrides: tuple[str, ...], home: Home, as_json: bool, out: Path | None, dry_run: bool
+) -> None:
     """Tune the Q-Former on a mixture.
 
     CONFIG is a packaged configuration or a TOML file; KEY=VALUE overrides its keys. To continue a stopped run, run the
     same command again. With --json, standard output has only the summary.
 
     \b
-    ib-data train tiny
-    ib-data train tiny steps=200 learning_rate=1e-3 --out runs/longer
+    ib-data train miniature
+    ib-data train instructblip-vicuna-7b --dry-run
+    ib-data train miniature steps=200 learning_rate=1e-3 --out runs/longer
     ib-data train my-run.toml batch_size=64
     """
     chosen = load_config(config, overrides)
     need_extras("train")
+    if dry_run:
+        _report(chosen, home, as_json)
+        return
     from ib_data.training.loop.trainer import train
 
     folder = out or home.runs / Path(config).stem
@@ -49,3 +57,11 @@ def command(config: str, overrides: tuple[str, ...], home: Home, as_json: bool, 
         f"loss {outcome.first_loss:.4f} at the first step, {outcome.last_loss:.4f} at the last ({chosen.steps} steps)"
     )
     click.echo(f"checkpoint {outcome.checkpoint}")
+
+
+def _report(config: TrainConfig, home: Home, as_json: bool) -> None:
+    from ib_data.training.estimate.dry_run import dry_run
+    from ib_data.training.estimate.report import report_text
+
+    found = dry_run(config, home)
+    click.echo(json.dumps(found.to_plain(), indent=1) if as_json else report_text(found))

@@ -18,7 +18,7 @@ from ib_data.stored.index import SCHEMA, Extent, index_rows, write_table
 from ib_data.stored.manifest import INDEX, Manifest, Shard
 from ib_data.stored.rows import FIELDS, Rows
 from ib_data.tasks import TASKS
-from ib_data.templates.render_options import ANSWERS, CHOICE_TARGETS, OPTION_ORDERS, TURNS, RenderOptions
+from ib_data.templates.render_options import ANSWERS, CHOICE_TARGETS, INSTRUCTIONS, OPTION_ORDERS, TURNS, RenderOptions
 from ib_data.templates.renderer import Renderer
 
 BLANK = st.sampled_from([" ", "\t\n", "\x1c", "\x85", "\u00a0", "\u2003 \u3000", "\u200b", "\ufeff \u2060\x07"])
@@ -64,6 +64,7 @@ OPTIONS = st.builds(
     option_order=st.sampled_from(OPTION_ORDERS),
     choice_targets=st.sampled_from(CHOICE_TARGETS),
     turns=st.sampled_from(TURNS),
+    instructions=st.sampled_from(INSTRUCTIONS),
 )
 
 

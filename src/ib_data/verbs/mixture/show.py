@@ -1,6 +1,7 @@
 """`ib-data mixture show`: print weights, expected samples, epochs and built sizes of each member."""
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,10 +44,12 @@ def show(spec: str, samples: int, strict: bool, home: Home, as_json: bool) -> No
     rows, stages = member_rows(mixture, found, samples), stage_rows(mixture)
     if as_json:
         head = {"mixture": mixture.name, "rule": mixture.rule, "exponent": mixture.exponent, "samples": samples}
-        click.echo(json.dumps({**head, "members": rows, "stages": stages}))
+        click.echo(json.dumps({**head, "render": asdict(mixture.render), "members": rows, "stages": stages}))
     else:
         members, length = count_text(len(rows), "member"), count_text(samples, "sample")
         click.echo(f"{mixture.name}: rule {mixture.rule}, {members}, a run of {length}")
+        if changed := mixture.render.changed():
+            click.echo(f"render: {', '.join(f'{key} = {value}' for key, value in changed.items())}")
         click.echo(_members(rows))
         click.echo(_total(rows, samples))
         if len(stages) > 1:

@@ -1,0 +1,42 @@
+"""`ib-data model export`: a tuned run to a folder that transformers loads."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ib_data.console import note
+from ib_data.home import Home
+from ib_data.training.extras import need_extras
+from ib_data.verbs.arguments import common_options, json_option
+
+
+@click.command("export")
+@click.argument("run")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write; must be empty.")
+@click.option("--start", metavar="DIR", help="A copy of the start folder of the run, if that has moved.")
+@json_option
+@common_options
+def export(run: str, out: Path, start: str | None, home: Home, as_json: bool) -> None:
+    """Write a tuned run as a complete model folder.
+
+    RUN is a run folder, for its newest checkpoint, or one of its checkpoints. InstructBlipForConditionalGeneration and
+    InstructBlipProcessor of transformers load the folder and give the logits of the run; README.md in it is its model
+    card.
+
+    \b
+    ib-data model export ~/ib_data/runs/my-run --out my-model
+    ib-data model export runs/my-run/step-060000 --out my-model --start copies/start
+    """
+    need_extras("model export")
+    from ib_data.training.export.export_run import export_run
+    from ib_data.training.weights.hub import find_folder
+
+    written = export_run(Path(run), out, home, find_folder(start, home) if start else None)
+    if as_json:
+        click.echo(json.dumps({**asdict(written), "folder": str(written.folder)}, indent=1))
+        return
+    counts = f"{written.num_trained:,} trained of {written.num_tensors:,} tensors"
+    click.echo(f"{written.folder}: step {written.step:,}, {counts}")
+    note(f"look at {written.folder / 'README.md'} before you publish it")

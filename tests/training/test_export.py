@@ -1,0 +1,216 @@
+"""An exported run: plain transformers loads it, and gives our logits and our answers."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import load_file
+from toy_models import toy_folder
+from toy_training import ToyStream, silent, toy_config, train_on
+from transformers import (
+    InstructBlipForConditionalGeneration,
+    InstructBlipProcessor,
+    InstructBlipVideoForConditionalGeneration,
+)
+
+from ib_data.home import Home
+from ib_data.media.normalised import normalised
+from ib_data.media.pixels import pixels
+from ib_data.stream_options import ImageOptions
+from ib_data.training.generation.generate import answer, load
+from ib_data.training.model.forward import image_features, language_inputs, soft_prompt
+
+PROMPT = "What shape is shown? Short answer:"
+QUIRKS = {"llama": {"bos_token": "</s>"}, "t5": {"activation": "gelu"}}
+
+
+@dataclasses.dataclass
+class Run:
+    start: Path
+    folder: Path
+    out: Path
+    ours: object
+    plain: InstructBlipForConditionalGeneration
+    processor: InstructBlipProcessor
+
+
+@pytest.fixture(scope="module", params=["llama", "t5"])
+def run(request, tmp_path_factory) -> Run:
+    """Two steps of a family with its quirk, exported."""
+    root = tmp_path_factory.mktemp("run")
+    start = toy_folder(root / "start", request.param)
+    config = toy_config(model=str(start), steps=4, warmup_steps=1, learning_rate=1e-2, **QUIRKS[request.param])
+    train_on(config, ToyStream(), root / "run", silent)
+    from ib_data.training.export.export_run import export_run
+
+    written = export_run(root / "run", root / "model", Home(root))
+    assert written.step == 4
+    plain, info = InstructBlipForConditionalGeneration.from_pretrained(root / "model", output_loading_info=True)
+    assert info["missing_keys"] == info["unexpected_keys"] == set()
+    processor = InstructBlipProcessor.from_pretrained(root / "model")
+    return Run(start, root / "run", root / "model", load(root / "run", Home(root)), plain.eval(), processor)
+
+
+def square(colour: str) -> Image.Image:
+    image = Image.new("RGB", (32, 32), "white")
+    image.paste(colour, (8, 8, 24, 24))
+    return image
+
+
+def bytes_of(image: Image.Image, path: Path) -> bytes:
+    image.save(path, "PNG")
+    return path.read_bytes()
+
+
+def our_logits(run: Run, frames: torch.Tensor, decoder: dict) -> torch.Tensor:
+    """The logits of our forward for one annotation of these frames, at every position."""
+    trained = run.ours
+    model, rows = trained.loaded.model, trained.rows
+    text = torch.tensor([rows.qformer(PROMPT)] * len(frames))
+    ids = torch.tensor([rows.prompt(PROMPT, len(frames))])
+    prompt = soft_prompt(model, image_features(model, frames), text, torch.ones_like(text))
+    embeddings = language_inputs(model, prompt, ids)
+    return model.language_model(inputs_embeds=embeddings, attention_mask=torch.ones_like(ids), **decoder).logits
+
+
+def decoder_of(run: Run) -> dict:
+    causal = run.plain.config.use_decoder_only_language_model
+    return {} if causal else {"decoder_input_ids": torch.tensor([[0, 6, 7]])}
+
+
+@torch.no_grad()
+def test_an_image_has_our_logits(run, tmp_path):
+    inputs = run.processor(images=square("red"), text=PROMPT, return_tensors="pt")
+    ours = pixels(bytes_of(square("red"), tmp_path / "x.png"), "image", ImageOptions(image_px=32))
+    frames = normalised(torch.from_numpy(ours)[None])
+    torch.testing.assert_close(inputs["pixel_values"], frames, rtol=0, atol=1e-5)
+    decoder = decoder_of(run)
+    found = run.plain(**inputs, **decoder).logits
+    expected = our_logits(run, frames, decoder)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_four_frames_have_our_logits_through_the_video_class(run):
+    video, info = InstructBlipVideoForConditionalGeneration.from_pretrained(run.out, output_loading_info=True)
+    assert info["missing_keys"] == info["unexpected_keys"] == set()
+    images = [square(colour) for colour in ("red", "blue", "green", "yellow")]
+    frames = run.processor.image_processor(images, return_tensors="pt")["pixel_values"]
+    rows, decoder = run.ours.rows, decoder_of(run)
+    ids, text = torch.tensor([rows.prompt(PROMPT, 4)]), torch.tensor([rows.qformer(PROMPT)])
+    found = video.eval()(
+        pixel_values=frames[None],
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        qformer_input_ids=text,
+        qformer_attention_mask=torch.ones_like(text),
+        **decoder,
+    ).logits
+    torch.testing.assert_close(found, our_logits(run, frames, decoder), rtol=0, atol=1e-5)
+    other = our_logits(run, frames.flip(0), decoder)
+    assert not torch.allclose(found, other, atol=1e-4)
+
+
+def test_the_processor_and_generate_give_our_answers(run, tmp_path):
+    for colour in ("red", "blue"):
+        inputs = run.processor(images=square(colour), text=PROMPT, return_tensors="pt")
+        assert inputs["input_ids"].tolist() == [run.ours.rows.prompt(PROMPT, 1)]
+        assert inputs["qformer_input_ids"].tolist() == [run.ours.rows.qformer(PROMPT)]
+        ids = run.plain.generate(**inputs, max_new_tokens=6, do_sample=False)
+        if run.plain.config.use_decoder_only_language_model:
+            ids = ids[:, inputs["input_ids"].shape[1] :]
+        found = run.processor.tokenizer.decode(ids[0], skip_special_tokens=True).strip()
+        assert found == answer(run.ours, bytes_of(square(colour), tmp_path / "x.png"), PROMPT, 6)
+
+
+def test_trained_tensors_are_the_checkpoint_s_and_frozen_ones_the_start_s(run):
+    start, out = load_file(run.start / "model.safetensors"), load_file(run.out / "model.safetensors")
+    trained = load_file(run.folder / "step-000004" / "trained.safetensors")
+    assert out.keys() == start.keys()
+    for name, tensor in out.items():
+        assert torch.equal(tensor, trained.get(name, start[name])), name
+    assert not torch.equal(trained["query_tokens"], start["query_tokens"])
+
+
+def test_the_quirk_of_the_run_is_in_the_settings(run):
+    config = json.loads((run.out / "config.json").read_text())
+    if config["text_config"]["model_type"] == "t5":
+        assert (
+            run.plain.language_model.encoder.block[0].layer[1].DenseReluDense.act.__class__.__name__ == "GELUActivation"
+        )
+    else:
+        assert run.processor.tokenizer.bos_token == "</s>"
+        assert run.processor.tokenizer("a")["input_ids"][0] == run.processor.tokenizer.eos_token_id
+        assert config["text_config"]["bos_token_id"] == run.processor.tokenizer.eos_token_id
+
+
+def test_the_model_card_says_what_it_was_made_of(run):
+    text = (run.out / "README.md").read_text()
+    _, head, body = text.split("---\n", 2)
+    values = yaml.safe_load(head)
+    assert values["pipeline_tag"] == "image-text-to-text"
+    assert "base_model" not in values  # a folder, not a hub id
+    assert "tuned with `ib-data` for 4 steps of 8 annotations" in body
+    assert "learning_rate = 0.01" in body
+    assert 'model = "start"' in body
+    assert str(run.start.parent) not in text
+    losses = [json.loads(line)["loss"] for line in (run.folder / "log.jsonl").read_text().splitlines()]
+    assert f"{sum(losses) / 4:.4f} over the first 4 steps" in body
+
+
+def test_the_card_of_a_known_mixture_lists_its_data(run):
+    from ib_data.training.export.model_card import model_card
+    from ib_data.training.loop.checkpoint import read
+    from ib_data.training.weights.folder import require_model_folder
+
+    checkpoint = read(run.folder)
+    config = dataclasses.replace(checkpoint.config, mixture="instructblip", model="org/start")
+    text = model_card("mine", dataclasses.replace(checkpoint, config=config), require_model_folder(run.start), [])
+    values = yaml.safe_load(text.split("---\n", 2)[1])
+    assert values["base_model"] == "org/start"
+    assert {"coco_caption", "vqav2", "llava_reasoning"} <= set(values["datasets"])
+    row = next(line for line in text.splitlines() if line.startswith("| vqav2 "))
+    assert "| train | 443,757 |" in row
+    assert "CC BY 4.0" in row
+    assert "No step was made." in text
+    assert "input_ids=None" not in text
+    plain = dataclasses.replace(checkpoint, config=dataclasses.replace(config, instruction_aware=False))
+    text = model_card("mine", plain, require_model_folder(run.start), [])
+    assert "trained without the instruction: call `model.qformer` with `input_ids=None`" in text
+
+
+def test_what_cannot_be_exported_is_one_line(run, cli, home, tmp_path):
+    def told(*arguments: object) -> str:
+        result = cli("model", "export", *arguments, "--home", home.root)
+        assert (result.code, result.err.count("\n")) == (1, 1), result
+        return result.err
+
+    assert "is not empty" in told(run.folder, "--out", run.out)
+    assert "expected a checkpoint" in told(tmp_path, "--out", tmp_path / "x")
+    other = toy_folder(tmp_path / "other", "llama", seed=5)
+    message = told(run.folder, "--out", tmp_path / "x", "--start", other)
+    assert "is not the model that" in message
+    assert "--start" in message
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_verb_exports_a_checkpoint_with_a_moved_start(run, cli, home, tmp_path):
+    moved = tmp_path / "moved"
+    run.start.rename(moved)
+    try:
+        folder = run.folder / "step-000003"
+        result = cli("model", "export", folder, "--out", tmp_path / "x", "--home", home.root)
+        assert "the start folder of" in result.err
+        result = cli(
+            "model", "export", folder, "--out", tmp_path / "x", "--start", moved, "--json", "--home", home.root
+        )
+    finally:
+        moved.rename(run.start)
+    assert result.code == 0, result.err
+    written = json.loads(result.out)
+    assert written["step"] == 3
+    assert written["num_trained"] == len(load_file(folder / "trained.safetensors"))

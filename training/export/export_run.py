@@ -1,0 +1,91 @@
+"""Write a checkpoint and the frozen parts of its start folder as one complete model folder."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ib_data.console import note
+from ib_data.errors import IbDataError
+from ib_data.home import Home
+from ib_data.replacing import new_folder
+from ib_data.training.export.model_card import CARD, model_card
+from ib_data.training.export.settings import exported_config, write_processor
+from ib_data.training.loop import checkpoint as checkpoints
+from ib_data.training.loop.checkpoint import Checkpoint
+from ib_data.training.weights.config_file import CONFIG
+from ib_data.training.weights.fingerprint import fingerprint
+from ib_data.training.weights.folder import ModelFolder, require_model_folder
+from ib_data.training.weights.headers import StoredTensor, fault, file_tensors
+from ib_data.training.weights.start import require_free
+from ib_data.training.weights.writing import copied, write_weights
+
+_GENERATION = "generation_config.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written: the folder, the step of the checkpoint, and how many of all tensors are the run's."""
+
+    folder: Path
+    step: int
+    num_trained: int
+    num_tensors: int
+
+
+def export_run(run: Path, out: Path, home: Home, start: Path | None = None) -> Exported:
+    """Write the newest checkpoint of `run`, or the checkpoint `run`, as the model folder `out`, whole or not at all.
+
+    Frozen parts come from the start folder of the run, or from its copy `start`; their bytes are copied, so memory does
+    not depend on the size of the model. Trained parts stay float32. Raises IbDataError if `out` is not empty, for a
+    checkpoint that is damaged, and for a start folder that has changed or is gone.
+    """
+    require_free(out)
+    checkpoint = checkpoints.read(run)
+    folder = _start_of(checkpoint, start, home)
+    trained = _trained(checkpoint, folder)
+    if not checkpoint.config.instruction_aware:
+        note(f"{run}: the Q-Former was trained without text, but InstructBlipForConditionalGeneration always gives it")
+    tensors = {**folder.tensors, **trained}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with new_folder(out) as part:
+        config = exported_config(folder, checkpoint.config.activation, checkpoint.config.bos_token)
+        (part / CONFIG).write_text(f"{json.dumps(config, indent=2)}\n", encoding="utf-8")
+        write_processor(folder, part, checkpoint.config.bos_token)
+        if (folder.path / _GENERATION).is_file():
+            shutil.copyfile(folder.path / _GENERATION, part / _GENERATION)
+        write_weights(part, {name: copied(tensor) for name, tensor in tensors.items()})
+        log = _log(checkpoint.folder / checkpoints.LOG)
+        (part / CARD).write_text(model_card(out.name, checkpoint, folder, log), encoding="utf-8")
+        require_model_folder(part)
+    return Exported(folder=out, step=checkpoint.step, num_trained=len(trained), num_tensors=len(tensors))
+
+
+def _start_of(checkpoint: Checkpoint, start: Path | None, home: Home) -> ModelFolder:
+    """The checked start folder of a checkpoint. Raises IbDataError if it is not the one that the run began from."""
+    path = start or checkpoint.start
+    remedy = "name a copy of the start folder with --start"
+    if not path.is_dir():
+        raise IbDataError(f"{path}: the start folder of {checkpoint.folder} is not there; {remedy}")
+    folder = require_model_folder(path)
+    found = fingerprint(folder, home)
+    if found != checkpoint.fingerprint:
+        values = f"expected fingerprint {checkpoint.fingerprint[:12]}..., found {found[:12]}..."
+        raise IbDataError(f"{path}: is not the model that {checkpoint.folder} began from ({values}); {remedy}")
+    return folder
+
+
+def _trained(checkpoint: Checkpoint, folder: ModelFolder) -> dict[str, StoredTensor]:
+    """The trained tensors of a checkpoint. Raises DataError if one does not fit the start folder."""
+    trained = file_tensors(checkpoint.folder / checkpoints.WEIGHTS)
+    for name, tensor in trained.items():
+        known = folder.tensors.get(name)
+        if known is None or known.shape != tensor.shape:
+            expected = f"shape {list(known.shape)}" if known else "no such tensor"
+            raise fault(tensor.file, f"expected {expected}, found {list(tensor.shape)}", "use another checkpoint", name)
+    return trained
+
+
+def _log(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
