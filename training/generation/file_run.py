@@ -74,17 +74,17 @@ class FileRun:
             if outcome.fault:
                 self.num_faults += 1
                 if self.num_faults <= _MOST_SHOWN:
-                    error(outcome.fault)
+                    error(f"{self.file.path}: {outcome.fault}")
 
     def _summarise(self, total: int) -> None:
         if self.output:
             note(f"{self.output}: {count_text(total, 'line')}")
         if self.num_faults:
-            lines = (
-                f"{count_text(self.num_faults, 'question')} of {total:,} {'has' if self.num_faults == 1 else 'have'}"
+            problem = (
+                f"no answer to {self.num_faults:,} of {count_text(total, 'question')}; the output has `error` there"
             )
-            remedy = "mend them and ask the lines with `error` again, as an --input of their own"
-            raise IbDataError(f"{self.file.path}: {lines} no answer, each with its `error` in the output; {remedy}")
+            remedy = "fix them, and give the lines with `error` as an --input of their own"
+            raise IbDataError(f"{self.file.path}: {problem}; {remedy}")
 
     def _made_from(self, home: Home) -> Mapping[str, Any]:
         return {

@@ -76,14 +76,19 @@ def _question(path: Path, number: int, line: bytes, default_prompt: str | None) 
         kind, names = _media(table)
         paths = tuple(path.parent / name for name in names)
         return Question(number=number, values=values, prompt=prompt, kind=kind, paths=paths)
-    except (DataError, ValueError) as error:
-        fault = str(error) if isinstance(error, DataError) else f"questions: {path}: line {number}: not JSON ({error})"
-        return Question(number=number, values=values, fault=fault)
+    except DataError as error:
+        fault = str(error).removeprefix(f"questions: {path}: ")
+    except ValueError as error:
+        fault = f"line {number}: not JSON: {error}"
+    return Question(number=number, values=values, fault=fault)
 
 
 def _parsed(line: bytes) -> object:
+    """The value in a line. Raises ValueError that says what is wrong with it."""
     try:
-        return json.loads(line.decode("utf-8"))
+        return json.loads(line.decode("utf-8").strip())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg} at character {error.pos}") from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
