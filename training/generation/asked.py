@@ -34,16 +34,16 @@ def read_frames(path: Path, kind: str, image_px: int, num_frames: int) -> Frames
 
     Raises IbDataError that names the file, and MissingExtraError for a clip without PyAV.
     """
-    word = _WORDS[kind]
+    word, name = _WORDS[kind], one_line(str(path), 300)  # a path from a file of questions may hold anything
     try:
         if not path.is_file():
-            raise IbDataError(f"{path}: expected {word}, found {'a folder' if path.is_dir() else 'no such file'}")
+            raise IbDataError(f"{name}: expected {word}, found {'a folder' if path.is_dir() else 'no such file'}")
         return pixels(path.read_bytes(), kind, ImageOptions(image_px=image_px, frames=num_frames))
     except MediaError as error:
-        raise IbDataError(f"{path}: not {word}: {error}") from error
+        raise IbDataError(f"{name}: not {word}: {error}") from error
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise IbDataError(f"{one_line(str(path))}: cannot be read ({reason})") from error
+        raise IbDataError(f"{name}: cannot be read ({reason})") from error
 
 
 def squares(media: bytes | Frames, image_px: int) -> list[Frames]:
