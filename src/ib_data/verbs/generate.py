@@ -61,14 +61,14 @@ def command(model: str | None, name: str, home: Home, **given: Any) -> None:
     ib-data generate --image cat.jpg --prompt "What colour is the cat?"
     ib-data generate --image before.png --image after.png --prompt "What has changed?" --stream
     ib-data generate --video clip.mp4 --prompt "What is shown?" --preset vqa
-    ib-data generate --model ~/ib_data/runs/tiny --input questions.jsonl --output answers.jsonl
+    ib-data generate --model ~/ib_data/runs/miniature --input questions.jsonl --output answers.jsonl
     """
     changes = {key: value for key, value in values_of(Decoding, given).items() if value is not None}
     decoding = partial(preset, name, **changes)
     require_usage(given, decoding(is_causal=True))
     candidates = [] if model else saved_last(home.runs)
     if not model and not candidates:
-        remedy = "name a model with --model, or run `ib-data train tiny`"
+        remedy = "name a model with --model, or run `ib-data train miniature`"
         raise IbDataError(f"no checkpoint in {home.runs}; {remedy}")
     need_extras("generate")
     from ib_data.training.generation.opened import load_first_whole, open_answerer
