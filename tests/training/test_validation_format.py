@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from format_page import check_keys, example, table
+from test_validation import of_validations
 from toy_training import toy_config
 from toy_validation import validated_run
 
@@ -12,7 +13,7 @@ TITLE = "Validations in `log.jsonl`"
 
 def test_the_page_names_what_a_validation_writes(tmp_path: Path) -> None:
     outcome = validated_run(toy_config(steps=3, validate_every=3), tmp_path)
-    row = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    (row,) = of_validations(tmp_path)
     for found in (row, example(TITLE)):
         assert set(found) == set(table(TITLE))
         check_keys(found, TITLE)

@@ -52,7 +52,7 @@ class Checkpoint:
 class Snapshot:
     """Everything that is saved of a run after `step` steps.
 
-    `state` is the result of `state_of`, `log` the lines of the log so far.
+    `state` is the result of `state_of`, with `validation` (see Checkpoint); `log` the lines of the log so far.
     """
 
     step: int
@@ -131,26 +131,19 @@ def read(folder: Path, *, look_beside: bool = True) -> Checkpoint:
         config=config_of(table.table("config")),
         start=Path(model.get("start", str)),
         fingerprint=model.get("fingerprint", str),
-        validation=table.get("validation", dict),
+        validation=table.get("validation", dict, {}),
     )
 
 
 def state_of(
-    position: int,
-    stream: Mapping[str, Any],
-    config: TrainConfig,
-    start: Path,
-    fingerprint: str,
-    *,
-    validation: Mapping[str, Any],
+    position: int, stream: Mapping[str, Any], config: TrainConfig, start: Path, fingerprint: str
 ) -> dict[str, Any]:
-    """The contents of `state.json` apart from format and step, without a password in the URL of shards."""
+    """The contents of `state.json` apart from format, step and validation, without a password in the URL of shards."""
     return {
         "position": position,
         "stream": dict(stream),
         "config": {**config.values(), "shards": without_secrets(config.shards)},
         "model": {"start": str(start), "fingerprint": fingerprint},
-        "validation": dict(validation),
     }
 
 

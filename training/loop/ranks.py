@@ -88,14 +88,6 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def require_divisible(batch_size: int, ranks: Ranks) -> None:
-    """Raise IbDataError if the processes cannot share a batch equally."""
-    if batch_size % ranks.world:
-        nearest = max(ranks.world, round(batch_size / ranks.world) * ranks.world)
-        problem = f"batch_size={batch_size} cannot be shared by {ranks.world} processes"
-        raise IbDataError(f"{problem}; set batch_size={nearest}, or start another number of processes")
-
-
 def _other_gone(error: RuntimeError) -> IbDataError:
     """The error of a process whose partner is gone."""
     return IbDataError(f"another process of the run has ended; its own error says why ({one_line(str(error), 120)})")

@@ -17,6 +17,7 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
 from ib_data.mixtures.loader.loader import StreamLoader
+from ib_data.mixtures.loader.ranks import world_and_rank
 from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
 from ib_data.mixtures.stream.stream import Stream
 from ib_data.training.batch.batch import StepBatch
@@ -26,7 +27,7 @@ from ib_data.training.loop.data import training_stream
 from ib_data.training.loop.keeping import prune
 from ib_data.training.loop.losses import losses_of
 from ib_data.training.loop.optimizer import learning_rate_at
-from ib_data.training.loop.ranks import Ranks, joined_ranks, require_divisible
+from ib_data.training.loop.ranks import Ranks, joined_ranks
 from ib_data.training.loop.record import newest
 from ib_data.training.loop.run import Run, collator_of, fresh_run, resumed_run, start_folder
 from ib_data.training.loop.run_folder import locked_folder, saved_steps
@@ -56,8 +57,8 @@ def train(config: TrainConfig, home: Home, out: Path, say: Callable[[str], None]
     IbDataError if that checkpoint is damaged or from another configuration, other data or another start, DataError for
     members without images, and Interrupted, which says what is saved, after Ctrl-C or SIGTERM.
     """
+    _require_divisible(config)
     with _stopping(out) as interrupts, joined_ranks(config.device) as ranks:
-        require_divisible(config.batch_size, ranks)
         stream = training_stream(config, home)
         return _train(config, home, stream, out, say if ranks.is_main else _silent, interrupts, ranks)
 
@@ -84,8 +85,7 @@ def _train(
         start = start or start_folder(config, home, stream)
         run = resumed_run(config, home, start, stream, out, device, say) or fresh_run(config, home, start, device)
         ranks.wait()  # all have read the newest checkpoint before another is written
-        collator = collator_of(config, run.loaded)
-        validation = open_validation(config, home, stream, collator, ranks, interrupts, say)
+        validation = open_validation(config, home, stream, collator_of(config, run.loaded), ranks, interrupts, say)
         with TrainLog(out / checkpoints.LOG, run.log, is_main=ranks.is_main) as log:
             _Steps(config, stream, run, out, ranks, say, log, interrupts, validation).run_all()
             losses = log.losses()
@@ -270,10 +270,8 @@ class _Steps:
         run, position = self.run, self.done * self.config.batch_size
         self.is_torn = True  # if saving fails, it is not tried again
         if self.ranks.is_main:
-            stream = self.stream.state(position)
-            state = checkpoints.state_of(
-                position, stream, self.config, run.start, run.fingerprint, validation=validation or {}
-            )
+            state = checkpoints.state_of(position, self.stream.state(position), self.config, run.start, run.fingerprint)
+            state["validation"] = validation or {}
             snapshot = checkpoints.Snapshot(
                 step=self.done, model=run.model, optimizer=run.optimizer, state=state, log=self.log.text()
             )
@@ -292,6 +290,14 @@ def _stopping(out: Path) -> Iterator[Interrupts]:
             if interrupts.signal is None:  # not interrupted by a signal that this run handles
                 raise
             raise interrupts.stopped(f"; {saved_steps(out)}") from error
+
+
+def _require_divisible(config: TrainConfig) -> None:
+    size, (world, _) = config.batch_size, world_and_rank()
+    if size % world:
+        nearest = max(world, round(size / world) * world)
+        problem = f"batch_size={size} cannot be shared by {world} processes"
+        raise IbDataError(f"{problem}; set batch_size={nearest}, or start another number of processes")
 
 
 def _silent(_line: str) -> None:
