@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -119,6 +120,7 @@ class _Steps:
         self.log = log
         counts = run.cache.counts if run.cache else None
         self.report = StepLog(config, stream, run, out, ranks, say, log, counts)
+        self.say = say
         self.interrupts = interrupts
         features = features_through(run.cache, run.model) if run.cache else None
         self.validation = validation
