@@ -209,5 +209,7 @@ def test_a_gpu_without_memory_says_which_key_to_lower(tmp_path, monkeypatch) -> 
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(losses, "target_losses", full)
-    with pytest.raises(IbDataError, match="step 0: out of GPU memory; set micro_batch_size below 8 .*no step is saved"):
+    with pytest.raises(
+        IbDataError, match=r"step 0: out of GPU memory; set micro_batch_size below 8 .*no step is saved"
+    ):
         train_on(toy_config(), ToyStream(), tmp_path, silent)

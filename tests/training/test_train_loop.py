@@ -12,11 +12,13 @@ from ib_data.training.features import cached
 from ib_data.training.loop import checkpoint as checkpoints
 from ib_data.training.loop import run
 from ib_data.training.loop.record import write_record
+from ib_data.training.loop.train_log import step_rows
 from ib_data.training.model.compiled import compile_parts
 
 
 def logged(out) -> list[dict]:
-    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    """The lines of the steps."""
+    return step_rows((out / "log.jsonl").read_bytes())
 
 
 def test_loss_falls_over_fifty_steps(tmp_path) -> None:
@@ -229,7 +231,7 @@ def test_a_feature_cache_changes_no_loss_and_saves_the_encoder_its_work(tmp_path
 
 def test_a_feature_cache_that_would_round_float32_is_refused(tmp_path) -> None:
     with pytest.raises(
-        IbDataError, match="keeps features as bfloat16, .*set precision=bfloat16, or feature_cache_gb=0"
+        IbDataError, match=r"keeps features as bfloat16, .*set precision=bfloat16, or feature_cache_gb=0"
     ):
         train_on(toy_config(feature_cache_gb=1), ToyStream(), tmp_path, silent)
 

@@ -34,7 +34,7 @@ from ib_data.training.weights.hub import find_folder
 class Run:
     """Model and optimiser of a run after `step` steps; `log` holds the log lines from the checkpoint.
 
-    `start` is the folder that the run began from, `fingerprint` that of its contents; `cache` holds vision features, and
+    `start` is the folder that the run began from, `fingerprint` that of its contents; `cache` holds vision features;
     `validation` is what the checkpoint says of its validation.
     """
 
