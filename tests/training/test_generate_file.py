@@ -224,6 +224,15 @@ def test_outputs_that_cannot_be(folder: Path) -> None:
     assert (folder / "own.jsonl.part").read_text() == "something\n"
 
 
+def test_two_runs_never_write_one_output(folder: Path) -> None:
+    with AnswerFile(folder / "a.jsonl", {"questions": "x"}) as first:
+        with pytest.raises(IbDataError, match="another process writes it"):
+            AnswerFile(folder / "a.jsonl", {"questions": "x"})
+        first.add([{"answer": "red"}])
+        first.finish()
+    assert read(folder / "a.jsonl") == [{"answer": "red"}]
+
+
 def test_a_signal_finishes_the_batch_and_says_how_to_continue(folder: Path, home: Home, monkeypatch) -> None:
     real = file_run.FileRun._put
 
