@@ -251,6 +251,21 @@ def test_half_a_surrogate_pair_stays_escaped() -> None:
     assert json_line({"id": "\ud800 \u732b"}) == '{"id": "\\ud800 \u732b"}'
 
 
+def test_missing_files_are_said_before_a_model_is_loaded(cli, folder: Path, home: Home) -> None:
+    (folder / "empty.jsonl").write_text("")
+    (folder / "done.jsonl").write_text("")
+    questions = written(folder, *FIVE)
+    for arguments, said in (
+        (("--image", folder / "absent.png", "--prompt", "a"), "absent.png: expected an image, found no such file"),
+        (("--video", folder, "--prompt", "a"), "expected a clip, found a folder"),
+        (("--input", folder / "empty.jsonl"), "found an empty file"),
+        (("--input", questions, "--output", folder / "done.jsonl"), "done.jsonl exists already"),
+    ):
+        found = cli("generate", "--model", folder / "no model", *arguments, "--home", home.root)
+        assert found.code == 1
+        assert said in found.err
+
+
 def ask(cli, *arguments: object):
     return cli("generate", "--model", shared_toy_folder(), "--max-new-tokens", 4, *arguments)
 

@@ -21,6 +21,15 @@ def json_line(values: Mapping[str, Any]) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def require_new(path: Path) -> None:
+    """Raise IbDataError if there is something at `path`, or no folder for it."""
+    if path.exists():
+        what = "is a folder" if path.is_dir() else "exists already"
+        raise IbDataError(f"{path} {what}; remove it, or name another --output")
+    if not path.parent.is_dir():
+        raise IbDataError(f"{path}: the folder {path.parent} does not exist; make it, or name another --output")
+
+
 class AnswerFile:
     """The answers that `path` is to hold; `num_done` of them are there already, `num_faults` of these with an error.
 
@@ -31,11 +40,7 @@ class AnswerFile:
     def __init__(self, path: Path, made_from: Mapping[str, Any]) -> None:
         self.path, self.part = path, path.with_name(f"{path.name}.part")
         self.num_done = self.num_faults = 0
-        if path.exists():
-            what = "is a folder" if path.is_dir() else "exists already"
-            raise IbDataError(f"{path} {what}; remove it, or name another --output")
-        if not path.parent.is_dir():
-            raise IbDataError(f"{path}: the folder {path.parent} does not exist; make it, or name another --output")
+        require_new(path)
         self._file = self.part.open("ab")
         try:
             self._lock()
