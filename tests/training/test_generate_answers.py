@@ -1,6 +1,7 @@
 """Answers: independence of the batch, parity with stock transformers, penalties, lengths, media."""
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,9 +112,18 @@ def test_the_repetition_penalty_never_touches_the_prompt(family: str, stock, num
     assert is_trap_seen == answerer.loaded.is_causal, "whether stock transformers has the trap"
 
 
-def test_the_penalty_gives_no_warning(family: str, caplog) -> None:
-    toy_answerer(family).generate(eight_questions(), preset("vqa", is_causal=family == "llama"))
-    assert caplog.text == ""
+def test_the_penalty_gives_no_warning(family: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        toy_answerer(family).generate(eight_questions(), preset("vqa", is_causal=family == "llama"))
+
+
+def test_a_qformer_that_reads_no_text_sees_the_image_alone(family: str) -> None:
+    answerer, image = toy_answerer(family), draw("red", "circle")
+    asked = [answerer._prepared(Asked(prompt, [image]), GREEDY) for prompt in ("Caption:", "a red circle")]
+    for is_aware in (True, False):
+        one, other = replace(answerer, instruction_aware=is_aware)._soft_prompts(asked).detach()
+        assert torch.equal(one, other) != is_aware
 
 
 def test_lengths_count_new_tokens_only(family: str) -> None:
@@ -251,5 +261,5 @@ def test_too_little_gpu_memory_says_what_to_lower(monkeypatch) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     monkeypatch.setattr(toy_answerer().model.language_model, "generate", full)
-    with pytest.raises(IbDataError, match="8 questions with 5 beams; lower --batch-size"):
+    with pytest.raises(IbDataError, match="8 questions with 5 beams; lower either"):
         toy_answerer().generate(eight_questions(), BEAMS)

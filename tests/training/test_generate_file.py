@@ -224,6 +224,15 @@ def test_outputs_that_cannot_be(folder: Path) -> None:
     assert (folder / "own.jsonl.part").read_text() == "something\n"
 
 
+def test_two_runs_never_write_one_output(folder: Path) -> None:
+    with AnswerFile(folder / "a.jsonl", {"questions": "x"}) as first:
+        with pytest.raises(IbDataError, match="another process writes it"):
+            AnswerFile(folder / "a.jsonl", {"questions": "x"})
+        first.add([{"answer": "red"}])
+        first.finish()
+    assert read(folder / "a.jsonl") == [{"answer": "red"}]
+
+
 def test_a_signal_finishes_the_batch_and_says_how_to_continue(folder: Path, home: Home, monkeypatch) -> None:
     real = file_run.FileRun._put
 
@@ -240,6 +249,21 @@ def test_a_signal_finishes_the_batch_and_says_how_to_continue(folder: Path, home
 
 def test_half_a_surrogate_pair_stays_escaped() -> None:
     assert json_line({"id": "\ud800 \u732b"}) == '{"id": "\\ud800 \u732b"}'
+
+
+def test_missing_files_are_said_before_a_model_is_loaded(cli, folder: Path, home: Home) -> None:
+    (folder / "empty.jsonl").write_text("")
+    (folder / "done.jsonl").write_text("")
+    questions = written(folder, *FIVE)
+    for arguments, said in (
+        (("--image", folder / "absent.png", "--prompt", "a"), "absent.png: expected an image, found no such file"),
+        (("--video", folder, "--prompt", "a"), "expected a clip, found a folder"),
+        (("--input", folder / "empty.jsonl"), "found an empty file"),
+        (("--input", questions, "--output", folder / "done.jsonl"), "done.jsonl exists already"),
+    ):
+        found = cli("generate", "--model", folder / "no model", *arguments, "--home", home.root)
+        assert found.code == 1
+        assert said in found.err
 
 
 def ask(cli, *arguments: object):

@@ -4,6 +4,7 @@ Until all are there, they are in `NAME.part` beside it, whose first line says wh
 file appears by one rename.
 """
 
+import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -20,29 +21,33 @@ def json_line(values: Mapping[str, Any]) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def require_new(path: Path) -> None:
+    """Raise IbDataError if there is something at `path`, or no folder for it."""
+    if path.exists():
+        what = "is a folder" if path.is_dir() else "exists already"
+        raise IbDataError(f"{path} {what}; remove it, or name another --output")
+    if not path.parent.is_dir():
+        raise IbDataError(f"{path}: the folder {path.parent} does not exist; make it, or name another --output")
+
+
 class AnswerFile:
     """The answers that `path` is to hold; `num_done` of them are there already, `num_faults` of these with an error.
 
     `made_from` is everything that answers depend on: only a part from the same is continued. Raises IbDataError for
-    another part, and if `path` exists.
+    another part, for one that another process writes, and if `path` exists.
     """
 
     def __init__(self, path: Path, made_from: Mapping[str, Any]) -> None:
         self.path, self.part = path, path.with_name(f"{path.name}.part")
         self.num_done = self.num_faults = 0
-        if path.exists():
-            what = "is a folder" if path.is_dir() else "exists already"
-            raise IbDataError(f"{path} {what}; remove it, or name another --output")
-        if not path.parent.is_dir():
-            raise IbDataError(f"{path}: the folder {path.parent} does not exist; make it, or name another --output")
-        lines = self._whole_lines()
-        if lines:
-            self._require_same(lines[0], made_from)
-            self.num_done = len(lines) - 1
-            self.num_faults = sum("error" in json.loads(line) for line in lines[1:])
+        require_new(path)
         self._file = self.part.open("ab")
-        if not lines:
-            self._write([made_from])
+        try:
+            self._lock()
+            self._begin(made_from)
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> "AnswerFile":
         return self
@@ -67,16 +72,24 @@ class AnswerFile:
         self._file.write("".join(f"{json_line(line)}\n" for line in lines).encode("utf-8"))
         self._file.flush()
 
-    def _whole_lines(self) -> list[bytes]:
-        """The lines of the part, which loses an unfinished last one."""
-        if not self.part.exists():
-            return []
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the file is closed
+        except BlockingIOError as error:
+            raise IbDataError(f"{self.part}: another process writes it; name another --output") from error
+
+    def _begin(self, made_from: Mapping[str, Any]) -> None:
+        """Begin a new part, or take over the whole lines of an old one; an unfinished last line is removed."""
         data = self.part.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            with self.part.open("r+b") as file:
-                file.truncate(len(whole))
-        return whole.splitlines()
+        lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+        if not lines:
+            self._file.truncate(0)
+            self._write([made_from])
+            return
+        self._require_same(lines[0], made_from)
+        self._file.truncate(sum(map(len, lines)))
+        self.num_done = len(lines) - 1
+        self.num_faults = sum("error" in json.loads(line) for line in lines[1:])
 
     def _require_same(self, line: bytes, made_from: Mapping[str, Any]) -> None:
         remedy = f"remove {self.part.name} to start again, or name another --output"

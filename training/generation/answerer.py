@@ -28,6 +28,7 @@ from ib_data.training.generation.words import Words
 from ib_data.training.model.forward import image_features, language_inputs, soft_prompt
 from ib_data.training.model.load import LoadedModel
 from ib_data.training.model.parts import autocast
+from ib_data.training.model.quiet import quiet_transformers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,7 @@ class Answerer:
         padded = left_padded if self.loaded.is_causal else right_padded
         ids, mask = (part.to(device) for part in padded([one.prompt for one in prepared], tokenizers.pad_id))
         try:
-            with float32_on_cpu(), autocast(self.dtype, device):
+            with float32_on_cpu(), autocast(self.dtype, device), quiet_transformers():
                 new_ids = self.model.language_model.generate(
                     inputs_embeds=language_inputs(self.model, self._soft_prompts(prepared), ids),
                     attention_mask=mask,
@@ -135,7 +136,9 @@ class Answerer:
                 )
         except torch.OutOfMemoryError as error:
             size = f"{len(prepared)} questions with {decoding.num_beams} beams"
-            raise IbDataError(f"the memory of {device} does not suffice for {size}; lower --batch-size") from error
+            raise IbDataError(
+                f"the memory of {device} does not suffice for {size}; lower either (--batch-size, --num-beams)"
+            ) from error
         found: list[list[int]] = new_ids.tolist()
         return found
 

@@ -34,16 +34,29 @@ def read_frames(path: Path, kind: str, image_px: int, num_frames: int) -> Frames
 
     Raises IbDataError that names the file, and MissingExtraError for a clip without PyAV.
     """
-    word, name = _WORDS[kind], one_line(str(path), 300)  # a path from a file of questions may hold anything
+    require_file(path, kind)
     try:
-        if not path.is_file():
-            raise IbDataError(f"{name}: expected {word}, found {'a folder' if path.is_dir() else 'no such file'}")
         return pixels(path.read_bytes(), kind, ImageOptions(image_px=image_px, frames=num_frames))
     except MediaError as error:
-        raise IbDataError(f"{name}: not {word}: {error}") from error
-    except (OSError, ValueError) as error:  # ValueError: a path with a null character
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise IbDataError(f"{name}: cannot be read ({reason})") from error
+        raise IbDataError(f"{_name(path)}: not {_WORDS[kind]}: {error}") from error
+    except OSError as error:
+        raise IbDataError(f"{_name(path)}: cannot be read ({error.strerror or error})") from error
+
+
+def require_file(path: Path, kind: str) -> None:
+    """Raise IbDataError unless `path` is a file."""
+    try:
+        if path.is_file():
+            return
+        found = "a folder" if path.is_dir() else "no such file"
+    except (OSError, ValueError) as error:  # a name that is too long, or has a null character
+        found = f"none ({error.strerror if isinstance(error, OSError) else error})"
+    raise IbDataError(f"{_name(path)}: expected {_WORDS[kind]}, found {found}")
+
+
+def _name(path: Path) -> str:
+    """A path for a message: one from a file of questions may hold anything."""
+    return one_line(str(path), 300)
 
 
 def squares(media: bytes | Frames, image_px: int) -> list[Frames]:

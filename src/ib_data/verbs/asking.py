@@ -16,6 +16,7 @@ from ib_data.verbs.derived import option_of
 
 if TYPE_CHECKING:
     from ib_data.training.generation.answerer import Answerer
+    from ib_data.training.generation.questions import QuestionFile
 
 # Settings of a model folder; a run has its own.
 FOR_FOLDERS = ("bos_token", "activation")
@@ -33,7 +34,7 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def require_usage(given: Mapping[str, Any], decoding: Decoding) -> None:
-    """Raise UsageError for options that do not fit together, before a model is loaded."""
+    """Raise UsageError for options that do not fit together."""
     asks = [name for name, key in (("--image", "images"), ("--video", "video"), ("--input", "questions")) if given[key]]
     if len(asks) != 1:
         found = " and ".join(asks) or "none of them"
@@ -49,6 +50,27 @@ def require_usage(given: Mapping[str, Any], decoding: Decoding) -> None:
         if decoding.num_beams > 1:
             beams = f"beams are only chosen at the end, and there are {decoding.num_beams}"
             raise click.UsageError(f"--stream: {beams}; add --num-beams 1")
+
+
+def questions_of(given: Mapping[str, Any]) -> "QuestionFile | None":
+    """The file of questions, or None for a single one. Raises IbDataError if a file is missing or in the way.
+
+    So that all of this fails before a model is loaded.
+    """
+    from ib_data.training.generation.answer_file import require_new
+    from ib_data.training.generation.asked import require_file
+    from ib_data.training.generation.questions import read_questions
+
+    if not given["questions"]:
+        for path in given["images"]:
+            require_file(path, "image")
+        if given["video"]:
+            require_file(given["video"], "video")
+        return None
+    if given["output"]:
+        require_new(given["output"])
+    prompt = given["prompt"]
+    return read_questions(given["questions"], None if prompt is None else typed(prompt))
 
 
 def answer_one(answerer: "Answerer", decoding: Decoding, given: Mapping[str, Any]) -> None:
@@ -71,15 +93,15 @@ def answer_one(answerer: "Answerer", decoding: Decoding, given: Mapping[str, Any
         click.echo(text)
 
 
-def answer_file(answerer: "Answerer", decoding: Decoding, given: Mapping[str, Any], home: Home) -> None:
-    """Answer each line of the file of questions."""
+def answer_file(
+    answerer: "Answerer", file: "QuestionFile", decoding: Decoding, given: Mapping[str, Any], home: Home
+) -> None:
+    """Answer each line of a file of questions."""
     from ib_data.training.generation.file_run import FileRun
-    from ib_data.training.generation.questions import read_questions
 
-    prompt = given["prompt"]
     FileRun(
         answerer=answerer,
-        file=read_questions(given["questions"], None if prompt is None else typed(prompt)),
+        file=file,
         decoding=decoding,
         batch_size=given["batch_size"],
         num_frames=given["frames"] or answerer.num_frames,

@@ -12,7 +12,7 @@ from ib_data.training.extras import need_extras
 from ib_data.training.generation.decoding import PRESETS, Decoding, preset
 from ib_data.training.loop.record import saved_last
 from ib_data.verbs.arguments import common_options, json_option
-from ib_data.verbs.asking import FOR_FOLDERS, answer_file, answer_one, require_usage, settings_options
+from ib_data.verbs.asking import FOR_FOLDERS, answer_file, answer_one, questions_of, require_usage, settings_options
 from ib_data.verbs.derived import values_of
 
 _PATH = click.Path(path_type=Path)
@@ -66,6 +66,7 @@ def command(model: str | None, name: str, home: Home, **given: Any) -> None:
     changes = {key: value for key, value in values_of(Decoding, given).items() if value is not None}
     decoding = partial(preset, name, **changes)
     require_usage(given, decoding(is_causal=True))
+    file = questions_of(given)
     candidates = [] if model else saved_last(home.runs)
     if not model and not candidates:
         remedy = "name a model with --model, or run `ib-data train miniature`"
@@ -79,7 +80,7 @@ def command(model: str | None, name: str, home: Home, **given: Any) -> None:
     else:
         answerer = load_first_whole(candidates, home, **options)
     chosen = decoding(is_causal=answerer.loaded.is_causal)
-    if given["questions"]:
-        answer_file(answerer, chosen, given, home)
+    if file:
+        answer_file(answerer, file, chosen, given, home)
     else:
         answer_one(answerer, chosen, given)
