@@ -22,6 +22,7 @@ from ib_data.media.normalised import normalised
 from ib_data.media.pixels import pixels
 from ib_data.stream_options import ImageOptions
 from ib_data.training.generation.generate import answer, load
+from ib_data.training.loop.train_log import step_rows
 from ib_data.training.model.forward import image_features, language_inputs, soft_prompt
 
 PROMPT = "What shape is shown? Short answer:"
@@ -158,7 +159,7 @@ def test_the_model_card_says_what_it_was_made_of(run):
     assert "learning_rate = 0.01" in body
     assert 'model = "start"' in body
     assert str(run.start.parent) not in text
-    losses = [json.loads(line)["loss"] for line in (run.folder / "log.jsonl").read_text().splitlines()]
+    losses = [row["loss"] for row in step_rows((run.folder / "log.jsonl").read_bytes())]
     assert f"{sum(losses) / 4:.4f} over the first 4 steps" in body
 
 

@@ -8,8 +8,11 @@ from toy_models import toy_folder
 from toy_training import KilledError, ToyStream, silent, toy_config, toy_example, train_on
 
 from ib_data.errors import IbDataError
+from ib_data.training.features import cached
 from ib_data.training.loop import checkpoint as checkpoints
+from ib_data.training.loop import run
 from ib_data.training.loop.record import write_record
+from ib_data.training.model.compiled import compile_parts
 
 
 def logged(out) -> list[dict]:
@@ -209,3 +212,33 @@ def test_cuda_without_a_device_is_refused(tmp_path, monkeypatch) -> None:
 
 def test_toy_examples_cover_every_question() -> None:
     assert len({(e.rendered, e.media) for e in map(toy_example, range(24))}) == 24
+
+
+def test_a_feature_cache_changes_no_loss_and_saves_the_encoder_its_work(tmp_path, monkeypatch) -> None:
+    num_encoded: list[int] = []
+    real = cached.image_features
+    monkeypatch.setattr(cached, "image_features", lambda model, px: (num_encoded.append(len(px)), real(model, px))[1])
+    half = {"precision": "bfloat16"}
+    train_on(toy_config(**half), ToyStream(), tmp_path / "plain", silent)
+    for name in ("first", "second"):
+        train_on(toy_config(**half, feature_cache_gb=1), ToyStream(seed=0), tmp_path / name, silent)
+    losses = [[row["loss"] for row in logged(tmp_path / name)] for name in ("plain", "first", "second")]
+    assert losses[0] == losses[1] == losses[2]
+    assert sum(num_encoded) == 8  # the toy's eight images, once in both runs
+
+
+def test_a_feature_cache_that_would_round_float32_is_refused(tmp_path) -> None:
+    with pytest.raises(
+        IbDataError, match="keeps features as bfloat16, .*set precision=bfloat16, or feature_cache_gb=0"
+    ):
+        train_on(toy_config(feature_cache_gb=1), ToyStream(), tmp_path, silent)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # of torch.compile itself
+def test_compiled_parts_give_the_same_losses(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(run, "compile_parts", lambda model: compile_parts(model, backend="eager"))
+    losses = []
+    for name, is_compiled in (("plain", False), ("compiled", True)):
+        train_on(toy_config(steps=3, compile=is_compiled), ToyStream(), tmp_path / name, silent)
+        losses.append([row["loss"] for row in logged(tmp_path / name)])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)

@@ -64,3 +64,10 @@ def frozen_dtype(precision: str, device: torch.device) -> torch.dtype:
 def autocast(dtype: torch.dtype, device: torch.device) -> Any:
     """bfloat16 autocast if the frozen parts have that dtype; otherwise float32 throughout."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+
+def outer_layers(part: nn.Module) -> list[nn.Module]:
+    """The transformer layers of a part: what is in its outermost lists of modules."""
+    lists = [module for module in part.modules() if isinstance(module, nn.ModuleList) and len(module)]
+    inner = {id(module) for outer in lists for module in outer.modules() if module is not outer}
+    return [layer for outer in lists if id(outer) not in inner for layer in outer]
