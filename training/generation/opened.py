@@ -17,7 +17,7 @@ from ib_data.training.generation.answerer import Answerer
 from ib_data.training.loop import checkpoint as checkpoints
 from ib_data.training.loop.checkpoint import Checkpoint
 from ib_data.training.loop.ranks import find_device
-from ib_data.training.loop.record import RECORD, DamagedError, newest, read_record
+from ib_data.training.loop.record import RECORD, STATE, DamagedError, newest, read_record
 from ib_data.training.loop.run import load_start
 from ib_data.training.model.load import LoadedModel, load_model
 from ib_data.training.model.parts import frozen_dtype
@@ -26,7 +26,7 @@ from ib_data.training.weights.fingerprint import fingerprint
 from ib_data.training.weights.folder import require_model_folder
 from ib_data.training.weights.hub import find_folder
 
-_CHECKPOINT_FILES = (RECORD, checkpoints.STATE, checkpoints.WEIGHTS)
+_CHECKPOINT_FILES = (RECORD, STATE, checkpoints.WEIGHTS)
 
 
 def open_answerer(
