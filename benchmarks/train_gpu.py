@@ -31,7 +31,7 @@ from train_loops.measure import Budget, Timing, compiled_blocks, interleaved, ma
 from train_loops.shapes import SHAPES, built
 
 from ib_data.console import table
-from ib_data.errors import IbDataError
+from ib_data.errors import IbDataError, one_line
 from ib_data.training.loop.ranks import find_device
 from ib_data.training.model.parts import frozen_dtype
 
@@ -156,8 +156,11 @@ class Bench:
 
     def _compiled(self, run: Any, model: Any, eager: dict[str, Timing], rounds: Any) -> dict[str, Any]:
         began = time.monotonic()
-        with compiled_blocks(model):
-            timing = interleaved({"compiled": run}, *rounds)["compiled"]
+        try:
+            with compiled_blocks(model):
+                timing = interleaved({"compiled": run}, *rounds)["compiled"]
+        except Exception as error:  # whatever a compiler raises: it must not cost the other figures
+            return {"failed": one_line(f"{type(error).__name__}: {error}", 300)}
         before = eager[label(self.args.per_image[0])].values()["samples_per_s"]
         faster = timing.values()["samples_per_s"] / before
         return {**timing.values(), "times_eager": round(faster, 3), "elapsed_s": round(time.monotonic() - began, 1)}
@@ -211,7 +214,9 @@ def tables(found: dict[str, Any]) -> str:
         parts = [
             (f"{part}: {loop}", row) for part in ("synthetic", "stream") for loop, row in model.get(part, {}).items()
         ]
-        if "compiled" in model:
+        if "failed" in model.get("compiled", {}):
+            lines.append(f"compiling failed: {model['compiled']['failed']}")
+        elif "compiled" in model:
             parts.append(("synthetic: ours, compiled", model["compiled"]))
             factor = model["compiled"]["times_eager"]
             lines.append(

@@ -106,6 +106,6 @@ def streamed(
     images = ImageOptions(image_px=config.vision_config.image_size, augment="mild")
     options = StreamOptions(images=images, annotations_per_image=annotations_per_image)
     stream = open_stream(home, mixture, available=True, options=options)
-    texts = [text for e in stream.examples(0, 512, with_pixels=False) for text, _ in e.rendered.segments]
+    texts = [text for e in stream.examples(0, 128, with_pixels=False) for text, _ in e.rendered.segments]
     positions = max(1, num_annotations // annotations_per_image)
     return StreamLoader(stream, positions, collator_for(config, texts), world=1, rank=0, workers=workers)
