@@ -154,7 +154,7 @@ def test_every_option_in_a_sentence_exists() -> None:
         ("ib-data build vsr --split dev", "'dev' is not one of"),
         ("ib-data mixture show a b", "arguments too many"),
         ("ib-data mixture shwo demo", "no such verb: shwo"),
-        ("ib-data mixture draw -n 5", "spec is missing"),
+        ("ib-data model export runs/mine", "out is missing"),
     ],
 )
 def test_a_wrong_line_is_found(line: str, fault: str) -> None:
