@@ -12,6 +12,7 @@ JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
     "number": (int, float),
+    "number or null": (int, float, type(None)),
     "true or false": (bool,),
     "object": (dict,),
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ib_data.training.loop import keeping
+from ib_data.training.loop import keeping, record
 from ib_data.training.loop.keeping import best, clean_up, prune, replace_folder, score_of
 from ib_data.training.loop.record import checkpoints_of, newest, require_whole, write_record
 
@@ -172,3 +172,10 @@ def test_killed_while_replacing_the_old_checkpoint_returns(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["step-000002"]
     assert score_of(folder) is None
     require_whole(folder)
+
+
+def test_a_checkpoint_removed_while_a_reader_looks_for_the_newest_is_the_oldest(tmp_path: Path, monkeypatch) -> None:
+    there = checkpoint(tmp_path / "run", 2)
+    gone = tmp_path / "run" / "step-000003"
+    monkeypatch.setattr(record, "checkpoints_of", lambda _run: [gone, there])
+    assert record.saved_last(tmp_path) == [there, gone]

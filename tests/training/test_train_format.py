@@ -10,6 +10,7 @@ from ib_data.strict import Table
 from ib_data.training.config.config_file import config_of
 from ib_data.training.loop import record
 from ib_data.training.loop.checkpoint import _KEYS
+from ib_data.training.loop.train_log import step_rows
 
 
 def test_the_page_names_what_a_run_writes(tmp_path: Path) -> None:
@@ -20,9 +21,8 @@ def test_the_page_names_what_a_run_writes(tmp_path: Path) -> None:
         value = json.loads((folder / name).read_text())
         assert set(value) == set(table(f"`{name}`"))
         check_keys(value, f"`{name}`")
-    for line in (tmp_path / "log.jsonl").read_text().splitlines():
-        assert set(json.loads(line)) == set(table("`log.jsonl`"))
-        check_keys(json.loads(line), "`log.jsonl`")
+    for row in step_rows((tmp_path / "log.jsonl").read_bytes()):
+        check_keys(row, "`log.jsonl`")
 
 
 def test_the_examples_of_a_run_are_read(tmp_path: Path) -> None:
@@ -32,5 +32,5 @@ def test_the_examples_of_a_run_are_read(tmp_path: Path) -> None:
     assert set(found.files) <= set(table("Files of a checkpoint"))
     state = Table.of(example("`state.json`"), "checkpoint", "state.json").only(_KEYS)
     assert config_of(state.table("config")).mixture == "demo"
-    assert TinyShape(**state.table("model").table("shape").values).image_px == 64
+    assert state.table("model").get("start", str)
     check_keys(example("`log.jsonl`"), "`log.jsonl`")

@@ -18,6 +18,9 @@ from toy_texts import COLOURS, QUESTIONS, SHAPES
 from ib_data.errors import DataError
 from ib_data.home import Home
 from ib_data.media.pixels import pixels
+from ib_data.mixtures.order.schedule import Schedule
+from ib_data.mixtures.spec.mixture import Member, Mixture
+from ib_data.mixtures.spec.weights import stage_quotas
 from ib_data.mixtures.stream.example import Example
 from ib_data.sample import Annotation
 from ib_data.stored.meter import Meter
@@ -95,6 +98,14 @@ class ToyStream:
     die_at: int | None = None
     meter: Meter = field(default_factory=Meter)
 
+    @property
+    def mixture(self) -> Mixture:
+        return Mixture(name="toy", rule="sqrt", members=(Member(dataset="toy", split="train", size=24),))
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(stage_quotas(self.mixture), {"toy": 24}, self.seed)
+
     def batch(self, start: int, count: int) -> list[Example]:
         if self.stop_at in range(start, start + count):
             raise KilledError
@@ -126,6 +137,7 @@ def toy_config(**changes: Any) -> TrainConfig:
         "warmup_steps": 2,
         "image_px": 32,
         "validate_every": 0,
+        "tensorboard": False,
         "keep": 100,
         "save_every": 3,
         "device": "cpu",

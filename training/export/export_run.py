@@ -4,7 +4,6 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ib_data.console import note
 from ib_data.errors import IbDataError
@@ -14,6 +13,7 @@ from ib_data.training.export.model_card import CARD, model_card
 from ib_data.training.export.settings import exported_config, write_processor
 from ib_data.training.loop import checkpoint as checkpoints
 from ib_data.training.loop.checkpoint import Checkpoint
+from ib_data.training.loop.train_log import step_rows
 from ib_data.training.weights.config_file import CONFIG
 from ib_data.training.weights.fingerprint import fingerprint
 from ib_data.training.weights.folder import ModelFolder, require_model_folder
@@ -56,7 +56,7 @@ def export_run(run: Path, out: Path, home: Home, start: Path | None = None) -> E
         if (folder.path / _GENERATION).is_file():
             shutil.copyfile(folder.path / _GENERATION, part / _GENERATION)
         write_weights(part, {name: copied(tensor) for name, tensor in tensors.items()})
-        log = _log(checkpoint.folder / checkpoints.LOG)
+        log = step_rows((checkpoint.folder / checkpoints.LOG).read_bytes())
         (part / CARD).write_text(model_card(out.name, checkpoint, folder, log), encoding="utf-8")
         require_model_folder(part)
     return Exported(folder=out, step=checkpoint.step, num_trained=len(trained), num_tensors=len(tensors))
@@ -85,7 +85,3 @@ def _trained(checkpoint: Checkpoint, folder: ModelFolder) -> dict[str, StoredTen
             expected = f"shape {list(known.shape)}" if known else "no such tensor"
             raise fault(tensor.file, f"expected {expected}, found {list(tensor.shape)}", "use another checkpoint", name)
     return trained
-
-
-def _log(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_bytes().splitlines()]

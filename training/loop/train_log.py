@@ -1,4 +1,4 @@
-"""`log.jsonl` of a run, with a line per step and per validation. Each checkpoint keeps the lines before it."""
+"""`log.jsonl` of a run: a line per step, and lines of other kinds. Each checkpoint keeps the lines before it."""
 
 import io
 import json
@@ -33,9 +33,10 @@ class TrainLog:
         self._file.close()
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Write a line. Raises IbDataError if it cannot be written."""
+        """Write a line. Raises IbDataError if it cannot be written, ValueError for NaN, which JSON does not have."""
+        line = f"{json.dumps(row, allow_nan=False)}\n".encode()
         try:
-            self._file.write(f"{json.dumps(row)}\n".encode())
+            self._file.write(line)
             self._file.flush()
         except OSError as error:
             remedy = "free some space there, and run the same command again"
@@ -47,8 +48,13 @@ class TrainLog:
         return self._file.read()
 
     def losses(self) -> list[float]:
-        """The loss of every step; a line without one is that of a validation."""
-        return [float(row["loss"]) for row in map(json.loads, self.text().splitlines()) if "loss" in row]
+        """The loss of every step."""
+        return [float(row["loss"]) for row in step_rows(self.text())]
+
+
+def step_rows(log: bytes) -> list[dict[str, Any]]:
+    """The lines of the steps among those of a log: they alone have a `loss`."""
+    return [row for line in log.splitlines() if "loss" in (row := json.loads(line))]
 
 
 def say_what_differs(path: Path, kept: bytes, say: Callable[[str], None]) -> None:

@@ -3,7 +3,6 @@
 Every process takes its share of a step; rank 0 alone writes files and prints.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any
 
 import torch
 
-from ib_data.console import Progress
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
@@ -33,12 +31,10 @@ from ib_data.training.loop.record import newest
 from ib_data.training.loop.run import Run, collator_of, fresh_run, resumed_run, start_folder
 from ib_data.training.loop.run_folder import locked_folder, saved_steps
 from ib_data.training.loop.step import StepResult, take_step
+from ib_data.training.loop.step_log import StepLog
 from ib_data.training.loop.train_log import TrainLog
-from ib_data.training.loop.validation import Validation, open_validation
+from ib_data.training.loop.validation import Validation, open_validation, pending
 from ib_data.training.model.parts import frozen_dtype
-
-# Logged per step besides loss, rate and speed; see Meter.
-LOGGED = ("wait_s", "read_s", "decode_s", "render_s", "num_bad", "num_fetched", "num_cache_hits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +117,10 @@ class _Steps:
         self.run = run
         self.out = out
         self.ranks = ranks
-        self.say = say
         self.log = log
+        counts = run.cache.counts if run.cache else None
+        self.report = StepLog(config, stream, run, out, ranks, say, log, counts)
+        self.say = say
         self.interrupts = interrupts
         features = features_through(run.cache, run.model) if run.cache else None
         self.validation = validation
@@ -132,7 +130,8 @@ class _Steps:
 
     def run_all(self) -> None:
         """Make all steps and save them; if the run is stopped, save the steps that are done."""
-        left = self._due(self.run.validation)  # a signal or another setting left it out when this step was saved
+        # A signal or another setting left it out when this step was saved.
+        left = pending(self.validation, self.done, self.run.validation)
         if self.done == self.config.steps and left is None:
             return
         self.losses.train()
@@ -146,12 +145,11 @@ class _Steps:
             start=self.done * config.batch_size,
             workers=config.workers,
         )
-        bar = Progress("training", config.steps, "step", done=self.done)
         try:
-            with bar, loader.translate_worker_errors(), self._one_decision():
+            with self.report, loader.translate_worker_errors(), self._one_decision():
                 if left:
                     self._validate(left)
-                self._each(loader, bar)
+                self._each(loader)
         except KeyboardInterrupt:
             if self.saved < config.steps or self.is_validating:  # a second signal also interrupts saving the last step
                 self._keep()
@@ -161,28 +159,23 @@ class _Steps:
                 raise
             raise IbDataError(f"{error}; {saved_steps(self.out)}") from error
 
-    def _each(self, loader: StreamLoader[StepBatch], bar: Progress) -> None:
-        before = time.perf_counter()
+    def _each(self, loader: StreamLoader[StepBatch]) -> None:
         batches = iter(loader)
         while self.done < self.config.steps:
+            self.report.begin()
             batch = next(batches)
             num_targets = self._agreed(batch)
             with self._uninterrupted(f"step {self.done + 1} is finished, then saved"):
                 self.is_torn = True
                 result = self._step(batch, num_targets)
-                after = time.perf_counter()
-                row = self._row(result, after - before, loader)
-                before = after
-                self.log.add(row)
-                self._show(row, bar)
+                self.report.end(self.done, batch, result, loader.meter.take())
                 self.done += 1
                 self.is_torn = False
-                due = self._due()
+                due = pending(self.validation, self.done, {})
                 if due is None and (self.done % self.config.save_every == 0 or self.done == self.config.steps):
                     self._save()
             if due:
                 self._validate(due)
-                before = time.perf_counter()
 
     def _agreed(self, batch: StepBatch) -> int:
         """The number of target tokens of all processes; stops all of them at this step if one received a signal."""
@@ -216,25 +209,6 @@ class _Steps:
             raise IbDataError(f"{place}; {remedy}; {saved_steps(self.out)}")
         return result
 
-    def _row(self, result: StepResult, seconds: float, loader: StreamLoader[StepBatch]) -> dict[str, Any]:
-        """The log's line of a step."""
-        row = {
-            "step": self.done,
-            "loss": result.loss,
-            "learning_rate": learning_rate_at(self.done, self.config),
-            "gradient_norm": result.gradient_norm,
-            "samples_per_s": self.config.batch_size / seconds,
-            "task_losses": result.task_losses,
-        }
-        return row | {name: value for name, value in loader.meter.take().values().items() if name in LOGGED}
-
-    def _show(self, row: dict[str, Any], bar: Progress) -> None:
-        steps = self.config.steps
-        bar.add(state=f"loss {row['loss']:.4f}")
-        if not (bar.is_bar or bar.is_silent) and (self.done % max(1, steps // 20) == 0 or self.done + 1 == steps):
-            line = f"step {self.done}  loss {row['loss']:.4f}  lr {row['learning_rate']:.2e}"
-            self.say(f"{line}  {row['samples_per_s']:,.0f} samples/s")
-
     def _one_decision(self) -> AbstractContextManager[None]:
         """With several processes, a signal waits until all of them are before the same step: see `_agreed`."""
         if self.ranks.world == 1:
@@ -252,25 +226,20 @@ class _Steps:
             self._save()
         return True
 
-    def _due(self, state: Mapping[str, Any] | None = None) -> Validation | None:
-        """The validation to make of the finished steps, if their checkpoint, with this state, does not have it."""
-        found = self.validation
-        return found if found and found.is_due(self.done) and not found.is_done(state or {}) else None
-
     def _validate(self, validation: Validation) -> None:
         """Validate and save the finished steps. Stopped by a signal before its end, it is repeated on resuming."""
         self.is_validating = True
         found = validation.run(self.losses)
         with self._uninterrupted("the validation is saved"):
             self.is_torn = True
-            self.log.add(found.row(self.done))
-            self.say(found.line(self.done))
+            self.report.add_validation(found.row(self.done), found.line(self.done))
             self._save(found.state())
             self.is_validating = False
 
     def _save(self, validation: Mapping[str, Any] | None = None) -> None:
         run, position = self.run, self.done * self.config.batch_size
         self.is_torn = True  # if saving fails, it is not tried again
+        self.report.add_epochs(self.done)
         if self.ranks.is_main:
             state = checkpoints.state_of(position, self.stream.state(position), self.config, run.start, run.fingerprint)
             state["validation"] = validation or {}

@@ -47,7 +47,7 @@ def command(
     from ib_data.training.loop.trainer import train
 
     folder = out or home.runs / Path(config).stem
-    outcome = train(chosen, home, folder, note if as_json else click.echo)
+    outcome = train(chosen, home, folder, note)
     if as_json:
         click.echo(
             json.dumps({"steps": chosen.steps, **asdict(outcome), "checkpoint": str(outcome.checkpoint)}, indent=1)

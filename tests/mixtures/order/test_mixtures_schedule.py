@@ -128,6 +128,16 @@ def test_far_positions() -> None:
         schedule.at(-1)
 
 
+@given(st.integers(0, 5000))
+@settings(max_examples=40, deadline=None)
+def test_the_draws_before_a_position_are_counted_in_every_stage(position: int) -> None:
+    other = dict(zip("abcd", (24, 1, 500, 499), strict=True))
+    schedule = Schedule([Stage(0, SMALL_QUOTAS), Stage(1280, other)], SMALL_SIZES, 5, block=256)
+    drawn = np.bincount(schedule.slice(0, position).member, minlength=4)
+    assert list(schedule.num_drawn(position).values()) == drawn.tolist()
+    assert schedule.sizes == SMALL_SIZES
+
+
 def test_a_member_without_slots_is_never_drawn() -> None:
     schedule = Schedule(one_stage({"a": 0, "b": 64}), {"b": 3}, 0, block=32)
     assert set(schedule.slice(0, 300).member.tolist()) == {1}
