@@ -52,7 +52,7 @@ def test_grouping_by_image_changes_neither_losses_nor_gradients(family) -> None:
         torch.testing.assert_close(gradient, gradients[1][name], atol=1e-6, rtol=1e-4)
 
 
-@families
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_batch_mates_and_order_change_neither_features_nor_losses(family) -> None:
     model, examples = shared_model(family), mixed()
     with torch.no_grad():

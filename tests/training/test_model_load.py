@@ -105,7 +105,6 @@ def test_precision_follows_the_device() -> None:
 def test_flan_t5_keeps_the_activation_of_its_folder(tmp_path) -> None:
     folder = toy_folder(tmp_path / "model", "t5")
     plain = losses_of(load_model(folder).model)
-    assert torch.equal(losses_of(load_model(folder, activation="gelu_new").model), plain)
     exact = losses_of(load_model(folder, activation="gelu").model)
     assert 0 < (exact - plain).abs().max() < 0.01  # the two differ by at most 1e-3
     set_text_config(folder, dense_act_fn="gelu")

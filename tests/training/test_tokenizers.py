@@ -111,6 +111,11 @@ def test_a_slow_tokenizer(folder, name) -> None:
     require_error(folder, f"found only {path.name}, a slow tokenizer; make it with transformers")
 
 
+def test_a_class_that_is_slow(folder) -> None:
+    change(folder / "tokenizer_config.json", tokenizer_class="ByT5Tokenizer", bos_token=None)
+    require_error(folder, "expected a fast tokenizer, found a slow one; save its fast form")
+
+
 def test_no_image_token(folder) -> None:
     language_tokenizer(TEXTS, is_causal=True).save_pretrained(folder)
     tokenizer = json.loads((folder / "tokenizer.json").read_text())

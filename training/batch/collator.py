@@ -60,12 +60,11 @@ class Collator:
 
     def _row(self, example: Example) -> Row:
         _check(example)
-        assert example.pixels is not None
         return self.rows.row(example.rendered, _num_frames(example), reads_text=self.instruction_aware)
 
     def _batch(self, made: Sequence[tuple[Example, Row]]) -> Batch:
         examples, rows = [example for example, _ in made], [row for _, row in made]
-        images, frame_index, counts = unique_frames(examples)
+        images, frame_index, counts = _unique_frames(examples)
         is_causal = self.rows.is_causal
         sequences = [[*row.prompt, *row.output] if is_causal else row.prompt for row in rows]
         input_ids, attention_mask = right_padded(sequences, self.rows.tokenizers.pad_id)
@@ -107,7 +106,7 @@ class Collator:
         return [first + offset for offset, is_learnt in enumerate(row.learnt) if is_learnt]
 
 
-def unique_frames(examples: Sequence[Example]) -> tuple[Tensor, Tensor, list[int]]:
+def _unique_frames(examples: Sequence[Example]) -> tuple[Tensor, Tensor, list[int]]:
     """Each frame once, uint8 (U, H, W, 3); the frames of all examples in order, int64 (N,); and each one's number.
 
     Examples that share an image (the same array) share its frames.
@@ -118,13 +117,13 @@ def unique_frames(examples: Sequence[Example]) -> tuple[Tensor, Tensor, list[int
     index: list[int] = []
     counts = [_num_frames(example) for example in examples]
     for example, count in zip(examples, counts, strict=True):
-        name = id(example.pixels)
-        if name not in starts:
-            starts[name] = num_kept
+        key = id(example.pixels)
+        if key not in starts:
+            starts[key] = num_kept
             frames = torch.from_numpy(example.pixels)
             kept.append(frames if frames.dim() == 4 else frames[None])
             num_kept += count
-        index += range(starts[name], starts[name] + count)
+        index += range(starts[key], starts[key] + count)
     return torch.cat(kept), _integers(index), counts
 
 

@@ -75,11 +75,13 @@ def language_inputs(model: InstructBlipForConditionalGeneration, prompt: Tensor,
 def target_logits(model: InstructBlipForConditionalGeneration, batch: Batch, features: Tensor | None = None) -> Tensor:
     """Logits (S, V) that predict the targets of a batch; other positions never reach the vocabulary."""
     embeddings = language_inputs(model, batch_prompt(model, batch, features), batch.input_ids)
-    decoder = {} if batch.decoder_input_ids is None else {"decoder_input_ids": batch.decoder_input_ids}
+    if batch.decoder_input_ids is None:
+        # In a causal model the padding on the right changes nothing before it, and attention is faster without a mask.
+        more: dict[str, Tensor] = {}
+    else:
+        more = {"attention_mask": batch.attention_mask, "decoder_input_ids": batch.decoder_input_ids}
     with _head_only_at(model.language_model, batch.target_index):
-        logits: Tensor = model.language_model(
-            inputs_embeds=embeddings, attention_mask=batch.attention_mask, use_cache=False, **decoder
-        ).logits
+        logits: Tensor = model.language_model(inputs_embeds=embeddings, use_cache=False, **more).logits
     return logits[0]
 
 
