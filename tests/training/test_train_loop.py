@@ -118,7 +118,7 @@ def test_a_log_that_was_thrown_away_is_said_and_taken_from_the_checkpoint(tmp_pa
     (tmp_path / "log.jsonl").unlink()
     lines: list[str] = []
     assert train_on(toy_config(), ToyStream(), tmp_path, lines.append).last_loss == first.last_loss
-    assert "log.jsonl: expected 6 lines, found no such file; the log is restored from the checkpoint" in lines[0]
+    assert "log.jsonl: expected 9 lines, found no such file; the log is restored from the checkpoint" in lines[0]
     assert (tmp_path / "log.jsonl").read_bytes() == log
 
 

@@ -1,6 +1,5 @@
 """Training on built shards: fifty steps, a falling loss, and a bit-exact resume after a kill."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from safetensors.torch import load_file
 
 from ib_data.home import Home
 from ib_data.training.config.config_file import load_config
+from ib_data.training.loop.train_log import step_rows
 from ib_data.training.loop.trainer import train
 
 # Trains, and kills itself without any clean-up when the n-th line of the log is written.
@@ -50,7 +50,7 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def losses(out: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in step_rows((out / "log.jsonl").read_bytes())]
 
 
 def test_fifty_steps_over_built_shards_and_a_kill_in_between(miniature: Home, tmp_path: Path) -> None:
