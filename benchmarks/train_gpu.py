@@ -13,6 +13,7 @@ than 8 minutes; what did not fit in them is named. `--shapes small` runs on a CP
 """
 
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -41,7 +42,7 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shapes", choices=SHAPES, default="real")
+    parser.add_argument("--shapes", choices=SHAPES, help="real on CUDA, small on a CPU")
     parser.add_argument("--models", nargs="+", choices=[name for names in SHAPES.values() for name in names])
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--batch", type=int, default=0, help="annotations of a step; 64 on CUDA, 16 on a CPU")
@@ -72,7 +73,7 @@ class Bench:
         self.compiles = is_cuda or args.compile
         if not is_cuda:
             torch.set_num_threads(1)
-        self.names = args.models or SHAPES[args.shapes]
+        self.names = args.models or SHAPES[args.shapes or ("real" if is_cuda else "small")]
         self.budget = Budget(time.monotonic() + args.seconds)
         self.home: Any = None
 
@@ -111,6 +112,9 @@ class Bench:
         """One model, with half the batch as often as the memory asks for it."""
         batch = self.batch
         while True:
+            gc.collect()  # a frozen model is part of a cycle, so the last one may still be there
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
             try:
                 return self._model(name, batch, ceiling, stack)
             except torch.OutOfMemoryError:
@@ -118,7 +122,6 @@ class Bench:
                     raise
                 batch //= 2
                 print(f"{name}: out of memory, trying a batch of {batch}", file=sys.stderr)
-            torch.cuda.empty_cache()
 
     def _model(self, name: str, batch: int, ceiling: float, stack: ExitStack) -> dict[str, Any]:
         model = built(name, self.device, self.dtype)

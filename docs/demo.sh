@@ -21,8 +21,8 @@ run ib-data mixture show demo --samples 400
 say "3. Render samples as instructions, on a contact sheet"
 run ib-data show vqav2 okvqa aokvqa coco_caption vqav2_qg -n 6 --html "$home/samples.html"
 say "4. Train a tiny Q-Former between a frozen vision encoder and a frozen language model"
-rm -rf "$home/runs/tiny"
-run ib-data train tiny
+rm -rf "$home/runs/miniature"
+run ib-data train miniature
 say "5. Ask a question about an image"
 shard="$home/shards/vqav2/train/vqav2-train-000000.tar"
 image=$(tar tf "$shard" | grep 'jpg$' | head -n 1)
@@ -34,7 +34,7 @@ printf '%s\n' \
     "shards and indices    $home/shards" \
     "catalog               $home/catalog.duckdb" \
     "contact sheet         $home/samples.html" \
-    "checkpoint and log    $home/runs/tiny" \
+    "checkpoint and log    $home/runs/miniature" \
     "image                 $home/$image" \
     "" \
     "To continue: . .venv/bin/activate; export IB_DATA_HOME=$home; ib-data sql \"select * from datasets\""

@@ -20,7 +20,7 @@ WRONG = {
         "stream demo -n x", "stream demo --rank 1", "sql a b", "render vsr --json --html page.html",
         "build vsr --mirror ftp://host", "templates lint --templates none", "list --task nope", "completion tcsh",
         "card vqa2", "build vqa2", "show vqa2", "render vqa2", "check vqa2", "templates stats vqa2", "templates nope",
-        "train nope", "train nope.toml", "train tiny stps=3", "rm vqa2", "rm vqav2_qg",
+        "train nope", "train nope.toml", "train miniature stps=3", "rm vqa2", "rm vqav2_qg",
     ),
     1: ("generate --image none.jpg --prompt x", "check vsr", "rm vsr", "clean"),
 }  # fmt: skip

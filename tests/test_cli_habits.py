@@ -101,7 +101,7 @@ COMPLETIONS = {
     "stream dem": {"demo"},
     "templates capt": {"captioning", "captioning_scene_text"},
     "templates lint llav": {"llava"},
-    "train ti": {"tiny"},
+    "train minia": {"miniature"},
     "rm okv": {"okvqa", "okvqa_qg"},
     "bui": {"build"},
 }

@@ -68,3 +68,13 @@ def test_the_stream_verb_has_an_option_for_each_setting(cls: type) -> None:
     from ib_data.verbs.stream import command as stream
 
     assert set(settings_of(cls)) <= {parameter.name for parameter in stream.params}
+
+
+def test_a_text_without_choices_is_checked_too() -> None:
+    @dataclass(frozen=True)
+    class Named:
+        name: str = setting("", "Name.")
+
+    check_settings(Named(name="x"))
+    with pytest.raises(IbDataError, match="name: expected a text, found 3"):
+        check_settings(Named(name=3))  # type: ignore[arg-type]

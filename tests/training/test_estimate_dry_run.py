@@ -1,7 +1,6 @@
 """`ib-data train CONFIG --dry-run`: what it says, and that it does nothing."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -91,6 +90,21 @@ def test_what_is_not_known_is_left_out(cli, tmp_path, no_cuda) -> None:
     assert "hf download Salesforce/instructblip-vicuna-7b" in found["model"]["remedy"]
 
 
+def test_settings_that_would_end_the_run_are_named(cli, tmp_path, no_cuda, monkeypatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "5")
+    monkeypatch.setenv("RANK", "0")
+    given = ("miniature", f"model={shared_toy_folder()}", "annotations_per_image=3")
+    found = plain(cli, tmp_path / "home", *given)
+    assert found["problems"] == [
+        "batch_size 32 is not a multiple of 5 processes",
+        "image_px is 64, the vision encoder takes 32; set image_px=32",
+    ]
+    assert (found["cost"]["micro_batch"], found["cost"]["annotations_per_image"]) == (21, 3)  # 7 images of a process
+    text = cli("train", *given, "--dry-run", "--home", tmp_path / "home").out
+    assert "problem: image_px is 64" in text
+    assert "every image with all its annotations" in text
+
+
 def test_a_folder_of_another_architecture_is_an_error(cli, tmp_path) -> None:
     (tmp_path / "bert").mkdir()
     (tmp_path / "bert" / "config.json").write_text('{"model_type": "bert"}')
@@ -103,8 +117,8 @@ def test_a_folder_of_another_architecture_is_an_error(cli, tmp_path) -> None:
 def test_more_processes_share_the_work(tmp_path, no_cuda, monkeypatch) -> None:
     config = load_config("instructblip-vicuna-7b", ["micro_batch_size=0", "shard_language_model=true"])
     alone = dry_run(config, Home(tmp_path)).cost
-    monkeypatch.setitem(os.environ, "WORLD_SIZE", "8")
-    monkeypatch.setitem(os.environ, "RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    monkeypatch.setenv("RANK", "0")
     eight = dry_run(config, Home(tmp_path)).cost
     assert alone
     assert eight

@@ -178,6 +178,10 @@ def test_the_card_of_a_known_mixture_lists_its_data(run):
     assert "| train | 443,757 |" in row
     assert "CC BY 4.0" in row
     assert "No step was made." in text
+    assert "input_ids=None" not in text
+    plain = dataclasses.replace(checkpoint, config=dataclasses.replace(config, instruction_aware=False))
+    text = model_card("mine", plain, require_model_folder(run.start), [])
+    assert "trained without the instruction: call `model.qformer` with `input_ids=None`" in text
 
 
 def test_what_cannot_be_exported_is_one_line(run, cli, home, tmp_path):

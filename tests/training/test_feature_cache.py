@@ -11,13 +11,15 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from toy_training import toy_collator, toy_example, toy_loaded
 from transformers import InstructBlipVisionConfig, InstructBlipVisionModel
 
 from ib_data.training.features import cache as cache_module
 from ib_data.training.features.cache import FeatureCache
-from ib_data.training.features.cached import cached_features, image_keys
+from ib_data.training.features.cached import cached_features, features_through, image_keys
 from ib_data.training.features.encoder import encoder_fingerprint
 from ib_data.training.features.entry import from_bytes, num_bytes, to_bytes
+from ib_data.training.model.forward import image_features, target_losses
 
 ROWS, WIDTH, SIDE = 5, 8, 4
 ENTRY_BYTES = num_bytes(ROWS, WIDTH)
@@ -244,6 +246,21 @@ def test_a_cache_removed_while_it_is_used_begins_anew(tmp_path: Path) -> None:
     cached_features(cache, images_of([0, 1]), encoder)
     cached_features(cache, images_of([0, 1]), encoder)
     assert (encoder.calls, said) == ([2], [])
+
+
+def test_a_model_trains_on_cached_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = toy_loaded()
+    batch = toy_collator().batch([toy_example(position) for position in range(12)])
+    cache, _ = opened(tmp_path, encoder_fingerprint(loaded.model.vision_model))
+    rounded = image_features(loaded.model, batch.pixel_values).bfloat16()
+    expected = target_losses(loaded.model, batch, rounded)
+    exact = target_losses(loaded.model, batch)
+    features = features_through(cache, loaded.model)
+    for _ in range(2):
+        assert torch.equal(target_losses(loaded.model, batch, features(batch)), expected)
+        monkeypatch.setattr(loaded.model.vision_model, "forward", None)  # not needed a second time
+    assert cache.counts.num_hits == cache.counts.num_misses == len(batch.images)
+    assert torch.allclose(exact, expected, rtol=0.02, atol=0.02)
 
 
 def _run(folder: Path, start: "multiprocessing.synchronize.Barrier", results: "multiprocessing.Queue[object]") -> None:

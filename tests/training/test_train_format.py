@@ -7,15 +7,14 @@ from format_page import check_keys, example, table
 from toy_training import ToyStream, silent, toy_config, train_on
 
 from ib_data.strict import Table
-from ib_data.training import record
-from ib_data.training.checkpoint import _KEYS
 from ib_data.training.config.config_file import config_of
+from ib_data.training.loop import record
+from ib_data.training.loop.checkpoint import _KEYS
 from ib_data.training.loop.train_log import step_rows
-from ib_data.training.model import TinyShape
 
 
 def test_the_page_names_what_a_run_writes(tmp_path: Path) -> None:
-    train_on(toy_config(steps=2, warmup_steps=1, save_every=2, text_steps=1), ToyStream(), tmp_path, silent)
+    train_on(toy_config(steps=2, warmup_steps=1, save_every=2), ToyStream(), tmp_path, silent)
     folder = tmp_path / "step-000002"
     assert set(table("Files of a checkpoint")) == {path.name for path in folder.iterdir()}
     for name in ("checkpoint.json", "state.json"):

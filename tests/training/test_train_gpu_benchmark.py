@@ -14,19 +14,6 @@ from ib_data.home import Home
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 ONE, FIVE = "ours, 1 an image", "ours, 5 an image"
 FAST = "--shapes tiny --device cpu --batch 5 --rounds 1 --round-seconds 0 --workers 0".split()  # noqa: SIM905
-    "--shapes",
-    "tiny",
-    "--device",
-    "cpu",
-    "--batch",
-    "5",
-    "--rounds",
-    "1",
-    "--round-seconds",
-    "0",
-    "--workers",
-    "0",
-]
 
 
 @pytest.fixture
@@ -86,7 +73,6 @@ def test_a_batch_that_does_not_fit_is_halved(
         return {"batch": batch, "checked": {"a": {"stock": 1.0, "ours": 1.0}}}
 
     monkeypatch.setattr(benchmark.Bench, "_model", model)
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     benchmark.main([*FAST, "--batch", "8", "--models", "tiny-t5"])
     assert asked == [8, 4, 2]
     assert "batch 2" in capsys.readouterr().out

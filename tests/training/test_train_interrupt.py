@@ -15,9 +15,9 @@ from toy_training import ToyStream, silent, toy_config, train_on
 from ib_data import interrupts
 from ib_data.errors import IbDataError
 from ib_data.interrupts import Interrupted, Interrupts
-from ib_data.training import checkpoint as checkpoints
-from ib_data.training import trainer
-from ib_data.training.record import newest
+from ib_data.training.loop import checkpoint as checkpoints
+from ib_data.training.loop import losses, trainer
+from ib_data.training.loop.record import newest
 
 
 class Signalled(ToyStream):
@@ -33,15 +33,15 @@ class Signalled(ToyStream):
 
 
 def in_a_step(monkeypatch: pytest.MonkeyPatch, step: int, do: Callable[[], Any]) -> None:
-    """Run code during a step, between the gradients and the update."""
-    real, steps = trainer.non_finite, iter(range(100))
+    """Run code at the beginning of a step."""
+    real, steps = trainer.take_step, iter(range(100))
 
-    def done(model, loss):
+    def done(*given, **named):
         if next(steps) == step:
             do()
-        return real(model, loss)
+        return real(*given, **named)
 
-    monkeypatch.setattr(trainer, "non_finite", done)
+    monkeypatch.setattr(trainer, "take_step", done)
 
 
 @pytest.mark.parametrize(("number", "word", "code"), [(2, "interrupted", 130), (15, "terminated", 143)])
@@ -166,19 +166,23 @@ def test_a_stream_that_fails_keeps_the_steps_before_it(tmp_path) -> None:
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
 def test_a_loss_that_is_no_finite_number_stops_the_run_before_the_weights(tmp_path, monkeypatch, value) -> None:
-    real, steps = trainer.batch_loss, iter(range(100))
-    monkeypatch.setattr(
-        trainer, "batch_loss", lambda model, batch: real(model, batch) + (value if next(steps) == 4 else 0)
-    )
+    real, steps = losses.target_losses, iter(range(100))
+
+    def spoiled(model, batch, features):
+        found = real(model, batch, features)
+        return found + torch.where(batch.positions[batch.target_rows] == 35, value, 0.0) if next(steps) == 4 else found
+
+    monkeypatch.setattr(losses, "target_losses", spoiled)
     with pytest.raises(IbDataError) as error:
         train_on(toy_config(), ToyStream(), tmp_path, silent)
-    assert str(error.value).startswith(f"step 4 (positions 32 to 39): the loss is {value}; try a lower learning_rate")
-    assert "saved up to step 3 in" in str(error.value)
+    said = str(error.value)
+    assert said.startswith(f"step 4 (positions 32 to 39): the loss is {value} (here from positions 35); try a lower")
+    assert "saved up to step 3 in" in said
     assert [path.name for path in tmp_path.glob("step-*")] == ["step-000003"]
 
 
 def test_a_gradient_that_is_infinite_stops_the_run(tmp_path, monkeypatch) -> None:
-    real = trainer.batch_loss
+    real = losses.target_losses
 
     class Steep(torch.autograd.Function):
         @staticmethod
@@ -189,12 +193,21 @@ def test_a_gradient_that_is_infinite_stops_the_run(tmp_path, monkeypatch) -> Non
         def backward(_context, gradient):
             return gradient * float("inf")
 
-    def loss(model, batch):
-        return real(model, batch) + Steep.apply(model.query_tokens).sum()
+    def loss(model, batch, features):
+        return real(model, batch, features) + Steep.apply(model.query_tokens).sum()
 
-    monkeypatch.setattr(trainer, "batch_loss", loss)
+    monkeypatch.setattr(losses, "target_losses", loss)
     with pytest.raises(
         IbDataError, match=r"step 0 .*: the loss is \S+, the gradient of query_tokens is not finite; try"
     ):
         train_on(toy_config(), ToyStream(), tmp_path, silent)
     assert newest(tmp_path) is None
+
+
+def test_a_gpu_without_memory_says_which_key_to_lower(tmp_path, monkeypatch) -> None:
+    def full(*_given):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(losses, "target_losses", full)
+    with pytest.raises(IbDataError, match="step 0: out of GPU memory; set micro_batch_size below 8 .*no step is saved"):
+        train_on(toy_config(), ToyStream(), tmp_path, silent)

@@ -4,15 +4,20 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from toy_models import toy_folder
 from toy_training import KilledError, ToyStream, silent, toy_config, toy_example, train_on
 
 from ib_data.errors import IbDataError
-from ib_data.training import checkpoint as checkpoints
-from ib_data.training.record import write_record
+from ib_data.training.features import cached
+from ib_data.training.loop import checkpoint as checkpoints
+from ib_data.training.loop import run
+from ib_data.training.loop.record import write_record
+from ib_data.training.loop.train_log import step_rows
+from ib_data.training.model.compiled import compile_parts
 
 
 def logged(out) -> list[dict]:
-    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return step_rows((out / "log.jsonl").read_bytes())
 
 
 def test_loss_falls_over_fifty_steps(tmp_path) -> None:
@@ -43,28 +48,6 @@ def test_a_killed_run_goes_on_with_the_same_losses(tmp_path) -> None:
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_language_model_that_has_read_is_kept_and_resumes_exactly(tmp_path) -> None:
-    config = toy_config(text_steps=4)
-    train_on(config, ToyStream(), tmp_path / "straight", silent)
-    with pytest.raises(KilledError):
-        train_on(config, ToyStream(stop_at=35), tmp_path / "killed", silent)
-    train_on(config, ToyStream(), tmp_path / "killed", silent)
-    straight, killed = ([row["loss"] for row in logged(tmp_path / run)] for run in ("straight", "killed"))
-    assert straight == killed
-    files = [load_file(tmp_path / "killed" / step / "language.safetensors") for step in ("step-000003", "step-000006")]
-    assert all(torch.equal(files[0][name], files[1][name]) for name in files[0])
-    damaged = {name: value + 1 for name, value in files[0].items()}
-    save_file(damaged, tmp_path / "killed" / "step-000006" / "language.safetensors")
-    write_record(tmp_path / "killed" / "step-000006", 6)
-    with pytest.raises(IbDataError, match="is not the one trained with"):
-        train_on(config, ToyStream(), tmp_path / "killed", silent)
-
-
-def test_reading_texts_lowers_the_first_loss(tmp_path) -> None:
-    first = [train_on(toy_config(text_steps=n), ToyStream(), tmp_path / str(n), silent).first_loss for n in (0, 30)]
-    assert first[1] < 0.9 * first[0]
-
-
 def test_a_checkpoint_whose_places_disagree_is_refused(tmp_path) -> None:
     folder = train_on(toy_config(), ToyStream(), tmp_path, silent).checkpoint
     state = json.loads((folder / "state.json").read_text())
@@ -76,14 +59,15 @@ def test_a_checkpoint_whose_places_disagree_is_refused(tmp_path) -> None:
 
 def test_dropout_is_on_and_changes_with_the_step(tmp_path) -> None:
     # Steps over the same eight examples at a rate of almost zero: only dropout can make their losses differ.
-    config = toy_config(steps=3, learning_rate=1e-12, warmup_steps=0)
+    start = toy_folder(tmp_path / "start", dropout=0.1)
+    config = toy_config(steps=3, learning_rate=1e-12, warmup_steps=0, model=str(start))
 
     class Same(ToyStream):
         def batch(self, start, count):
             return [dataclasses.replace(toy_example(p % 8), position=p) for p in range(start, start + count)]
 
-    train_on(config, Same(), tmp_path, silent)
-    assert len({row["loss"] for row in logged(tmp_path)}) == 3
+    train_on(config, Same(), tmp_path / "run", silent)
+    assert len({row["loss"] for row in logged(tmp_path / "run")}) == 3
 
 
 def test_training_leaves_the_global_generator_alone(tmp_path) -> None:
@@ -133,7 +117,7 @@ def test_a_log_that_was_thrown_away_is_said_and_taken_from_the_checkpoint(tmp_pa
     (tmp_path / "log.jsonl").unlink()
     lines: list[str] = []
     assert train_on(toy_config(), ToyStream(), tmp_path, lines.append).last_loss == first.last_loss
-    assert "log.jsonl: expected 6 lines, found no such file; the log is restored from the checkpoint" in lines[0]
+    assert "log.jsonl: expected 9 lines, found no such file; the log is restored from the checkpoint" in lines[0]
     assert (tmp_path / "log.jsonl").read_bytes() == log
 
 
@@ -160,14 +144,22 @@ def test_resuming_with_another_configuration_names_what_changed(tmp_path) -> Non
     assert train_on(toy_config(save_every=1), ToyStream(), tmp_path, silent).num_new_steps == 0
 
 
-def test_another_frozen_base_is_refused(tmp_path) -> None:
-    folder = train_on(toy_config(), ToyStream(), tmp_path, silent).checkpoint
-    state = json.loads((folder / "state.json").read_text())
-    state["model"]["shape"]["seed"] = 77
-    (folder / "state.json").write_text(json.dumps(state))
-    write_record(folder, 6)
-    with pytest.raises(IbDataError, match="the frozen base made from seed 77 is not the one trained with"):
-        train_on(toy_config(), ToyStream(), tmp_path, silent)
+def test_another_start_is_refused(tmp_path) -> None:
+    train_on(toy_config(), ToyStream(), tmp_path / "run", silent)
+    other = toy_folder(tmp_path / "other", seed=1)
+    with pytest.raises(IbDataError, match=r"other is not the model it began from \(expected \w{12}.*, found \w{12}"):
+        train_on(toy_config(model=str(other)), ToyStream(), tmp_path / "run", silent)
+
+
+def test_a_copy_of_the_start_elsewhere_is_the_same_start(tmp_path) -> None:
+    train_on(toy_config(steps=3), ToyStream(), tmp_path / "run", silent)
+    copy = toy_folder(tmp_path / "copy")
+    assert train_on(toy_config(model=str(copy)), ToyStream(), tmp_path / "run", silent).num_new_steps == 3
+
+
+def test_a_start_for_images_of_another_size_is_one_line(tmp_path) -> None:
+    with pytest.raises(IbDataError, match=r"image_px is 48, the vision encoder of .* takes 32; set image_px=32"):
+        train_on(toy_config(image_px=48), ToyStream(), tmp_path, silent)
 
 
 def test_a_checkpoint_that_was_not_made_here_is_named(tmp_path) -> None:
@@ -187,12 +179,6 @@ def test_a_checkpoint_that_was_not_made_here_is_named(tmp_path) -> None:
     (folder / "trained.safetensors").write_bytes(whole)
     save_file({"query_tokens:step": torch.zeros(())}, folder / "optimizer.safetensors")
     refused(r"the moments of .* are missing")
-    words = json.loads((folder / "tokenizer.json").read_text())
-    words["model"]["vocab"]["white"] = 99_999
-    (folder / "tokenizer.json").write_text(json.dumps(words))
-    refused(r"tokenizer\.json: expected ids from 0 to \d+, found \d+ from 0 to 99999")
-    (folder / "tokenizer.json").write_bytes(b"\xff")
-    refused(r"tokenizer\.json: not a tokenizer: not UTF-8")
     (folder / "state.json").write_text("{")
     refused("not JSON")
     (folder / "log.jsonl").unlink()
@@ -229,9 +215,31 @@ def test_toy_examples_cover_every_question() -> None:
     assert len({(e.rendered, e.media) for e in map(toy_example, range(24))}) == 24
 
 
-def test_several_processes_are_refused_before_the_first_step(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
-    with pytest.raises(IbDataError, match=r"training runs in one process, found 2 .*without torchrun"):
-        train_on(toy_config(), ToyStream(), tmp_path / "run", silent)
-    assert not (tmp_path / "run").exists()
+def test_a_feature_cache_changes_no_loss_and_saves_the_encoder_its_work(tmp_path, monkeypatch) -> None:
+    num_encoded: list[int] = []
+    real = cached.image_features
+    monkeypatch.setattr(cached, "image_features", lambda model, px: (num_encoded.append(len(px)), real(model, px))[1])
+    half = {"precision": "bfloat16"}
+    train_on(toy_config(**half), ToyStream(), tmp_path / "plain", silent)
+    for name in ("first", "second"):
+        train_on(toy_config(**half, feature_cache_gb=1), ToyStream(seed=0), tmp_path / name, silent)
+    losses = [[row["loss"] for row in logged(tmp_path / name)] for name in ("plain", "first", "second")]
+    assert losses[0] == losses[1] == losses[2]
+    assert sum(num_encoded) == 8  # the toy's eight images, once in both runs
+
+
+def test_a_feature_cache_that_would_round_float32_is_refused(tmp_path) -> None:
+    with pytest.raises(
+        IbDataError, match="keeps features as bfloat16, .*set precision=bfloat16, or feature_cache_gb=0"
+    ):
+        train_on(toy_config(feature_cache_gb=1), ToyStream(), tmp_path, silent)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # of torch.compile itself
+def test_compiled_parts_give_the_same_losses(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(run, "compile_parts", lambda model: compile_parts(model, backend="eager"))
+    losses = []
+    for name, is_compiled in (("plain", False), ("compiled", True)):
+        train_on(toy_config(steps=3, compile=is_compiled), ToyStream(), tmp_path / name, silent)
+        losses.append([row["loss"] for row in logged(tmp_path / name)])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)

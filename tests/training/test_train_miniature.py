@@ -1,6 +1,5 @@
 """Training on built shards: fifty steps, a falling loss, and a bit-exact resume after a kill."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -11,14 +10,15 @@ from safetensors.torch import load_file
 
 from ib_data.home import Home
 from ib_data.training.config.config_file import load_config
-from ib_data.training.trainer import train
+from ib_data.training.loop.train_log import step_rows
+from ib_data.training.loop.trainer import train
 
 # Trains, and kills itself without any clean-up when the n-th line of the log is written.
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
 from ib_data.home import Home
-from ib_data.training import trainer
+from ib_data.training.loop import trainer
 from ib_data.training.config.config_file import load_config
 
 real = json.dumps
@@ -27,7 +27,7 @@ def counted(value, **kwargs):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(value, **kwargs)
 json.dumps = counted
-config = load_config("tiny", ["text_steps=20", "batch_size=8"])
+config = load_config("miniature", ["batch_size=8"])
 trainer.train(config, Home(Path(sys.argv[1])), Path(sys.argv[2]), lambda line: None)
 """
 
@@ -50,12 +50,12 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def losses(out: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in step_rows((out / "log.jsonl").read_bytes())]
 
 
 def test_fifty_steps_over_built_shards_and_a_kill_in_between(miniature: Home, tmp_path: Path) -> None:
     straight = tmp_path / "straight"
-    outcome = train(load_config("tiny", ["text_steps=20", "batch_size=8"]), miniature, straight, lambda line: None)
+    outcome = train(load_config("miniature", ["batch_size=8"]), miniature, straight, lambda line: None)
     assert len(losses(straight)) == 50
     assert sum(losses(straight)[-5:]) < 0.75 * sum(losses(straight)[:5])
     files = {path.suffix for path in outcome.checkpoint.iterdir()}
@@ -67,7 +67,7 @@ def test_fifty_steps_over_built_shards_and_a_kill_in_between(miniature: Home, tm
     killed = subprocess.run(command, check=False, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     lines: list[str] = []
-    train(load_config("tiny", ["text_steps=20", "batch_size=8"]), miniature, tmp_path / "killed", lines.append)
+    train(load_config("miniature", ["batch_size=8"]), miniature, tmp_path / "killed", lines.append)
     assert lines[0] == "resuming at step 25 of 50"
     assert losses(tmp_path / "killed") == losses(straight)
 
@@ -75,10 +75,9 @@ def test_fifty_steps_over_built_shards_and_a_kill_in_between(miniature: Home, tm
 def test_the_answer_is_words(miniature: Home, tmp_path: Path, cli) -> None:
     run = cli(
         "train",
-        "tiny",
+        "miniature",
         "steps=10",
         "save_every=10",
-        "text_steps=20",
         "--home",
         miniature.root,
         "--out",

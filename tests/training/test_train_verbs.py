@@ -42,7 +42,10 @@ def test_help_has_the_listed_first_line_and_an_example(verb: str) -> None:
 
 
 def test_faulty_configuration_is_said_before_anything_runs(tmp_path) -> None:
-    for arguments, said in ((("tini",), "did you mean 'tiny'"), (("tiny", "step=3"), "did you mean 'steps'")):
+    for arguments, said in (
+        (("miniatur",), "did you mean 'miniature'"),
+        (("miniature", "step=3"), "did you mean 'steps'"),
+    ):
         fault = invoke("train", *arguments, "--home", tmp_path).exception
         assert isinstance(fault, IbDataError)
         assert said in str(fault)
@@ -52,7 +55,7 @@ def test_faulty_configuration_is_said_before_anything_runs(tmp_path) -> None:
 @pytest.mark.parametrize("verb", ["train", "generate"])
 def test_missing_extras_name_the_remedy(verb: str, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    arguments = {"train": ("tiny",), "generate": ("--model", "m", "--image", __file__, "--prompt", "p")}[verb]
+    arguments = {"train": ("miniature",), "generate": ("--model", "m", "--image", __file__, "--prompt", "p")}[verb]
     fault = invoke(verb, *arguments).exception
     assert isinstance(fault, IbDataError)
     assert f"{verb} needs torch" in str(fault)
@@ -62,11 +65,11 @@ def test_missing_extras_name_the_remedy(verb: str, monkeypatch) -> None:
 def test_train_and_generate_on_the_miniature(tmp_path) -> None:
     assert invoke("build", "okvqa", "--mini", "--workers", 1, "--home", tmp_path).exit_code == 0
     (tmp_path / "one.toml").write_text('rule = "sqrt"\n[[members]]\ndataset = "okvqa"\nsplit = "train"\nsize = 9009\n')
-    changes = ["steps=4", "warmup_steps=1", "batch_size=4", "text_steps=2", "save_every=2", "image_px=32", "device=cpu"]
-    arguments = ("train", "tiny", f"mixture={tmp_path / 'one.toml'}", *changes, "--home", tmp_path)
+    changes = ["steps=4", "warmup_steps=1", "batch_size=4", "save_every=2", "device=cpu"]
+    arguments = ("train", "miniature", f"mixture={tmp_path / 'one.toml'}", *changes, "--home", tmp_path)
     result = invoke(*arguments)
     assert result.exit_code == 0, result.exception
-    run = tmp_path / "runs" / "tiny"
+    run = tmp_path / "runs" / "miniature"
     assert f"checkpoint {run / 'step-000004'}" in result.stdout
     assert "(4 steps)" in result.stdout
     (tmp_path / "red.png").write_bytes(draw("red", "circle"))

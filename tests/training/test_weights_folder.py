@@ -73,6 +73,12 @@ def test_shards_with_an_index_are_read(whole, tmp_path):
     assert require_model_folder(tmp_path / "cut").tensors.keys() == require_model_folder(whole / "t5").tensors.keys()
 
 
+def test_one_file_comes_before_an_index_as_in_transformers(folder):
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"x": "gone.safetensors"}}')
+    assert require_model_folder(folder).tensors["query_tokens"].file == folder / "model.safetensors"
+    InstructBlipForConditionalGeneration.from_pretrained(folder)
+
+
 def test_names_of_older_versions_are_accepted_as_from_pretrained_accepts_them(folder, capsys):
     def rename(tensors):
         for name in list(tensors):

@@ -1,5 +1,6 @@
 """`merge`: every value where the report says, and a folder that plain transformers loads."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -220,6 +221,16 @@ def test_folders_of_other_kinds_are_refused_and_nothing_is_written(folders, tmp_
     assert "name another folder for --text" in refusal(blip2, tmp_path / "llama", out)
     assert "config.json: expected this file" in refusal(tmp_path, stage1, out)
     assert [path.name for path in tmp_path.iterdir()] == ["llama"]
+
+
+def test_a_full_disk_leaves_nothing(folders, tmp_path, monkeypatch):
+    def full(*_given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ib_data.training.weights.writing._write", full)
+    with pytest.raises(OSError, match="No space"):
+        merge(folders / "blip2-t5", folders / "stage1", tmp_path / "start")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_tokenizers_are_refused_with_the_option(folders, tmp_path):

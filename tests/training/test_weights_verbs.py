@@ -85,3 +85,11 @@ def test_show_notes_tokenizers_that_are_missing(folders, cli, home, tmp_path):
     facts = json.loads(cli("model", "show", tmp_path / "start", "--json", "--home", home.root).out)
     assert facts["tokenizers"] == {}
     assert len(facts["notes"]) == 2
+
+
+def test_show_notes_an_older_folder_without_the_image_token(folders, cli, home, tmp_path):
+    cli("model", "merge", "--blip2", folders / "blip2", "--text", folders / "stage1", "--out", tmp_path / "start")
+    config = tmp_path / "start" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "image_token_index": None}))
+    shown = cli("model", "show", tmp_path / "start", "--home", home.root)
+    assert "note: <image> has id 14 in the tokenizer and None in config.json; `ib-data model merge`" in shown.out

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from unittest.mock import patch
 
@@ -164,7 +165,12 @@ _once = cache(toy_loaded)
 def train_on(config: TrainConfig, stream: Any, out: Path, say: Callable[[str], None] = print) -> Outcome:
     """`train` over this stream in place of the mixture's."""
     with patch.object(trainer, "training_stream", lambda *_given: stream):
-        return trainer.train(config, Home(out), out, say)
+        return trainer.train(config, _home(), out, say)
+
+
+@cache
+def _home() -> Home:
+    return Home(mkdtemp(prefix="ib_data_toy_home_"))
 
 
 def silent(_line: str) -> None:

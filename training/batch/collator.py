@@ -61,18 +61,18 @@ class Collator:
     def _row(self, example: Example) -> Row:
         _check(example)
         assert example.pixels is not None
-        return self.rows.row(example.rendered, _num_frames(example))
+        return self.rows.row(example.rendered, _num_frames(example), reads_text=self.instruction_aware)
 
     def _batch(self, made: Sequence[tuple[Example, Row]]) -> Batch:
         examples, rows = [example for example, _ in made], [row for _, row in made]
         images, frame_index, counts = unique_frames(examples)
         is_causal = self.rows.is_causal
-        sequences = [[*row.prompt, *row.decoder] if is_causal else row.prompt for row in rows]
+        sequences = [[*row.prompt, *row.output] if is_causal else row.prompt for row in rows]
         input_ids, attention_mask = right_padded(sequences, self.rows.tokenizers.pad_id)
         decoder_input_ids = None if is_causal else self._decoder_inputs(rows)
         width = (input_ids if decoder_input_ids is None else decoder_input_ids).shape[1]
         places = [place for number, row in enumerate(rows) for place in self._target_places(row, number * width)]
-        targets = [i for row in rows for i, is_learnt in zip(row.decoder, row.learnt, strict=True) if is_learnt]
+        targets = [i for row in rows for i, is_learnt in zip(row.output, row.learnt, strict=True) if is_learnt]
         texts = [row.qformer for row in rows]
         qformer = right_padded(texts, self.rows.tokenizers.qformer.pad_id) if self.instruction_aware else (None, None)
         rows_of_targets = [number for number, row in enumerate(rows) for _ in range(sum(row.learnt))]
@@ -98,7 +98,7 @@ class Collator:
     def _decoder_inputs(self, rows: Sequence[Row]) -> Tensor:
         """The decoder's input: its start, then the target without its last token. The padding is never read."""
         assert self.decoder_start_id is not None
-        shifted = [[self.decoder_start_id, *row.decoder[:-1]] for row in rows]
+        shifted = [[self.decoder_start_id, *row.output[:-1]] for row in rows]
         return right_padded(shifted, self.rows.tokenizers.pad_id)[0]
 
     def _target_places(self, row: Row, start: int) -> list[int]:

@@ -12,15 +12,15 @@ from ib_data.training.model.tokenizers import Tokenizers
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The ids of an annotation. `prompt`: placeholders and instruction.
+    """The ids of an annotation. `prompt`: placeholders and instruction; `qformer`: the Q-Former's text.
 
-    `decoder`: what follows the prompt in a causal model, or the decoder's target ids. `learnt` says for each id of
-    `decoder` whether it is a target: questions of a chat are not. `num_cut_*` are 1 if a text was longer than its
-    limit.
+    `output`: what follows the prompt in a causal model, or what the decoder of an encoder-decoder model gives.
+    `learnt` says for each id of `output` whether it is a target: questions of a chat are not. `cut_target` and
+    `cut_instruction`: whether one of the texts for the language model was longer than its limit.
     """
 
     prompt: list[int]
-    decoder: list[int]
+    output: list[int]
     learnt: list[bool]
     qformer: list[int]
     cut_target: bool
@@ -29,12 +29,12 @@ class Row:
     @property
     def length(self) -> int:
         """The number of language-model tokens, for grouping by length."""
-        return len(self.prompt) + len(self.decoder)
+        return len(self.prompt) + len(self.output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowMaker:
-    """Makes rows. `is_causal`: the target continues the prompt; otherwise a decoder of its own reads it."""
+    """Makes rows. `is_causal`: the target continues the prompt; otherwise it is the output of a decoder."""
 
     tokenizers: Tokenizers
     num_query_tokens: int
@@ -42,33 +42,39 @@ class RowMaker:
     max_instruction_tokens: int
     max_target_tokens: int
 
-    def row(self, rendered: Rendered, num_frames: int) -> Row:
-        """The row of an example with a target.
+    def row(self, rendered: Rendered, num_frames: int, *, reads_text: bool = True) -> Row:
+        """The row of an example with a target; its `qformer` is empty unless the Q-Former `reads_text`.
 
         An encoder-decoder model reads the earlier turns of a chat in its encoder, and learns the last answer.
         """
         segments = list(rendered.segments)
+        asked = "\n".join(text for text, is_target in segments if not is_target) if reads_text else None
         if not self.is_causal and len(segments) > 2:
             segments = [("\n".join(text for text, _ in segments[:-1]), False), segments[-1]]
-        (first, _), *rest = segments
-        decoder: list[int] = []
+        first, *rest = ((self.tokenizers.language.ids(text), is_target) for text, is_target in segments)
+        output: list[int] = []
         learnt: list[bool] = []
-        cuts = {True: False, False: self._is_long(first)}
-        for text, is_target in rest:
-            ids = self.tokenizers.language.ids(text)
-            piece = self._target(ids) if is_target else _last(ids, self._room)
-            cuts[is_target] |= len(ids) >= self.max_target_tokens if is_target else len(ids) > self._room
-            decoder += piece
+        is_cut = {True: False, False: len(first[0]) > self._room}
+        for ids, is_target in rest:
+            whole = [*ids, self.tokenizers.eos_id] if is_target else ids
+            # A cut target has no EOS, so that the model does not learn to stop mid-sentence.
+            piece = whole[: self.max_target_tokens] if is_target else _last(whole, self._room)
+            is_cut[is_target] |= len(piece) < len(whole)
+            output += piece
             learnt += [is_target] * len(piece)
-        asked = "\n".join(text for text, is_target in rendered.segments if not is_target)
-        return Row(self.prompt(first, num_frames), decoder, learnt, self.qformer(asked), cuts[True], cuts[False])
+        return Row(
+            prompt=self._prompt(_last(first[0], self._room), num_frames),
+            output=output,
+            learnt=learnt,
+            qformer=[] if asked is None else self.qformer(asked),
+            cut_target=is_cut[True],
+            cut_instruction=is_cut[False],
+        )
 
     def prompt(self, instruction: str, num_frames: int, *, truncate: bool = True) -> list[int]:
         """Placeholders of every frame, then the instruction with its special tokens; queries come before BOS."""
-        content = self.tokenizers.language.ids(instruction)
-        kept = _last(content, self._room) if truncate else content
-        image = [self.tokenizers.image_id] * (self.num_query_tokens * num_frames)
-        return [*image, *self._prefix, *kept, *self._suffix]
+        ids = self.tokenizers.language.ids(instruction)
+        return self._prompt(_last(ids, self._room) if truncate else ids, num_frames)
 
     def qformer(self, instruction: str) -> list[int]:
         """The instruction for the Q-Former: [CLS], the end of its text, [SEP]; never a target, which would leak."""
@@ -76,16 +82,9 @@ class RowMaker:
         kept = _last(of.ids(instruction), self.max_instruction_tokens - len(of.prefix) - len(of.suffix))
         return [*of.prefix, *kept, *of.suffix]
 
-    def _target(self, ids: list[int]) -> list[int]:
-        """A target and EOS. A cut target has no EOS, so that the model does not learn to stop mid-sentence."""
-        return [*ids, self.tokenizers.eos_id][: self.max_target_tokens]
-
-    def _is_long(self, instruction: str) -> bool:
-        return len(self.tokenizers.language.ids(instruction)) > self._room
-
-    @property
-    def _prefix(self) -> tuple[int, ...]:
-        return self.tokenizers.language.prefix
+    def _prompt(self, ids: list[int], num_frames: int) -> list[int]:
+        image = [self.tokenizers.image_id] * (self.num_query_tokens * num_frames)
+        return [*image, *self.tokenizers.language.prefix, *ids, *self._suffix]
 
     @property
     def _suffix(self) -> tuple[int, ...]:
@@ -94,7 +93,8 @@ class RowMaker:
 
     @property
     def _room(self) -> int:
-        return self.max_instruction_tokens - len(self._prefix) - len(self._suffix)
+        """How many tokens of an instruction are kept."""
+        return self.max_instruction_tokens - len(self.tokenizers.language.prefix) - len(self._suffix)
 
 
 def _last(ids: list[int], count: int) -> list[int]:

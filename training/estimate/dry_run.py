@@ -47,13 +47,14 @@ class ModelPlan:
 class Cost:
     """Estimates for this machine; `typical` and `longest` are the memory of a micro-batch, `hours` of all steps.
 
-    `device_bytes` is the memory of the device; `flops` are of one step over all processes; `ceiling` is in FLOPs a
-    second.
+    `micro_batch` counts annotations; every image is taken to have `annotations_per_image`. `device_bytes` is the memory
+    of the device; `flops` are of one step over all processes; `ceiling` is in FLOPs a second.
     """
 
     device: str
     world: int
     micro_batch: int
+    annotations_per_image: int
     typical: Memory
     longest: Memory
     device_bytes: int
@@ -64,7 +65,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """The whole report; `members` as `mixture show` has them, with `missing` the commands that build the rest."""
+    """The whole report.
+
+    `members` as `mixture show` has them; `missing`: the commands that build the rest; `problems`: settings with which
+    the run would end before its first step.
+    """
 
     config: dict[str, Any]
     model: ModelPlan
@@ -72,6 +77,7 @@ class DryRun:
     positions: int
     members: list[dict[str, Any]]
     missing: list[str]
+    problems: list[str]
 
     def to_plain(self) -> dict[str, Any]:
         """The report as JSON values."""
@@ -100,7 +106,18 @@ def dry_run(config: TrainConfig, home: Home) -> DryRun:
         positions=config.steps * config.batch_size,
         members=_members(config, mixture, found),
         missing=missing,
+        problems=_problems(config, parts),
     )
+
+
+def _problems(config: TrainConfig, parts: Parts | None) -> list[str]:
+    found, (world, _) = [], world_and_rank()
+    if config.batch_size % world:
+        found.append(f"batch_size {config.batch_size} is not a multiple of {world} processes")
+    wanted = parts.config.vision_config.image_size if parts else config.images.image_px
+    if config.images.image_px != wanted:
+        found.append(f"image_px is {config.images.image_px}, the vision encoder takes {wanted}; set image_px={wanted}")
+    return found
 
 
 def _model(model: str, home: Home, parts: Parts | None) -> ModelPlan:
@@ -176,6 +193,7 @@ def _cost(config: TrainConfig, parts: Parts) -> Cost:
         device=torch.cuda.get_device_name() if has_cuda else "cpu",
         world=world,
         micro_batch=micro,
+        annotations_per_image=config.stream.annotations_per_image,
         typical=typical,
         longest=longest,
         device_bytes=_device_bytes(device),

@@ -18,7 +18,8 @@ def report_text(found: DryRun) -> str:
     if found.cost:
         blocks.append("\n".join(_cost(found.cost)))
     missing = [f"not built: run `{command}`" for command in found.missing]
-    blocks.append("\n".join([*missing, "dry run: nothing was trained or written"]))
+    problems = [f"problem: {problem}" for problem in found.problems]
+    blocks.append("\n".join([*problems, *missing, "dry run: nothing was trained or written"]))
     return "\n\n".join(blocks)
 
 
@@ -65,7 +66,9 @@ def _cost(cost: Cost) -> Iterator[str]:
         yield f"the device has {size_text(cost.device_bytes)}: lower micro_batch_size, or shard the language model"
     else:
         yield f"the device has {size_text(cost.device_bytes)}"
-    yield f"{cost.flops / 1e12:,.2f} TFLOP a step; measured matrix ceiling {cost.ceiling / 1e12:,.2f} TFLOP/s a process"
+    full = ", every image with all its annotations" if cost.annotations_per_image > 1 else ""
+    yield f"{cost.flops / 1e12:,.2f} TFLOP a step{full}"
+    yield f"measured matrix ceiling of a process: {cost.ceiling / 1e12:,.2f} TFLOP/s"
     yield f"{_duration(cost.hours)} for all steps at {REACHED:.0%} of the ceiling, without waiting for data"
 
 

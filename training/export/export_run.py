@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.replacing import new_folder
@@ -44,6 +45,8 @@ def export_run(run: Path, out: Path, home: Home, start: Path | None = None) -> E
     checkpoint = checkpoints.read(run)
     folder = _start_of(checkpoint, start, home)
     trained = _trained(checkpoint, folder)
+    if not checkpoint.config.instruction_aware:
+        note(f"{run}: the Q-Former was trained without text, but InstructBlipForConditionalGeneration always gives it")
     tensors = {**folder.tensors, **trained}
     out.parent.mkdir(parents=True, exist_ok=True)
     with new_folder(out) as part:

@@ -49,6 +49,8 @@ def model_card(name: str, checkpoint: Checkpoint, folder: ModelFolder, log: Sequ
         "## Use",
         _USE.format(px=config.vision_config.image_size, num=4 * queries, queries=queries).rstrip(),
         *_unaware(checkpoint),
+        "## Licences",
+        "The frozen parts keep the licence of the start; what was trained depends on the data below.",
         f"## Data: mixture `{_stem(checkpoint.config.mixture)}`",
         _data(mixture),
         "## Configuration",

@@ -2,13 +2,22 @@
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ib_data.media.normalised import normalised
+from ib_data.training.batch.batch import Batch
 from ib_data.training.features.cache import FeatureCache
+from ib_data.training.model.forward import image_features
 
 Encode = Callable[[Tensor], Tensor]
+
+
+def features_through(cache: FeatureCache, model: Any) -> Callable[[Batch], Tensor]:
+    """What gives the features of a batch, bfloat16 (U, P, W), by `cache` and the vision encoder of `model`."""
+    return lambda batch: cached_features(cache, batch.images, lambda images: image_features(model, normalised(images)))
 
 
 def cached_features(cache: FeatureCache, images: Tensor, encode: Encode) -> Tensor:

@@ -8,11 +8,14 @@ from typing import Any
 
 import torch
 
+from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.mixtures.stream.stream import Stream
 from ib_data.training.batch.collator import Collator
 from ib_data.training.config.train_config import FREE, GROWING, TrainConfig
+from ib_data.training.features.cache import FeatureCache
+from ib_data.training.features.encoder import encoder_fingerprint
 from ib_data.training.loop import checkpoint as checkpoints
 from ib_data.training.loop.optimizer import adamw, learning_rate_at
 from ib_data.training.loop.ranks import Ranks
@@ -20,6 +23,7 @@ from ib_data.training.loop.record import newest
 from ib_data.training.loop.sharding import shard_language_model
 from ib_data.training.loop.train_log import say_what_differs
 from ib_data.training.model import miniature
+from ib_data.training.model.compiled import compile_parts
 from ib_data.training.model.load import LoadedModel, load_model
 from ib_data.training.model.parts import frozen_dtype, trained_parameters
 from ib_data.training.weights.fingerprint import fingerprint
@@ -30,13 +34,14 @@ from ib_data.training.weights.hub import find_folder
 class Run:
     """Model and optimiser of a run after `step` steps; `log` holds the log lines from the checkpoint.
 
-    `start` is the folder that the run began from, `fingerprint` that of its contents.
+    `start` is the folder that the run began from, `fingerprint` that of its contents; `cache` holds vision features.
     """
 
     loaded: LoadedModel
     optimizer: torch.optim.AdamW
     start: Path
     fingerprint: str
+    cache: FeatureCache | None = None
     step: int = 0
     log: bytes = b""
 
@@ -96,8 +101,23 @@ def fresh_run(config: TrainConfig, home: Home, start: Path, ranks: Ranks) -> Run
     if config.shard_language_model:  # before it moves: the whole of it may not fit on the device
         shard_language_model(loaded.model, ranks)
     loaded.model.to(ranks.device)
+    cache = _feature_cache(config, home, loaded.model, ranks)
+    if config.compile:
+        compile_parts(loaded.model)
     optimizer = adamw(trained_parameters(loaded.model), config)
-    return Run(loaded=loaded, optimizer=optimizer, start=start, fingerprint=fingerprint(loaded.folder, home))
+    known = fingerprint(loaded.folder, home)
+    return Run(loaded=loaded, optimizer=optimizer, start=start, fingerprint=known, cache=cache)
+
+
+def _feature_cache(config: TrainConfig, home: Home, model: Any, ranks: Ranks) -> FeatureCache | None:
+    """The cache of vision features that a configuration asks for. Raises IbDataError where it would change losses."""
+    if not config.feature_cache_gb:
+        return None
+    if frozen_dtype(config.precision, ranks.device) != torch.bfloat16:
+        problem = "feature_cache_gb keeps features as bfloat16, but this run's vision encoder is float32"
+        raise IbDataError(f"{problem}; set precision=bfloat16, or feature_cache_gb=0")
+    known = encoder_fingerprint(model.vision_model)
+    return FeatureCache(home.root / "cache" / "features", known, config.feature_cache_gb * 10**9, note)
 
 
 def resumed_run(

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
 from ib_data.errors import IbDataError
 from ib_data.training.loop.ranks import Ranks
+from ib_data.training.model.parts import outer_layers
 
 
 def shard_language_model(model: Any, ranks: Ranks) -> None:
@@ -22,13 +22,6 @@ def shard_language_model(model: Any, ranks: Ranks) -> None:
     mesh = init_device_mesh(ranks.device.type, (ranks.world,))
     language_model = model.language_model
     whole = set(language_model.get_input_embeddings().parameters())
-    for layer in _layers(language_model):
+    for layer in outer_layers(language_model):
         fully_shard(layer, mesh=mesh, ignored_params=whole)
     fully_shard(language_model, mesh=mesh, ignored_params=whole)
-
-
-def _layers(language_model: nn.Module) -> list[nn.Module]:
-    """The transformer layers: what is in the outermost lists of modules of one kind."""
-    lists = [m for m in language_model.modules() if isinstance(m, nn.ModuleList) and len(m)]
-    inner = {id(part) for outer in lists for part in outer.modules() if part is not outer}
-    return [layer for outer in lists if id(outer) not in inner for layer in outer]

@@ -20,6 +20,7 @@ from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
 from ib_data.mixtures.stream.stream import Stream
 from ib_data.training.batch.batch import StepBatch
 from ib_data.training.config.train_config import TrainConfig
+from ib_data.training.features.cached import features_through
 from ib_data.training.loop import checkpoint as checkpoints
 from ib_data.training.loop.data import training_stream
 from ib_data.training.loop.losses import losses_of
@@ -114,7 +115,8 @@ class _Steps:
         self.log = log
         self.report = StepLog(config, stream, run, out, ranks, say, log)
         self.interrupts = interrupts
-        self.losses = losses_of(run.model, ranks)
+        features = features_through(run.cache, run.model) if run.cache else None
+        self.losses = losses_of(run.model, ranks, features)
         self.done = self.saved = run.step
         self.is_torn = False
 

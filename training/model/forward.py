@@ -62,10 +62,13 @@ def batch_prompt(model: InstructBlipForConditionalGeneration, batch: Batch, feat
 def language_inputs(model: InstructBlipForConditionalGeneration, prompt: Tensor, input_ids: Tensor) -> Tensor:
     """Embeddings (B, L, D) of `input_ids`, with the soft prompts (N, Q, D) in place of the image placeholders.
 
-    Rows must have a placeholder for each query of each of their frames, which the collator asserts.
+    Rows must have a placeholder for each query of each of their frames: with fewer, stock models drop part of the image
+    without a word. The collator asserts it for each row, and this function for the batch.
     """
     embeddings: Tensor = model.get_input_embeddings()(input_ids)
     placeholders = input_ids == model.config.image_token_id
+    # Without a synchronisation with the device.
+    torch._assert_async(placeholders.sum() == prompt.shape[0] * prompt.shape[1], "one placeholder per query token")
     return embeddings.masked_scatter(placeholders.unsqueeze(-1), prompt.to(embeddings.dtype))
 
 

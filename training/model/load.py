@@ -1,5 +1,6 @@
 """A model folder as a model in memory."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from transformers import InstructBlipForConditionalGeneration
+from transformers.activations import ACT2FN
 
 from ib_data.errors import IbDataError, one_line
 from ib_data.training.batch.row import RowMaker
@@ -68,6 +70,7 @@ def load_model(
     tokenizers = load_tokenizers(folder.path, config.image_token_id, bos_token)
     if activation:
         _set_activation(config.text_config, activation, folder.path)
+    _require_decoder_start(config, folder.path)
     _check_vocabulary(folder, tokenizers)
     try:
         with quiet_transformers():
@@ -95,18 +98,32 @@ def load_model(
 @torch.no_grad()
 def _read_masters(model: Any, folder: ModelFolder) -> None:
     """Read the trained values again as float32: loading as bfloat16 has rounded them."""
-    for name, parameter in model.named_parameters():
-        if is_trained(name) and (stored := folder.tensors.get(name)):
-            with safe_open(stored.file, framework="pt") as file:
-                parameter.copy_(file.get_tensor(name).float())
+    with ExitStack() as stack:
+        files: dict[Path, Any] = {}
+        for name, parameter in model.named_parameters():
+            if is_trained(name):
+                stored = folder.tensors[name]
+                if stored.file not in files:
+                    files[stored.file] = stack.enter_context(safe_open(stored.file, framework="pt"))
+                parameter.copy_(files[stored.file].get_tensor(stored.name))
 
 
 def _set_activation(text_config: Any, activation: str, path: Path) -> None:
+    if activation not in ACT2FN:
+        remedy = "take one that transformers has, such as gelu, gelu_new, relu or silu"
+        raise IbDataError(f"activation {activation!r} is unknown; {remedy}")
     for key in ("dense_act_fn", "hidden_act", "activation_function"):
         if hasattr(text_config, key):
             setattr(text_config, key, activation)
             return
     raise IbDataError(f"{path}: the language model's configuration names no activation; leave `activation` out")
+
+
+def _require_decoder_start(config: Any, path: Path) -> None:
+    is_causal = config.use_decoder_only_language_model
+    if not is_causal and getattr(config.text_config, "decoder_start_token_id", None) is None:
+        remedy = "add it: it is the id that the decoder of the language model begins with (T5: 0)"
+        raise IbDataError(f"{path / 'config.json'}: text_config has no decoder_start_token_id; {remedy}")
 
 
 def _check_vocabulary(folder: ModelFolder, tokenizers: Tokenizers) -> None:

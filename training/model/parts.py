@@ -10,9 +10,8 @@ from torch import nn
 # Q-Former, query tokens and the projection to the language model (arXiv 2305.06500, section 2.6).
 TRAINED = ("qformer.", "language_projection.", "query_tokens")
 FROZEN_PARTS = ("vision_model", "language_model")
-_TEXT_ONLY = re.compile(
-    r"qformer\.(embeddings\.(word|position)_embeddings|encoder\.layer\.\d+\.(intermediate|output))\."
-)
+_TEXT_EMBEDDINGS = re.compile(r"qformer\.embeddings\.(word|position)_embeddings\.")
+_TEXT_FEED_FORWARD = re.compile(r"qformer\.encoder\.layer\.(\d+)\.(intermediate|output)\.")
 
 
 def is_trained(name: str) -> bool:
@@ -20,21 +19,31 @@ def is_trained(name: str) -> bool:
     return name.startswith(TRAINED)
 
 
-def freeze(model: nn.Module, *, instruction_aware: bool = True) -> None:
+def freeze(model: Any, *, instruction_aware: bool = True) -> None:
     """Freeze everything but the trained parts, which become float32 masters.
 
-    The frozen parts go to evaluation mode and stay there after a later `model.train()`. A Q-Former that reads no text
-    never uses its text embeddings and text feed-forwards: they are frozen too, so that weight decay does not shrink
-    them.
+    The frozen parts go to evaluation mode and stay there after a later `model.train()`. What feeds nothing is frozen
+    too, or weight decay would shrink it: the text feed-forward of the Q-Former's last layer, whose output is dropped;
+    and all text embeddings and feed-forwards of a Q-Former that reads no text.
     """
+    num_layers = len(model.qformer.encoder.layer)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(is_trained(name) and (instruction_aware or not _TEXT_ONLY.match(name)))
+        is_idle = _feeds_nothing(name, num_layers, instruction_aware)
+        parameter.requires_grad_(is_trained(name) and not is_idle)
         if is_trained(name):
             parameter.data = parameter.data.float()
     for name in FROZEN_PARTS:
         part = getattr(model, name)
         part.eval()
         part.train = MethodType(_stay, part)
+
+
+def _feeds_nothing(name: str, num_layers: int, instruction_aware: bool) -> bool:
+    """Whether a parameter of the Q-Former never changes the output of the queries."""
+    feed_forward = _TEXT_FEED_FORWARD.match(name)
+    if instruction_aware:
+        return feed_forward is not None and int(feed_forward[1]) == num_layers - 1
+    return feed_forward is not None or _TEXT_EMBEDDINGS.match(name) is not None
 
 
 def _stay(part: nn.Module, mode: bool = True) -> nn.Module:
@@ -55,3 +64,10 @@ def frozen_dtype(precision: str, device: torch.device) -> torch.dtype:
 def autocast(dtype: torch.dtype, device: torch.device) -> Any:
     """bfloat16 autocast if the frozen parts have that dtype; otherwise float32 throughout."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+
+def outer_layers(part: nn.Module) -> list[nn.Module]:
+    """The transformer layers of a part: what is in its outermost lists of modules."""
+    lists = [module for module in part.modules() if isinstance(module, nn.ModuleList) and len(module)]
+    inner = {id(module) for outer in lists for module in outer.modules() if module is not outer}
+    return [layer for outer in lists if id(outer) not in inner for layer in outer]

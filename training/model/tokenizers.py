@@ -91,11 +91,17 @@ def load_tokenizers(folder: Path, image_id: int | None, bos_token: str = "") -> 
         if bos_token not in known:
             raise IbDataError(f"{folder}: bos_token {bos_token!r} is not in the tokenizer; take one that is")
         prefix = (known[bos_token],)
-    elif prefix and language.bos_token_id is not None:  # the tokenizer's file may still have an older one
+    elif len(prefix) == 1 and not suffix and language.bos_token_id is not None:
+        # tokenizer_config.json decides, as its authors meant it: transformers ignores it where tokenizer.json has a
+        # template with another token. A prefix with a suffix is not BOS alone: a language of an encoder, say.
         prefix = (language.bos_token_id,)
     pad = language.eos_token_id if language.pad_token_id is None else language.pad_token_id
+    made = TextTokenizer(language.backend_tokenizer, prefix, suffix, pad)
+    if image_id in made.ids(IMAGE):
+        remedy = f'set "special": true for {IMAGE} in its added_tokens, so that a text cannot spell it'
+        raise IbDataError(f"{folder / 'tokenizer.json'}: {IMAGE} is not a special token; {remedy}")
     return Tokenizers(
-        language=TextTokenizer(language.backend_tokenizer, prefix, suffix, pad),
+        language=made,
         qformer=TextTokenizer(qformer.backend_tokenizer, *_special(qformer), qformer.pad_token_id or 0),
         image_id=image_id,
         eos_id=language.eos_token_id,
@@ -122,9 +128,9 @@ def _load(folder: Path, whose: str) -> Any:
 
 def _special(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The ids that a tokenizer puts before and after a text."""
-    content = tokenizer("a", add_special_tokens=False)["input_ids"]
-    whole = tokenizer("a", add_special_tokens=True)["input_ids"]
-    if not content or len(whole) == len(content):
-        return (), ()
-    start = next(i for i in range(len(whole)) if whole[i : i + len(content)] == content)
-    return tuple(whole[:start]), tuple(whole[start + len(content) :])
+    found = tokenizer("a", return_special_tokens_mask=True)
+    ids, is_special = found["input_ids"], found["special_tokens_mask"]
+    content = [place for place, special in enumerate(is_special) if not special]
+    if not content:
+        return tuple(ids), ()
+    return tuple(ids[: content[0]]), tuple(ids[content[-1] + 1 :])

@@ -17,14 +17,13 @@ from ib_data.home import Home
 from ib_data.replacing import replacing
 from ib_data.training.weights.config_file import CONFIG
 from ib_data.training.weights.folder import ModelFolder
-from ib_data.training.weights.headers import StoredTensor
+from ib_data.training.weights.headers import StoredTensor, stored_bytes
 
 _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
     "spiece.model", "vocab.txt", "vocab.json", "merges.txt",
 )  # fmt: skip
 SETTING_FILES = (CONFIG, *_TOKENIZER_FILES, *(f"qformer_tokenizer/{name}" for name in _TOKENIZER_FILES))
-_PIECE_BYTES = 2**20
 
 
 def fingerprint(folder: ModelFolder, home: Home | None = None) -> str:
@@ -82,15 +81,8 @@ def _hashed(tensors: list[StoredTensor]) -> Iterator[str]:
 
 def _sha256(tensor: StoredTensor) -> str:
     digest = hashlib.sha256()
-    left = tensor.num_bytes
-    with tensor.file.open("rb") as stream:
-        stream.seek(tensor.begin)
-        while left:
-            piece = stream.read(min(left, _PIECE_BYTES))
-            if not piece:
-                raise OSError(f"{tensor.file}: ends inside {tensor.name}")
-            digest.update(piece)
-            left -= len(piece)
+    for piece in stored_bytes(tensor):
+        digest.update(piece)
     return digest.hexdigest()
 
 

@@ -5,7 +5,7 @@ The format: 8 bytes with the length of the header (little-endian), the header (J
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,17 @@ SINGLE = "model.safetensors"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 _MOST_HEADER_BYTES = 100_000_000  # the limit of the safetensors library
 _MOST_INDEX_BYTES = 2**25
+_PIECE_BYTES = 2**22
 # The name of a type in a header -> bytes of one number.
 DTYPE_BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
     "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
 }  # fmt: skip
 _AGAIN = "copy or download the folder again"
+_CONVERT = (
+    "on a machine where you trust it, load it once in transformers (`from_pretrained`) and write it with "
+    "`save_pretrained`, then name the new folder"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,22 +60,21 @@ def fault(file: Path, problem: str, remedy: str = _AGAIN, row: str | None = None
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     """The tensors of a model folder by their stored names: one file, or the shards of an index.
 
+    A folder with both is read as transformers reads it, from the one file.
+
     Raises DataError for a folder without safetensors (a pickle is refused), for a missing or truncated file, and for a
     tensor that the index names and its file lacks.
     """
-    if (folder / INDEX).is_file():
-        return _of_index(folder)
     if (folder / SINGLE).is_file():
         return file_tensors(folder / SINGLE)
+    if (folder / INDEX).is_file():
+        return _of_index(folder)
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
         problem = f"expected {SINGLE}, found a pickle, which can run code when it is loaded"
-        remedy = (
-            "on a machine where you trust it, load it once in transformers (`from_pretrained`) and write it with "
-            "`save_pretrained`, then name the new folder"
-        )
-        raise fault(folder / pickles[0], problem, remedy)
-    raise fault(folder, f"expected {SINGLE} or {INDEX}, found neither")
+        raise fault(folder / pickles[0], problem, _CONVERT)
+    problem = f"expected {SINGLE} or {INDEX}, found neither"
+    raise fault(folder, problem, f"{_AGAIN}; if its source has only a pickle (pytorch_model.bin), {_CONVERT}")
 
 
 def file_tensors(file: Path) -> dict[str, StoredTensor]:
@@ -81,6 +85,19 @@ def file_tensors(file: Path) -> dict[str, StoredTensor]:
     if end != num_bytes:
         raise fault(file, f"damaged: its header promises {end:,} bytes, the file has {num_bytes:,}")
     return found
+
+
+def stored_bytes(tensor: StoredTensor) -> Iterator[bytes]:
+    """The bytes of a tensor, a few megabytes at a time. Raises DataError if the file ends before."""
+    left = tensor.num_bytes
+    with tensor.file.open("rb") as stream:
+        stream.seek(tensor.begin)
+        while left:
+            piece = stream.read(min(left, _PIECE_BYTES))
+            if not piece:
+                raise fault(tensor.file, f"ends {left:,} bytes early", row=tensor.name)
+            yield piece
+            left -= len(piece)
 
 
 def _of_index(folder: Path) -> dict[str, StoredTensor]:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ib_data.console import Progress
-from ib_data.training.weights.headers import DTYPE_BYTES, INDEX, SINGLE, StoredTensor, fault
+from ib_data.training.weights.headers import DTYPE_BYTES, INDEX, SINGLE, StoredTensor, stored_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _MOST_SHARD_BYTES = 5_000_000_000
-_PIECE_BYTES = 2**22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +39,6 @@ def made(dtype: str, shape: tuple[int, ...], make: "Callable[[], Tensor]") -> Pi
     for size in shape:
         num_bytes *= size
     return Piece(dtype=dtype, shape=shape, num_bytes=num_bytes, read=lambda: _value_bytes(make()))
-
-
-def stored_bytes(tensor: StoredTensor) -> Iterator[bytes]:
-    """The bytes of a stored tensor, a few megabytes at a time. Raises DataError if the file ends before."""
-    left = tensor.num_bytes
-    with tensor.file.open("rb") as stream:
-        stream.seek(tensor.begin)
-        while left:
-            piece = stream.read(min(left, _PIECE_BYTES))
-            if not piece:
-                raise fault(tensor.file, f"ends {left:,} bytes early", row=tensor.name)
-            yield piece
-            left -= len(piece)
 
 
 def write_weights(folder: Path, pieces: Mapping[str, Piece]) -> None:

@@ -35,13 +35,13 @@ def command(model: Path | None, image: Path, prompt: str, max_new_tokens: int, a
 
     \b
     ib-data generate --image cat.jpg --prompt "What colour is the cat?"
-    ib-data generate --model ~/ib_data/runs/tiny --image cat.jpg --prompt "What colour is the cat?"
+    ib-data generate --model ~/ib_data/runs/miniature --image cat.jpg --prompt "What colour is the cat?"
     """
     if not image.is_file():
         raise IbDataError(f"{image}: expected an image, found {'a folder' if image.is_dir() else 'no such file'}")
     candidates = [model] if model else saved_last(home.runs)
     if not candidates:
-        remedy = "name one with --model, or run `ib-data train tiny`"
+        remedy = "name one with --model, or run `ib-data train miniature`"
         raise IbDataError(f"no checkpoint in {home.runs}; {remedy}")
     need_extras("generate")
     from ib_data.training.generation.generate import answer, load

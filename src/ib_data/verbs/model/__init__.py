@@ -1,9 +1,9 @@
 """`ib-data model`: model folders in the format of transformers.
 
-merge  BLIP-2 of stage 2 and stage-1 text weights to a start
-new    a language model and a vision encoder to a start
-show   what a folder holds
-export a tuned run to a folder that transformers loads
+show    what a folder holds
+merge   BLIP-2 of stage 2 and stage-1 text weights to a start
+new     a language model and a vision encoder to a start
+export  a tuned run to a folder that transformers loads
 
 report  what merge and new print
 """

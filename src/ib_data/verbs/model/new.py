@@ -35,7 +35,7 @@ def new(
     (configuration blip2-captions). Prints where every tensor comes from.
 
     \b
-    ib-data model new --language lmsys/vicuna-7b-v1.5 --vision Salesforce/blip2-flan-t5-xl \\
+    ib-data model new --language vicuna-7b-v1.1 --vision Salesforce/blip2-flan-t5-xl \\
         --qformer Salesforce/blip2-itm-vit-g --out start
     ib-data model new --language my-llama --vision start --qformer google-bert/bert-base-uncased --out mine
     """
