@@ -38,7 +38,11 @@ def clock(device: torch.device) -> float:
 
 
 def matrix_ceiling(device: torch.device, dtype: torch.dtype) -> float:
-    """The highest FLOP/s of a square matrix product of `dtype`, over some repetitions."""
+    """The highest FLOP/s of a square matrix product of `dtype`, over some repetitions.
+
+    Not `ib_data.training.estimate.ceiling`, which takes the wall clock: shares of a ceiling need the same clock. The
+    values are random, since a GPU draws less power for equal ones and runs faster.
+    """
     side, repetitions = (8192, 10) if device.type == "cuda" else (1024, 2)
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     seconds = []

@@ -60,7 +60,7 @@ class StreamDataset(IterableDataset[BatchT]):
         once: bool = False,
     ) -> None:
         super().__init__()
-        if not callable(getattr(stream, "batch", None)):
+        if not callable(getattr(stream, "read_pass" if once else "batch", None)):
             raise fault("stream", "a stream of open_stream", stream)
         batch_size, start = integer("batch_size", batch_size), integer("start", start)
         world, rank = world_and_rank(world, rank)

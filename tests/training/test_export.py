@@ -21,7 +21,9 @@ from ib_data.home import Home
 from ib_data.media.normalised import normalised
 from ib_data.media.pixels import pixels
 from ib_data.stream_options import ImageOptions
-from ib_data.training.generation.generate import answer, load
+from ib_data.training.generation.asked import Asked
+from ib_data.training.generation.decoding import Decoding
+from ib_data.training.generation.opened import load
 from ib_data.training.loop.train_log import step_rows
 from ib_data.training.model.forward import image_features, language_inputs, soft_prompt
 
@@ -125,7 +127,8 @@ def test_the_processor_and_generate_give_our_answers(run, tmp_path):
         if run.plain.config.use_decoder_only_language_model:
             ids = ids[:, inputs["input_ids"].shape[1] :]
         found = run.processor.tokenizer.decode(ids[0], skip_special_tokens=True).strip()
-        assert found == answer(run.ours, bytes_of(square(colour), tmp_path / "x.png"), PROMPT, 6)
+        asked = Asked(PROMPT, [bytes_of(square(colour), tmp_path / "x.png")])
+        assert found == run.ours.generate([asked], Decoding(max_new_tokens=6))[0]
 
 
 def test_trained_tensors_are_the_checkpoint_s_and_frozen_ones_the_start_s(run):

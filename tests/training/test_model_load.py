@@ -152,6 +152,13 @@ def test_the_head_of_flan_t5_stays_its_own(tmp_path) -> None:
     assert torch.equal(losses_of(again), losses_of(model))
 
 
+def test_flan_t5_without_its_head(tmp_path) -> None:
+    folder, tensors = flan_folder(tmp_path / "model")
+    del tensors["language_model.lm_head.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    assert "language_model.lm_head.weight is missing; copy the folder again" in _error(folder)
+
+
 def _require_untied(model, tensors) -> None:
     language = model.language_model
     assert torch.equal(language.lm_head.weight, tensors["language_model.lm_head.weight"])

@@ -12,7 +12,7 @@ from toy_training import ToyStream, draw, silent, toy_config, train_on
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.training.generation.generate import load
+from ib_data.training.generation.opened import load
 from ib_data.training.loop import record
 from ib_data.training.loop.record import DamagedError, require_whole, saved_last
 

@@ -32,5 +32,5 @@ def test_the_examples_of_a_run_are_read(tmp_path: Path) -> None:
     assert set(found.files) <= set(table("Files of a checkpoint"))
     state = Table.of(example("`state.json`"), "checkpoint", "state.json").only(_KEYS)
     assert config_of(state.table("config")).mixture == "demo"
-    assert TinyShape(**state.table("model").table("shape").values).image_px == 64
+    assert state.table("model").get("start", str)
     check_keys(example("`log.jsonl`"), "`log.jsonl`")

@@ -13,7 +13,7 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.training.config.config_file import load_config
 from ib_data.training.config.train_config import FREE, GROWING
-from ib_data.training.generation.generate import load
+from ib_data.training.generation.opened import load
 from ib_data.training.loop.optimizer import learning_rate_at
 from ib_data.training.loop.trainer import train
 
@@ -140,5 +140,5 @@ def test_pytorchs_defaults_change_no_loss(tmp_path, request) -> None:
     train_on(toy_config(), ToyStream(), tmp_path / "other", silent)
     assert [row["loss"] for row in logged(tmp_path / "other")] == [row["loss"] for row in logged(tmp_path / "plain")]
     trained = load(tmp_path / "other", Home(tmp_path), "cpu")
-    assert {p.dtype for p in trained.loaded.model.parameters()} == {torch.float32}
+    assert {p.dtype for p in trained.model.parameters()} == {torch.float32}
     assert (torch.get_default_dtype(), torch.get_default_device().type) == (torch.float64, "meta")

@@ -7,8 +7,10 @@ from functools import cache
 from typing import Any
 
 import torch
+from toy_models import shared_toy_folder
 from toy_texts import COLOURS, QUESTIONS
 from toy_training import decoded, draw, example, toy_example, toy_loaded
+from transformers import AutoTokenizer, BlipImageProcessorPil, InstructBlipProcessor
 
 from ib_data.mixtures.stream.example import Example
 from ib_data.sample import Turn
@@ -41,6 +43,15 @@ def with_texts(sample: Example, instruction: str, target: str) -> Example:
     """The sample with other texts."""
     rendered = dataclasses.replace(sample.rendered, instruction=instruction, target=target)
     return dataclasses.replace(sample, rendered=rendered)
+
+
+def stock_processor(family: str = "llama", num_query_tokens: int | None = 8, **options: Any) -> InstructBlipProcessor:
+    """The processor as notebooks use it."""
+    folder = shared_toy_folder(family)
+    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    qformer = AutoTokenizer.from_pretrained(folder / "qformer_tokenizer")
+    images = BlipImageProcessorPil(size={"height": 32, "width": 32})
+    return InstructBlipProcessor(images, tokenizer, qformer, num_query_tokens=num_query_tokens)
 
 
 def stock_inputs(batch: Batch) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from torch import Tensor
 
 def right_padded(rows: Sequence[Sequence[int]], fill: int) -> tuple[Tensor, Tensor]:
     """Rows as int64 (B, longest), filled on the right, and their mask of ones and zeros."""
-    width = max(map(len, rows))
+    lengths = torch.tensor([len(row) for row in rows], device="cpu")
+    width = int(lengths.max())
     ids = torch.tensor([[*row, *[fill] * (width - len(row))] for row in rows], dtype=torch.int64, device="cpu")
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], dtype=torch.int64, device="cpu")
-    return ids, mask
+    mask = torch.arange(width, device="cpu") < lengths[:, None]
+    return ids, mask.long()
 
 
 def left_padded(rows: Sequence[Sequence[int]], fill: int) -> tuple[Tensor, Tensor]:

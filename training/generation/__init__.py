@@ -1,4 +1,13 @@
-"""Answers of a trained model.
+"""Answers of a trained model about images and clips.
 
-generate   answers to prompts about images
+decoding     how an answer is chosen: settings and presets
+asked        a prompt with its images; image and clip files as frames
+answerer     a model that answers
+processors   what changes scores during decoding: repetitions, sampling
+words        the words of an answer as they come
+opened       an answerer from a checkpoint, a run, a model folder or a hub id
+questions    reads JSON lines of questions
+batch        answers questions in batches
+file_run     a whole file: progress, output, summary
+answer_file  answers on disk, continued after a stop
 """

@@ -21,18 +21,22 @@ from ib_data.replacing import new_folder
 from ib_data.strict import Table
 from ib_data.training.config.config_file import config_of
 from ib_data.training.config.train_config import TrainConfig
-from ib_data.training.loop.record import RECORD, newest, require_whole, write_record
+from ib_data.training.loop.keeping import beside, replace_folder
+from ib_data.training.loop.record import RECORD, STATE, newest, require_whole, write_record
 from ib_data.training.model.parts import trained_parameters
 
-WEIGHTS, OPTIMIZER, STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
+WEIGHTS, OPTIMIZER = "trained.safetensors", "optimizer.safetensors"
 LOG = "log.jsonl"
 FORMAT = 2  # 1 had the shape of a random model in place of its start folder
-_KEYS = ("format", "step", "position", "stream", "config", "model")
+_KEYS = ("format", "step", "position", "stream", "config", "model", "validation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """The JSON part of a checkpoint, after `step` steps and `position` examples; `stream` is the stream's state."""
+    """The JSON part of a checkpoint, after `step` steps and `position` examples.
+
+    `stream` is the stream's state, `validation` what `Validated.state` gave; empty for a step that was not validated.
+    """
 
     folder: Path
     step: int
@@ -41,13 +45,14 @@ class Checkpoint:
     config: TrainConfig
     start: Path
     fingerprint: str
+    validation: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything that is saved of a run after `step` steps.
 
-    `state` is the result of `state_of`, `log` the lines of the log so far.
+    `state` is the result of `state_of`, with `validation` (see Checkpoint); `log` the lines of the log so far.
     """
 
     step: int
@@ -60,12 +65,16 @@ class Snapshot:
 def save(run: Path, snapshot: Snapshot) -> Path:
     """Write `run/step-NNNNNN` and return it.
 
-    Written atomically by one rename. Raises IbDataError if it cannot be written; earlier checkpoints are unaffected.
+    Written atomically by one rename. One of the same step, as a later validation of it finds it, is replaced once the
+    new one is whole. Raises IbDataError if it cannot be written; earlier checkpoints are unaffected.
     """
     folder = run / f"step-{snapshot.step:06d}"
     try:
-        with new_folder(folder) as part:
+        new = beside(folder) if folder.exists() else folder
+        with new_folder(new) as part:
             _write(part, snapshot)
+        if new != folder:
+            replace_folder(folder, new)
     except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         before = newest(run)
@@ -122,13 +131,14 @@ def read(folder: Path, *, look_beside: bool = True) -> Checkpoint:
         config=config_of(table.table("config")),
         start=Path(model.get("start", str)),
         fingerprint=model.get("fingerprint", str),
+        validation=table.get("validation", dict, {}),
     )
 
 
 def state_of(
     position: int, stream: Mapping[str, Any], config: TrainConfig, start: Path, fingerprint: str
 ) -> dict[str, Any]:
-    """The contents of `state.json` apart from format and step, without a password in the URL of shards."""
+    """The contents of `state.json` apart from format, step and validation, without a password in the URL of shards."""
     return {
         "position": position,
         "stream": dict(stream),

@@ -34,6 +34,6 @@ def losses_of(model: Any, ranks: Ranks, features: Features | None = None) -> nn.
     # Every process has read the same files: gigabytes of frozen values must not be sent, nor buffers in every step.
     still = [name for name, p in losses.named_parameters() if not p.requires_grad]
     still += [name for name, _ in losses.named_buffers()]
-    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(losses, still)
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(losses, still)  # type: ignore[no-untyped-call]
     devices = [ranks.device] if ranks.device.type == "cuda" else None
     return DistributedDataParallel(losses, device_ids=devices, gradient_as_bucket_view=True)

@@ -17,7 +17,7 @@ from ib_data.errors import DataError, IbDataError
 from ib_data.file_state import sha256_of
 from ib_data.strict import Table
 
-RECORD = "checkpoint.json"
+RECORD, STATE = "checkpoint.json", "state.json"
 FORMAT = 1
 _NAME = re.compile(r"step-(\d{6,})")
 
@@ -152,11 +152,14 @@ def _instead_of(damaged: Path) -> str:
 
 
 def _time(folder: Path) -> float:
-    """When a checkpoint was saved; if its record cannot be read, when its folder was last changed."""
+    """When a checkpoint was saved; if its record cannot be read, when its folder was last changed.
+
+    0 if a running `train` has just removed it.
+    """
     try:
         return datetime.fromisoformat(read_record(folder).saved).timestamp()
     except (IbDataError, ValueError):
-        return folder.stat().st_mtime
+        return folder.stat().st_mtime if folder.exists() else 0.0
 
 
 def _stored(path: Path) -> StoredFile:

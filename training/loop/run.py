@@ -1,7 +1,7 @@
 """The state of a run in memory: new from its start folder, or from the newest checkpoint."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ from ib_data.training.weights.hub import find_folder
 class Run:
     """Model and optimiser of a run after `step` steps; `log` holds the log lines from the checkpoint.
 
-    `start` is the folder that the run began from, `fingerprint` that of its contents; `cache` holds vision features.
+    `start` is the folder that the run began from, `fingerprint` that of its contents; `cache` holds vision features, and
+    `validation` is what the checkpoint says of its validation.
     """
 
     loaded: LoadedModel
@@ -44,6 +45,7 @@ class Run:
     cache: FeatureCache | None = None
     step: int = 0
     log: bytes = b""
+    validation: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> Any:
@@ -153,6 +155,7 @@ def resumed_run(
     checkpoints.load_trained(folder, run.model)
     checkpoints.load_optimizer(folder, run.model, run.optimizer)
     run.step, run.log = checkpoint.step, (folder / checkpoints.LOG).read_bytes()
+    run.validation = checkpoint.validation
     say_what_differs(out / checkpoints.LOG, run.log, say)
     say(f"resuming at step {checkpoint.step} of {config.steps}")
     if config.steps > checkpoint.config.steps:

@@ -3,13 +3,13 @@
 Every process takes its share of a step; rank 0 alone writes files and prints.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
@@ -23,14 +23,17 @@ from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.features.cached import features_through
 from ib_data.training.loop import checkpoint as checkpoints
 from ib_data.training.loop.data import training_stream
+from ib_data.training.loop.keeping import prune
 from ib_data.training.loop.losses import losses_of
 from ib_data.training.loop.optimizer import learning_rate_at
 from ib_data.training.loop.ranks import Ranks, joined_ranks
 from ib_data.training.loop.record import newest
 from ib_data.training.loop.run import Run, collator_of, fresh_run, resumed_run, start_folder
+from ib_data.training.loop.run_folder import locked_folder, saved_steps
 from ib_data.training.loop.step import StepResult, take_step
 from ib_data.training.loop.step_log import StepLog
 from ib_data.training.loop.train_log import TrainLog
+from ib_data.training.loop.validation import Validation, open_validation
 from ib_data.training.model.parts import frozen_dtype
 
 
@@ -70,7 +73,7 @@ def _train(
     if config.cpu_threads:
         torch.set_num_threads(config.cpu_threads)
     with (
-        _run_folder(out, ranks),
+        locked_folder(out, ranks),
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
         float32_on_cpu(),
     ):
@@ -79,8 +82,9 @@ def _train(
         start = start or start_folder(config, home, stream)
         run = resumed_run(config, home, start, stream, out, ranks, say) or fresh_run(config, home, start, ranks)
         ranks.wait()  # all have read the newest checkpoint before another is written
+        validation = open_validation(config, home, stream, collator_of(config, run.loaded), ranks, interrupts, say)
         with TrainLog(out / checkpoints.LOG, run.log, is_main=ranks.is_main) as log:
-            _Steps(config, stream, run, out, ranks, say, log, interrupts).run_all()
+            _Steps(config, stream, run, out, ranks, say, log, interrupts, validation).run_all()
             losses = log.losses()
         ranks.wait()
     folder = newest(out)
@@ -106,6 +110,7 @@ class _Steps:
         say: Callable[[str], None],
         log: TrainLog,
         interrupts: Interrupts,
+        validation: Validation | None,
     ) -> None:
         self.config = config
         self.stream = stream
@@ -113,16 +118,20 @@ class _Steps:
         self.out = out
         self.ranks = ranks
         self.log = log
-        self.report = StepLog(config, stream, run, out, ranks, say, log)
+        counts = run.cache.counts if run.cache else None
+        self.report = StepLog(config, stream, run, out, ranks, say, log, counts)
+        self.say = say
         self.interrupts = interrupts
         features = features_through(run.cache, run.model) if run.cache else None
+        self.validation = validation
         self.losses = losses_of(run.model, ranks, features)
         self.done = self.saved = run.step
-        self.is_torn = False
+        self.is_torn = self.is_validating = False
 
     def run_all(self) -> None:
         """Make all steps and save them; if the run is stopped, save the steps that are done."""
-        if self.done == self.config.steps:
+        left = self._due(self.run.validation)  # a signal or another setting left it out when this step was saved
+        if self.done == self.config.steps and left is None:
             return
         self.losses.train()
         config, ranks = self.config, self.ranks
@@ -137,15 +146,17 @@ class _Steps:
         )
         try:
             with self.report, loader.translate_worker_errors(), self._one_decision():
+                if left:
+                    self._validate(left)
                 self._each(loader)
         except KeyboardInterrupt:
-            if self.saved < config.steps:  # a second signal also interrupts saving the last step
+            if self.saved < config.steps or self.is_validating:  # a second signal also interrupts saving the last step
                 self._keep()
                 raise
         except IbDataError as error:
             if self.is_torn or not self._keep():
                 raise
-            raise IbDataError(f"{error}; {_saved(self.out)}") from error
+            raise IbDataError(f"{error}; {saved_steps(self.out)}") from error
 
     def _each(self, loader: StreamLoader[StepBatch]) -> None:
         batches = iter(loader)
@@ -159,8 +170,11 @@ class _Steps:
                 self.report.end(self.done, batch, result, loader.meter.take())
                 self.done += 1
                 self.is_torn = False
-                if self.done % self.config.save_every == 0 or self.done == self.config.steps:
+                due = self._due()
+                if due is None and (self.done % self.config.save_every == 0 or self.done == self.config.steps):
                     self._save()
+            if due:
+                self._validate(due)
 
     def _agreed(self, batch: StepBatch) -> int:
         """The number of target tokens of all processes; stops all of them at this step if one received a signal."""
@@ -186,12 +200,12 @@ class _Steps:
         except torch.OutOfMemoryError as error:
             size = max(len(micro) for micro in batch.micro)
             remedy = f"set micro_batch_size below {size} (the batch and its loss stay the same), and resume"
-            raise IbDataError(f"step {step}: out of GPU memory; {remedy}; {_saved(self.out)}") from error
+            raise IbDataError(f"step {step}: out of GPU memory; {remedy}; {saved_steps(self.out)}") from error
         if result.fault:
             first = step * config.batch_size
             place = f"step {step} (positions {first} to {first + config.batch_size - 1}): {result.fault}"
             remedy = "try a lower learning_rate or more warmup_steps, with another --out"
-            raise IbDataError(f"{place}; {remedy}; {_saved(self.out)}")
+            raise IbDataError(f"{place}; {remedy}; {saved_steps(self.out)}")
         return result
 
     def _one_decision(self) -> AbstractContextManager[None]:
@@ -211,16 +225,33 @@ class _Steps:
             self._save()
         return True
 
-    def _save(self) -> None:
+    def _due(self, state: Mapping[str, Any] | None = None) -> Validation | None:
+        """The validation to make of the finished steps, if their checkpoint, with this state, does not have it."""
+        found = self.validation
+        return found if found and found.is_due(self.done) and not found.is_done(state or {}) else None
+
+    def _validate(self, validation: Validation) -> None:
+        """Validate and save the finished steps. Stopped by a signal before its end, it is repeated on resuming."""
+        self.is_validating = True
+        found = validation.run(self.losses)
+        with self._uninterrupted("the validation is saved"):
+            self.is_torn = True
+            self.report.add_validation(found.row(self.done), found.line(self.done))
+            self._save(found.state())
+            self.is_validating = False
+
+    def _save(self, validation: Mapping[str, Any] | None = None) -> None:
         run, position = self.run, self.done * self.config.batch_size
         self.is_torn = True  # if saving fails, it is not tried again
         self.report.add_epochs(self.done)
         if self.ranks.is_main:
             state = checkpoints.state_of(position, self.stream.state(position), self.config, run.start, run.fingerprint)
+            state["validation"] = validation or {}
             snapshot = checkpoints.Snapshot(
                 step=self.done, model=run.model, optimizer=run.optimizer, state=state, log=self.log.text()
             )
             checkpoints.save(self.out, snapshot)
+            prune(self.out, self.config.keep, self.say)
         self.saved, self.is_torn = self.done, False
 
 
@@ -233,22 +264,7 @@ def _stopping(out: Path) -> Iterator[Interrupts]:
         except KeyboardInterrupt as error:
             if interrupts.signal is None:  # not interrupted by a signal that this run handles
                 raise
-            raise interrupts.stopped(f"; {_saved(out)}") from error
-
-
-@contextmanager
-def _run_folder(out: Path, ranks: Ranks) -> Iterator[None]:
-    """The run's folder, which the main process makes and locks."""
-    with ExitStack() as stack:
-        if ranks.is_main:
-            out.mkdir(parents=True, exist_ok=True)
-            try:
-                stack.enter_context(FileLock(out / ".lock", timeout=0))
-            except Timeout:
-                problem = f"{out}: another run is writing there"
-                raise IbDataError(f"{problem}; wait for it, or name another --out") from None
-        ranks.wait()
-        yield
+            raise interrupts.stopped(f"; {saved_steps(out)}") from error
 
 
 def _require_divisible(config: TrainConfig) -> None:
@@ -257,14 +273,6 @@ def _require_divisible(config: TrainConfig) -> None:
         nearest = max(world, round(size / world) * world)
         problem = f"batch_size={size} cannot be shared by {world} processes"
         raise IbDataError(f"{problem}; set batch_size={nearest}, or start another number of processes")
-
-
-def _saved(out: Path) -> str:
-    """Which steps of a run are saved, in words."""
-    folder = newest(out)
-    if folder is None:
-        return f"no step is saved in {out}"
-    return f"saved up to step {int(folder.name[5:])} in {folder}; the same command continues from there"
 
 
 def _silent(_line: str) -> None:

@@ -71,6 +71,7 @@ def load_model(
     if activation:
         _set_activation(config.text_config, activation, folder.path)
     _require_decoder_start(config, folder.path)
+    _require_own_head(folder)
     _check_vocabulary(folder, tokenizers)
     try:
         with quiet_transformers():
@@ -124,6 +125,19 @@ def _require_decoder_start(config: Any, path: Path) -> None:
     if not is_causal and getattr(config.text_config, "decoder_start_token_id", None) is None:
         remedy = "add it: it is the id that the decoder of the language model begins with (T5: 0)"
         raise IbDataError(f"{path / 'config.json'}: text_config has no decoder_start_token_id; {remedy}")
+
+
+def _require_own_head(folder: ModelFolder) -> None:
+    """Raise IbDataError for T5 1.1 or FlanT5 without its head.
+
+    transformers ties it to the embeddings then, without a word: these models, which do not scale the decoder's output,
+    have heads of their own.
+    """
+    text: Any = folder.config.text_config
+    name = "language_model.lm_head.weight"
+    is_scaled = getattr(text, "scale_decoder_outputs", True)
+    if text.model_type == "t5" and not is_scaled and name not in folder.tensors:
+        raise IbDataError(f"{folder.path}: {name} is missing; copy the folder again")
 
 
 def _check_vocabulary(folder: ModelFolder, tokenizers: Tokenizers) -> None:

@@ -46,5 +46,7 @@ def _click_type(found: Setting, more: tuple[str, ...]) -> "click.ParamType[Any]"
         return click.IntRange(found.least, found.most)  # type: ignore[arg-type]
     if found.kind is float:
         return click.FloatRange(found.least, found.most)
+    if found.kind is str:
+        return click.STRING
     assert found.kind is Path
     return click.Path(exists=True, file_okay=False, path_type=Path)

@@ -131,7 +131,7 @@ def test_far_positions() -> None:
 @given(st.integers(0, 5000))
 @settings(max_examples=40, deadline=None)
 def test_the_draws_before_a_position_are_counted_in_every_stage(position: int) -> None:
-    other = {name: quota for name, quota in zip("abcd", (24, 1, 500, 499), strict=True)}
+    other = dict(zip("abcd", (24, 1, 500, 499), strict=True))
     schedule = Schedule([Stage(0, SMALL_QUOTAS), Stage(1280, other)], SMALL_SIZES, 5, block=256)
     drawn = np.bincount(schedule.slice(0, position).member, minlength=4)
     assert list(schedule.num_drawn(position).values()) == drawn.tolist()
