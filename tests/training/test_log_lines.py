@@ -20,7 +20,7 @@ from ib_data.home import Home
 from ib_data.stored.meter import Meter
 from ib_data.training.estimate.flops import Row, step_flops
 from ib_data.training.estimate.parts import parts_of
-from ib_data.training.features.cache import FeatureCache
+from ib_data.training.features.cache import FeatureCounts
 from ib_data.training.loop import checkpoint, step_log
 from ib_data.training.loop.ranks import Ranks
 from ib_data.training.loop.run import fresh_run
@@ -171,25 +171,24 @@ def test_a_resumed_run_has_each_step_and_each_epoch_line_once(tmp_path: Path) ->
     assert (tmp_path / "log.jsonl").read_bytes() == whole
 
 
-def step_log_in(out: Path, stack: ExitStack, cache: FeatureCache | None = None) -> StepLog:
+def step_log_in(out: Path, stack: ExitStack, **options: Any) -> StepLog:
     """The log of a run that begins, in the folder `out`."""
     config = toy_config(tensorboard=True)
     ranks = Ranks(world=1, rank=0, device=torch.device("cpu"))
-    run = dataclasses.replace(fresh_run(config, Home(out), shared_toy_folder(), ranks), cache=cache)
+    run = fresh_run(config, Home(out), shared_toy_folder(), ranks)
     log = stack.enter_context(TrainLog(out / "log.jsonl", b""))
     stream: Any = ToyStream()
-    return stack.enter_context(StepLog(config, stream, run, out, ranks, silent, log))
+    return stack.enter_context(StepLog(config, stream, run, out, ranks, silent, log, **options))
 
 
 def test_hits_of_a_feature_cache_are_counted_and_their_flops_are_not(tmp_path: Path) -> None:
-    cache = FeatureCache(tmp_path / "features", "encoder", 10**6)
-    cache.counts.num_hits = 100  # of a validation before the first step
+    counts = FeatureCounts(num_hits=100)  # of a validation before the first step
     batch = toy_collator()([toy_example(position) for position in range(8)])
     result = StepResult(loss=1.0, task_losses={}, num_targets=batch.num_targets, gradient_norm=float("inf"), fault=None)
     with ExitStack() as stack:
-        log = step_log_in(tmp_path, stack, cache)
+        log = step_log_in(tmp_path, stack, features=counts)
         log.begin()
-        cache.counts.num_hits, cache.counts.num_misses = 3, 5
+        counts.num_hits, counts.num_misses = 3, 5
         log.end(0, batch, result, Meter())
     (row,) = (row for row in lines_of(tmp_path) if "loss" in row)
     assert (row["num_feature_hits"], row["num_feature_misses"]) == (3, 5)

@@ -17,6 +17,7 @@ from ib_data.training.batch.batch import StepBatch
 from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.estimate.ceiling import matrix_ceiling
 from ib_data.training.estimate.parts import parts_of
+from ib_data.training.features.cache import FeatureCounts
 from ib_data.training.loop.member_epochs import member_epochs
 from ib_data.training.loop.optimizer import learning_rate_at
 from ib_data.training.loop.ranks import Ranks
@@ -34,6 +35,7 @@ class StepLog:
     """Logs the steps of a run that continues after `run.step` steps; a context manager around them.
 
     Every process calls it alike, since the numbers of a step are over all processes; rank 0 alone writes and shows.
+    `features` counts what a feature cache found, if the run has one.
     """
 
     def __init__(
@@ -45,10 +47,10 @@ class StepLog:
         ranks: Ranks,
         say: Callable[[str], None],
         log: TrainLog,
+        features: FeatureCounts | None = None,
     ) -> None:
         self._config, self._stream, self._run, self._out, self._ranks = config, stream, run, out, ranks
-        self._say, self._log = say, log
-        self._features = run.cache.counts if run.cache else None
+        self._say, self._log, self._features = say, log, features
         self._began_s = 0.0
         self._epochs_at = run.step  # those of a checkpoint are in its log
         self._counter: StepCounter | None = None
