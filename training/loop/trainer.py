@@ -33,7 +33,7 @@ from ib_data.training.loop.run_folder import locked_folder, saved_steps
 from ib_data.training.loop.step import StepResult, take_step
 from ib_data.training.loop.step_log import StepLog
 from ib_data.training.loop.train_log import TrainLog
-from ib_data.training.loop.validation import Validation, open_validation
+from ib_data.training.loop.validation import Validation, open_validation, pending
 from ib_data.training.model.parts import frozen_dtype
 
 
@@ -130,7 +130,8 @@ class _Steps:
 
     def run_all(self) -> None:
         """Make all steps and save them; if the run is stopped, save the steps that are done."""
-        left = self._due(self.run.validation)  # a signal or another setting left it out when this step was saved
+        # A signal or another setting left it out when this step was saved.
+        left = pending(self.validation, self.done, self.run.validation)
         if self.done == self.config.steps and left is None:
             return
         self.losses.train()
@@ -170,7 +171,7 @@ class _Steps:
                 self.report.end(self.done, batch, result, loader.meter.take())
                 self.done += 1
                 self.is_torn = False
-                due = self._due()
+                due = pending(self.validation, self.done, {})
                 if due is None and (self.done % self.config.save_every == 0 or self.done == self.config.steps):
                     self._save()
             if due:
@@ -224,11 +225,6 @@ class _Steps:
         with self.interrupts.step("what is done is saved"):
             self._save()
         return True
-
-    def _due(self, state: Mapping[str, Any] | None = None) -> Validation | None:
-        """The validation to make of the finished steps, if their checkpoint, with this state, does not have it."""
-        found = self.validation
-        return found if found and found.is_due(self.done) and not found.is_done(state or {}) else None
 
     def _validate(self, validation: Validation) -> None:
         """Validate and save the finished steps. Stopped by a signal before its end, it is repeated on resuming."""

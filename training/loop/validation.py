@@ -179,6 +179,13 @@ def open_validation(
     return Validation(config, pinned, collator, ranks, interrupts)
 
 
+def pending(validation: Validation | None, step: int, state: Mapping[str, Any]) -> Validation | None:
+    """The validation to make after `step` steps, or None if there is none or a checkpoint's `state` has its result."""
+    if validation is None or not validation.is_due(step) or validation.is_done(state):
+        return None
+    return validation
+
+
 @contextmanager
 def _evaluating(losses: nn.Module) -> Iterator[None]:
     """A block without dropout and gradients; each module then returns to its mode."""
