@@ -141,7 +141,8 @@ def test_other_language_models_are_counted_from_their_matrices() -> None:
 
 def test_parameters_are_those_of_the_paper() -> None:
     found = {name: parts(name) for name in LANGUAGE_MODELS}
-    assert [round(found[name].num_trained / 1e6) for name in ("flant5-xl", "vicuna-7b")] == [187, 189]  # paper: 188M
+    # The paper's 188M, without 4.7M of the last layer's text feed-forward, which feeds nothing.
+    assert [round(found[name].num_trained / 1e6) for name in ("flant5-xl", "vicuna-7b")] == [183, 184]
     assert round(found["vicuna-7b"].parameters["vision_model"] / 1e6) == 986
     assert round(found["vicuna-13b"].parameters["language_model"] / 1e9, 1) == 13.0
 

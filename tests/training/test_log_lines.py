@@ -112,10 +112,10 @@ def test_the_lengths_of_rows_leave_padding_out(family: str) -> None:
     batch = collate.batch(examples)
     for given, found, frames in zip(examples, row_lengths(batch, 8), (1, 2, 1), strict=True):
         row = collate.rows.row(given.rendered, frames)
-        assert found == (len(row.prompt) - 8 * frames, len(row.decoder), len(row.qformer), frames)
+        assert found == (len(row.prompt) - 8 * frames, len(row.output), len(row.qformer), frames)
     step = collate(examples)
     lengths = [
-        len(row.prompt) + len(row.decoder) for row in map(collate.rows.row, [e.rendered for e in examples], (1, 2, 1))
+        len(row.prompt) + len(row.output) for row in map(collate.rows.row, [e.rendered for e in examples], (1, 2, 1))
     ]
     assert counter.counts(step)["num_language_tokens"] == sum(lengths)
     assert counter.counts(step, num_encoded=0)["flops"] < counter.counts(step)["flops"]

@@ -35,7 +35,7 @@ class Spoiled(TargetLosses):
 
 def run_with(spoiled: dict[str, Any], out: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The error of a run of four steps of eight positions, in two micro-batches of four, saved after two steps."""
-    monkeypatch.setattr(trainer, "losses_of", lambda model, _ranks: Spoiled(model, **spoiled))
+    monkeypatch.setattr(trainer, "losses_of", lambda model, *_given: Spoiled(model, **spoiled))
     seen: list[Any] = []
     real = trainer.fresh_run
 

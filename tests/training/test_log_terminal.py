@@ -93,7 +93,10 @@ def test_nothing_with_q(tmp_path: Path, quiet: None, capsys: pytest.CaptureFixtu
 def test_json_prints_the_summary_alone_on_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "training_stream", lambda *_given: ToyStream())
     values = toy_config(steps=2, warmup_steps=0).values()
-    changes = [f"{key}={values[key]}" for key in ("steps", "batch_size", "warmup_steps", "image_px", "device")]
+    changes = [
+        f"{key}={values[key]}"
+        for key in ("steps", "batch_size", "warmup_steps", "image_px", "device", "validate_every")
+    ]
     (tmp_path / "toy.toml").write_text(f'mixture = "toy"\nmodel = "{values["model"]}"\ntensorboard = false\n')
     load_config(str(tmp_path / "toy.toml"), changes)
     arguments = ["train", str(tmp_path / "toy.toml"), *changes, "--home", str(tmp_path), "--json"]

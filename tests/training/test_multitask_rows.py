@@ -30,6 +30,6 @@ def test_an_empty_input_is_the_image_and_special_tokens(family: str) -> None:
     language, qformer = tokenizers.language, tokenizers.qformer
     suffix = () if family == "llama" else language.suffix
     assert row.prompt == [*[tokenizers.image_id] * 8, *language.prefix, *suffix]
-    assert row.decoder == [*language.ids("a red circle"), tokenizers.eos_id]
+    assert row.output == [*language.ids("a red circle"), tokenizers.eos_id]
     assert all(row.learnt)
     assert row.qformer == [*qformer.prefix, *qformer.suffix]
