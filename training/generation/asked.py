@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ib_data.errors import IbDataError, one_line
+from ib_data.errors import IbDataError
 from ib_data.media.faults import MediaError
 from ib_data.media.pixels import pixels
 from ib_data.stream_options import ImageOptions
+from ib_data.training.generation.media_file import WORDS, require_file, shown_name
 
 Frames = NDArray[np.uint8]
-_WORDS = {"image": "an image", "video": "a clip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +38,9 @@ def read_frames(path: Path, kind: str, image_px: int, num_frames: int) -> Frames
     try:
         return pixels(path.read_bytes(), kind, ImageOptions(image_px=image_px, frames=num_frames))
     except MediaError as error:
-        raise IbDataError(f"{_name(path)}: not {_WORDS[kind]}: {error}") from error
+        raise IbDataError(f"{shown_name(path)}: not {WORDS[kind]}: {error}") from error
     except OSError as error:
-        raise IbDataError(f"{_name(path)}: cannot be read ({error.strerror or error})") from error
-
-
-def require_file(path: Path, kind: str) -> None:
-    """Raise IbDataError unless `path` is a file."""
-    try:
-        if path.is_file():
-            return
-        found = "a folder" if path.is_dir() else "no such file"
-    except (OSError, ValueError) as error:  # a name that is too long, or has a null character
-        found = f"none ({error.strerror if isinstance(error, OSError) else error})"
-    raise IbDataError(f"{_name(path)}: expected {_WORDS[kind]}, found {found}")
-
-
-def _name(path: Path) -> str:
-    """A path for a message: one from a file of questions may hold anything."""
-    return one_line(str(path), 300)
+        raise IbDataError(f"{shown_name(path)}: cannot be read ({error.strerror or error})") from error
 
 
 def squares(media: bytes | Frames, image_px: int) -> list[Frames]:

@@ -58,7 +58,7 @@ def questions_of(given: Mapping[str, Any]) -> "QuestionFile | None":
     So that all of this fails before a model is loaded.
     """
     from ib_data.training.generation.answer_file import require_new
-    from ib_data.training.generation.asked import require_file
+    from ib_data.training.generation.media_file import require_file
     from ib_data.training.generation.questions import read_questions
 
     if not given["questions"]:
