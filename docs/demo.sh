@@ -28,6 +28,9 @@ shard="$home/shards/vqav2/train/vqav2-train-000000.tar"
 image=$(tar tf "$shard" | grep 'jpg$' | head -n 1)
 tar xf "$shard" -C "$home" "$image"
 run ib-data generate --image "$home/$image" --prompt "How many shapes are in the picture? Short answer:"
+say "6. Write the tuned model as a folder that transformers loads"
+rm -rf "$home/model"
+run ib-data model export "$home/runs/miniature" --out "$home/model"
 
 say "Results"
 printf '%s\n' \
@@ -35,6 +38,7 @@ printf '%s\n' \
     "catalog               $home/catalog.duckdb" \
     "contact sheet         $home/samples.html" \
     "checkpoint and log    $home/runs/miniature" \
+    "model                 $home/model" \
     "image                 $home/$image" \
     "" \
     "To continue: . .venv/bin/activate; export IB_DATA_HOME=$home; ib-data sql \"select * from datasets\""

@@ -218,3 +218,10 @@ def test_the_verb_exports_a_checkpoint_with_a_moved_start(run, cli, home, tmp_pa
     written = json.loads(result.out)
     assert written["step"] == 3
     assert written["num_trained"] == len(load_file(folder / "trained.safetensors"))
+
+
+def test_best_needs_a_validation(run, cli, home, tmp_path):
+    said = cli("model", "export", run.folder, "--best", "--out", tmp_path / "model", "--home", home.root)
+    assert said.code == 1
+    assert "no checkpoint of it was validated, so none is best" in said.err
+    assert not (tmp_path / "model").exists()

@@ -10,8 +10,9 @@ from toy_training import toy_loaded
 
 from ib_data.errors import IbDataError
 from ib_data.training.model.load import load_model
-from ib_data.training.model.tokenizers import IMAGE, QFORMER_FOLDER, load_tokenizers
+from ib_data.training.model.tokenizers import load_tokenizers
 from ib_data.training.model.word_tokenizers import LANGUAGE_SPECIAL, language_tokenizer, qformer_tokenizer
+from ib_data.training.weights.tokenizer_files import IMAGE_TOKEN, QFORMER_FOLDER
 
 SENTENCES = ["What colour is the shape? Short answer:", "a Red circle, on white", "it's 3.5 m \u00e9t\u00e9"]
 
@@ -22,7 +23,7 @@ def folder(tmp_path):
 
 
 def loaded(folder, **options):
-    return load_tokenizers(folder, LANGUAGE_SPECIAL.index(IMAGE), **options)
+    return load_tokenizers(folder, LANGUAGE_SPECIAL.index(IMAGE_TOKEN), **options)
 
 
 def change(path, **values) -> None:
@@ -119,8 +120,8 @@ def test_a_class_that_is_slow(folder) -> None:
 def test_no_image_token(folder) -> None:
     language_tokenizer(TEXTS, is_causal=True).save_pretrained(folder)
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
-    tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if token["content"] != IMAGE]
-    tokenizer["model"]["vocab"] = {word: id for word, id in tokenizer["model"]["vocab"].items() if word != IMAGE}
+    tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if token["content"] != IMAGE_TOKEN]
+    tokenizer["model"]["vocab"] = {word: id for word, id in tokenizer["model"]["vocab"].items() if word != IMAGE_TOKEN}
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     change(folder / "tokenizer_config.json", additional_special_tokens=None, extra_special_tokens=None)
     require_error(folder, "expected the token <image>, found none; add both with")
@@ -129,7 +130,7 @@ def test_no_image_token(folder) -> None:
 def test_an_image_token_that_texts_can_spell(folder) -> None:
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     for token in tokenizer["added_tokens"]:
-        token["special"] &= token["content"] != IMAGE
+        token["special"] &= token["content"] != IMAGE_TOKEN
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     change(folder / "tokenizer_config.json", additional_special_tokens=None, extra_special_tokens=None)
     require_error(folder, "<image> is not a special token; set")

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ib_data.console import note
-from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.replacing import new_folder
 from ib_data.training.export.model_card import CARD, model_card
 from ib_data.training.export.settings import exported_config, write_processor
 from ib_data.training.loop import checkpoint as checkpoints
 from ib_data.training.loop.checkpoint import Checkpoint
+from ib_data.training.loop.start import start_of_checkpoint
 from ib_data.training.loop.train_log import step_rows
 from ib_data.training.weights.config_file import CONFIG
-from ib_data.training.weights.fingerprint import fingerprint
 from ib_data.training.weights.folder import ModelFolder, require_model_folder
 from ib_data.training.weights.headers import StoredTensor, fault, file_tensors
 from ib_data.training.weights.start import require_free
@@ -34,7 +33,7 @@ class Exported:
     num_tensors: int
 
 
-def export_run(run: Path, out: Path, home: Home, start: Path | None = None) -> Exported:
+def export_run(run: Path, out: Path, home: Home, start: str = "") -> Exported:
     """Write the newest checkpoint of `run`, or the checkpoint `run`, as the model folder `out`, whole or not at all.
 
     Frozen parts come from the start folder of the run, or from its copy `start`; their bytes are copied, so memory does
@@ -43,7 +42,7 @@ def export_run(run: Path, out: Path, home: Home, start: Path | None = None) -> E
     """
     require_free(out)
     checkpoint = checkpoints.read(run)
-    folder = _start_of(checkpoint, start, home)
+    folder = start_of_checkpoint(checkpoint, start, home)
     trained = _trained(checkpoint, folder)
     if not checkpoint.config.instruction_aware:
         note(f"{run}: the Q-Former was trained without text, but InstructBlipForConditionalGeneration always gives it")
@@ -60,20 +59,6 @@ def export_run(run: Path, out: Path, home: Home, start: Path | None = None) -> E
         (part / CARD).write_text(model_card(out.name, checkpoint, folder, log), encoding="utf-8")
         require_model_folder(part)
     return Exported(folder=out, step=checkpoint.step, num_trained=len(trained), num_tensors=len(tensors))
-
-
-def _start_of(checkpoint: Checkpoint, start: Path | None, home: Home) -> ModelFolder:
-    """The checked start folder of a checkpoint. Raises IbDataError if it is not the one that the run began from."""
-    path = start or checkpoint.start
-    remedy = "name a copy of the start folder with --start"
-    if not path.is_dir():
-        raise IbDataError(f"{path}: the start folder of {checkpoint.folder} is not there; {remedy}")
-    folder = require_model_folder(path)
-    found = fingerprint(folder, home)
-    if found != checkpoint.fingerprint:
-        values = f"expected fingerprint {checkpoint.fingerprint[:12]}..., found {found[:12]}..."
-        raise IbDataError(f"{path}: is not the model that {checkpoint.folder} began from ({values}); {remedy}")
-    return folder
 
 
 def _trained(checkpoint: Checkpoint, folder: ModelFolder) -> dict[str, StoredTensor]:

@@ -15,15 +15,14 @@ from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
 from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
 from ib_data.training.generation.answerer import Answerer
 from ib_data.training.loop import checkpoint as checkpoints
-from ib_data.training.loop.checkpoint import Checkpoint
 from ib_data.training.loop.ranks import find_device
 from ib_data.training.loop.record import RECORD, STATE, DamagedError, newest, read_record
 from ib_data.training.loop.run import load_start
+from ib_data.training.loop.start import start_of_checkpoint
 from ib_data.training.model.load import LoadedModel, load_model
 from ib_data.training.model.parts import frozen_dtype
 from ib_data.training.weights.config_file import CONFIG
 from ib_data.training.weights.fingerprint import fingerprint
-from ib_data.training.weights.folder import require_model_folder
 from ib_data.training.weights.hub import find_folder
 
 _CHECKPOINT_FILES = (RECORD, STATE, checkpoints.WEIGHTS)
@@ -89,7 +88,7 @@ def load(
     config, place = checkpoint.config, find_device(device)
     if precision != "auto":
         config = replace(config, precision=precision)
-    base = _start_of(checkpoint, start, home)
+    base = start_of_checkpoint(checkpoint, start, home).path
     with float32_on_cpu():
         loaded = load_start(config, base, place)
         checkpoints.load_trained(checkpoint.folder, loaded.model)
@@ -120,20 +119,6 @@ def load_first_whole(candidates: Sequence[Path], home: Home, device: str = "auto
 def identity(answerer: Answerer, home: Home) -> str:
     """What identifies the model's values: equal for equal models. Reads the weights of a model folder once."""
     return answerer.made_from or fingerprint(answerer.loaded.folder, home)
-
-
-def _start_of(checkpoint: Checkpoint, start: str, home: Home) -> Path:
-    """The folder that the run of a checkpoint began from, with the right fingerprint."""
-    remedy = "name a copy of that folder with --start"
-    if not start and not checkpoint.start.is_dir():
-        raise IbDataError(f"{checkpoint.folder}: the model that it began from, {checkpoint.start}, is gone; {remedy}")
-    base = find_folder(start, home) if start else checkpoint.start
-    found, expected = fingerprint(require_model_folder(base), home), checkpoint.fingerprint
-    if found != expected:
-        values = f"expected {expected[:12]}..., found {found[:12]}..."
-        problem = f"{base} is not the model that it began from ({values})"
-        raise IbDataError(f"{checkpoint.folder}: {problem}; {remedy}")
-    return base
 
 
 def _ready(

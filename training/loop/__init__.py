@@ -5,6 +5,7 @@ step          one optimiser step; losses: the module that it runs; optimizer: Ad
 ranks         the processes of a run; sharding: a language model split over them
 data          the stream that a run trains on
 validation    the held-in validation loss by dataset
+start         the model folder that a run begins from
 run           model and optimiser, new or resumed; run_folder: its lock, and what is saved in it
 checkpoint    saves and loads a run; record: checksums of its files; keeping: which checkpoints stay
 step_log      what is logged of every step; speed: its samples, tokens and FLOPs; member_epochs: epochs of each member

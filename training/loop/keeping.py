@@ -36,6 +36,14 @@ def best(run: Path) -> Path | None:
     return _best(checkpoints_of(run))
 
 
+def best_of(run: Path) -> Path:
+    """The best checkpoint of `run`. Raises IbDataError if none was validated."""
+    if found := best(run):
+        return found
+    problem = f"{run}: no checkpoint of it was validated, so none is best"
+    raise IbDataError(f"{problem}; name a checkpoint, or train with validate_every above 0")
+
+
 def prune(run: Path, num_more: int, say: Callable[[str], None]) -> None:
     """Remove checkpoints besides the last, the best and the newest `num_more` others.
 

@@ -22,12 +22,10 @@ from ib_data.training.loop.ranks import Ranks
 from ib_data.training.loop.record import newest
 from ib_data.training.loop.sharding import shard_language_model
 from ib_data.training.loop.train_log import say_what_differs
-from ib_data.training.model import miniature
 from ib_data.training.model.compiled import compile_parts
 from ib_data.training.model.load import LoadedModel, load_model
 from ib_data.training.model.parts import frozen_dtype, trained_parameters
 from ib_data.training.weights.fingerprint import fingerprint
-from ib_data.training.weights.hub import find_folder
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,13 +49,6 @@ class Run:
     def model(self) -> Any:
         """The model, on the run's device."""
         return self.loaded.model
-
-
-def start_folder(config: TrainConfig, home: Home, stream: Stream) -> Path:
-    """The folder of the model that a run begins from."""
-    if config.model == miniature.NAME:
-        return miniature.miniature_folder(home, stream, config.images.image_px)
-    return find_folder(config.model, home)
 
 
 def load_start(config: TrainConfig, start: Path, device: torch.device) -> LoadedModel:

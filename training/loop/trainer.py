@@ -28,8 +28,9 @@ from ib_data.training.loop.losses import losses_of
 from ib_data.training.loop.optimizer import learning_rate_at
 from ib_data.training.loop.ranks import Ranks, joined_ranks
 from ib_data.training.loop.record import newest
-from ib_data.training.loop.run import Run, collator_of, fresh_run, resumed_run, start_folder
+from ib_data.training.loop.run import Run, collator_of, fresh_run, resumed_run
 from ib_data.training.loop.run_folder import locked_folder, saved_steps
+from ib_data.training.loop.start import start_of_run
 from ib_data.training.loop.step import StepResult, take_step
 from ib_data.training.loop.step_log import StepLog
 from ib_data.training.loop.train_log import TrainLog
@@ -77,9 +78,9 @@ def _train(
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
         float32_on_cpu(),
     ):
-        start = start_folder(config, home, stream) if ranks.is_main else None
+        start = start_of_run(config, home, stream) if ranks.is_main else None
         ranks.wait()  # the main process makes the miniature's start; the others then find it
-        start = start or start_folder(config, home, stream)
+        start = start or start_of_run(config, home, stream)
         run = resumed_run(config, home, start, stream, out, ranks, say) or fresh_run(config, home, start, ranks)
         ranks.wait()  # all have read the newest checkpoint before another is written
         validation = open_validation(config, home, stream, collator_of(config, run.loaded), ranks, interrupts, say)

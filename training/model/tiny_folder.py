@@ -16,8 +16,8 @@ from transformers import (
 
 from ib_data.training.model.quiet import quiet_transformers
 from ib_data.training.model.random_values import random_model
-from ib_data.training.model.tokenizers import IMAGE, QFORMER_FOLDER
 from ib_data.training.model.word_tokenizers import language_tokenizer, qformer_tokenizer
+from ib_data.training.weights.tokenizer_files import IMAGE_TOKEN, write_tokenizers
 
 FAMILIES = ("llama", "t5")
 
@@ -66,17 +66,17 @@ def tiny_model(shape: TinyShape, texts: Sequence[str], seed: int) -> tuple[Any, 
         ),
         text_config=_text_config(shape, language),
         num_query_tokens=shape.num_query_tokens,
-        image_token_index=language.get_vocab()[IMAGE],
+        image_token_index=language.get_vocab()[IMAGE_TOKEN],
     )
     return random_model(config, seed), language, qformer
 
 
 def save_folder(folder: Path, model: Any, language: PreTrainedTokenizerFast, qformer: PreTrainedTokenizerFast) -> None:
-    """Write a model folder: config, safetensors, and both tokenizers."""
+    """Write a model folder: config, safetensors, both tokenizers and the processor."""
     with quiet_transformers():
         model.save_pretrained(folder)
-    language.save_pretrained(folder)
-    qformer.save_pretrained(folder / QFORMER_FOLDER)
+    config = model.config
+    write_tokenizers(folder, language, qformer, config.vision_config.image_size, config.num_query_tokens)
 
 
 def _text_config(shape: TinyShape, tokenizer: PreTrainedTokenizerFast) -> Any:

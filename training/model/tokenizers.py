@@ -12,9 +12,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from ib_data.errors import IbDataError, one_line
-
-QFORMER_FOLDER = "qformer_tokenizer"
-IMAGE = "<image>"
+from ib_data.training.weights.tokenizer_files import IMAGE_TOKEN, QFORMER_FOLDER
 
 
 class TextTokenizer:
@@ -76,14 +74,16 @@ def load_tokenizers(folder: Path, image_id: int | None, bos_token: str = "") -> 
     """
     language, qformer = _load(folder, "the language model"), _load(folder / QFORMER_FOLDER, "the Q-Former")
     known = language.get_vocab()
-    if IMAGE not in known or image_id is None:
-        where = folder if IMAGE not in known else folder / "config.json"
-        what = f"token {IMAGE}" if IMAGE not in known else "image_token_index"
+    if IMAGE_TOKEN not in known or image_id is None:
+        where = folder if IMAGE_TOKEN not in known else folder / "config.json"
+        what = f"token {IMAGE_TOKEN}" if IMAGE_TOKEN not in known else "image_token_index"
         remedy = "add both with `ib-data model new` or `ib-data model merge`, or take a newer revision of the folder"
         raise IbDataError(f"{where}: expected the {what}, found none; {remedy}")
-    if known[IMAGE] != image_id:
+    if known[IMAGE_TOKEN] != image_id:
         remedy = "set image_token_index in config.json to the tokenizer's id"
-        raise IbDataError(f"{folder}: {IMAGE} has id {known[IMAGE]}, but config.json says {image_id}; {remedy}")
+        raise IbDataError(
+            f"{folder}: {IMAGE_TOKEN} has id {known[IMAGE_TOKEN]}, but config.json says {image_id}; {remedy}"
+        )
     if language.eos_token_id is None:
         raise IbDataError(f"{folder}: the tokenizer has no end token; set eos_token in tokenizer_config.json")
     prefix, suffix = _special(language)
@@ -97,9 +97,9 @@ def load_tokenizers(folder: Path, image_id: int | None, bos_token: str = "") -> 
         prefix = (language.bos_token_id,)
     pad = language.eos_token_id if language.pad_token_id is None else language.pad_token_id
     made = TextTokenizer(language.backend_tokenizer, prefix, suffix, pad)
-    if image_id in made.ids(IMAGE):
-        remedy = f'set "special": true for {IMAGE} in its added_tokens, so that a text cannot spell it'
-        raise IbDataError(f"{folder / 'tokenizer.json'}: {IMAGE} is not a special token; {remedy}")
+    if image_id in made.ids(IMAGE_TOKEN):
+        remedy = f'set "special": true for {IMAGE_TOKEN} in its added_tokens, so that a text cannot spell it'
+        raise IbDataError(f"{folder / 'tokenizer.json'}: {IMAGE_TOKEN} is not a special token; {remedy}")
     return Tokenizers(
         language=made,
         qformer=TextTokenizer(qformer.backend_tokenizer, *_special(qformer), qformer.pad_token_id or 0),

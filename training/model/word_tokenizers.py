@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from ib_data.training.model.tokenizers import IMAGE
+from ib_data.training.weights.tokenizer_files import IMAGE_TOKEN
 
 PAD, UNKNOWN, BOS, EOS = "<pad>", "<unk>", "<s>", "</s>"
-LANGUAGE_SPECIAL = (PAD, UNKNOWN, BOS, EOS, IMAGE)
+LANGUAGE_SPECIAL = (PAD, UNKNOWN, BOS, EOS, IMAGE_TOKEN)
 QFORMER_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
@@ -30,7 +30,7 @@ def language_tokenizer(texts: Iterable[str], *, is_causal: bool, max_words: int 
         unk_token=UNKNOWN,
         bos_token=BOS if is_causal else None,
         eos_token=EOS,
-        additional_special_tokens=[IMAGE],
+        additional_special_tokens=[IMAGE_TOKEN],
     )
 
 
