@@ -34,14 +34,14 @@ class Signalled(ToyStream):
 
 def in_a_step(monkeypatch: pytest.MonkeyPatch, step: int, do: Callable[[], Any]) -> None:
     """Run code at the beginning of a step."""
-    real, steps = trainer.take_step, iter(range(100))
+    real, steps = trainer.step_gradients, iter(range(100))
 
     def done(*given, **named):
         if next(steps) == step:
             do()
         return real(*given, **named)
 
-    monkeypatch.setattr(trainer, "take_step", done)
+    monkeypatch.setattr(trainer, "step_gradients", done)
 
 
 @pytest.mark.parametrize(("number", "word", "code"), [(2, "interrupted", 130), (15, "terminated", 143)])
@@ -209,7 +209,5 @@ def test_a_gpu_without_memory_says_which_key_to_lower(tmp_path, monkeypatch) -> 
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(losses, "target_losses", full)
-    with pytest.raises(
-        IbDataError, match=r"step 0: out of GPU memory; set micro_batch_size below 8 .*no step is saved"
-    ):
+    with pytest.raises(IbDataError, match=r"step 0: out of GPU memory; set micro_batch_size below 8, and resume"):
         train_on(toy_config(), ToyStream(), tmp_path, silent)

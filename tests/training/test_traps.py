@@ -19,7 +19,7 @@ from transformers import (
 
 from ib_data.training.loop.losses import losses_of
 from ib_data.training.loop.ranks import Ranks
-from ib_data.training.loop.step import take_step
+from ib_data.training.loop.step import step_gradients
 from ib_data.training.model.forward import batch_prompt, image_features, language_inputs, target_losses
 from ib_data.training.model.load import load_model
 from ib_data.training.model.parts import TRAINED, autocast, trained_parameters
@@ -186,7 +186,7 @@ def test_trap_12_accumulation_does_not_multiply_gradients(family) -> None:
     for size in (8, 4, 1):
         step = toy_collator(family, micro_batch_size=size)(examples)
         optimizer = torch.optim.SGD(trained_parameters(model).values(), lr=0.0)
-        result = take_step(
+        result = step_gradients(
             losses_of(model, CPU), optimizer, step, CPU,
             num_targets=step.num_targets, learning_rate=0.0, dtype=torch.float32, seed=0, step=0,
         )  # fmt: skip

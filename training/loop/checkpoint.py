@@ -161,12 +161,14 @@ def load_trained(folder: Path, model: nn.Module) -> None:
 def load_optimizer(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Load the saved moments into `optimizer`, on each parameter's device. Raises IbDataError if one is missing."""
     values = _tensors(folder / OPTIMIZER)
+    is_fused = any(group.get("fused") for group in optimizer.param_groups)
     for name, parameter in trained_parameters(model).items():
         state = {key.rsplit(":", 1)[1]: value for key, value in values.items() if key.rsplit(":", 1)[0] == name}
         if set(state) != {"step", "exp_avg", "exp_avg_sq"}:
             raise IbDataError(f"{folder / OPTIMIZER}: the moments of {name} are missing; use another checkpoint")
-        # torch keeps the step count on the CPU, and the moments on the parameter's device.
-        optimizer.state[parameter] = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
+        # The moments are on the parameter's device, and so is the step count of fused AdamW; otherwise on the CPU.
+        stays = () if is_fused else ("step",)
+        optimizer.state[parameter] = {k: v if k in stays else v.to(parameter.device) for k, v in state.items()}
 
 
 def _plain(value: Tensor) -> Tensor:

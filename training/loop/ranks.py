@@ -13,8 +13,9 @@ import torch.distributed as dist
 from ib_data.errors import IbDataError, one_line
 from ib_data.mixtures.loader.ranks import world_and_rank
 
-# How long a process waits for the others: longer than any checkpoint or validation takes, short of a night lost.
-_TIMEOUT = timedelta(minutes=30)
+# How long a process waits for the others on the CPU: a download on rank 0 may take hours, and gloo notices at once that
+# a process is gone. NCCL does not, and nothing between two of its sums takes long.
+_WAIT, _GPU_WAIT = timedelta(days=1), timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +37,29 @@ class Ranks:
         if self.world == 1:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64, device="cpu")
-        try:
+        with self.naming_lost_process():
             dist.all_reduce(total, group=self.control)
-        except RuntimeError as error:
-            raise _other_gone(error) from error
         return total.tolist()
+
+    @contextmanager
+    def naming_lost_process(self) -> Iterator[None]:
+        """In the block, the error of a broken connection becomes an IbDataError: another process has ended."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            if self.world > 1 and (isinstance(error, dist.DistError) or "gloo" in str(error)):
+                raise _other_gone(error) from error
+            raise
+
+    def require_same(self, value: int, what: str, remedy: str) -> None:
+        """Raise IbDataError in all processes unless all of them give the same number."""
+        first = self.sums([value if self.is_main else 0])[0]
+        if self.sums([abs(value - first)])[0]:
+            raise IbDataError(
+                f"the processes do not see the same {what} (this one {value}, the first {first:.0f}); {remedy}"
+            )
 
     def wait(self) -> None:
         """Wait until all processes are here."""
@@ -61,8 +80,10 @@ def joined_ranks(device_name: str) -> Iterator[Ranks]:
     begun = not dist.is_initialized()
     try:
         if begun:
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_TIMEOUT)
-        control = dist.new_group(backend="gloo", timeout=_TIMEOUT) if device.type == "cuda" else dist.group.WORLD
+            dist.init_process_group(
+                "nccl" if device.type == "cuda" else "gloo", timeout=_GPU_WAIT if device.type == "cuda" else _WAIT
+            )
+        control = dist.new_group(backend="gloo", timeout=_WAIT) if device.type == "cuda" else dist.group.WORLD
     except (RuntimeError, ValueError) as error:
         remedy = "start the run by torchrun"
         raise IbDataError(f"the processes cannot connect: {one_line(str(error), 200)}; {remedy}") from error
@@ -83,7 +104,11 @@ def find_device(name: str) -> torch.device:
         raise IbDataError("device=cuda: torch finds no CUDA device here; use device=auto")
     if not has_cuda or name == "cpu":
         return torch.device("cpu")
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= count:
+        remedy = f"start at most {count} processes here (torchrun --nproc-per-node {count})"
+        raise IbDataError(f"local process {number + 1} has no GPU of its own: torch finds {count}; {remedy}")
+    device = torch.device("cuda", number)
     torch.cuda.set_device(device)
     return device
 

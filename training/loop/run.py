@@ -91,9 +91,13 @@ def collator_of(config: TrainConfig, loaded: LoadedModel) -> Collator:
 def fresh_run(config: TrainConfig, home: Home, start: Path, ranks: Ranks) -> Run:
     """A run before its first step."""
     loaded = load_start(config, start, ranks.device)
-    if config.shard_language_model:  # before it moves: the whole of it may not fit on the device
-        shard_language_model(loaded.model, ranks)
-    loaded.model.to(ranks.device)
+    try:
+        if config.shard_language_model:  # before it moves: the whole of it may not fit on the device
+            shard_language_model(loaded.model, ranks)
+        loaded.model.to(ranks.device)
+    except torch.OutOfMemoryError as error:
+        remedy = "start several processes with shard_language_model=true, or set precision=bfloat16"
+        raise IbDataError(f"{start}: the model does not fit into the memory of the GPU; {remedy}") from error
     cache = _feature_cache(config, home, loaded.model, ranks)
     if config.compile:
         compile_parts(loaded.model)

@@ -1,4 +1,4 @@
-"""One optimiser step: forward and backward of its micro-batches, the global mean, and AdamW."""
+"""The gradients of one optimiser step: forward and backward of its micro-batches, and the global mean."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,11 +16,10 @@ from ib_data.training.model.parts import autocast
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What a step gave, over all processes.
+    """What the gradients of a step gave, over all processes.
 
     `loss` is the mean over its target tokens; `task_losses` the same per task group that occurs. `gradient_norm` is the
-    2-norm of all gradients. `fault` says what is not finite, with the positions that caused it; the weights are then
-    unchanged.
+    2-norm of all gradients. `fault` says what is not finite, with the positions that caused it.
     """
 
     loss: float
@@ -30,7 +29,7 @@ class StepResult:
     fault: str | None
 
 
-def take_step(
+def step_gradients(
     losses: nn.Module,
     optimizer: torch.optim.Optimizer,
     batch: StepBatch,
@@ -42,9 +41,10 @@ def take_step(
     seed: int,
     step: int,
 ) -> StepResult:
-    """Step `step` over a batch. `num_targets` counts the target tokens of all processes.
+    """Leave the gradients of step `step` over a batch in the parameters; the weights are unchanged.
 
-    The loss is the mean over these, so neither the number of processes nor that of micro-batches changes it.
+    `num_targets` counts the target tokens of all processes. The loss is the mean over these, so it does not depend on
+    the number of processes or micro-batches, but for what dropout leaves out.
     """
     # A seed per step, not a running generator: dropout follows from (seed, step, rank), so resuming needs no state.
     torch.manual_seed(keyed_bits(seed, "training.dropout", step, ranks.rank) % 2**63)
@@ -57,8 +57,9 @@ def take_step(
         micro = micro.to(ranks.device)
         is_last = number == len(batch.micro) - 1
         wait = nullcontext() if is_last or ranks.world == 1 else losses.no_sync()  # type: ignore[operator]
-        with wait, autocast(dtype, ranks.device):
-            found = losses(micro)
+        with wait:
+            with autocast(dtype, ranks.device):
+                found = losses(micro)
             # The average over processes divides by their number.
             (found.sum() * (ranks.world / num_targets)).backward()
         rows.append((micro, found.detach()))
@@ -72,8 +73,6 @@ def take_step(
     by_task, counts = sums[: len(TASKS)], sums[len(TASKS) :]
     loss = sum(by_task) / num_targets
     fault = _fault(loss, gradient_norm, gradients, rows, losses)
-    if fault is None:
-        optimizer.step()
     means = {name: a / b for name, a, b in zip(TASKS, by_task, counts, strict=True) if b}
     return StepResult(loss=loss, task_losses=means, num_targets=num_targets, gradient_norm=gradient_norm, fault=fault)
 

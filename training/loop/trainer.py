@@ -31,7 +31,7 @@ from ib_data.training.loop.record import newest
 from ib_data.training.loop.run import Run, collator_of, fresh_run, resumed_run
 from ib_data.training.loop.run_folder import locked_folder, saved_steps
 from ib_data.training.loop.start import start_of_run
-from ib_data.training.loop.step import StepResult, take_step
+from ib_data.training.loop.step import StepResult, step_gradients
 from ib_data.training.loop.step_log import StepLog
 from ib_data.training.loop.train_log import TrainLog
 from ib_data.training.loop.validation import Validation, open_validation, pending
@@ -82,7 +82,8 @@ def _train(
         ranks.wait()  # the main process makes the miniature's start; the others then find it
         start = start or start_of_run(config, home, stream)
         run = resumed_run(config, home, start, stream, out, ranks, say) or fresh_run(config, home, start, ranks)
-        ranks.wait()  # all have read the newest checkpoint before another is written
+        # All have read the newest checkpoint before another is written, and it was the same one.
+        ranks.require_same(run.step, "checkpoint", f"give all of them the same folder {out}")
         validation = open_validation(config, home, stream, collator_of(config, run.loaded), ranks, interrupts, say)
         with TrainLog(out / checkpoints.LOG, run.log, is_main=ranks.is_main) as log:
             _Steps(config, stream, run, out, ranks, say, log, interrupts, validation).run_all()
@@ -98,7 +99,8 @@ def _train(
 class _Steps:
     """The remaining steps of a run: `done` steps are in the model, `saved` of them on disk.
 
-    While `is_torn`, the model or its log is between two steps and must not be saved.
+    While `is_torn`, the model or its log is between two steps and must not be saved; while `is_stepping`, only a second
+    signal interrupts, which must not wait for saving.
     """
 
     def __init__(
@@ -127,7 +129,7 @@ class _Steps:
         self.validation = validation
         self.losses = losses_of(run.model, ranks, features)
         self.done = self.saved = run.step
-        self.is_torn = self.is_validating = False
+        self.is_torn = self.is_stepping = self.is_validating = False
 
     def run_all(self) -> None:
         """Make all steps and save them; if the run is stopped, save the steps that are done."""
@@ -153,7 +155,8 @@ class _Steps:
                 self._each(loader)
         except KeyboardInterrupt:
             if self.saved < config.steps or self.is_validating:  # a second signal also interrupts saving the last step
-                self._keep()
+                if not self.is_stepping:
+                    self._keep()
                 raise
         except IbDataError as error:
             if self.is_torn or not self._keep():
@@ -167,14 +170,16 @@ class _Steps:
             batch = next(batches)
             num_targets = self._agreed(batch)
             with self._uninterrupted(f"step {self.done + 1} is finished, then saved"):
-                self.is_torn = True
-                result = self._step(batch, num_targets)
+                self.is_stepping = True
+                result = self._gradients(batch, num_targets)
+                self.is_torn = True  # from here on the weights change
+                self.run.optimizer.step()
                 self.report.end(self.done, batch, result, loader.meter.take())
                 self.done += 1
-                self.is_torn = False
+                self.is_torn = self.is_stepping = False
                 due = pending(self.validation, self.done, {})
-                if due is None and (self.done % self.config.save_every == 0 or self.done == self.config.steps):
-                    self._save()
+                if due or self.done % self.config.save_every == 0 or self.done == self.config.steps:
+                    self._save()  # before a validation, which may take long: it saves once more, with its result
             if due:
                 self._validate(due)
 
@@ -185,29 +190,28 @@ class _Steps:
             raise KeyboardInterrupt
         return int(num_targets)
 
-    def _step(self, batch: StepBatch, num_targets: int) -> StepResult:
+    def _gradients(self, batch: StepBatch, num_targets: int) -> StepResult:
         config, step = self.config, self.done
         try:
-            result = take_step(
-                self.losses,
-                self.run.optimizer,
-                batch,
-                self.ranks,
-                num_targets=num_targets,
-                learning_rate=learning_rate_at(step, config),
-                dtype=frozen_dtype(config.precision, self.ranks.device),
-                seed=config.seed,
-                step=step,
-            )
+            with self.ranks.naming_lost_process():
+                result = step_gradients(
+                    self.losses,
+                    self.run.optimizer,
+                    batch,
+                    self.ranks,
+                    num_targets=num_targets,
+                    learning_rate=learning_rate_at(step, config),
+                    dtype=frozen_dtype(config.precision, self.ranks.device),
+                    seed=config.seed,
+                    step=step,
+                )
         except torch.OutOfMemoryError as error:
-            size = max(len(micro) for micro in batch.micro)
-            remedy = f"set micro_batch_size below {size} (the batch and its loss stay the same), and resume"
-            raise IbDataError(f"step {step}: out of GPU memory; {remedy}; {saved_steps(self.out)}") from error
+            raise IbDataError(f"step {step}: out of GPU memory; {_smaller(batch)}, and resume") from error
         if result.fault:
             first = step * config.batch_size
             place = f"step {step} (positions {first} to {first + config.batch_size - 1}): {result.fault}"
             remedy = "try a lower learning_rate or more warmup_steps, with another --out"
-            raise IbDataError(f"{place}; {remedy}; {saved_steps(self.out)}")
+            raise IbDataError(f"{place}; {remedy}")
         return result
 
     def _one_decision(self) -> AbstractContextManager[None]:
@@ -262,6 +266,14 @@ def _stopping(out: Path) -> Iterator[Interrupts]:
             if interrupts.signal is None:  # not interrupted by a signal that this run handles
                 raise
             raise interrupts.stopped(f"; {saved_steps(out)}") from error
+
+
+def _smaller(batch: StepBatch) -> str:
+    """What to set so that a step takes less memory."""
+    size = max(len(micro.positions.unique()) for micro in batch.micro)  # type: ignore[no-untyped-call]
+    if size > 1:
+        return f"set micro_batch_size below {size}"
+    return "set max_target_tokens, max_instruction_tokens or annotations_per_image lower, or shard_language_model=true"
 
 
 def _require_divisible(config: TrainConfig) -> None:

@@ -84,9 +84,10 @@ class Validation:
         IbDataError for damaged shards, and if the GPU's memory is too small.
         """
         try:
-            found = self.by_dataset(losses)
+            with self.ranks.naming_lost_process():
+                found = self.by_dataset(losses)
         except torch.OutOfMemoryError as error:
-            remedy = "set micro_batch_size lower (the loss stays the same), and resume"
+            remedy = "set micro_batch_size lower, and resume"
             raise IbDataError(f"validation: out of GPU memory; {remedy}") from error
         names = self.pinned.names
         means = {name: total / count if count else math.nan for name, (total, count) in zip(names, found, strict=True)}

@@ -36,12 +36,15 @@ def soft_prompt(
     mask = torch.ones(queries.shape[:2], dtype=torch.int64, device=queries.device)
     if text_mask is not None:
         mask = torch.cat([mask, text_mask], dim=1)
+    # Under autocast the features stay bfloat16: as float32, each of the 12 key and value layers of the paper's Q-Former
+    # would keep a bfloat16 copy of its own, 0.5 GB for 64 images. No mask over patches: transformers would wait for the
+    # device to see that it is all ones.
+    is_cast = torch.is_autocast_enabled(features.device.type)
     output = model.qformer(
         input_ids=text_ids,
         attention_mask=mask,
         query_embeds=queries,
-        encoder_hidden_states=features.to(queries.dtype),
-        encoder_attention_mask=mask.new_ones(features.shape[:2]),
+        encoder_hidden_states=features if is_cast else features.to(queries.dtype),
     ).last_hidden_state
     projected: Tensor = model.language_projection(output[:, : queries.shape[1]])
     return projected
