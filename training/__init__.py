@@ -2,10 +2,10 @@
 
 config/       the configuration of a run; configs/: the packaged ones
 weights/      model folders on disk
-model/        a model in memory, and its forward pass
+text/         text to token ids
 batch/        examples to tensors
+model/        a model in memory, and its forward pass
 features/     vision features kept on disk
-estimate/     what a run costs, from shapes alone
 estimate/     operations, memory and time of a run; `--dry-run`
 loop/         the training loop and what it calls
 generation/   answers of a trained model

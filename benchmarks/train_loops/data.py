@@ -24,8 +24,8 @@ from ib_data.templates.rendered import Rendered
 from ib_data.training.batch.batch import Batch, StepBatch
 from ib_data.training.batch.collator import Collator
 from ib_data.training.batch.row import RowMaker
-from ib_data.training.model.tokenizers import load_tokenizers
-from ib_data.training.model.word_tokenizers import language_tokenizer, qformer_tokenizer
+from ib_data.training.text.tokenizers import load_tokenizers
+from ib_data.training.text.word_tokenizers import language_tokenizer, qformer_tokenizer
 from ib_data.training.weights.tokenizer_files import QFORMER_FOLDER
 
 # Words of an instruction and of an answer, about those of VQAv2; one token each.

@@ -12,7 +12,7 @@ from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.loop.losses import losses_of
 from ib_data.training.loop.optimizer import adamw
 from ib_data.training.loop.ranks import Ranks
-from ib_data.training.loop.step import take_step
+from ib_data.training.loop.step import step_gradients
 from ib_data.training.model.forward import target_losses
 from ib_data.training.model.parts import autocast, trained_parameters
 
@@ -98,7 +98,7 @@ class OurLoop:
 
     def step(self, batch: StepBatch) -> float:
         """See Loop."""
-        result = take_step(
+        result = step_gradients(
             self.losses,
             self.optimizer,
             batch,
@@ -110,6 +110,7 @@ class OurLoop:
             step=0,
         )
         assert result.fault is None, result.fault
+        self.optimizer.step()
         return result.loss
 
     def loss(self, batch: Batch) -> Tensor:

@@ -61,9 +61,7 @@ def report_sizes(mixture: Mixture, parts: Mapping[str, Part], *, strict: bool) -
     differing = differing_sizes(mixture, found)
     if not differing:
         return
-    text = (
-        f"mixture {mixture.name}: weights keep the pinned sizes, epochs go over what is built: {'; '.join(differing)}"
-    )
+    text = f"mixture {mixture.name}: weights use the pinned sizes, epochs count what is built: {'; '.join(differing)}"
     if strict:
         raise IbDataError(f"{text}; build the rest, or leave out --strict")
     note(text)

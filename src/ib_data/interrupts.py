@@ -87,7 +87,7 @@ class Interrupts:
         if self._step is None:
             raise KeyboardInterrupt
         # Not print, which may be the code that the signal interrupted.
-        os.write(2, f"\n{self.word}: {self._step}; once more to end at once\n".encode())
+        os.write(2, f"\n{self.word}: {self._step}; again to quit at once\n".encode())
 
     @contextmanager
     def _later(self, number: int) -> Iterator[None]:

@@ -22,7 +22,7 @@ from ib_data.media.normalised import normalised
 from ib_data.training.generation.asked import Asked, squares
 from ib_data.training.generation.decoding import Decoding, preset
 from ib_data.training.generation.opened import open_answerer
-from ib_data.training.model.tokenizers import TextTokenizer
+from ib_data.training.text.tokenizers import TextTokenizer
 
 GREEDY, BEAMS = Decoding(max_new_tokens=8), Decoding(max_new_tokens=8, num_beams=5)
 STRONG = 1e6

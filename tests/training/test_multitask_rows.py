@@ -8,7 +8,7 @@ from ib_data.sample import Annotation
 from ib_data.templates.render_options import RenderOptions
 from ib_data.templates.renderer import Renderer
 from ib_data.training.batch.row import RowMaker
-from ib_data.training.model.tokenizers import load_tokenizers
+from ib_data.training.text.tokenizers import load_tokenizers
 from ib_data.training.weights.config_file import instructblip_config
 
 

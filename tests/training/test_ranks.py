@@ -14,6 +14,7 @@ from toy_models import shared_toy_folder
 from toy_training import ToyStream, silent, toy_config, train_on
 
 from ib_data.errors import IbDataError
+from ib_data.training.loop.ranks import Ranks
 
 FAMILIES = ("llama", "t5")
 CHANGES: dict[str, Any] = {"steps": 20, "batch_size": 8, "save_every": 10, "warmup_steps": 2, "learning_rate": 1e-3}
@@ -104,3 +105,21 @@ def test_when_a_process_dies_all_end_and_the_steps_before_are_saved(tmp_path: Pa
     assert "another process of the run has ended" in done.stderr
     assert "saved up to step 4" in done.stderr
     assert (tmp_path / "run" / "step-000004").is_dir()
+
+
+def test_when_a_process_fails_inside_a_step_the_other_names_it_and_saves(tmp_path: Path) -> None:
+    # The gradients of step 5 never come: the second process runs out of memory in its forward pass.
+    done = torchrun(2, [(tmp_path / "run", changes("llama"))], fail_at=44)
+    assert done.returncode != 0
+    assert "out of GPU memory; set micro_batch_size below 4, and resume" in done.stderr
+    assert "another process of the run has ended" in done.stderr
+    assert "RuntimeError" not in done.stderr
+    assert (tmp_path / "run" / "step-000005").is_dir()
+
+
+def test_processes_that_see_other_checkpoints_do_not_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks = Ranks(world=2, rank=1, device=torch.device("cpu"))
+    sums = iter([[3.0], [3.0]])  # the first process is at step 3; the distances of both are 0 and 3
+    monkeypatch.setattr(Ranks, "sums", lambda _self, _values: next(sums))
+    with pytest.raises(IbDataError, match=r"do not see the same checkpoint \(this one 0, the first 3\); give all of"):
+        ranks.require_same(0, "checkpoint", "give all of them the same folder")

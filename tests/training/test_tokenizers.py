@@ -10,8 +10,8 @@ from toy_training import toy_loaded
 
 from ib_data.errors import IbDataError
 from ib_data.training.model.load import load_model
-from ib_data.training.model.tokenizers import load_tokenizers
-from ib_data.training.model.word_tokenizers import LANGUAGE_SPECIAL, language_tokenizer, qformer_tokenizer
+from ib_data.training.text.tokenizers import load_tokenizers
+from ib_data.training.text.word_tokenizers import LANGUAGE_SPECIAL, language_tokenizer, qformer_tokenizer
 from ib_data.training.weights.tokenizer_files import IMAGE_TOKEN, QFORMER_FOLDER
 
 SENTENCES = ["What colour is the shape? Short answer:", "a Red circle, on white", "it's 3.5 m \u00e9t\u00e9"]

@@ -54,7 +54,7 @@ def test_a_signal_in_a_step_waits_for_it_and_saves(tmp_path, monkeypatch, capfd,
     folder = tmp_path / "cut" / "step-000004"
     assert str(stopped.value) == f"{word}; saved up to step 4 in {folder}; the same command continues from there"
     assert stopped.value.exit_code == code
-    assert f"{word}: step 4 is finished, then saved; once more to end at once" in capfd.readouterr().err
+    assert f"{word}: finishing step 4, then saving; again to quit at once" in capfd.readouterr().err
     assert len(logged(tmp_path / "cut")) == 4
     monkeypatch.undo()
     assert train_on(config, ToyStream(), tmp_path / "cut", silent).num_new_steps == 2
@@ -177,8 +177,8 @@ def test_a_loss_that_is_no_finite_number_stops_the_run_before_the_weights(tmp_pa
         train_on(toy_config(), ToyStream(), tmp_path, silent)
     said = str(error.value)
     assert said.startswith(f"step 4 (positions 32 to 39): the loss is {value} (here from positions 35); try a lower")
-    assert "saved up to step 3 in" in said
-    assert [path.name for path in tmp_path.glob("step-*")] == ["step-000003"]
+    assert "saved up to step 4 in" in said
+    assert sorted(path.name for path in tmp_path.glob("step-*")) == ["step-000003", "step-000004"]
 
 
 def test_a_gradient_that_is_infinite_stops_the_run(tmp_path, monkeypatch) -> None:

@@ -5,15 +5,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from toy_models import toy_folder
-from toy_training import KilledError, ToyStream, silent, toy_config, toy_example, train_on
+from toy_training import KilledError, ToyStream, silent, toy_config, toy_example, toy_loaded, train_on
+from transformers import InstructBlipForConditionalGeneration
 
 from ib_data.errors import IbDataError
 from ib_data.training.features import cached
 from ib_data.training.loop import checkpoint as checkpoints
-from ib_data.training.loop import run
+from ib_data.training.loop import losses, run
 from ib_data.training.loop.record import write_record
 from ib_data.training.loop.train_log import step_rows
 from ib_data.training.model.compiled import compile_parts
+from ib_data.training.model.parts import trained_parameters
 
 
 def logged(out) -> list[dict]:
@@ -244,3 +246,45 @@ def test_compiled_parts_give_the_same_losses(tmp_path, monkeypatch) -> None:
         train_on(toy_config(steps=3, compile=is_compiled), ToyStream(), tmp_path / name, silent)
         losses.append([row["loss"] for row in logged(tmp_path / name)])
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_a_step_that_fails_keeps_the_steps_before_it(tmp_path, monkeypatch) -> None:
+    real, calls = losses.target_losses, iter(range(100))
+
+    def full(*given):
+        if next(calls) == 5:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(losses, "target_losses", full)
+        with pytest.raises(IbDataError, match=r"step 5: out of GPU memory; .*; saved up to step 5 in"):
+            train_on(toy_config(save_every=100), ToyStream(), tmp_path, silent)
+    assert train_on(toy_config(save_every=100), ToyStream(), tmp_path, silent).num_new_steps == 1
+
+
+def test_a_model_that_does_not_fit_is_one_line(tmp_path, monkeypatch) -> None:
+    def full(_model, _device):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(InstructBlipForConditionalGeneration, "to", full)
+    with pytest.raises(IbDataError, match="does not fit into the memory of the GPU; start several processes"):
+        train_on(toy_config(), ToyStream(), tmp_path, silent)
+
+
+def test_fused_adamw_resumes_with_its_step_count_on_the_device(tmp_path) -> None:
+    folder = train_on(toy_config(), ToyStream(), tmp_path, silent).checkpoint
+    model = toy_loaded().model.to("meta")
+    optimizer = torch.optim.AdamW(trained_parameters(model).values())
+    for is_fused, device in ((True, "meta"), (False, "cpu")):
+        optimizer.param_groups[0]["fused"] = is_fused
+        checkpoints.load_optimizer(folder, model, optimizer)
+        assert {state["step"].device.type for state in optimizer.state.values()} == {device}
+        assert {state["exp_avg"].device.type for state in optimizer.state.values()} == {"meta"}
+
+
+def test_a_finished_run_says_so(tmp_path) -> None:
+    train_on(toy_config(), ToyStream(), tmp_path, silent)
+    lines: list[str] = []
+    train_on(toy_config(), ToyStream(), tmp_path, lines.append)
+    assert lines == ["complete: 6 of 6 steps are done; to train longer, raise steps"]

@@ -91,11 +91,15 @@ class KilledError(BaseException):
 
 @dataclass
 class ToyStream:
-    """`stop_at` imitates a killed run: the batch with that position raises. With `die_at` the process really dies."""
+    """`stop_at` imitates a killed run: the batch with that position raises. With `die_at` the process really dies.
+
+    `fail_at`: the forward pass about that position finds no memory.
+    """
 
     seed: int = 0
     stop_at: int | None = None
     die_at: int | None = None
+    fail_at: int | None = None
     meter: Meter = field(default_factory=Meter)
 
     @property

@@ -7,7 +7,7 @@ with their special tokens; a prompt for generation is not cut, the text of the Q
 from dataclasses import dataclass
 
 from ib_data.templates.rendered import Rendered
-from ib_data.training.model.tokenizers import Tokenizers
+from ib_data.training.text.tokenizers import Tokenizers
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,10 @@ def resumed_run(
     run.step, run.log = checkpoint.step, (folder / checkpoints.LOG).read_bytes()
     run.validation = checkpoint.validation
     say_what_differs(out / checkpoints.LOG, run.log, say)
-    say(f"resuming at step {checkpoint.step} of {config.steps}")
+    if checkpoint.step == config.steps:
+        say(f"complete: {config.steps} of {config.steps} steps are done; to train longer, raise steps")
+    else:
+        say(f"resuming at step {checkpoint.step} of {config.steps}")
     if config.steps > checkpoint.config.steps:
         say(_longer(checkpoint, config))
     return run

@@ -159,8 +159,9 @@ class _Steps:
                     self._keep()
                 raise
         except IbDataError as error:
-            if self.is_torn or not self._keep():
+            if self.is_torn:
                 raise
+            self._keep()
             raise IbDataError(f"{error}; {saved_steps(self.out)}") from error
 
     def _each(self, loader: StreamLoader[StepBatch]) -> None:
@@ -169,7 +170,7 @@ class _Steps:
             self.report.begin()
             batch = next(batches)
             num_targets = self._agreed(batch)
-            with self._uninterrupted(f"step {self.done + 1} is finished, then saved"):
+            with self._uninterrupted(f"finishing step {self.done + 1}, then saving"):
                 self.is_stepping = True
                 result = self._gradients(batch, num_targets)
                 self.is_torn = True  # from here on the weights change
@@ -178,6 +179,7 @@ class _Steps:
                 self.done += 1
                 self.is_torn = self.is_stepping = False
                 due = pending(self.validation, self.done, {})
+                self.is_validating = due is not None
                 if due or self.done % self.config.save_every == 0 or self.done == self.config.steps:
                     self._save()  # before a validation, which may take long: it saves once more, with its result
             if due:
@@ -218,24 +220,23 @@ class _Steps:
         """With several processes, a signal waits until all of them are before the same step: see `_agreed`."""
         if self.ranks.world == 1:
             return nullcontext()
-        return self.interrupts.step("the step is finished by all processes, then saved")
+        return self.interrupts.step("finishing the step in all processes, then saving")
 
     def _uninterrupted(self, wish: str) -> AbstractContextManager[None]:
         return self.interrupts.step(wish) if self.ranks.world == 1 else nullcontext()
 
-    def _keep(self) -> bool:
-        """Save the finished steps that no checkpoint has; False if there is nothing to save."""
+    def _keep(self) -> None:
+        """Save the finished steps that no checkpoint has."""
         if self.is_torn or self.done == self.saved:
-            return False
-        with self.interrupts.step("what is done is saved"):
+            return
+        with self.interrupts.step("saving what is done"):
             self._save()
-        return True
 
     def _validate(self, validation: Validation) -> None:
         """Validate and save the finished steps. Stopped by a signal before its end, it is repeated on resuming."""
-        self.is_validating = True
+        self.is_validating = True  # also for one that a stopped run has left
         found = validation.run(self.losses)
-        with self._uninterrupted("the validation is saved"):
+        with self._uninterrupted("saving the validation"):
             self.is_torn = True
             self.report.add_validation(found.row(self.done), found.line(self.done))
             self._save(found.state())

@@ -1,10 +1,9 @@
 """An InstructBLIP in memory, composed of transformers' own modules.
 
 parts            what trains and what is frozen, and in which precision
-tokenizers       the two tokenizers of a model folder
 load             a model folder as a model; quiet: without transformers' own output; compiled: torch.compile
 forward          features, soft prompt, logits at the targets
 random_values    random values for a whole model
-tiny_folder      tiny model folders; word_tokenizers: their tokenizers
+tiny_folder      tiny model folders
 miniature        the miniature's start
 """

@@ -14,7 +14,7 @@ from ib_data.errors import IbDataError, one_line
 from ib_data.training.batch.row import RowMaker
 from ib_data.training.model.parts import freeze, is_trained
 from ib_data.training.model.quiet import quiet_transformers
-from ib_data.training.model.tokenizers import Tokenizers, load_tokenizers
+from ib_data.training.text.tokenizers import Tokenizers, load_tokenizers
 from ib_data.training.weights.folder import ModelFolder, require_model_folder
 
 

@@ -16,7 +16,7 @@ from transformers import (
 
 from ib_data.training.model.quiet import quiet_transformers
 from ib_data.training.model.random_values import random_model
-from ib_data.training.model.word_tokenizers import language_tokenizer, qformer_tokenizer
+from ib_data.training.text.word_tokenizers import language_tokenizer, qformer_tokenizer
 from ib_data.training.weights.tokenizer_files import IMAGE_TOKEN, write_tokenizers
 
 FAMILIES = ("llama", "t5")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ib_data.console import note
+from ib_data.console import QUIET, note, set_verbosity
 from ib_data.home import Home
 from ib_data.training.config.config_file import load_config
 from ib_data.training.config.train_config import TrainConfig
@@ -44,10 +44,16 @@ def command(
     if dry_run:
         _report(chosen, home, as_json)
         return
+    from ib_data.mixtures.loader.ranks import world_and_rank
     from ib_data.training.loop.trainer import train
 
+    _, rank = world_and_rank()
+    if rank:  # the first process speaks for all
+        set_verbosity(QUIET)
     folder = out or home.runs / Path(config).stem
     outcome = train(chosen, home, folder, note)
+    if rank:
+        return
     if as_json:
         click.echo(
             json.dumps({"steps": chosen.steps, **asdict(outcome), "checkpoint": str(outcome.checkpoint)}, indent=1)
