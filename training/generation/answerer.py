@@ -36,6 +36,7 @@ class Answerer:
     """A model ready to answer, in evaluation mode on `device`, with frozen parts of `dtype`.
 
     `num_frames` is how many frames of a clip it was trained on. `made_from` identifies its values: a checksum.
+    `bos_token` and `activation` are what was set in place of the folder's own; empty if nothing was.
     """
 
     loaded: LoadedModel
@@ -45,6 +46,8 @@ class Answerer:
     instruction_aware: bool = True
     num_frames: int = NUM_FRAMES
     made_from: str = ""
+    bos_token: str = ""
+    activation: str = ""
 
     @property
     def model(self) -> Any:
