@@ -208,7 +208,7 @@ def test_the_verb_exports_a_checkpoint_with_a_moved_start(run, cli, home, tmp_pa
     try:
         folder = run.folder / "step-000003"
         result = cli("model", "export", folder, "--out", tmp_path / "x", "--home", home.root)
-        assert "the start folder of" in result.err
+        assert "is gone; name a copy of that folder with --start" in result.err
         result = cli(
             "model", "export", folder, "--out", tmp_path / "x", "--start", moved, "--json", "--home", home.root
         )
@@ -225,3 +225,24 @@ def test_best_needs_a_validation(run, cli, home, tmp_path):
     assert said.code == 1
     assert "no checkpoint of it was validated, so none is best" in said.err
     assert not (tmp_path / "model").exists()
+
+
+def test_a_run_may_be_named_relative_to_the_home(run, cli, home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (home.root / "runs").mkdir(parents=True, exist_ok=True)
+    (home.root / "runs" / "mine").symlink_to(run.folder)
+    said = cli("model", "export", "runs/mine", "--out", "model", "--home", home.root)
+    assert (said.code, said.out) == (0, f"model: step 4, {len(_trained(run))} trained of {len(_whole(run))} tensors\n")
+    said = cli("model", "export", "runs/mine", "--best", "--out", "best", "--home", home.root)
+    assert "no checkpoint of it was validated" in said.err
+    said = cli("model", "export", "runs/other", "--out", "other", "--home", home.root)
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert "runs/other: no such folder, here or in" in said.err
+
+
+def _trained(run: Run) -> dict:
+    return load_file(run.folder / "step-000004" / "trained.safetensors")
+
+
+def _whole(run: Run) -> dict:
+    return load_file(run.out / "model.safetensors")
