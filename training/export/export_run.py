@@ -13,7 +13,6 @@ from ib_data.training.export.settings import exported_config, write_processor
 from ib_data.training.loop import checkpoint as checkpoints
 from ib_data.training.loop.checkpoint import Checkpoint
 from ib_data.training.loop.start import start_of_checkpoint
-from ib_data.training.loop.train_log import step_rows
 from ib_data.training.weights.config_file import CONFIG
 from ib_data.training.weights.folder import ModelFolder, require_model_folder
 from ib_data.training.weights.headers import StoredTensor, fault, file_tensors
@@ -55,7 +54,7 @@ def export_run(run: Path, out: Path, home: Home, start: str = "") -> Exported:
         if (folder.path / _GENERATION).is_file():
             shutil.copyfile(folder.path / _GENERATION, part / _GENERATION)
         write_weights(part, {name: copied(tensor) for name, tensor in tensors.items()})
-        log = step_rows((checkpoint.folder / checkpoints.LOG).read_bytes())
+        log = (checkpoint.folder / checkpoints.LOG).read_bytes()
         (part / CARD).write_text(model_card(out.name, checkpoint, folder, log), encoding="utf-8")
         require_model_folder(part)
     return Exported(folder=out, step=checkpoint.step, num_trained=len(trained), num_tensors=len(tensors))
