@@ -5,7 +5,6 @@ headers          the tensors of a folder, from the headers of its safetensors fi
 config_file      config.json of an InstructBLIP folder
 folder           a checked model folder
 fingerprint      SHA-256 over a folder's weights, configuration and tokenizers
-show             what a folder holds
 
 merge, new       a start from BLIP-2 and text weights; from a language model and a vision encoder
 sources          the folders that a start is made of
