@@ -16,6 +16,7 @@ from toy_training import KilledError, draw
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
+from ib_data.training.generation import answerer as answerers
 from ib_data.training.generation import batch as batches
 from ib_data.training.generation import file_run
 from ib_data.training.generation.answer_file import AnswerFile, json_line
@@ -147,6 +148,13 @@ def test_an_image_that_questions_of_a_batch_share_is_read_once(folder: Path, hom
     monkeypatch.setattr(batches, "read_frames", lambda path, *rest: (paths.append(path.name), real(path, *rest))[1])
     asked(written(folder, *FIVE), batch_size=5).run(home)
     assert sorted(paths) == ["blue.png", "clip.mp4", "red.png"]
+
+
+def test_a_question_is_prepared_once(folder: Path, home: Home, monkeypatch, capsys) -> None:
+    real, media = answerers.squares, []
+    monkeypatch.setattr(answerers, "squares", lambda *given: (media.append(1), real(*given))[1])
+    asked(written(folder, *FIVE)).run(home)
+    assert len(media) == 6  # of five questions, one with two images
 
 
 def test_a_clip_without_pyav_stops_with_the_remedy(folder: Path, home: Home, monkeypatch) -> None:
