@@ -30,8 +30,8 @@ inputs = processor(images=image, text=instruction, return_tensors="pt")
 answer = model.generate(**inputs, max_new_tokens=30)
 ```
 
-Without `dtype`, transformers loads every part in the type of the start: where that is half precision, the Q-Former,
-which was trained in float32, is rounded too, and answers may change.
+Without `dtype`, transformers loads every part in the type of the start folder: where that is half precision, the
+Q-Former, which was trained in float32, is rounded too, and answers may change.
 
 A clip of 4 frames goes through `InstructBlipVideoForConditionalGeneration`, loaded alike, with `pixel_values` of shape
 (1, 4, 3, {px}, {px}) and {num} placeholders `<image>` before the instruction, {queries} for each frame.
