@@ -26,8 +26,8 @@ def export(run: str, out: Path, start: str, is_best: bool, home: Home, as_json: 
 
     RUN is a run folder, for its newest (or best) checkpoint, or one of its checkpoints; a relative one may be in HOME.
     InstructBlipForConditionalGeneration and InstructBlipProcessor of transformers load the folder and give the logits
-    of the run; README.md in it is its model card. Load it with dtype=torch.float32: if the start is in half precision,
-    transformers would round the trained Q-Former too.
+    of the run; README.md in it is its model card. Load it with dtype=torch.float32: from a start folder in
+    half precision, transformers would round the trained Q-Former too.
 
     \b
     ib-data model export ~/ib_data/runs/my-run --out my-model
