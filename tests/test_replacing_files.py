@@ -110,10 +110,33 @@ def test_files_are_synced_before_the_rename(tmp_path: Path, monkeypatch) -> None
     with replacing(tmp_path / "b.json", sync=False) as part:
         part.write_text("new")
     assert seen == [False]
-    with new_folder(tmp_path / "folder") as folder:
-        for name in "cd":
+
+
+def test_a_folder_is_synced_with_all_that_is_in_it_and_then_its_name(tmp_path: Path, monkeypatch) -> None:
+    path, seen = tmp_path / "folder", []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append((os.fstat(descriptor).st_ino, path.exists())))
+    with new_folder(path) as folder:
+        (folder / "inner").mkdir()
+        for name in ("a", "inner/b"):
             (folder / name).write_text(name)
-    assert len(seen) == 3
+    inside = [path, path / "a", path / "inner", path / "inner" / "b"]
+    assert set(seen[:-1]) == {(entry.stat().st_ino, False) for entry in inside}
+    assert seen[-1] == (tmp_path.stat().st_ino, True)
+    seen.clear()
+    with new_folder(tmp_path / "other", sync=False) as folder:
+        (folder / "a").write_text("a")
+    assert seen == []
+
+
+def test_a_file_system_that_cannot_sync_folders_still_has_the_new_one(tmp_path: Path, monkeypatch) -> None:
+    def refuse(_descriptor: int) -> None:
+        if (tmp_path / "folder").exists():
+            raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with new_folder(tmp_path / "folder") as folder:
+        (folder / "a").write_text("a")
+    assert names(tmp_path) == {"folder"}
 
 
 def test_a_folder_appears_complete(tmp_path: Path) -> None:

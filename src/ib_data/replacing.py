@@ -40,7 +40,8 @@ def new_folder(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Yield an empty folder `NAME.part`, renamed to `path` when the block ends and removed after an error.
 
     One writer at a time: leftovers of a killed one are removed first. Raises OSError if `path` exists and is not empty,
-    so a block that replaces it must remove it at its end. `sync` flushes every file to disk before the rename.
+    so a block that replaces it must remove it at its end. `sync` flushes every file and folder to disk before the
+    rename, and the name after it.
     """
     part = _beside(path, "")
     shutil.rmtree(part, ignore_errors=True)
@@ -48,12 +49,15 @@ def new_folder(path: Path, *, sync: bool = True) -> Iterator[Path]:
         part.mkdir(parents=True)
         yield part
         if sync:
-            for file in part.iterdir():
-                _put_on_disk(file)
+            for entry in (*part.rglob("*"), part):
+                _put_on_disk(entry)
         part.rename(path)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    if sync:
+        with suppress(OSError):  # the folder is complete; some network file systems cannot flush a folder
+            _put_on_disk(path.parent)
 
 
 def _beside(path: Path, infix: str) -> Path:

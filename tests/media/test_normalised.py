@@ -5,7 +5,8 @@ import io
 import torch
 from PIL import Image
 
-from ib_data.media.normalised import DEVIATION, MEAN, normalised
+from ib_data.media.clip_statistics import DEVIATION, MEAN
+from ib_data.media.normalised import normalised
 from ib_data.media.pixels import pixels
 from ib_data.stream_options import ImageOptions
 

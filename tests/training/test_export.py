@@ -21,11 +21,15 @@ from ib_data.home import Home
 from ib_data.media.normalised import normalised
 from ib_data.media.pixels import pixels
 from ib_data.stream_options import ImageOptions
+from ib_data.training.export.export_run import export_run
+from ib_data.training.export.model_card import model_card
 from ib_data.training.generation.asked import Asked
 from ib_data.training.generation.decoding import Decoding
 from ib_data.training.generation.opened import load
+from ib_data.training.loop.checkpoint import read
 from ib_data.training.loop.train_log import step_rows
 from ib_data.training.model.forward import image_features, language_inputs, soft_prompt
+from ib_data.training.weights.folder import require_model_folder
 
 PROMPT = "What shape is shown? Short answer:"
 QUIRKS = {"llama": {"bos_token": "</s>"}, "t5": {"activation": "gelu"}}
@@ -48,8 +52,6 @@ def run(request, tmp_path_factory) -> Run:
     start = toy_folder(root / "start", request.param)
     config = toy_config(model=str(start), steps=4, warmup_steps=1, learning_rate=1e-2, **QUIRKS[request.param])
     train_on(config, ToyStream(), root / "run", silent)
-    from ib_data.training.export.export_run import export_run
-
     written = export_run(root / "run", root / "model", Home(root))
     assert written.step == 4
     plain, info = InstructBlipForConditionalGeneration.from_pretrained(root / "model", output_loading_info=True)
@@ -167,13 +169,11 @@ def test_the_model_card_says_what_it_was_made_of(run):
 
 
 def test_the_card_of_a_known_mixture_lists_its_data(run):
-    from ib_data.training.export.model_card import model_card
-    from ib_data.training.loop.checkpoint import read
-    from ib_data.training.weights.folder import require_model_folder
-
     checkpoint = read(run.folder)
     config = dataclasses.replace(checkpoint.config, mixture="instructblip", model="org/start")
-    text = model_card("mine", dataclasses.replace(checkpoint, config=config), require_model_folder(run.start), [])
+    cached = Path("/hub/models--org--start/snapshots/abc")
+    checkpoint = dataclasses.replace(checkpoint, config=config, start=cached)
+    text = model_card("mine", checkpoint, require_model_folder(run.start), b"")
     values = yaml.safe_load(text.split("---\n", 2)[1])
     assert values["base_model"] == "org/start"
     assert {"coco_caption", "vqav2", "llava_reasoning"} <= set(values["datasets"])
@@ -183,8 +183,34 @@ def test_the_card_of_a_known_mixture_lists_its_data(run):
     assert "No step was made." in text
     assert "input_ids=None" not in text
     plain = dataclasses.replace(checkpoint, config=dataclasses.replace(config, instruction_aware=False))
-    text = model_card("mine", plain, require_model_folder(run.start), [])
+    text = model_card("mine", plain, require_model_folder(run.start), b"")
     assert "trained without the instruction: call `model.qformer` with `input_ids=None`" in text
+
+
+def test_a_relative_path_is_not_a_model_of_the_hub(run):
+    checkpoint = read(run.folder)
+    config = dataclasses.replace(checkpoint.config, model="starts/vicuna-7b")  # where the run was, not here
+    checkpoint = dataclasses.replace(checkpoint, config=config, start=Path("/elsewhere/starts/vicuna-7b"))
+    text = model_card("mine", checkpoint, require_model_folder(run.start), b"")
+    assert "base_model" not in text
+    assert 'model = "vicuna-7b"' in text
+
+
+def test_the_card_has_the_last_validation(run):
+    rows = [
+        {"step": 2, "validation": {"vqav2": 3.0, "gqa": 2.0}, "validation_mean": 2.5},
+        {"step": 2, "loss": 1.5},
+        {"step": 3, "loss": None},
+        {"step": 4, "validation": {"vqav2": 1.25, "gqa": None}, "validation_mean": None},
+        {"step": 4, "epochs": {}},
+    ]
+    log = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+    text = model_card("mine", read(run.folder), require_model_folder(run.start), log)
+    results = text.split("## Results")[1]
+    assert "1.5000 over the first step" in results
+    assert "after step 4:\n\n| dataset | loss |\n|---|---|\n| vqav2 | 1.2500 |\n| gqa | not finite |" in results
+    assert "| mean | not finite |" in results
+    assert "3.0000" not in results
 
 
 def test_what_cannot_be_exported_is_one_line(run, cli, home, tmp_path):
@@ -208,7 +234,7 @@ def test_the_verb_exports_a_checkpoint_with_a_moved_start(run, cli, home, tmp_pa
     try:
         folder = run.folder / "step-000003"
         result = cli("model", "export", folder, "--out", tmp_path / "x", "--home", home.root)
-        assert "the start folder of" in result.err
+        assert "is gone; name a copy of that folder with --start" in result.err
         result = cli(
             "model", "export", folder, "--out", tmp_path / "x", "--start", moved, "--json", "--home", home.root
         )
@@ -225,3 +251,43 @@ def test_best_needs_a_validation(run, cli, home, tmp_path):
     assert said.code == 1
     assert "no checkpoint of it was validated, so none is best" in said.err
     assert not (tmp_path / "model").exists()
+
+
+def test_a_run_may_be_named_relative_to_the_home(run, cli, home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (home.root / "runs").mkdir(parents=True, exist_ok=True)
+    (home.root / "runs" / "mine").symlink_to(run.folder)
+    said = cli("model", "export", "runs/mine", "--out", "model", "--home", home.root)
+    assert (said.code, said.out) == (0, f"model: step 4, {len(_trained(run))} trained of {len(_whole(run))} tensors\n")
+    said = cli("model", "export", "runs/mine", "--best", "--out", "best", "--home", home.root)
+    assert "no checkpoint of it was validated" in said.err
+    said = cli("model", "export", "runs/other", "--out", "other", "--home", home.root)
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert "runs/other: no such folder, here or in" in said.err
+
+
+def test_of_a_start_in_half_precision_the_card_loads_our_values(tmp_path):
+    start = toy_folder(tmp_path / "start")
+    whole = InstructBlipForConditionalGeneration.from_pretrained(start).to(torch.bfloat16)
+    whole.save_pretrained(start)
+    config = toy_config(model=str(start), steps=2, warmup_steps=1, learning_rate=1e-2)
+    train_on(config, ToyStream(), tmp_path / "run", silent)
+    export_run(tmp_path / "run", tmp_path / "model", Home(tmp_path))
+    code = (tmp_path / "model" / "README.md").read_text().split("```python\n")[1].split("inputs = ")[0]
+    names = {"FOLDER": tmp_path / "model"}
+    exec(code, names)
+    plain, processor = names["model"].eval(), names["processor"]
+    assert {parameter.dtype for parameter in plain.parameters()} == {torch.float32}
+    made = Run(start, tmp_path / "run", tmp_path / "model", load(tmp_path / "run", Home(tmp_path)), plain, processor)
+    inputs = processor(images=square("red"), text=PROMPT, return_tensors="pt")
+    with torch.no_grad():
+        expected = our_logits(made, inputs["pixel_values"], {})
+        torch.testing.assert_close(plain(**inputs).logits, expected, rtol=0, atol=1e-5)
+
+
+def _trained(run: Run) -> dict:
+    return load_file(run.folder / "step-000004" / "trained.safetensors")
+
+
+def _whole(run: Run) -> dict:
+    return load_file(run.out / "model.safetensors")

@@ -81,7 +81,7 @@ def stock_ids(model, answerer, prompt: str, image: bytes, **options) -> list[int
 
 def new_ids(answerer, asked: Asked, decoding: Decoding) -> list[int]:
     """The new ids of our answer, up to the end token; that of an encoder-decoder begins with its start."""
-    (ids,) = answerer._new_ids([answerer._prepared(asked, decoding)], decoding)
+    (ids,) = answerer._new_ids([answerer.prepared(asked, decoding)], decoding)
     return ids if answerer.loaded.is_causal else ids[1:]
 
 
@@ -121,7 +121,7 @@ def test_the_penalty_gives_no_warning(family: str) -> None:
 
 def test_a_qformer_that_reads_no_text_sees_the_image_alone(family: str) -> None:
     answerer, image = toy_answerer(family), draw("red", "circle")
-    asked = [answerer._prepared(Asked(prompt, [image]), GREEDY) for prompt in ("Caption:", "a red circle")]
+    asked = [answerer.prepared(Asked(prompt, [image]), GREEDY) for prompt in ("Caption:", "a red circle")]
     for is_aware in (True, False):
         one, other = replace(answerer, instruction_aware=is_aware)._soft_prompts(asked).detach()
         assert torch.equal(one, other) != is_aware
@@ -248,7 +248,7 @@ def test_a_prompt_of_5000_words_is_not_cut(family: str, tmp_path: Path) -> None:
 )
 def test_what_cannot_be_asked_is_an_error(asked: Asked, said: str) -> None:
     with pytest.raises(IbDataError, match=said):
-        toy_answerer().check(asked, GREEDY)
+        toy_answerer().prepared(asked, GREEDY)
     with pytest.raises(IbDataError, match=said):
         toy_answerer().generate([eight_questions()[0], asked], GREEDY)
 

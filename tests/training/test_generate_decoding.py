@@ -14,11 +14,13 @@ from ib_data.training.generation.words import Words
 
 @pytest.mark.parametrize(
     ("name", "is_causal", "values"),
-    [  # beams, longest, shortest, length penalty, repetition penalty: model.generate as LAVIS calls it
+    # Beams, longest, shortest, length penalty, repetition penalty: model.generate as LAVIS calls it. Its `min_length`
+    # counts the start token of an encoder-decoder model's decoder, so the shortest answer has one token less.
+    [
         ("vqa", True, (5, 10, 1, 0.0, 1.5)),
-        ("vqa", False, (5, 10, 1, -1.0, 1.5)),
+        ("vqa", False, (5, 10, 0, -1.0, 1.5)),
         ("caption", True, (5, 80, 10, 1.0, 1.15)),
-        ("caption", False, (5, 80, 10, 1.0, 1.15)),
+        ("caption", False, (5, 80, 9, 1.0, 1.15)),
         ("greedy", True, (1, 256, 0, 1.0, 1.0)),
     ],
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from toy_answers import toy_answerer
 from toy_clips import clip
 from toy_models import shared_toy_folder
@@ -15,12 +16,14 @@ from toy_training import KilledError, draw
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
+from ib_data.training.generation import answerer as answerers
 from ib_data.training.generation import batch as batches
 from ib_data.training.generation import file_run
 from ib_data.training.generation.answer_file import AnswerFile, json_line
 from ib_data.training.generation.asked import Asked
 from ib_data.training.generation.decoding import Decoding
 from ib_data.training.generation.file_run import FileRun
+from ib_data.training.generation.opened import open_answerer
 from ib_data.training.generation.questions import read_questions
 
 SHORT = Decoding(max_new_tokens=4)
@@ -147,6 +150,13 @@ def test_an_image_that_questions_of_a_batch_share_is_read_once(folder: Path, hom
     assert sorted(paths) == ["blue.png", "clip.mp4", "red.png"]
 
 
+def test_a_question_is_prepared_once(folder: Path, home: Home, monkeypatch, capsys) -> None:
+    real, media = answerers.squares, []
+    monkeypatch.setattr(answerers, "squares", lambda *given: (media.append(1), real(*given))[1])
+    asked(written(folder, *FIVE)).run(home)
+    assert len(media) == 6  # of five questions, one with two images
+
+
 def test_a_clip_without_pyav_stops_with_the_remedy(folder: Path, home: Home, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     output = folder / "answers.jsonl"
@@ -190,24 +200,63 @@ def test_a_killed_run_continues_to_the_same_file(folder: Path, home: Home, kille
     assert len(killed_after_a_batch) == 2 + 2 + 3
 
 
-@pytest.mark.parametrize("changed", ["decoding", "questions", "frames", "model"])
+CHANGED = (
+    "decoding",
+    "questions",
+    "frames",
+    "prompt",
+    "folder",
+    "model",
+    "bos_token",
+    "activation",
+    "precision",
+    "device",
+)
+
+
+@pytest.mark.parametrize("changed", CHANGED)
 def test_an_output_of_something_else_is_not_continued(
     changed: str, folder: Path, home: Home, killed_after_a_batch
 ) -> None:
-    path, output = written(folder, *FIVE), folder / "answers.jsonl"
-    with pytest.raises(KilledError):
-        asked(path, output).run(home)
-    if changed == "questions":
-        written(folder, *FIVE[:4])
+    lines = [*FIVE[:4], {"image": "blue.png"}]
+    path, output = written(folder, *lines), folder / "answers.jsonl"
     run = asked(path, output)
+    run.file = read_questions(path, "Caption:")
+    with pytest.raises(KilledError):
+        run.run(home)
+    if changed == "questions":
+        run.file = read_questions(written(folder, *lines[:4], {**lines[4], "id": 1}), "Caption:")
+    if changed == "folder":
+        (folder / "inner").mkdir()
+        run.file = read_questions(written(folder / "inner", *lines), "Caption:")
+    if changed == "prompt":
+        run.file = read_questions(path, "Question:")
     if changed == "decoding":
         run.decoding = Decoding(max_new_tokens=5)
     if changed == "frames":
         run.num_frames = 4
-    if changed == "model":
-        run.answerer = replace(run.answerer, made_from="another run")
+    other = {
+        "model": {"made_from": "another run"},
+        "bos_token": {"bos_token": "</s>"},
+        "activation": {"activation": "gelu"},
+        "precision": {"dtype": torch.bfloat16},
+        "device": {"device": torch.device("meta")},
+    }
+    run.answerer = replace(run.answerer, **other.get(changed, {}))
     with pytest.raises(IbDataError, match=f"answers.jsonl.part: was made from another {changed}; remove answers"):
         run.run(home)
+
+
+def test_a_prompt_that_no_line_needs_does_not_matter(folder: Path) -> None:
+    path = written(folder, *FIVE)
+    assert read_questions(path, "Caption:") == read_questions(path)
+
+
+def test_settings_of_a_model_folder_are_those_of_its_answers(home: Home) -> None:
+    found = open_answerer(
+        str(shared_toy_folder()), home, device="cpu", precision="bfloat16", bos_token="</s>", activation="gelu"
+    )
+    assert (found.bos_token, found.activation, found.dtype) == ("</s>", "gelu", torch.bfloat16)
 
 
 def test_outputs_that_cannot_be(folder: Path) -> None:

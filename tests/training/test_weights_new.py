@@ -139,6 +139,7 @@ def test_stage_1_gives_the_whole_q_former_and_its_queries(folders, tmp_path):
         "language_projection.weight", "language_projection.bias"
     }  # fmt: skip
     assert torch.equal(found["query_tokens"], stage1["query_tokens"])
+    assert "use_qformer_text_input" not in (tmp_path / "start" / "config.json").read_text()  # of BLIP-2 only
     name = "qformer.encoder.layer.0.crossattention.attention.key.weight"
     assert torch.equal(found[name], stage1[name])
     again = rows(new(folders / "flan", tmp_path / "start", tmp_path / "again", qformer=tmp_path / "start"))

@@ -7,6 +7,9 @@ import pytest
 from tiny_weights import QFORMER_ROWS, blip2_config, save, save_language_tokenizer, save_qformer_tokenizer, text_config
 from transformers import Blip2ForConditionalGeneration, Blip2ForImageTextRetrieval, LlamaForCausalLM
 
+from ib_data.training.estimate.parts import parts_of
+from ib_data.training.weights.folder import require_model_folder
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> Path:
@@ -47,7 +50,11 @@ def test_merge_prints_where_everything_comes_from_and_show_what_there_is(folders
     assert shown.out.splitlines()[-1] == f"fingerprint: {facts['fingerprint']}"
     parts = {part["part"]: part for part in facts["parts"]}
     assert [name for name in parts if parts[name]["trained"]] == ["qformer", "query_tokens", "language_projection"]
-    assert parts["query_tokens"]["parameters"] == 4 * 16
+    trained = parts_of(require_model_folder(out).config).trained
+    assert {name: part["trained"] for name, part in parts.items() if part["trained"]} == trained
+    assert parts["query_tokens"]["trained"] == parts["query_tokens"]["parameters"] == 4 * 16
+    assert 0 < parts["qformer"]["trained"] < parts["qformer"]["parameters"]  # the last text feed-forward feeds nothing
+    assert f"  {parts['qformer']['trained']:,}  " in shown.out
     assert sum(part["tensors"] for part in parts.values()) == 112
     assert facts["tokenizers"]["qformer"]["bos"] == QFORMER_ROWS
 
@@ -85,6 +92,21 @@ def test_show_notes_tokenizers_that_are_missing(folders, cli, home, tmp_path):
     facts = json.loads(cli("model", "show", tmp_path / "start", "--json", "--home", home.root).out)
     assert facts["tokenizers"] == {}
     assert len(facts["notes"]) == 2
+
+
+def test_show_notes_a_tokenizer_that_train_refuses(folders, cli, home, tmp_path):
+    out = tmp_path / "start"
+    cli("model", "merge", "--blip2", folders / "blip2", "--text", folders / "stage1", "--out", out)
+    words = json.loads((out / "qformer_tokenizer" / "tokenizer.json").read_text())["model"]["vocab"]
+    for file in (out / "qformer_tokenizer").iterdir():
+        file.unlink()
+    (out / "qformer_tokenizer" / "vocab.txt").write_text("".join(f"{word}\n" for word in words))
+    (out / "qformer_tokenizer" / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+    facts = json.loads(cli("model", "show", out, "--json", "--home", home.root).out)
+    assert facts["tokenizers"]["qformer"]["tokens"] >= QFORMER_ROWS
+    (note,) = (note for note in facts["notes"] if "vocab.txt" in note)
+    assert note.startswith("`ib-data train` and `ib-data generate` cannot use it: ")
+    assert "a slow tokenizer; make it with transformers" in note
 
 
 def test_show_notes_an_older_folder_without_the_image_token(folders, cli, home, tmp_path):

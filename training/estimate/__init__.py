@@ -5,5 +5,6 @@ parts       the parts of a model on the meta device: parameters, and the sizes o
 flops       FLOPs of a training step, by the lengths of its rows
 memory      bytes of weights, optimiser and activations
 ceiling     the matrix ceiling of this machine, measured
+folder_facts  what a model folder holds, for `ib-data model show`
 dry_run     the report of `ib-data train CONFIG --dry-run`; report: as text
 """

@@ -12,15 +12,12 @@ from torch import nn
 from transformers import InstructBlipForConditionalGeneration
 from transformers.pytorch_utils import Conv1D
 
-from ib_data.training.model.parts import freeze
+from ib_data.training.model.parts import PARTS, freeze
 
 # Keys and values of attention to the encoder's output: made from the encoder's tokens, not the decoder's.
 _CROSS_INPUT = re.compile(
     r"(EncDecAttention|encoder_attn|crossattention|cross_attn)\.(attention\.)?(k|v|key|value)(_proj)?$"
 )
-
-
-PARTS = ("vision_model", "qformer", "query_tokens", "language_projection", "language_model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

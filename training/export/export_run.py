@@ -1,7 +1,6 @@
 """Write a checkpoint and the frozen parts of its start folder as one complete model folder."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +12,11 @@ from ib_data.training.export.settings import exported_config, write_processor
 from ib_data.training.loop import checkpoint as checkpoints
 from ib_data.training.loop.checkpoint import Checkpoint
 from ib_data.training.loop.start import start_of_checkpoint
-from ib_data.training.loop.train_log import step_rows
 from ib_data.training.weights.config_file import CONFIG
 from ib_data.training.weights.folder import ModelFolder, require_model_folder
 from ib_data.training.weights.headers import StoredTensor, fault, file_tensors
-from ib_data.training.weights.start import require_free
+from ib_data.training.weights.start import copy_generation_config, require_free
 from ib_data.training.weights.writing import copied, write_weights
-
-_GENERATION = "generation_config.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +48,9 @@ def export_run(run: Path, out: Path, home: Home, start: str = "") -> Exported:
         config = exported_config(folder, checkpoint.config.activation, checkpoint.config.bos_token)
         (part / CONFIG).write_text(f"{json.dumps(config, indent=2)}\n", encoding="utf-8")
         write_processor(folder, part, checkpoint.config.bos_token)
-        if (folder.path / _GENERATION).is_file():
-            shutil.copyfile(folder.path / _GENERATION, part / _GENERATION)
+        copy_generation_config(folder.path, part)
         write_weights(part, {name: copied(tensor) for name, tensor in tensors.items()})
-        log = step_rows((checkpoint.folder / checkpoints.LOG).read_bytes())
+        log = (checkpoint.folder / checkpoints.LOG).read_bytes()
         (part / CARD).write_text(model_card(out.name, checkpoint, folder, log), encoding="utf-8")
         require_model_folder(part)
     return Exported(folder=out, step=checkpoint.step, num_trained=len(trained), num_tensors=len(tensors))

@@ -14,27 +14,32 @@ from ib_data.mixtures.spec.spec_file import load_mixture
 from ib_data.mixtures.spec.weights import weights
 from ib_data.training.config.train_config import FREE
 from ib_data.training.loop.checkpoint import Checkpoint
+from ib_data.training.loop.train_log import step_rows, validation_rows
 from ib_data.training.weights.folder import ModelFolder
 
 CARD = "README.md"
 _NUM_STEPS = 100  # that a mean loss is over
 _USE = """\
 ```python
+import torch
 from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
 
 processor = InstructBlipProcessor.from_pretrained(FOLDER)
-model = InstructBlipForConditionalGeneration.from_pretrained(FOLDER)
+model = InstructBlipForConditionalGeneration.from_pretrained(FOLDER, dtype=torch.float32)
 inputs = processor(images=image, text=instruction, return_tensors="pt")
 answer = model.generate(**inputs, max_new_tokens=30)
 ```
 
-A clip of 4 frames goes through `InstructBlipVideoForConditionalGeneration.from_pretrained(FOLDER)` with `pixel_values`
-of shape (1, 4, 3, {px}, {px}) and {num} placeholders `<image>` before the instruction, {queries} for each frame.
+Without `dtype`, transformers loads every part in the type of the start folder: where that is half precision, the
+Q-Former, which was trained in float32, is rounded too, and answers may change.
+
+A clip of 4 frames goes through `InstructBlipVideoForConditionalGeneration`, loaded alike, with `pixel_values` of shape
+(1, 4, 3, {px}, {px}) and {num} placeholders `<image>` before the instruction, {queries} for each frame.
 """
 
 
-def model_card(name: str, checkpoint: Checkpoint, folder: ModelFolder, log: Sequence[Mapping[str, Any]]) -> str:
-    """The text of `README.md` for the model `name`."""
+def model_card(name: str, checkpoint: Checkpoint, folder: ModelFolder, log: bytes) -> str:
+    """The text of `README.md` for the model `name`; `log` holds the lines of `log.jsonl` up to the checkpoint."""
     config: Any = folder.config
     mixture = _mixture(checkpoint.config.mixture)
     members = [member.dataset for member in mixture.members] if mixture else []
@@ -56,7 +61,7 @@ def model_card(name: str, checkpoint: Checkpoint, folder: ModelFolder, log: Sequ
         "## Configuration",
         _configuration(checkpoint),
         "## Results",
-        _results(log),
+        *_results(step_rows(log), validation_rows(log)),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -71,7 +76,7 @@ def _metadata(checkpoint: Checkpoint, members: Sequence[str]) -> str:
         "license_link": CARD,
         "tags": ["instructblip", "ib-data"],
     }
-    if _is_hub_id(checkpoint.config.model):
+    if _is_from_hub(checkpoint):
         values["base_model"] = checkpoint.config.model
     if members:
         values["datasets"] = list(dict.fromkeys(members))
@@ -108,14 +113,25 @@ def _configuration(checkpoint: Checkpoint) -> str:
     return "\n".join(["```toml", *lines, "```"])
 
 
-def _results(log: Sequence[Mapping[str, Any]]) -> str:
-    """Mean losses at both ends of the run."""
-    if not log:
-        return "No step was made."
-    count = min(_NUM_STEPS, len(log))
-    first, last = (sum(float(row["loss"]) for row in rows) / count for rows in (log[:count], log[-count:]))
-    steps = "step" if count == 1 else f"{count:,} steps"
-    return f"Mean loss of the target tokens: {first:.4f} over the first {steps}, {last:.4f} over the last."
+def _results(steps: Sequence[Mapping[str, Any]], validations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Mean losses at both ends of the run, and those of the last validation."""
+    losses = [float(row["loss"]) for row in steps if row["loss"] is not None]
+    if not losses:
+        return ["No step was made."]
+    count = min(_NUM_STEPS, len(losses))
+    first, last = (sum(part) / count for part in (losses[:count], losses[-count:]))
+    over = "step" if count == 1 else f"{count:,} steps"
+    means = f"Mean loss of the target tokens: {first:.4f} over the first {over}, {last:.4f} over the last."
+    return [means, *(_validation(row) for row in validations[-1:])]
+
+
+def _validation(row: Mapping[str, Any]) -> str:
+    """A table of the losses by dataset."""
+    losses = {**row["validation"], "mean": row["validation_mean"]}
+    cells = [(name, "not finite" if loss is None else f"{loss:.4f}") for name, loss in losses.items()]
+    rows = [f"| {name.replace('|', '/')} | {text} |" for name, text in cells]
+    first = f"Loss on the pinned part of each validation split after step {row['step']:,}:"
+    return "\n".join([first, "", "| dataset | loss |", "|---|---|", *rows])
 
 
 def _mixture(name: str) -> Mixture | None:
@@ -135,11 +151,15 @@ def _card(dataset: str) -> Card | None:
 def _start_name(checkpoint: Checkpoint) -> str:
     """The start as the configuration names it; of a path only the last part, which says nothing of this machine."""
     name = checkpoint.config.model
-    return name if _is_hub_id(name) else Path(name).name
+    return name if _is_from_hub(checkpoint) else Path(name).name
 
 
-def _is_hub_id(name: str) -> bool:
-    return name.count("/") == 1 and not name.startswith((".", "~", "/")) and not Path(name).exists()
+def _is_from_hub(checkpoint: Checkpoint) -> bool:
+    """Whether the start came from the hub: its folder is in the cache of huggingface_hub.
+
+    The name does not tell: a relative path such as `starts/vicuna-7b` looks the same.
+    """
+    return f"models--{checkpoint.config.model.replace('/', '--')}" in checkpoint.start.parts
 
 
 def _stem(mixture: str) -> str:

@@ -19,7 +19,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from ib_data.errors import os_error_line
-from ib_data.media.normalised import DEVIATION, MEAN
+from ib_data.media.clip_statistics import DEVIATION, MEAN
 from ib_data.replacing import replacing
 from ib_data.training.features.entry import from_bytes, num_bytes, to_bytes
 

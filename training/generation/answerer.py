@@ -36,6 +36,7 @@ class Answerer:
     """A model ready to answer, in evaluation mode on `device`, with frozen parts of `dtype`.
 
     `num_frames` is how many frames of a clip it was trained on. `made_from` identifies its values: a checksum.
+    `bos_token` and `activation` are what was set in place of the folder's own; empty if nothing was.
     """
 
     loaded: LoadedModel
@@ -45,6 +46,8 @@ class Answerer:
     instruction_aware: bool = True
     num_frames: int = NUM_FRAMES
     made_from: str = ""
+    bos_token: str = ""
+    activation: str = ""
 
     @property
     def model(self) -> Any:
@@ -59,10 +62,15 @@ class Answerer:
     def generate(self, asked: Sequence[Asked], decoding: Decoding) -> list[str]:
         """The answers to questions, in order, without blanks at their ends; all in one batch.
 
-        Each distinct frame is encoded once. Raises IbDataError for a question that cannot be answered (see `check`),
-        and if the memory of the GPU does not suffice.
+        Raises IbDataError as `prepared` and `answers` do.
         """
-        prepared = [self._prepared(one, decoding) for one in asked]
+        return self.answers([self.prepared(one, decoding) for one in asked], decoding)
+
+    def answers(self, prepared: Sequence["Prepared"], decoding: Decoding) -> list[str]:
+        """The answers to prepared questions, as `generate` gives them. Each distinct frame is encoded once.
+
+        Raises IbDataError if the memory of the GPU does not suffice.
+        """
         return [self.text_of(ids) for ids in self._new_ids(prepared, decoding)]
 
     def stream(self, asked: Asked, decoding: Decoding, say: Callable[[str], None]) -> None:
@@ -72,11 +80,7 @@ class Answerer:
             raise IbDataError(
                 f"num_beams is {decoding.num_beams}: beams are only chosen at the end; {remedy} to stream"
             )
-        self._new_ids([self._prepared(asked, decoding)], decoding, Words(self.text_of, say))
-
-    def check(self, asked: Asked, decoding: Decoding) -> None:
-        """Raise IbDataError for a question without images, with a damaged one, or too long for the language model."""
-        self._prepared(asked, decoding)
+        self._new_ids([self.prepared(asked, decoding)], decoding, Words(self.text_of, say))
 
     def text_of(self, ids: Sequence[int]) -> str:
         """The text of new ids, without special tokens.
@@ -88,7 +92,11 @@ class Answerer:
         dropped = None if unknown is None else language.backend.token_to_id(unknown)
         return language.text(number for number in ids if number != dropped)
 
-    def _prepared(self, asked: Asked, decoding: Decoding) -> "_Prepared":
+    def prepared(self, asked: Asked, decoding: Decoding) -> "Prepared":
+        """A question as the model takes it.
+
+        Raises IbDataError for one without images, with a damaged one, or too long for the language model.
+        """
         if not asked.media:
             raise IbDataError("no image; give at least one image or clip")
         try:
@@ -98,7 +106,7 @@ class Answerer:
         frames = [frame for media in asked.media for frame in squares(media, self.image_px)]
         prompt = self.rows.prompt(asked.prompt, len(frames), truncate=False)
         self._require_room(len(prompt), decoding)
-        return _Prepared(frames=frames, prompt=prompt, qformer=self.rows.qformer(asked.prompt), text=asked.prompt)
+        return Prepared(frames=frames, prompt=prompt, qformer=self.rows.qformer(asked.prompt), text=asked.prompt)
 
     def _require_room(self, num_tokens: int, decoding: Decoding) -> None:
         """Raise IbDataError if the prompt or the answer may not fit the positions of the language model."""
@@ -115,7 +123,7 @@ class Answerer:
 
     @torch.no_grad()
     def _new_ids(
-        self, prepared: Sequence["_Prepared"], decoding: Decoding, words: Words | None = None
+        self, prepared: Sequence["Prepared"], decoding: Decoding, words: Words | None = None
     ) -> list[list[int]]:
         """The ids of the answers, each with what pads it to the longest one."""
         if not prepared:
@@ -142,7 +150,7 @@ class Answerer:
         found: list[list[int]] = new_ids.tolist()
         return found
 
-    def _soft_prompts(self, prepared: Sequence["_Prepared"]) -> Tensor:
+    def _soft_prompts(self, prepared: Sequence["Prepared"]) -> Tensor:
         """The soft prompts (N, Q, D) of all pairs, each one with the instruction of its question."""
         places: dict[bytes, int] = {}
         index = [places.setdefault(frame.tobytes(), len(places)) for one in prepared for frame in one.frames]
@@ -173,7 +181,7 @@ class Answerer:
             **beams,
         )
 
-    def _processors(self, prepared: Sequence["_Prepared"], decoding: Decoding) -> LogitsProcessorList:
+    def _processors(self, prepared: Sequence["Prepared"], decoding: Decoding) -> LogitsProcessorList:
         found = LogitsProcessorList()
         if decoding.repetition_penalty != 1:
             found.append(RepetitionPenalty(decoding.repetition_penalty, num_given=int(not self.loaded.is_causal)))
@@ -184,7 +192,7 @@ class Answerer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
+class Prepared:
     """A question as frames, uint8 (S, S, 3) each, and as ids for the language model and the Q-Former."""
 
     frames: list[Frames]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.errors import IbDataError, MissingExtraError
-from ib_data.training.generation.answerer import Answerer
+from ib_data.training.generation.answerer import Answerer, Prepared
 from ib_data.training.generation.asked import Asked, Frames, read_frames
 from ib_data.training.generation.decoding import Decoding
 from ib_data.training.generation.questions import Question
@@ -58,25 +58,24 @@ def answer_batches(
 
 
 def _answered(answerer: Answerer, batch: Sequence[Question], read: _Read, decoding: Decoding) -> list[Outcome]:
-    asked: dict[int, Asked] = {}
+    prepared: dict[int, Prepared] = {}
     faults: dict[int, str] = {}
     for question in batch:
         try:
-            asked[question.number] = _asked(answerer, question, read, decoding)
+            prepared[question.number] = _prepared(answerer, question, read, decoding)
         except MissingExtraError:
             raise
         except IbDataError as error:
             faults[question.number] = question.fault or f"line {question.number}: {error}"
-    answers = dict(zip(asked, answerer.generate(list(asked.values()), decoding), strict=True))
+    answers = dict(zip(prepared, answerer.answers(list(prepared.values()), decoding), strict=True))
     return [
         Outcome(question=q, answer=answers.get(q.number, ""), fault=faults.get(q.number, "")) for q in batch
     ]  # fmt: skip
 
 
-def _asked(answerer: Answerer, question: Question, read: _Read, decoding: Decoding) -> Asked:
-    """What a line asks. Raises IbDataError if it cannot be answered."""
+def _prepared(answerer: Answerer, question: Question, read: _Read, decoding: Decoding) -> Prepared:
+    """What a line asks, as the model takes it. Raises IbDataError if it cannot be answered."""
     if question.fault:
         raise IbDataError(question.fault)
     asked = Asked(question.prompt, [read[question.kind, path].result() for path in question.paths])
-    answerer.check(asked, decoding)
-    return asked
+    return answerer.prepared(asked, decoding)

@@ -45,8 +45,11 @@ class Decoding:
             raise IbDataError(f"top_p is {self.top_p:g}, but nothing is sampled; set temperature, such as 1")
 
 
-# Those of LAVIS, as its evaluation really runs: 5 beams, and never a penalty below or above what is here. The length
-# penalty of `vqa` is -1 for FlanT5 and 0 for Vicuna, because its tasks do not pass the -1 of their configuration on.
+# Those of LAVIS for Vicuna, as its evaluation really runs: 5 beams, and never a penalty below or above what is here.
+# FlanT5 differs in two ways. The length penalty of `vqa` is -1 there, and 0 for Vicuna, because Vicuna's tasks do not
+# pass the -1 of their configuration on. And LAVIS passes `min_length`, which counts the token that a decoder begins
+# with, so that an answer may be one token shorter. What differs still: the transformers of LAVIS also counts that token
+# where it divides the score of a beam by its length, so with a length penalty it may choose another beam of FlanT5.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "greedy": {},
     "vqa": {"num_beams": 5, "max_new_tokens": 10, "min_new_tokens": 1, "repetition_penalty": 1.5},
@@ -61,5 +64,9 @@ def preset(name: str, *, is_causal: bool, **changes: Any) -> Decoding:
     """
     if name not in PRESETS:
         raise IbDataError(f"unknown preset {name!r}; {did_you_mean(name, PRESETS)}")
-    by_family = {"length_penalty": 0.0 if is_causal else -1.0} if name == "vqa" else {}
-    return Decoding(**{**PRESETS[name], **by_family, **changes})
+    values = dict(PRESETS[name])
+    if name == "vqa":
+        values["length_penalty"] = 0.0 if is_causal else -1.0
+    if not is_causal and "min_new_tokens" in values:
+        values["min_new_tokens"] -= 1
+    return Decoding(**{**values, **changes})

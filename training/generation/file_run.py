@@ -87,9 +87,17 @@ class FileRun:
             raise IbDataError(f"{self.file.path}: {problem}; {remedy}")
 
     def _made_from(self, home: Home) -> Mapping[str, Any]:
+        """Everything that answers depend on but the contents of images and clips. Each key is a word of a message."""
+        answerer = self.answerer
         return {
             "questions": self.file.sha256,
-            "model": identity(self.answerer, home),
+            "folder": str(self.file.path.resolve().parent),  # of relative paths
+            "prompt": self.file.default_prompt,
+            "model": identity(answerer, home),
+            "bos_token": answerer.bos_token,
+            "activation": answerer.activation,
+            "precision": str(answerer.dtype),
+            "device": answerer.device.type,
             "decoding": asdict(self.decoding),
             "frames": self.num_frames,
         }

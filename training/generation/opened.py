@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import GenerationConfig
@@ -10,7 +11,6 @@ from transformers import GenerationConfig
 from ib_data.console import note
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.media.frames import NUM_FRAMES
 from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
 from ib_data.templates.render_options import MAX_INSTRUCTION_TOKENS, MAX_TARGET_TOKENS
 from ib_data.training.generation.answerer import Answerer
@@ -58,7 +58,14 @@ def open_answerer(
     with float32_on_cpu():
         loaded = load_model(folder, bos_token=bos_token, activation=activation, dtype=dtype)
     room = int(loaded.config.qformer_config.max_position_embeddings)
-    return _ready(loaded, place, dtype, max_instruction_tokens=min(MAX_INSTRUCTION_TOKENS, room))
+    return _ready(
+        loaded,
+        place,
+        dtype,
+        max_instruction_tokens=min(MAX_INSTRUCTION_TOKENS, room),
+        bos_token=bos_token,
+        activation=activation,
+    )
 
 
 def is_run(folder: Path) -> bool:
@@ -100,6 +107,8 @@ def load(
         instruction_aware=config.instruction_aware,
         num_frames=config.images.frames,
         made_from=f"{checkpoint.fingerprint} {read_record(checkpoint.folder).sha256}",
+        bos_token=config.bos_token,
+        activation=config.activation,
     )
 
 
@@ -127,9 +136,7 @@ def _ready(
     dtype: torch.dtype,
     *,
     max_instruction_tokens: int,
-    instruction_aware: bool = True,
-    num_frames: int = NUM_FRAMES,
-    made_from: str = "",
+    **values: Any,
 ) -> Answerer:
     loaded.model.to(device).eval()
     # What a folder says about decoding would fill in whatever we leave open.
@@ -139,7 +146,5 @@ def _ready(
         rows=loaded.row_maker(max_instruction_tokens, MAX_TARGET_TOKENS),
         device=device,
         dtype=dtype,
-        instruction_aware=instruction_aware,
-        num_frames=num_frames,
-        made_from=made_from,
+        **values,
     )

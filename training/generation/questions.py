@@ -37,11 +37,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionFile:
-    """All questions of a file in order, with the SHA-256 of its bytes."""
+    """All questions of a file in order, with the SHA-256 of its bytes.
+
+    `default_prompt` is that of lines without one; None if every line has its own.
+    """
 
     path: Path
     questions: tuple[Question, ...]
     sha256: str
+    default_prompt: str | None = None
 
 
 def read_questions(path: Path, default_prompt: str | None = None) -> QuestionFile:
@@ -53,7 +57,8 @@ def read_questions(path: Path, default_prompt: str | None = None) -> QuestionFil
     found = tuple(_questions(path, default_prompt, digest))
     if not found:
         raise IbDataError(f"{path}: expected a question on each line, found an empty file")
-    return QuestionFile(path=path, questions=found, sha256=digest.hexdigest())
+    used = default_prompt if any("prompt" not in question.values for question in found) else None
+    return QuestionFile(path=path, questions=found, sha256=digest.hexdigest(), default_prompt=used)
 
 
 def _questions(path: Path, default_prompt: str | None, digest: Any) -> Iterator[Question]:

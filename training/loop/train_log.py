@@ -54,7 +54,16 @@ class TrainLog:
 
 def step_rows(log: bytes) -> list[dict[str, Any]]:
     """The lines of the steps among those of a log: they alone have a `loss`."""
-    return [row for line in log.splitlines() if "loss" in (row := json.loads(line))]
+    return _rows_with("loss", log)
+
+
+def validation_rows(log: bytes) -> list[dict[str, Any]]:
+    """The lines of validations among those of a log: in `validation` a loss for each dataset, None if not finite."""
+    return _rows_with("validation", log)
+
+
+def _rows_with(key: str, log: bytes) -> list[dict[str, Any]]:
+    return [row for line in log.splitlines() if key in (row := json.loads(line))]
 
 
 def say_what_differs(path: Path, kept: bytes, say: Callable[[str], None]) -> None:

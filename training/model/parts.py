@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+PARTS = ("vision_model", "qformer", "query_tokens", "language_projection", "language_model")
 # Q-Former, query tokens and the projection to the language model (arXiv 2305.06500, section 2.6).
 TRAINED = ("qformer.", "language_projection.", "query_tokens")
 FROZEN_PARTS = ("vision_model", "language_model")

@@ -5,10 +5,9 @@ headers          the tensors of a folder, from the headers of its safetensors fi
 config_file      config.json of an InstructBLIP folder
 folder           a checked model folder
 fingerprint      SHA-256 over a folder's weights, configuration and tokenizers
-show             what a folder holds
 
-merge, new       a start from BLIP-2 and text weights; from a language model and a vision encoder
-sources          the folders that a start is made of
+merge, new       a start folder from BLIP-2 and text weights; from a language model and a vision encoder
+sources          the folders that a start folder is made of
 plan             where each tensor comes from, and the report; values: rows and tensors that no source has
-start            writes a start; writing: safetensors files; tokenizer_files: tokenizers and processor
+start            writes a start folder; writing: safetensors files; tokenizer_files: tokenizers and processor
 """

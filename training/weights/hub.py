@@ -18,15 +18,22 @@ def find_folder(name: str, home: Home) -> Path:
     Files that are in the cache of `huggingface_hub` are not downloaded again. Raises IbDataError if there is no such
     folder, and if the hub cannot be reached, does not know the name or asks for access.
     """
+    if folder := folder_here(name, home):
+        return folder
+    if not _HUB_ID.fullmatch(name):
+        problem = f"{name!r} is neither a folder nor a hub id"
+        raise DataError("model", problem, remedy="name a model folder, or a hub id such as ORGANISATION/NAME")
+    return _downloaded(name)
+
+
+def folder_here(name: str, home: Home) -> Path | None:
+    """The folder called `name`, as given or under the home; None if there is none. Raises DataError for a file."""
     for folder in (Path(name).expanduser(), home.root / name):
         if folder.is_dir():
             return folder
         if folder.is_file():
             raise DataError("model", "expected a folder, found a file; name the folder it is in", file=str(folder))
-    if not _HUB_ID.fullmatch(name):
-        problem = f"{name!r} is neither a folder nor a hub id"
-        raise DataError("model", problem, remedy="name a model folder, or a hub id such as ORGANISATION/NAME")
-    return _downloaded(name)
+    return None
 
 
 def _downloaded(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""BLIP-2 of stage 2 and the text weights of stage 1 become an InstructBLIP start.
+"""BLIP-2 of stage 2 and the text weights of stage 1 become an InstructBLIP start folder.
 
 Stage 2 has no word embeddings, position embeddings and text FFN; the authors took them from stage 1 (LAVIS issue 344).
 """
@@ -40,7 +40,6 @@ def merge(blip2: Path, text: Path, out: Path, tokenizer: Path | None = None, see
         raise fault(blip2, "expected BLIP-2 of stage 2, found no language model", "give a stage-1 folder as --text")
     language, qformer = language_tokenizer(blip2), qformer_tokenizer(tokenizer or text)
     sizes = part_values(base.config.qformer_config)
-    sizes.pop("use_qformer_text_input", None)
     rows = words.tensors[text_key(words, WORDS)].shape[0]
     sizes["vocab_size"] = max(rows, len(qformer))
     sizes["max_position_embeddings"] = words.tensors[text_key(words, POSITIONS)].shape[0]

@@ -1,4 +1,4 @@
-"""A language model and a vision encoder, with a new Q-Former between them, become a start for `blip2-captions`."""
+"""Build a start folder for `blip2-captions` from a language model and a vision encoder: the Q-Former is new."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Folders that a start is made of: BLIP-2 of stage 2 or stage 1, InstructBLIP, BERT, language models."""
+"""Folders that a start folder is made of: BLIP-2 of stage 2 or stage 1, InstructBLIP, BERT, language models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

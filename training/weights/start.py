@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from transformers import InstructBlipConfig, PreTrainedConfig, PreTrainedTokenizerBase
 
 REPORT = "merge.json"
-_GENERATION = "generation_config.json"
-_OWN = ("model_type", "transformers_version", "architectures", "_name_or_path", "dtype", "torch_dtype")
+_OWN = (
+    "model_type", "transformers_version", "architectures", "_name_or_path", "dtype", "torch_dtype",
+    "use_qformer_text_input",  # of BLIP-2 only
+)  # fmt: skip
 LANGUAGE = "language_model."
 
 
@@ -28,6 +30,13 @@ def require_free(out: Path) -> None:
     """Raise DataError if `out` is a file or a folder with anything in it."""
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise fault(out, "is not empty", "name a new folder with --out, or remove it")
+
+
+def copy_generation_config(source: Path, out: Path) -> None:
+    """Copy the generation settings of the folder `source`, if it has any, into `out`."""
+    name = "generation_config.json"
+    if (source / name).is_file():
+        shutil.copyfile(source / name, out / name)
 
 
 def part_values(config: "PreTrainedConfig") -> dict[str, Any]:
@@ -45,7 +54,7 @@ def start_config(
     num_query_tokens: int,
     dtype: Any,
 ) -> "InstructBlipConfig":
-    """The configuration of a start, whose vocabulary has room for every token of the language model's `tokenizer`.
+    """The configuration of a start folder, with room in the vocabulary for every token of `tokenizer`.
 
     Raises DataError, naming the folder `where`, if transformers refuses the values.
     """
@@ -69,7 +78,7 @@ def start_config(
 
 
 def fill(plan: Plan, config: "InstructBlipConfig", where: Path, place: Callable[[str, tuple[int, ...]], bool]) -> None:
-    """Call `place(name, shape)` for every tensor of the model; it says whether it has put the tensor into `plan`.
+    """Call `place(name, shape)` for every tensor of the model; it returns whether it added the tensor to `plan`.
 
     Raises DataError, naming the folder `where`, if one is not placed nor tied to one that is.
     """
@@ -113,8 +122,7 @@ def write_start(
     with new_folder(out) as part:
         write_tokenizers(part, language_tokenizer, qformer_tokenizer, vision.image_size, config.num_query_tokens)
         config.save_pretrained(part)
-        if (language / _GENERATION).is_file():
-            shutil.copyfile(language / _GENERATION, part / _GENERATION)
+        copy_generation_config(language, part)
         write_weights(part, plan.pieces())
         (part / REPORT).write_text(f"{json.dumps(report, indent=1)}\n", encoding="utf-8")
         require_model_folder(part)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ib_data.errors import one_line
+from ib_data.media.clip_statistics import DEVIATION, MEAN
 from ib_data.training.weights.headers import fault
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 IMAGE_TOKEN = "<image>"
 QFORMER_FOLDER = "qformer_tokenizer"
 _FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.txt", "vocab.json")
-# CLIP's mean and standard deviation, as in every released model of the family.
-_MEAN = [0.48145466, 0.4578275, 0.40821073]
-_STD = [0.26862954, 0.26130258, 0.27577711]
 
 
 def language_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
@@ -33,9 +31,10 @@ def language_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
 
 
 def qformer_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
-    """The Q-Former's tokenizer in a folder or in its `qformer_tokenizer`, with `[DEC]` as the first token (as LAVIS).
+    """The Q-Former's tokenizer in a folder or in its `qformer_tokenizer`, with `[DEC]` declared as BOS (as LAVIS).
 
-    Text that is too long loses its beginning. Raises DataError if there is no fast tokenizer.
+    No text begins with it: a text still begins with `[CLS]`. Text that is too long loses its beginning. Raises
+    DataError if there is no fast tokenizer.
     """
     inner = folder / QFORMER_FOLDER
     remedy = "add --qformer-tokenizer DIR with the tokenizer of google-bert/bert-base-uncased"
@@ -67,9 +66,9 @@ def _processor(size: int, num_queries: int) -> dict[str, Any]:
         "do_normalize": True,
         "do_rescale": True,
         "do_resize": True,
-        "image_mean": _MEAN,
+        "image_mean": list(MEAN),
         "image_processor_type": "BlipImageProcessor",
-        "image_std": _STD,
+        "image_std": list(DEVIATION),
         "resample": 3,  # bicubic
         "rescale_factor": 1 / 255,
         "size": {"height": size, "width": size},

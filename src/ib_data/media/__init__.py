@@ -8,5 +8,5 @@ faults        MediaError, and the limit on pixels
 opened_image  checks an image during a build: size, format, checksum, smaller copy; opened_clip: a clip
 pixels        images and clips as uint8 squares; augment: training crops
 thumbnail     small JPEG copies for pages
-normalised    pixels normalised for a vision encoder (torch)
+normalised    pixels normalised for a vision encoder (torch); clip_statistics: mean and standard deviation
 """

@@ -3,9 +3,7 @@
 import torch
 from torch import Tensor
 
-# The CLIP statistics, which the paper's vision encoder was trained with.
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-DEVIATION = (0.26862954, 0.26130258, 0.27577711)
+from ib_data.media.clip_statistics import DEVIATION, MEAN
 
 
 def normalised(images: Tensor) -> Tensor:

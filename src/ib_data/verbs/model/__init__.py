@@ -1,8 +1,8 @@
 """`ib-data model`: model folders in the format of transformers.
 
 show    what a folder holds
-merge   BLIP-2 of stage 2 and stage-1 text weights to a start
-new     a language model and a vision encoder to a start
+merge   BLIP-2 of stage 2 and stage-1 text weights to a start folder
+new     a language model and a vision encoder to a start folder
 export  a tuned run to a folder that transformers loads
 
 report  what merge and new print

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ib_data.console import note
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.training.extras import need_extras
 from ib_data.training.loop.keeping import best_of
@@ -16,16 +17,17 @@ from ib_data.verbs.arguments import common_options, json_option
 @click.command("export")
 @click.argument("run")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write; must be empty.")
-@click.option("--start", metavar="DIR", default="", help="A copy of the start folder of the run, if that has moved.")
+@click.option("--start", metavar="DIR", default="", help="A copy of the start folder of the run, if it has moved.")
 @click.option("--best", "is_best", is_flag=True, help="The checkpoint of the lowest validation loss, not the newest.")
 @json_option
 @common_options
 def export(run: str, out: Path, start: str, is_best: bool, home: Home, as_json: bool) -> None:
     """Write a tuned run as a complete model folder.
 
-    RUN is a run folder, for its newest (or best) checkpoint, or one of its checkpoints.
+    RUN is a run folder, for its newest (or best) checkpoint, or one of its checkpoints; a relative one may be in HOME.
     InstructBlipForConditionalGeneration and InstructBlipProcessor of transformers load the folder and give the logits
-    of the run; README.md in it is its model card.
+    of the run; README.md in it is its model card. Load it with dtype=torch.float32: from a start folder in
+    half precision, transformers would round the trained Q-Former too.
 
     \b
     ib-data model export ~/ib_data/runs/my-run --out my-model
@@ -34,8 +36,12 @@ def export(run: str, out: Path, start: str, is_best: bool, home: Home, as_json: 
     """
     need_extras("model export")
     from ib_data.training.export.export_run import export_run
+    from ib_data.training.weights.hub import folder_here
 
-    written = export_run(best_of(Path(run)) if is_best else Path(run), out, home, start)
+    folder = folder_here(run, home)
+    if folder is None:
+        raise IbDataError(f"{run}: no such folder, here or in {home.root}; name a run or one of its checkpoints")
+    written = export_run(best_of(folder) if is_best else folder, out, home, start)
     if as_json:
         click.echo(json.dumps({**asdict(written), "folder": str(written.folder)}, indent=1))
         return

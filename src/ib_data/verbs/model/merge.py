@@ -1,4 +1,4 @@
-"""`ib-data model merge`: BLIP-2 and stage-1 text weights to a start."""
+"""`ib-data model merge`: BLIP-2 and stage-1 text weights to a start folder."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ib_data.verbs.model.report import print_report, start_options
 @json_option
 @common_options
 def merge(blip2: str, text: str, tokenizer: str | None, seed: int, out: Path, home: Home, as_json: bool) -> None:
-    """Make a start of BLIP-2 and stage-1 text weights.
+    """Build a start folder from BLIP-2 and stage-1 text weights.
 
     BLIP-2 of stage 2 has no word embeddings and no text feed-forwards; InstructBLIP took them from stage 1. Prints
     where every tensor comes from: taken, renamed, resized or new. Also completes an older InstructBLIP folder, which

@@ -1,4 +1,4 @@
-"""`ib-data model new`: a language model and a vision encoder to a start."""
+"""`ib-data model new`: a language model and a vision encoder to a start folder."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def new(
     home: Home,
     as_json: bool,
 ) -> None:
-    """Make a start of a language model and a vision encoder.
+    """Build a start folder from a language model and a vision encoder.
 
     The Q-Former between them is new, or from --qformer, and the projection is new: train it on captions first
     (configuration blip2-captions). Prints where every tensor comes from.

@@ -17,7 +17,7 @@ from ib_data.verbs.arguments import common_options, json_option
 def show(folder: str, home: Home, as_json: bool) -> None:
     """Show what a model folder holds.
 
-    FOLDER is an InstructBLIP folder or a hub id. Prints its parts with parameters, types and what trains, its
+    FOLDER is an InstructBLIP folder or a hub id. Prints its parts with parameters, how many of them train, types, its
     tokenizers and a fingerprint, which reads all weights the first time.
 
     \b
@@ -25,8 +25,8 @@ def show(folder: str, home: Home, as_json: bool) -> None:
     ib-data model show Salesforce/instructblip-vicuna-7b --json
     """
     need_extras("model show")
+    from ib_data.training.estimate.folder_facts import model_facts
     from ib_data.training.weights.hub import find_folder
-    from ib_data.training.weights.show import model_facts
 
     facts = model_facts(find_folder(folder, home), home)
     if as_json:

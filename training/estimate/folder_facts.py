@@ -6,31 +6,26 @@ from typing import Any
 from ib_data.console import Size
 from ib_data.errors import IbDataError
 from ib_data.home import Home
+from ib_data.training.estimate.parts import parts_of
+from ib_data.training.model.parts import PARTS
+from ib_data.training.model.tokenizers import load_tokenizers
 from ib_data.training.weights.fingerprint import fingerprint, part_fingerprint
 from ib_data.training.weights.folder import ModelFolder, require_model_folder
 from ib_data.training.weights.tokenizer_files import IMAGE_TOKEN, QFORMER_FOLDER, load_tokenizer
 
-# The parts of a model and whether they train (arXiv 2305.06500, section 2.6).
-PARTS = {
-    "vision_model": False,
-    "qformer": True,
-    "query_tokens": True,
-    "language_projection": True,
-    "language_model": False,
-}
-
 
 def model_facts(path: Path, home: Home) -> dict[str, Any]:
-    """Parts, parameters, what trains, types, tokenizers and fingerprint of an InstructBLIP folder.
+    """Parts, parameters, how many train by default, types, tokenizers and fingerprint of an InstructBLIP folder.
 
     Raises DataError for a folder that is not one. A tokenizer that cannot be used is a note.
     """
     folder = require_model_folder(path)
     config: Any = folder.config
     tokenizers, notes = _tokenizers(folder)
+    trained = parts_of(config).trained
     return {
         "folder": str(path),
-        "parts": [_part(folder, name, home) for name in PARTS],
+        "parts": [_part(folder, name, trained.get(name, 0), home) for name in PARTS],
         "language_model": f"{config.text_config.model_type}, {_kind(config)}",
         "num_query_tokens": config.num_query_tokens,
         "image_px": config.vision_config.image_size,
@@ -40,7 +35,7 @@ def model_facts(path: Path, home: Home) -> dict[str, Any]:
     }
 
 
-def _part(folder: ModelFolder, name: str, home: Home) -> dict[str, Any]:
+def _part(folder: ModelFolder, name: str, num_trained: int, home: Home) -> dict[str, Any]:
     tensors = [tensor for key, tensor in folder.tensors.items() if key == name or key.startswith(f"{name}.")]
     parameters = sum(tensor.numel for tensor in tensors)
     classes: dict[str, Any] = {
@@ -53,7 +48,7 @@ def _part(folder: ModelFolder, name: str, home: Home) -> dict[str, Any]:
         "class": classes[name].model_type if name in classes else None,
         "tensors": len(tensors),
         "parameters": parameters,
-        "trained": PARTS[name],
+        "trained": num_trained,
         "types": ", ".join(sorted({tensor.dtype for tensor in tensors})),
         "bytes": Size(sum(tensor.num_bytes for tensor in tensors)),
         "fingerprint": part_fingerprint(folder, name, home),
@@ -65,10 +60,11 @@ def _kind(config: Any) -> str:
 
 
 def _tokenizers(folder: ModelFolder) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Sizes and special ids of both tokenizers, and what to know or to mend about them."""
+    """Sizes and special ids of both tokenizers, and notes about problems."""
     config: Any = folder.config
     found: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
+    bos_notes: list[str] = []
     for name, path in (("language", folder.path), ("qformer", folder.path / QFORMER_FOLDER)):
         try:
             tokenizer = load_tokenizer(path, "copy the tokenizer files into it")
@@ -81,8 +77,18 @@ def _tokenizers(folder: ModelFolder) -> tuple[dict[str, dict[str, Any]], list[st
         if name == "language":
             found[name]["image"] = tokenizer.get_vocab().get(IMAGE_TOKEN)
             notes += _image_notes(found[name]["image"], config.image_token_index)
-            notes += _bos_notes(tokenizer, config)
-    return found, notes
+            bos_notes = _bos_notes(tokenizer, config)
+    return found, [*(notes or _refusal(folder)), *bos_notes]
+
+
+def _refusal(folder: ModelFolder) -> list[str]:
+    """Why `train` and `generate` would not take these tokenizers, if so: they read the fast form only."""
+    config: Any = folder.config
+    try:
+        load_tokenizers(folder.path, config.image_token_id)
+    except IbDataError as error:
+        return [f"`ib-data train` and `ib-data generate` cannot use it: {error}"]
+    return []
 
 
 def _image_notes(token_id: int | None, index: int | None) -> list[str]:
