@@ -137,9 +137,7 @@ def _how_to_get(model: str) -> str:
         return "the run makes this model from the texts of the mixture when it starts"
     if re.fullmatch(r"[\w-]+/[\w.-]+", model):
         return f"not downloaded yet: the run downloads it when it starts, or you do by `hf download {model}`"
-    return (
-        "no such folder: make it with `ib-data model merge` or `ib-data model new`, as in docs/reproduce.md"
-    )
+    return "no such folder: make it with `ib-data model merge` or `ib-data model new`, as in docs/reproduce.md"
 
 
 def _members(config: TrainConfig, mixture: Mixture, found: Mapping[str, Source]) -> list[dict[str, Any]]:
