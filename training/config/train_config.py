@@ -96,8 +96,8 @@ class TrainConfig:
 
 
 REQUIRED = ("mixture", "model")
-# Keys that may differ in a resumed run. None of them changes a loss (those of the second line change only its last
-# bits); the values of the model, and the contents of the mixture's members and of the templates, are compared by
+# Keys that may differ in a resumed run. None of them changes a loss (those of the second line change which units dropout
+# leaves out, and the last bits); the values of the model, and the contents of the mixture's members and of the templates, are compared by
 # checksum.
 FREE = (
     "model", "templates", "shards", "cache_gb", "feature_cache_gb", "workers", "strict", "available", "max_bad_share",
