@@ -3,10 +3,14 @@
 For each model in one process, over the same annotations and the same random weights: `stock` is transformers'
 `InstructBlipForConditionalGeneration` as its users train it (one image an annotation, its own forward, its loss);
 `ours` is the trainer's own step, with 1 and with 5 annotations an image, so that an image is encoded once. Both do
-forward, backward and AdamW; that their losses agree is checked first. Synthetic tensors, then the stream from shards
-(`--home` and `--mixture`; the miniature without them), and on CUDA ours with its blocks compiled. Rounds are
-interleaved. TFLOP/s are counted operations by time; the ceiling is the fastest square matrix product measured here.
-On a CPU all times are processor time of one thread, so that other load does not count.
+forward, backward and AdamW; that their losses agree is checked first. Not all else is equal: stock uses AdamW as users
+create it (foreach, decay everywhere), ours fused on CUDA and without decay on biases and norms.
+
+Synthetic tensors, with interleaved rounds; then the stream from shards (`--home` and `--mixture`; the miniature without
+them), where each loop has a new loader and its rounds in a row; last, on CUDA, ours as `compile = true` runs it, with
+batches of four lengths in turn. Each peak memory is without the other loop's optimiser. TFLOP/s are counted operations
+by time; the ceiling is the fastest square matrix product measured here. On a CPU all times are processor time of one
+thread, so that other load does not count; the share of waiting is of the wall clock.
 
 Real shapes (ViT-g/14, Q-Former, FlanT5-XL; Vicuna-7B) need a card with 40 GB or more and take up to `--seconds`, less
 than 8 minutes; what did not fit in them is named. `--shapes small` runs on a CPU in minutes, `tiny` in seconds.
@@ -27,17 +31,35 @@ import torch
 from hardware import RESULTS, machine
 from train_loops.data import home_of, streamed, synthetic
 from train_loops.loops import OurLoop, StockLoop, compared, counted_flops, step_batch
-from train_loops.measure import Budget, Timing, compiled_blocks, interleaved, matrix_ceiling, repeated
+from train_loops.measure import Budget, Rounds, Timing, matrix_ceiling, release_others, repeated
 from train_loops.shapes import SHAPES, built
 
 from ib_data.console import table
 from ib_data.errors import IbDataError, one_line
 from ib_data.training.loop.ranks import find_device
+from ib_data.training.model.compiled import compile_parts
 from ib_data.training.model.parts import frozen_dtype
 
 NAME = "train_gpu"
 # How far the two losses of a batch may be apart, in parts of them: rounding, not another computation.
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
+# Words by which the instructions of the compiled batches are longer: texts of one length would hide recompilation.
+MORE_WORDS = (0, 8, 16, 24)
+# Seconds that compiling and timing a real model are taken to need. A compiler cannot be interrupted.
+COMPILING_S = 150
+
+# The columns of the tables, and their keys.
+COLUMNS = {
+    "samples/s": "samples_per_s",
+    "x stock": "times_stock",
+    "step ms": "step_ms",
+    "annotations": "annotations_per_step",
+    "GFLOP/sample": "gflop_per_sample",
+    "TFLOP/s": "tflops",
+    "of ceiling": "share_of_ceiling",
+    "waiting": "waiting_share",
+    "GiB": "peak_memory_gib",
+}
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -50,7 +72,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--round-seconds", type=float, default=4.0, help="about how long a loop runs in each round")
     parser.add_argument("--seconds", type=float, default=420.0, help="what does not fit in these is left out")
-    parser.add_argument("--compile", action="store_true", help="time compiled blocks on a CPU too")
+    parser.add_argument("--compile", action="store_true", help="time compiled parts on a CPU too")
     parser.add_argument("--home", type=Path, help="with built shards; the miniature without it")
     parser.add_argument("--mixture", default="demo")
     parser.add_argument("--workers", type=int, default=-1, help="loading processes; 8 on CUDA, 1 on a CPU")
@@ -75,13 +97,16 @@ class Bench:
             torch.set_num_threads(1)
         self.names = args.models or SHAPES[args.shapes or ("real" if is_cuda else "small")]
         self.budget = Budget(time.monotonic() + args.seconds)
+        self.rounds = Rounds(
+            number=args.rounds, seconds=args.round_seconds, device=self.device, allows=self.budget.allows
+        )
         self.home: Any = None
 
     def run(self) -> dict[str, Any]:
         """All models. Raises IbDataError if the loops' losses differ."""
         load = os.getloadavg()[0]
         ceiling = matrix_ceiling(self.device, self.dtype)
-        models = {}
+        models: dict[str, Any] = {}
         with ExitStack() as stack:
             began, end = time.monotonic(), self.budget.deadline
             for number, name in enumerate(self.names):
@@ -89,6 +114,9 @@ class Bench:
                 self.budget.deadline = time.monotonic() + (end - time.monotonic()) / (len(self.names) - number)
                 if self.budget.allows(name, 0):
                     models[name] = self._fitting(name, ceiling, stack)
+            for name, found in models.items() if self.compiles else ():
+                if self.budget.allows(f"{name}: compiled", COMPILING_S if self.device.type == "cuda" else 0):
+                    found["compiled"] = self._compiled(name, found["batch"])
             elapsed = time.monotonic() - began
         card = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
         return {
@@ -112,9 +140,7 @@ class Bench:
         """One model, with half the batch as often as the memory asks for it."""
         batch = self.batch
         while True:
-            gc.collect()  # a frozen model is part of a cycle, so the last one may still be there
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
+            self._free()
             try:
                 return self._model(name, batch, ceiling, stack)
             except torch.OutOfMemoryError:
@@ -122,6 +148,11 @@ class Bench:
                     raise
                 batch //= 2
                 print(f"{name}: out of memory, trying a batch of {batch}", file=sys.stderr)
+
+    def _free(self) -> None:
+        gc.collect()  # a frozen model is part of a cycle, so the last one may still be there
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _model(self, name: str, batch: int, ceiling: float, stack: ExitStack) -> dict[str, Any]:
         model = built(name, self.device, self.dtype)
@@ -135,13 +166,10 @@ class Bench:
         for k, step in steps.items():
             runs[label(k)] = (ours, repeated([step]))
             flops[label(k)] = counted_flops(ours, step)
-        rounds = (self.args.rounds, self.args.round_seconds, self.device, self.budget.allows)
-        timings = interleaved(runs, *rounds)
+        timings = self.rounds.interleaved(runs)
         result = {"batch": batch, "checked": checks, "synthetic": _figures(timings, flops, batch, ceiling)}
-        if self.compiles and self.budget.allows(f"{name}: compiled", 60 if self.device.type == "cuda" else 0):
-            result["compiled"] = self._compiled(runs[label(self.args.per_image[0])], model, timings, rounds)
-        if self.budget.allows(f"{name}: stream", 8 * self.args.round_seconds):
-            result["stream"] = self._stream(model.config, stock, ours, batch, stack, rounds)
+        if streams := self._streams(name, model.config, stock, ours, batch, stack):
+            result["stream"] = streams
         return result
 
     def _checked(self, name: str, stock: StockLoop, ours: OurLoop, batch: Any) -> dict[str, float]:
@@ -154,28 +182,38 @@ class Bench:
             raise IbDataError(f"{name}: the two loops do not compute the same: {found}; the times would mean nothing")
         return found
 
-    def _compiled(self, run: Any, model: Any, eager: dict[str, Timing], rounds: Any) -> dict[str, Any]:
-        began = time.monotonic()
-        try:
-            with compiled_blocks(model):
-                timing = interleaved({"compiled": run}, *rounds)["compiled"]
-        except Exception as error:  # whatever a compiler raises: it must not cost the other figures
-            return {"failed": one_line(f"{type(error).__name__}: {error}", 300)}
-        before = eager[label(self.args.per_image[0])].values()["samples_per_s"]
-        faster = timing.values()["samples_per_s"] / before
-        return {**timing.values(), "times_eager": round(faster, 3), "elapsed_s": round(time.monotonic() - began, 1)}
-
-    def _stream(
-        self, config: Any, stock: StockLoop, ours: OurLoop, batch: int, stack: ExitStack, rounds: Any
+    def _streams(
+        self, name: str, config: Any, stock: StockLoop, ours: OurLoop, batch: int, stack: ExitStack
     ) -> dict[str, Any]:
         if self.home is None:
             self.home = stack.enter_context(home_of(self.args.home))
-        runs: dict[str, Any] = {}
-        loops = [("stock", stock, 1), *((label(k), ours, k) for k in self.args.per_image)]
-        for name, loop, k in loops:
-            loader = streamed(self.home, self.args.mixture, config, batch, k, self.workers)
-            runs[name] = (loop, loader.__iter__)
-        return {name: timing.values() for name, timing in interleaved(runs, *rounds).items()}
+        found = {}
+        for run, loop, k in (("stock", stock, 1), *((label(k), ours, k) for k in self.args.per_image)):
+            part = f"{name}: stream, {run}"
+            if self.budget.allows(part, 2 * self.args.round_seconds):
+                release_others(loop, (stock, ours))
+                loader = streamed(self.home, self.args.mixture, config, batch, k, self.workers)
+                found[run] = self.rounds.streamed(part, loop, loader).values()
+        return found
+
+    def _compiled(self, name: str, batch: int) -> dict[str, Any]:
+        """Ours eager, then as `compile = true` runs it, on a new model, which stays compiled and is dropped."""
+        self._free()
+        began = time.monotonic()
+        model = built(name, self.device, self.dtype)
+        loop, k = OurLoop(model, self.device, self.dtype), self.args.per_image[0]
+        steps = [step_batch(synthetic(model.config, batch, k, more).to(self.device)) for more in MORE_WORDS]
+        try:
+            eager = self.rounds.in_a_row(f"{name}: eager", loop, repeated(steps), len(steps)).values()
+            compile_parts(model)
+            compiled = self.rounds.in_a_row(f"{name}: compiled", loop, repeated(steps), len(steps)).values()
+        except Exception as error:  # whatever a compiler raises: it must not cost the other figures
+            return {"failed": one_line(f"{type(error).__name__}: {error}", 300)}
+        finally:
+            torch._dynamo.reset()
+        faster = compiled["samples_per_s"] / eager["samples_per_s"]
+        elapsed = round(time.monotonic() - began, 1)
+        return {**compiled, "eager": eager, "times_eager": round(faster, 3), "elapsed_s": elapsed}
 
 
 def label(annotations_per_image: int) -> str:
@@ -205,9 +243,7 @@ def tables(found: dict[str, Any]) -> str:
     """The figures as text."""
     of = found["machine"]
     lines = [f"{of['card'] or of['processor']}; matrix ceiling {found['ceiling_tflops']} TFLOP/s"]
-    columns = ["loop", "samples/s", "x stock", "step ms", "GFLOP/sample", "TFLOP/s", "of ceiling", "waiting", "GiB"]
-    keys = ["samples_per_s", "times_stock", "step_ms", "gflop_per_sample", "tflops", "share_of_ceiling"]
-    keys += ["waiting_share", "peak_memory_gib"]
+    columns = ["loop", *COLUMNS]
     for name, model in found["models"].items():
         apart = max(abs(check["stock"] - check["ours"]) for check in model["checked"].values())
         lines.append(f"\n{name}, batch {model['batch']}; the losses differ by at most {apart:.1g}")
@@ -217,12 +253,15 @@ def tables(found: dict[str, Any]) -> str:
         if "failed" in model.get("compiled", {}):
             lines.append(f"compiling failed: {model['compiled']['failed']}")
         elif "compiled" in model:
-            parts.append(("synthetic: ours, compiled", model["compiled"]))
+            parts += [
+                ("four lengths: eager", model["compiled"]["eager"]),
+                ("four lengths: compiled", model["compiled"]),
+            ]
             factor = model["compiled"]["times_eager"]
             lines.append(
-                f"compiled blocks: {factor} times as fast: torch.compile {'pays' if factor > 1.02 else 'does not pay'}"
+                f"compiled parts: {factor} times as fast: torch.compile {'pays' if factor > 1.02 else 'does not pay'}"
             )
-        rows = [[loop, *(row.get(key) for key in keys)] for loop, row in parts]
+        rows = [[loop, *(row.get(key) for key in COLUMNS.values())] for loop, row in parts]
         lines.append(table(columns, rows))
     lines += [f"skipped, no time left: {part}" for part in found["skipped"]]
     return "\n".join(lines)

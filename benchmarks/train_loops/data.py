@@ -52,8 +52,11 @@ def collator_for(config: Any, texts: Iterable[str]) -> Collator:
     return Collator(rows=rows, decoder_start_id=None if is_causal else config.text_config.decoder_start_token_id)
 
 
-def synthetic(config: Any, num_annotations: int, annotations_per_image: int) -> Batch:
-    """A batch of random images and texts; the texts do not depend on `annotations_per_image`."""
+def synthetic(config: Any, num_annotations: int, annotations_per_image: int, more_words: int = 0) -> Batch:
+    """A batch of random images and texts; the texts do not depend on `annotations_per_image`.
+
+    Instructions are `more_words` longer than usual.
+    """
     images, texts = np.random.default_rng(0), np.random.default_rng(1)
     side, examples = config.vision_config.image_size, []
     pixels = None
@@ -61,8 +64,8 @@ def synthetic(config: Any, num_annotations: int, annotations_per_image: int) -> 
         if number % annotations_per_image == 0:
             pixels = images.integers(0, 256, (side, side, 3), dtype=np.uint8)
         instruction, target = (
-            " ".join(texts.choice(WORDS, texts.integers(low, high + 1)))
-            for low, high in (INSTRUCTION_WORDS, TARGET_WORDS)
+            " ".join(texts.choice(WORDS, more + texts.integers(low, high + 1)))
+            for (low, high), more in ((INSTRUCTION_WORDS, more_words), (TARGET_WORDS, 0))
         )
         examples.append(_example(number, instruction, target, pixels))
     return collator_for(config, [" ".join(WORDS)]).batch(examples)

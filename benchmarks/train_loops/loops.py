@@ -33,6 +33,9 @@ class Loop(Protocol):
     def loss(self, batch: Batch) -> Tensor:
         """The loss alone, with a graph."""
 
+    def release(self) -> None:
+        """Free gradients and the optimiser's state."""
+
 
 class StockLoop:
     """`InstructBlipForConditionalGeneration` with labels, called as in the fine-tuning examples of its users.
@@ -74,6 +77,10 @@ class StockLoop:
                 labels=batch.labels,
             ).loss
         return loss
+
+    def release(self) -> None:
+        """See Loop."""
+        _release(self.optimizer)
 
 
 class OurLoop:
@@ -117,6 +124,15 @@ class OurLoop:
         """See Loop."""
         with autocast(self.dtype, self.device):
             return target_losses(self.model, batch).mean()
+
+    def release(self) -> None:
+        """See Loop."""
+        _release(self.optimizer)
+
+
+def _release(optimizer: torch.optim.Optimizer) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    optimizer.state.clear()
 
 
 def step_batch(batch: Batch) -> StepBatch:

@@ -2,14 +2,14 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import nn
 
+from ib_data.mixtures.loader.loader import StreamLoader
 from ib_data.training.batch.batch import StepBatch
 from train_loops.loops import Loop
 
@@ -71,10 +71,16 @@ class Timing:
             "lowest": round(min(rates), 2),
             "highest": round(max(rates), 2),
             "step_ms": round(1000 * statistics.median(self.step_s), 2),
+            "annotations_per_step": round(statistics.mean(self.annotations), 2),
             "waiting_share": round(statistics.median(self.waited), 4),
             "peak_memory_gib": round(self.peak_bytes / 2**30, 2) if self.peak_bytes else None,
             "rounds": len(rates),
         }
+
+
+def annotations_of(batch: StepBatch) -> int:
+    """The annotations of a step."""
+    return sum(map(len, batch.micro))
 
 
 def run_round(loop: Loop, batches: Iterator[StepBatch], num_steps: int, device: torch.device, into: Timing) -> None:
@@ -88,7 +94,7 @@ def run_round(loop: Loop, batches: Iterator[StepBatch], num_steps: int, device: 
         asked = time.perf_counter()
         batch = next(batches)
         waited += time.perf_counter() - asked
-        annotations += sum(map(len, batch.micro))
+        annotations += annotations_of(batch)
         loop.step(batch)
     elapsed = clock(device) - began
     into.step_s.append(elapsed / num_steps)
@@ -98,51 +104,71 @@ def run_round(loop: Loop, batches: Iterator[StepBatch], num_steps: int, device: 
         into.peak_bytes = max(into.peak_bytes, torch.cuda.max_memory_allocated(device))
 
 
-def interleaved(
-    runs: dict[str, tuple[Loop, Callable[[], Iterator[StepBatch]]]],
-    rounds: int,
-    round_s: float,
-    device: torch.device,
-    allows: Callable[[str, float], bool],
-) -> dict[str, Timing]:
-    """Rounds of about `round_s` seconds of each run in turn, after a warm-up, as far as `allows` gives time."""
-    found = {name: Timing() for name in runs}
-    steps, streams = {}, {name: batches() for name, (_, batches) in runs.items()}
-    for name, (loop, _) in runs.items():
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """How loops are timed: `number` rounds of about `seconds` each, as far as `allows` gives time."""
+
+    number: int
+    seconds: float
+    device: torch.device
+    allows: Callable[[str, float], bool]
+
+    def warm(self, loop: Loop, batches: Iterator[StepBatch], cycle: int = 1) -> int:
+        """Run `cycle` steps twice; the steps of a round, a multiple of `cycle` and about 100 at most."""
         warm = Timing()
-        run_round(loop, streams[name], 1, device, warm)
-        run_round(loop, streams[name], 1, device, warm)
-        steps[name] = max(1, min(100, round(round_s / warm.step_s[-1])))
-    for number in range(rounds):
-        if number and not allows(f"round {number + 1} of {', '.join(runs)}", round_s * len(runs)):
-            break
-        for name, (loop, _) in runs.items():
-            run_round(loop, streams[name], steps[name], device, found[name])
-    return found
+        run_round(loop, batches, cycle, self.device, warm)
+        run_round(loop, batches, cycle, self.device, warm)
+        return cycle * max(1, min(100 // cycle, round(self.seconds / (cycle * warm.step_s[-1]))))
+
+    def interleaved(self, runs: dict[str, tuple[Loop, Iterator[StepBatch]]]) -> dict[str, Timing]:
+        """The rounds of all runs in turn, so that a change of the machine's speed meets all of them.
+
+        For batches that are in memory: a loader would fetch ahead during the rounds of the others.
+        """
+        found = {name: Timing() for name in runs}
+        steps = {name: self.warm(*run) for name, run in runs.items()}
+        for number in range(self.number):
+            if number and not self.allows(f"round {number + 1} of {', '.join(runs)}", self.seconds * len(runs)):
+                break
+            for name, run in runs.items():
+                run_round(*run, steps[name], self.device, found[name])
+        if self.device.type == "cuda":
+            loops = [loop for loop, _ in runs.values()]
+            for name, run in runs.items():
+                release_others(run[0], loops)
+                alone = Timing()
+                run_round(*run, 2, self.device, alone)
+                found[name].peak_bytes = alone.peak_bytes
+        return found
+
+    def in_a_row(self, name: str, loop: Loop, batches: Iterator[StepBatch], cycle: int = 1) -> Timing:
+        """All rounds of one run, one after the other."""
+        found, num_steps = Timing(), self.warm(loop, batches, cycle)
+        for number in range(self.number):
+            if number and not self.allows(f"round {number + 1} of {name}", self.seconds):
+                break
+            run_round(loop, batches, num_steps, self.device, found)
+        return found
+
+    def streamed(self, name: str, loop: Loop, loader: StreamLoader[StepBatch]) -> Timing:
+        """All rounds of one run from a loader that nothing has read yet.
+
+        The batches that were fetched ahead at the start are dropped, else the first steps would not wait for theirs.
+        """
+        with closing(cast("Generator[StepBatch]", iter(loader))) as batches:  # its workers end with it
+            for _ in range(loader.prefetch_factor * loader.workers + 4):
+                next(batches)
+            return self.in_a_row(name, loop, batches)
 
 
-@contextmanager
-def compiled_blocks(model: Any) -> Iterator[None]:
-    """In the block, each transformer block of `model` is compiled; blocks of a kind share their code."""
-    blocks = [block for block in model.modules() if isinstance(block, nn.ModuleList)]
-    inner = [
-        block for many in blocks for block in many if not any(isinstance(m, nn.ModuleList) for m in block.modules())
-    ]
-    for block in inner:
-        block.compile()
-    try:
-        yield
-    finally:
-        for block in inner:
-            block._compiled_call_impl = None
-        torch._dynamo.reset()
+def release_others(loop: Loop, loops: Sequence[Loop]) -> None:
+    """Free the gradients and optimiser states of all loops but one, which would count in its peak memory."""
+    for other in loops:
+        if other is not loop:
+            other.release()
 
 
-def repeated(batches: Sequence[StepBatch]) -> Callable[[], Iterator[StepBatch]]:
+def repeated(batches: Sequence[StepBatch]) -> Iterator[StepBatch]:
     """The same batches for ever."""
-
-    def endless() -> Iterator[StepBatch]:
-        while True:
-            yield from batches
-
-    return endless
+    while True:
+        yield from batches

@@ -84,7 +84,10 @@ def test_what_is_not_known_is_left_out(cli, tmp_path, no_cuda) -> None:
     assert (found["model"]["sizes_from"], found["cost"], found["model"]["parameters"]) == (None, None, {})
     assert {row["epochs"] for row in found["members"]} == {None}  # a position is an image, and none is built
     said = cli("train", "miniature", "--dry-run", "--home", tmp_path / "home")
-    assert "made from the texts of the mixture when the run starts" in said.out
+    assert "model miniature: sizes not known yet" in said.out
+    assert "the run makes this model from the texts of the mixture when it starts" in said.out
+    values = dict(line.split()[:2] for line in said.out.split("\n\n")[0].splitlines() if len(line.split()) > 1)
+    assert (values["tensorboard"], values["compile"]) == ("true", "false")  # as in a file
     found = plain(cli, tmp_path / "home", "finetune-scienceqa-vicuna-7b")
     assert found["missing"] == ["ib-data build scienceqa --split train"]
     assert "hf download Salesforce/instructblip-vicuna-7b" in found["model"]["remedy"]
@@ -171,5 +174,15 @@ def test_the_optimiser_counts_the_trained_parameters_alone() -> None:
     assert whole.activations == half.activations == 0
 
 
-def test_the_ceiling_is_measured() -> None:
+def test_the_ceiling_is_measured_with_values_that_differ(monkeypatch) -> None:
+    multiplied: list[torch.Tensor] = []
+    real, state = torch.Tensor.__matmul__, torch.random.get_rng_state()
+
+    def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        multiplied.extend((a, b))
+        return real(a, b)
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", product)
     assert matrix_ceiling(torch.device("cpu"), torch.float32) > 1e8
+    assert all(values.std() > 0.1 for values in multiplied)  # equal values draw less power on a GPU, and are faster
+    assert torch.random.get_rng_state().equal(state)

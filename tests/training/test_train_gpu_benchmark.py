@@ -2,9 +2,11 @@
 
 import importlib
 import json
-from contextlib import nullcontext
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -31,8 +33,8 @@ def test_both_families_are_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "found.json"
-    compilers = iter([nullcontext])  # for the first model; compiling itself would take a minute
-    monkeypatch.setattr(benchmark, "compiled_blocks", lambda model: next(compilers)())
+    compilers = iter([lambda model: None])  # for the first model; compiling itself would take a minute
+    monkeypatch.setattr(benchmark, "compile_parts", lambda model: next(compilers)(model))
     benchmark.main([*FAST, "--home", str(picture_home.root), "--out", str(out), "--json", "--compile"])
     found = json.loads(out.read_text())
     assert json.loads(capsys.readouterr().out) == found
@@ -45,13 +47,17 @@ def test_both_families_are_measured(
             assert row["samples_per_s"] > 0
             assert 0 <= row["waiting_share"] <= 1
             assert row["rounds"] == 1
+            assert row["annotations_per_step"] > 0
         # One image in place of five, and the vocabulary at the targets alone.
         flops = {name: row["gflop_per_sample"] for name, row in model["synthetic"].items()}
         assert flops[FIVE] < flops[ONE] < flops["stock"]
         for check in model["checked"].values():
             assert check["ours"] == pytest.approx(check["stock"], rel=1e-4)
             assert check["gradient_apart"] < 1e-3
-    assert found["models"]["tiny-t5"]["compiled"]["times_eager"] > 0
+    compiled = found["models"]["tiny-t5"]["compiled"]
+    assert compiled["times_eager"] == pytest.approx(
+        compiled["samples_per_s"] / compiled["eager"]["samples_per_s"], 1e-2
+    )
     assert "StopIteration" in found["models"]["tiny-llama"]["compiled"]["failed"]
     text = benchmark.tables(found)
     assert "torch.compile" in text
@@ -87,3 +93,75 @@ def test_a_batch_that_does_not_fit_is_halved(
     benchmark.main([*FAST, "--batch", "8", "--models", "tiny-t5"])
     assert asked == [8, 4, 2]
     assert "batch 2" in capsys.readouterr().out
+
+
+class Loader:
+    """Batches 0, 1, 2, ...; knows whether it was closed."""
+
+    workers, prefetch_factor, is_closed = 3, 2, False
+
+    def __iter__(self) -> Iterator[int]:
+        try:
+            yield from count()
+        finally:
+            self.is_closed = True
+
+
+class Loop:
+    """Keeps what it was given; all loops share one list."""
+
+    def __init__(self, name: str, done: list[tuple[str, Any]]) -> None:
+        self.name, self.done = name, done
+
+    def enter(self) -> None:
+        pass
+
+    def step(self, batch: Any) -> float:
+        self.done.append((self.name, batch))
+        return 0.0
+
+    def release(self) -> None:
+        self.done.append((self.name, "released"))
+
+
+def test_a_loader_is_timed_alone_without_what_it_fetched_ahead(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = benchmark.Rounds(number=3, seconds=0, device=torch.device("cpu"), allows=lambda part, seconds: True)
+    loader, done = Loader(), []
+    monkeypatch.setattr("train_loops.measure.annotations_of", lambda batch: 1)
+    timing = rounds.streamed("stream", Loop("ours", done), loader)
+    assert [batch for _, batch in done] == [10, 11, 12, 13, 14]  # 2 to warm up, 3 rounds
+    assert len(timing.step_s) == 3
+    assert loader.is_closed
+
+
+def test_a_peak_of_memory_is_measured_without_the_other_optimiser(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, Any]] = []
+    monkeypatch.setattr("train_loops.measure.annotations_of", lambda batch: 1)
+    for name in ("synchronize", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda device: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: len(done))
+    rounds = benchmark.Rounds(number=1, seconds=0, device=torch.device("cuda"), allows=lambda part, seconds: True)
+    runs = {name: (Loop(name, done), benchmark.repeated([0])) for name in ("stock", "ours")}
+    found = rounds.interleaved(runs)
+    assert done[-6:] == [("ours", "released"), *2 * [("stock", 0)], ("stock", "released"), *2 * [("ours", 0)]]
+    assert (found["stock"].peak_bytes, found["ours"].peak_bytes) == (len(done) - 3, len(done))
+
+
+def test_a_loop_frees_gradients_and_moments(benchmark: ModuleType) -> None:
+    model = benchmark.built("tiny-t5", torch.device("cpu"), torch.float32)
+    for loop in (of(model, torch.device("cpu"), torch.float32) for of in (benchmark.StockLoop, benchmark.OurLoop)):
+        loop.step(benchmark.step_batch(benchmark.synthetic(model.config, 2, 1)))
+        assert loop.optimizer.state
+        loop.release()
+        assert not loop.optimizer.state
+        assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_the_compiled_batches_have_different_lengths(benchmark: ModuleType) -> None:
+    config = benchmark.built("tiny-t5", torch.device("meta"), torch.float32).config
+    lengths = {benchmark.synthetic(config, 2, 1, more).input_ids.shape[1] for more in benchmark.MORE_WORDS}
+    assert len(lengths) == len(benchmark.MORE_WORDS) == 4

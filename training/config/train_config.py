@@ -96,9 +96,9 @@ class TrainConfig:
 
 
 REQUIRED = ("mixture", "model")
-# Keys that may differ in a resumed run. None of them changes a loss (those of the second line change only its last
-# bits); the values of the model, and the contents of the mixture's members and of the templates, are compared by
-# checksum.
+# Keys that may differ in a resumed run. None of them changes a loss, but for those of the second line: which units
+# dropout leaves out, and the last bits. The values of the model, and the contents of the mixture's members and of the
+# templates, are compared by checksum.
 FREE = (
     "model", "templates", "shards", "cache_gb", "feature_cache_gb", "workers", "strict", "available", "max_bad_share",
     "device", "cpu_threads", "micro_batch_size", "group_by_length", "compile", "shard_language_model",

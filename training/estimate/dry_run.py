@@ -134,10 +134,10 @@ def _model(model: str, home: Home, parts: Parts | None) -> ModelPlan:
 
 def _how_to_get(model: str) -> str:
     if model == "miniature":
-        return "it is made from the texts of the mixture when the run starts"
+        return "the run makes this model from the texts of the mixture when it starts"
     if re.fullmatch(r"[\w-]+/[\w.-]+", model):
-        return f"it is downloaded when the run starts, or by `hf download {model}`"
-    return "make it with `ib-data model merge` or `ib-data model new`; docs/reproduce.md has the commands"
+        return f"not downloaded yet: the run downloads it when it starts, or you do by `hf download {model}`"
+    return "no such folder: make it with `ib-data model merge` or `ib-data model new`, as in docs/reproduce.md"
 
 
 def _members(config: TrainConfig, mixture: Mixture, found: Mapping[str, Source]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ def report_text(found: DryRun) -> str:
     """The report, in blocks separated by empty lines."""
     values = found.config
     blocks = [
-        table(("key", "value"), [(key, str(value)) for key, value in values.items()]),
+        table(("key", "value"), [(key, _toml(value)) for key, value in values.items()]),
         "\n".join(_model(found.model)),
         f"{values['steps']:,} steps of {values['batch_size']:,} positions: {found.positions:,} positions\n"
         + _members(found),
@@ -23,10 +23,14 @@ def report_text(found: DryRun) -> str:
     return "\n\n".join(blocks)
 
 
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _model(model: ModelPlan) -> Iterator[str]:
-    yield f"model {model.name}: sizes from {model.sizes_from or 'nowhere yet'}"
+    yield f"model {model.name}: " + (f"sizes from {model.sizes_from}" if model.sizes_from else "sizes not known yet")
     if model.remedy:
-        yield f"it is not here: {model.remedy}"
+        yield model.remedy
     if not model.parameters:
         return
     rows = [
