@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_models import shared_toy_folder
+from toy_models import shared_toy_folder, toy_folder, untied
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from ib_data.home import Home
@@ -161,6 +161,19 @@ def test_the_kept_activations_are_near_what_torch_keeps(name: str) -> None:
     without = memory_of(parts, [Row(instruction=-32, target=0, qformer=0)], half=True, num_images=0)  # no tokens
     logits = row.target * text.vocab_size * 10
     assert estimate.activations - without.activations - logits == pytest.approx(counted, rel=0.25)
+
+
+@pytest.mark.parametrize(("name", "language"), [("flant5-xl", 2_849_757_184), ("flant5-xxl", 11_135_332_352)])
+def test_the_head_of_flant5_counts(name: str, language: int) -> None:
+    assert parts_of(named_config(name)).parameters["language_model"] == language
+
+
+def test_the_head_of_a_flant5_folder_counts(tmp_path, no_cuda) -> None:
+    folder = untied(toy_folder(tmp_path / "start", "t5"))
+    found = dry_run(load_config("miniature", [f"model={folder}"]), Home(tmp_path))
+    model = load_model(folder).model
+    assert model.language_model.lm_head.weight is not model.language_model.shared.weight
+    assert sum(found.model.parameters.values()) == sum(p.numel() for p in model.parameters())
 
 
 def test_the_optimiser_counts_the_trained_parameters_alone() -> None:
