@@ -26,7 +26,7 @@ def find_folder(name: str, home: Home) -> Path:
             raise DataError(str(folder), "expected a folder, found a file", remedy="name the folder it is in")
     if not _HUB_ID.fullmatch(name):
         what = "no such folder" if _PATH.match(name) else "neither a folder nor a hub id"
-        raise DataError(name or "''", what, remedy="name a model folder, or a hub id such as ORGANISATION/NAME")
+        raise DataError(name, what, remedy="name a model folder, or a hub id such as ORGANISATION/NAME")
     return _downloaded(name)
 
 
