@@ -1,11 +1,12 @@
 """`ib-data train CONFIG --dry-run`: what it says, and that it does nothing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from toy_models import shared_toy_folder
+from toy_models import shared_toy_folder, toy_folder, untied
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from ib_data.home import Home
@@ -13,8 +14,9 @@ from ib_data.training.config.config_file import load_config
 from ib_data.training.estimate.ceiling import matrix_ceiling
 from ib_data.training.estimate.dry_run import dry_run
 from ib_data.training.estimate.flops import Row
-from ib_data.training.estimate.memory import memory_of
+from ib_data.training.estimate.memory import Memory, memory_of
 from ib_data.training.estimate.parts import parts_of
+from ib_data.training.estimate.report import report_text
 from ib_data.training.estimate.shapes import named_config
 from ib_data.training.model.load import load_model
 from ib_data.training.model.parts import freeze, trained_parameters
@@ -57,6 +59,7 @@ def test_it_reports_the_whole_run_and_writes_nothing(cli, tmp_path, no_cuda, mon
     home = tmp_path / "home"
     build_split(Home(home), "okvqa", 3)
     before = files(tmp_path)
+    monkeypatch.setattr("ib_data.training.estimate.dry_run._device_bytes", lambda _device: 40 * 10**9)
     found = plain(cli, home, "instructblip-vicuna-7b", "mixture=demo", "steps=2000")
     text = cli("train", "instructblip-vicuna-7b", "mixture=demo", "steps=2000", "--dry-run", "--home", home)
     assert files(tmp_path) == before
@@ -74,9 +77,59 @@ def test_it_reports_the_whole_run_and_writes_nothing(cli, tmp_path, no_cuda, mon
     assert found["cost"]["typical"]["total"] < found["cost"]["longest"]["total"]
     expected = 2000 * found["cost"]["flops"] / (0.4 * found["cost"]["ceiling"]) / 3600
     assert found["cost"]["hours"] == pytest.approx(expected)
-    for part in ("warmup_steps", "language_model", "vqav2_qg", "lower micro_batch_size", "run `ib-data build vqav2"):
+    for part in (
+        "warmup_steps",
+        "language_model",
+        "vqav2_qg",
+        "lower micro_batch_size",
+        "4,723,968 parameters of the last",
+        "run `ib-data build vqav2",
+    ):
         assert part in text.out
     assert text.out.endswith("dry run: nothing was trained or written\n")
+
+
+SIZES = (  # frozen weights, typical total, longest total of a device of 25.3 GB
+    (32, 40, 60, "does not fit: the frozen weights alone are 32.0 GB of 25.3 GB; take a machine with more memory"),
+    (16, 40, 60, "does not fit: typical rows need 40.0 GB of 25.3 GB; lower micro_batch_size"),
+    (16, 24.7, 54.1, "fits for typical rows (24.7 GB of 25.3 GB), not at the token limits (54.1 GB)"),
+    (16, 20, 25, "fits, also at the token limits (25.0 GB of 25.3 GB)"),
+)
+
+
+@pytest.mark.parametrize(("frozen", "typical", "longest", "line"), SIZES)
+def test_the_verdict_on_memory(tmp_path, no_cuda, frozen: float, typical: float, longest: float, line: str) -> None:
+    found = dry_run(load_config("miniature", [f"model={shared_toy_folder()}"]), Home(tmp_path))
+    assert found.cost
+    memories = (
+        Memory(frozen_weights=round(frozen * 1e9), trained_weights=0, activations=round((total - frozen) * 1e9))
+        for total in (typical, longest)
+    )
+    given = dict(zip(("typical", "longest"), memories, strict=True))
+    cost = replace(found.cost, device_bytes=25_300_000_000, **given)
+    assert line in report_text(replace(found, cost=cost)).splitlines()
+    on_gpu = report_text(replace(found, cost=replace(cost, device="NVIDIA H200")))
+    assert ("shard the language model" in on_gpu) is line.startswith("does not fit")
+
+
+TIMES = (
+    (82.4 * 8760, "about 82 years"),
+    (12_345 * 8760, "about 12,000 years"),
+    (800, "about 33 days"),
+    (13.2, "about 13 hours"),
+    (0.5, "about 30 minutes"),
+    (0.01, "under 2 minutes"),
+)
+
+
+@pytest.mark.parametrize(("hours", "text"), TIMES)
+def test_the_time_has_no_false_precision(tmp_path, no_cuda, hours: float, text: str) -> None:
+    found = dry_run(load_config("miniature", [f"model={shared_toy_folder()}"]), Home(tmp_path))
+    assert found.cost
+    said = report_text(replace(found, cost=replace(found.cost, hours=hours)))
+    assert f"\n{text} for all steps at 40% of the ceiling" in said
+    assert "measured now; it depends on what else runs" in said
+    assert "with rows of 20 and 15 tokens; docs/reproduce.md" in said
 
 
 def test_what_is_not_known_is_left_out(cli, tmp_path, no_cuda) -> None:
@@ -164,6 +217,19 @@ def test_the_kept_activations_are_near_what_torch_keeps(name: str) -> None:
     without = memory_of(parts, [Row(instruction=-32, target=0, qformer=0)], half=True, num_images=0)  # no tokens
     logits = row.target * text.vocab_size * 10
     assert estimate.activations - without.activations - logits == pytest.approx(counted, rel=0.25)
+
+
+@pytest.mark.parametrize(("name", "language"), [("flant5-xl", 2_849_757_184), ("flant5-xxl", 11_135_332_352)])
+def test_the_head_of_flant5_counts(name: str, language: int) -> None:
+    assert parts_of(named_config(name)).parameters["language_model"] == language
+
+
+def test_the_head_of_a_flant5_folder_counts(tmp_path, no_cuda) -> None:
+    folder = untied(toy_folder(tmp_path / "start", "t5"))
+    found = dry_run(load_config("miniature", [f"model={folder}"]), Home(tmp_path))
+    model = load_model(folder).model
+    assert model.language_model.lm_head.weight is not model.language_model.shared.weight
+    assert sum(found.model.parameters.values()) == sum(p.numel() for p in model.parameters())
 
 
 def test_the_optimiser_counts_the_trained_parameters_alone() -> None:

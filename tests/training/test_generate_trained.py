@@ -89,7 +89,7 @@ def test_a_run_differs_from_the_folder_that_it_began_from(home, trained: Answere
 def test_a_folder_without_a_checkpoint(tmp_path, home) -> None:
     with pytest.raises(IbDataError, match=r"expected a checkpoint \(checkpoint.json\), found none"):
         open_answerer(str(tmp_path), home)
-    with pytest.raises(IbDataError, match="neither a folder nor a hub id"):
+    with pytest.raises(IbDataError, match="absent: no such folder"):
         open_answerer(str(tmp_path / "absent"), home)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from tiny_weights import (
     QUERIES,
     blip2_config,
@@ -17,7 +17,7 @@ from tiny_weights import (
     save_qformer_tokenizer,
 )
 from toy_batches import stock_processor
-from toy_models import toy_folder
+from toy_models import toy_folder, untied
 from toy_training import ToyStream, draw, silent, toy_config, train_on
 from transformers import (
     AutoTokenizer,
@@ -38,18 +38,6 @@ from ib_data.training.model.load import load_model
 from ib_data.training.model.parts import trained_parameters
 from ib_data.training.weights.folder import require_model_folder
 from ib_data.training.weights.merge import merge
-
-
-def untied(folder: Path) -> Path:
-    """The folder in FlanT5's layout: its head is not its embeddings, which the library makes tied."""
-    file = folder / "model.safetensors"
-    tensors = load_file(file)
-    tensors["language_model.lm_head.weight"] = tensors["language_model.shared.weight"].flip(0) * 2
-    save_file(tensors, file, metadata={"format": "pt"})
-    config = (folder / "config.json").read_text()
-    config = config.replace('"scale_decoder_outputs": true', '"scale_decoder_outputs": false')
-    (folder / "config.json").write_text(config)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,9 @@ def test_a_folder_is_found_as_given_and_under_the_home(home, tmp_path):
 def test_a_file_and_a_name_that_is_neither_are_refused(home, tmp_path):
     (tmp_path / "model.safetensors").touch()
     assert "expected a folder, found a file" in refusal(str(tmp_path / "model.safetensors"), home)
-    for name in ("instructblip", "/no/such/folder", "a/b/c", ""):
+    for name in ("/no/such/folder", "/x", "./nosuch", "../x", "~/x", "~nobody/x", "./a/b"):
+        assert refusal(name, home).startswith(f"{name}: no such folder; ")
+    for name in ("instructblip", "a/b/c", ""):
         message = refusal(name or "-", home)
         assert "neither a folder nor a hub id" in message
         assert "ORGANISATION/NAME" in message
@@ -50,6 +52,7 @@ def test_a_hub_id_in_the_cache_needs_no_network(home, tmp_path, monkeypatch):
     message = refusal("org/other", home)
     assert "not in the hub's cache" in message
     assert "hf download org/other" in message
+    assert "if it is a folder, check the path" in message
 
 
 def _answer(kind: type[errors.HfHubHTTPError], status: int) -> errors.HfHubHTTPError:

@@ -19,6 +19,7 @@ from tiny_weights import (
     text_config,
 )
 from transformers import (
+    AutoTokenizer,
     BertForMaskedLM,
     Blip2ForConditionalGeneration,
     Blip2ForImageTextRetrieval,
@@ -149,6 +150,15 @@ def test_stage_1_gives_the_whole_q_former_and_its_queries(folders, tmp_path):
     }  # fmt: skip
 
 
+def test_a_stage_1_folder_for_the_vision_encoder_gives_the_tokenizer_of_its_root(folders, tmp_path):
+    new(folders / "flan", folders / "stage1", tmp_path / "start")
+    found, root = (
+        AutoTokenizer.from_pretrained(folder)
+        for folder in (tmp_path / "start" / "qformer_tokenizer", folders / "stage1")
+    )
+    assert found.get_vocab() == {**root.get_vocab(), "[DEC]": QFORMER_ROWS}
+
+
 def test_tensors_that_are_merged_at_loading_are_copied_as_stored(folders, tmp_path):
     """The experts of a layer are stored one by one, and are one tensor in memory."""
     config = MixtralConfig(
@@ -181,9 +191,17 @@ def test_what_cannot_be_a_part_is_refused_with_the_reason(folders, tmp_path):
     assert "expected a BLIP-2 or InstructBLIP folder, found model_type 'clip_vision_model'" in message
     assert "a causal or an encoder-decoder language model" in refusal(blip2, blip2, out, tokenizer=bert)
     assert "name a stage-1 folder for --qformer" in refusal(llama, blip2, out, qformer=blip2)
-    assert "--qformer-tokenizer DIR" in refusal(llama, blip2, out)
+    message = refusal(llama, blip2, out)
+    assert message.startswith(f"{blip2}: expected a tokenizer of the Q-Former")
+    assert "--qformer-tokenizer DIR" in message
+    save(LlamaForCausalLM(text_config("llama")), tmp_path / "mute")
+    for options in ({}, {"tokenizer": bert}, {"qformer": bert}):
+        assert refusal(tmp_path / "mute", blip2, out, **options).startswith(
+            f"{tmp_path / 'mute'}: expected a tokenizer"
+        )
     message = refusal(llama, blip2, out, qformer=folders / "stage1", num_query_tokens=QUERIES + 1)
-    assert "expected 5 query tokens by --num-query-tokens, found 4" in message
+    expected = f"--num-query-tokens is 5, but the Q-Former of {folders / 'stage1'} has 4 query tokens; leave the option"
+    assert message.startswith(expected)
     wide = instructblip_config("llama")
     wide.vision_config.hidden_size = wide.qformer_config.encoder_hidden_size = 32
     save(InstructBlipForConditionalGeneration(wide), tmp_path / "wide")

@@ -37,14 +37,14 @@ def test_merge_prints_where_everything_comes_from_and_show_what_there_is(folders
     assert f"ib-data model show {out}" in result.err
     again = cli(*arguments, "--home", home.root)
     assert again.code == 1
-    assert "is not empty; name a new folder with --out" in again.err
+    assert again.err == f"ib-data: {out} is not empty; choose another --out\n"
 
     shown = cli("model", "show", out, "--home", home.root)
     assert shown.code == 0, shown.err
     assert ["vision_model", "instructblip_vision_model"] in [
         _cells(row.split("  "))[:2] for row in shown.out.splitlines()
     ]
-    assert "the released Vicuna weights need bos_token = '</s>'" in shown.out
+    assert "if this is a Vicuna v1.1 tuned by the authors, set bos_token = '</s>'" in shown.out
     assert "language tokenizer: tokens 15, rows 15, bos 2, eos 3, pad 0, image 14" in shown.out
     facts = json.loads(cli("model", "show", out, "--json", "--home", home.root).out)
     assert shown.out.splitlines()[-1] == f"fingerprint: {facts['fingerprint']}"
@@ -69,6 +69,10 @@ def test_verbose_lists_every_tensor_and_json_is_the_report(folders, cli, home, t
     assert loud.code == 0, loud.err
     assert "debug: new: language_projection.bias from - zeros" in loud.err
     assert loud.err.count("debug: taken: vision_model.") > 20
+    rows = [_cells(line.split("  ")) for line in loud.out.splitlines()]
+    taken = [row for row in rows if row[0] == "taken" and row[1].startswith("language_model")]
+    assert [(row[1], row[4]) for row in taken] == [("language_model.*", "--language *")]
+    assert int(taken[0][2]) == 19  # all but embeddings and head, which have a row for <image>
     result = cli("model", "new", *arguments, "--out", tmp_path / "b", "--json", "--seed", 3, "--home", home.root)
     report = json.loads(result.out)
     assert report == json.loads((tmp_path / "b" / "merge.json").read_text())

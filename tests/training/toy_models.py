@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from safetensors.torch import load_file, save_file
 from tokenizers import processors
 from toy_texts import TEXTS
 from transformers import Gemma2Config, GPT2Config, InstructBlipConfig, MT5Config, OPTConfig, PretrainedConfig
@@ -22,6 +23,18 @@ def toy_folder(path: Path, family: str = "llama", seed: int = 0, **shape: Any) -
     """A complete start folder at `path`: 8 queries, images of 32 pixels, no dropout."""
     shutil.copytree(_made(family, seed, tuple(sorted(shape.items()))), path, dirs_exist_ok=True)
     return path
+
+
+def untied(folder: Path) -> Path:
+    """The folder in FlanT5's layout: its head is not its embeddings, which the library makes tied."""
+    file = folder / "model.safetensors"
+    tensors = load_file(file)
+    tensors["language_model.lm_head.weight"] = tensors["language_model.shared.weight"].flip(0) * 2
+    save_file(tensors, file, metadata={"format": "pt"})
+    config = (folder / "config.json").read_text()
+    config = config.replace('"scale_decoder_outputs": true', '"scale_decoder_outputs": false')
+    (folder / "config.json").write_text(config)
+    return folder
 
 
 def shared_toy_folder(family: str = "llama") -> Path:

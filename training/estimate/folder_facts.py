@@ -105,4 +105,4 @@ def _bos_notes(tokenizer: Any, config: Any) -> list[str]:
     token = tokenizer.bos_token
     if token == "</s>":
         return [f"prompts begin with </s> (id {tokenizer.bos_token_id}), as the released Vicuna weights need"]
-    return [f"prompts begin with {token}; the released Vicuna weights need bos_token = '</s>' in the configuration"]
+    return [f"prompts begin with {token}; if this is a Vicuna v1.1 tuned by the authors, set bos_token = '</s>'"]

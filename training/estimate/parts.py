@@ -12,7 +12,7 @@ from torch import nn
 from transformers import InstructBlipForConditionalGeneration
 from transformers.pytorch_utils import Conv1D
 
-from ib_data.training.model.parts import PARTS, freeze
+from ib_data.training.model.parts import PARTS, freeze, has_own_head
 
 # Keys and values of attention to the encoder's output: made from the encoder's tokens, not the decoder's.
 _CROSS_INPUT = re.compile(
@@ -63,8 +63,11 @@ def parts_of(config: Any, *, instruction_aware: bool = True) -> Parts:
     """The sizes of a model with this InstructBlipConfig, frozen for training."""
     with torch.device("meta"):
         model = InstructBlipForConditionalGeneration(config)
+        language: Any = model.language_model
+        if has_own_head(config.text_config):
+            language.lm_head.weight = nn.Parameter(torch.empty_like(language.lm_head.weight))
     freeze(model, instruction_aware=instruction_aware)
-    language, causal = model.language_model, config.use_decoder_only_language_model
+    causal = config.use_decoder_only_language_model
     return Parts(
         config=config,
         parameters={part: _count(model, part) for part in PARTS},

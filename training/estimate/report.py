@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ib_data.console import seconds_text, size_text, table
+from ib_data.console import count_text, size_text, table
 from ib_data.training.estimate.dry_run import REACHED, TYPICAL_INSTRUCTION, TYPICAL_TARGET, Cost, DryRun, ModelPlan
 
 
@@ -11,7 +11,7 @@ def report_text(found: DryRun) -> str:
     values = found.config
     blocks = [
         table(("key", "value"), [(key, _toml(value)) for key, value in values.items()]),
-        "\n".join(_model(found.model)),
+        "\n".join(_model(found.model, is_aware=values["instruction_aware"])),
         f"{values['steps']:,} steps of {values['batch_size']:,} positions: {found.positions:,} positions\n"
         + _members(found),
     ]
@@ -27,7 +27,7 @@ def _toml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _model(model: ModelPlan) -> Iterator[str]:
+def _model(model: ModelPlan, *, is_aware: bool) -> Iterator[str]:
     yield f"model {model.name}: " + (f"sizes from {model.sizes_from}" if model.sizes_from else "sizes not known yet")
     if model.remedy:
         yield model.remedy
@@ -40,6 +40,9 @@ def _model(model: ModelPlan) -> Iterator[str]:
     ]
     total = ("total", sum(model.parameters.values()), sum(model.trained.values()), None)
     yield table(("part", "parameters", "trained", "state"), [*rows, total])
+    if idle := model.parameters["qformer"] - model.trained["qformer"]:
+        what = "last layer's text feed-forward" if is_aware else "text embeddings and text feed-forwards"
+        yield f"{idle:,} parameters of the {what} feed nothing and stay frozen"
 
 
 def _members(found: DryRun) -> str:
@@ -66,15 +69,33 @@ def _cost(cost: Cost) -> Iterator[str]:
             for name, of in ((typical, cost.typical), ("all rows at the limits", cost.longest))
         ],
     )
-    if cost.typical.total > cost.device_bytes:
-        yield f"the device has {size_text(cost.device_bytes)}: lower micro_batch_size, or shard the language model"
-    else:
-        yield f"the device has {size_text(cost.device_bytes)}"
+    yield _verdict(cost)
     full = ", every image with all its annotations" if cost.annotations_per_image > 1 else ""
-    yield f"{cost.flops / 1e12:,.2f} TFLOP a step{full}"
-    yield f"measured matrix ceiling of a process: {cost.ceiling / 1e12:,.2f} TFLOP/s"
+    yield f"{cost.flops / 1e12:,.2f} TFLOP a step{full}, with {typical}; docs/reproduce.md takes the mixtures' lengths"
+    ceiling = f"{cost.ceiling / 1e12:,.2f} TFLOP/s"
+    yield f"matrix ceiling of a process: {ceiling}, measured now; it depends on what else runs here"
     yield f"{_duration(cost.hours)} for all steps at {REACHED:.0%} of the ceiling, without waiting for data"
 
 
+def _verdict(cost: Cost) -> str:
+    """Whether the memory suffices, and what to do if not. Processes on a CPU share its memory: sharding saves none."""
+    typical, longest, has = cost.typical.total, cost.longest.total, size_text(cost.device_bytes)
+    is_cpu = cost.device == "cpu"
+    if cost.typical.frozen_weights > cost.device_bytes:
+        remedy = "shard the language model over more processes, or take a larger device"
+        remedy = "take a machine with more memory" if is_cpu else remedy
+        return f"does not fit: the frozen weights alone are {size_text(cost.typical.frozen_weights)} of {has}; {remedy}"
+    remedy = "lower micro_batch_size" if is_cpu else "lower micro_batch_size, or shard the language model"
+    if typical > cost.device_bytes:
+        return f"does not fit: typical rows need {size_text(typical)} of {has}; {remedy}"
+    if longest > cost.device_bytes:
+        return f"fits for typical rows ({size_text(typical)} of {has}), not at the token limits ({size_text(longest)})"
+    return f"fits, also at the token limits ({size_text(longest)} of {has})"
+
+
 def _duration(hours: float) -> str:
-    return f"{hours / 24:,.1f} days" if hours > 48 else seconds_text(hours * 3600)
+    """`about 13 hours`: two figures, in the largest unit that there are two of."""
+    for unit, length in (("year", 24 * 365), ("day", 24), ("hour", 1), ("minute", 1 / 60)):
+        if hours / length >= 2:
+            return f"about {count_text(round(float(f'{hours / length:.2g}')), unit)}"
+    return "under 2 minutes"

@@ -31,7 +31,7 @@ def _flant5(width: int, ffn: int, heads: int) -> T5Config:
         num_decoder_layers=24,
         num_heads=heads,
         feed_forward_proj="gated-gelu",
-        tie_word_embeddings=False,  # type: ignore[call-arg]
+        tie_word_embeddings=False,  # type: ignore[call-arg]  # transformers only keeps: outputs are not scaled
     )
 
 

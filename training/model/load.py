@@ -12,7 +12,7 @@ from transformers.activations import ACT2FN
 
 from ib_data.errors import IbDataError, one_line
 from ib_data.training.batch.row import RowMaker
-from ib_data.training.model.parts import freeze, is_trained
+from ib_data.training.model.parts import freeze, has_own_head, is_trained
 from ib_data.training.model.quiet import quiet_transformers
 from ib_data.training.text.tokenizers import Tokenizers, load_tokenizers
 from ib_data.training.weights.folder import ModelFolder, require_model_folder
@@ -130,13 +130,10 @@ def _require_decoder_start(config: Any, path: Path) -> None:
 def _require_own_head(folder: ModelFolder) -> None:
     """Raise IbDataError for T5 1.1 or FlanT5 without its head.
 
-    transformers ties it to the embeddings then, without a word: these models, which do not scale the decoder's output,
-    have heads of their own.
+    transformers ties it to the embeddings then, without a word.
     """
-    text: Any = folder.config.text_config
     name = "language_model.lm_head.weight"
-    is_scaled = getattr(text, "scale_decoder_outputs", True)
-    if text.model_type == "t5" and not is_scaled and name not in folder.tensors:
+    if has_own_head(folder.config.text_config) and name not in folder.tensors:
         raise IbDataError(f"{folder.path}: {name} is missing; copy the folder again")
 
 

@@ -20,6 +20,14 @@ def is_trained(name: str) -> bool:
     return name.startswith(TRAINED)
 
 
+def has_own_head(text_config: Any) -> bool:
+    """Whether it is T5 1.1 or FlanT5, whose head is not the embeddings, though the library declares it tied.
+
+    They are known by not scaling the decoder's output.
+    """
+    return text_config.model_type == "t5" and not getattr(text_config, "scale_decoder_outputs", True)
+
+
 def freeze(model: Any, *, instruction_aware: bool = True) -> None:
     """Freeze everything but the trained parts, which become float32 masters.
 

@@ -61,7 +61,7 @@ def require_model_folder(folder: Path) -> ModelFolder:
             extra.append(stored_name)
     _require_keys(folder, tensors.keys() | converted, expected)
     if extra:
-        note(f"model: {folder}: {_counted(extra)} of no part of the model will not be loaded")
+        note(f"{folder}: {_counted(extra)} of no part of the model will not be loaded")
     return ModelFolder(path=folder, config=config, tensors=tensors)
 
 

@@ -54,7 +54,7 @@ class StoredTensor:
 
 def fault(file: Path, problem: str, remedy: str = _AGAIN, row: str | None = None) -> DataError:
     """The error for a file of a model folder."""
-    return DataError("model", problem, file=str(file), row=row, remedy=remedy)
+    return DataError(str(file), problem, row=row, remedy=remedy)
 
 
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:

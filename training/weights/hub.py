@@ -7,7 +7,8 @@ from ib_data.console import debug
 from ib_data.errors import DataError, IbDataError, MissingExtraError, one_line
 from ib_data.home import Home
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_PATH = re.compile(r"[./~]")
+_HUB_ID = re.compile(r"(?![.])[\w.-]+/[\w.-]+", re.ASCII)
 # Weights as safetensors only: a pickle can run code when it is loaded.
 _PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model"]
 
@@ -21,8 +22,8 @@ def find_folder(name: str, home: Home) -> Path:
     if folder := folder_here(name, home):
         return folder
     if not _HUB_ID.fullmatch(name):
-        problem = f"{name!r} is neither a folder nor a hub id"
-        raise DataError("model", problem, remedy="name a model folder, or a hub id such as ORGANISATION/NAME")
+        what = "no such folder" if _PATH.match(name) else "neither a folder nor a hub id"
+        raise DataError(name, what, remedy="name a model folder, or a hub id such as ORGANISATION/NAME")
     return _downloaded(name)
 
 
@@ -32,7 +33,7 @@ def folder_here(name: str, home: Home) -> Path | None:
         if folder.is_dir():
             return folder
         if folder.is_file():
-            raise DataError("model", "expected a folder, found a file; name the folder it is in", file=str(folder))
+            raise DataError(str(folder), "expected a folder, found a file", remedy="name the folder it is in")
     return None
 
 
@@ -49,10 +50,11 @@ def _downloaded(name: str) -> Path:
         page = f"ask for access at https://huggingface.co/{name} and run `hf auth login`"
         raise _fault(name, "the hub asks for permission", page) from error
     except errors.RepositoryNotFoundError as error:
-        remedy = "check the spelling, or run `hf auth login` if it is private"
+        remedy = "check the path; for a hub id its spelling, or run `hf auth login` if it is private"
         raise _fault(name, "neither a folder here nor a model on the hub", remedy) from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        remedy = f"connect, or run `hf download {name}` on another machine and name the copied folder"
+        ways = f"connect, or run `hf download {name}` on another machine and name the copied folder"
+        remedy = f"if it is a folder, check the path; if a hub id, {ways}"
         raise _fault(name, "no folder here, not in the hub's cache, and the hub cannot be reached", remedy) from error
     except errors.HFValidationError as error:
         raise _fault(name, f"neither a folder here nor a hub id ({error})", "check the spelling") from error
@@ -61,4 +63,4 @@ def _downloaded(name: str) -> Path:
 
 
 def _fault(name: str, problem: str, remedy: str) -> IbDataError:
-    return DataError("model", one_line(problem, 300), file=name, remedy=remedy)
+    return DataError(name, one_line(problem, 300), remedy=remedy)

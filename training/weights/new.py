@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ib_data.errors import IbDataError
 from ib_data.training.weights.headers import fault
 from ib_data.training.weights.merge import POSITIONS, WORDS, text_key
 from ib_data.training.weights.plan import Plan
@@ -44,9 +45,8 @@ def new(
     require_free(out)
     words, eyes = language_source("--language", language), vision_language_source("--vision", vision)
     former = text_source("--qformer", qformer) if qformer else None
-    brought = qformer or (vision if (vision / QFORMER_FOLDER).is_dir() else language / QFORMER_FOLDER)
-    word_pieces = qformer_tokenizer(tokenizer or brought)
     language_tokens = language_tokenizer(language)
+    word_pieces = qformer_tokenizer(tokenizer or qformer or _with_word_pieces(vision, eyes))
     config = start_config(
         language,
         vision=part_values(eyes.config.vision_config),
@@ -70,6 +70,14 @@ def new(
     )
 
 
+def _with_word_pieces(vision: Path, eyes: Source) -> Path:
+    """The vision folder if it has the Q-Former's tokenizer: apart, or in its root if it has no language model."""
+    if eyes.has_language_model and not (vision / QFORMER_FOLDER).is_dir():
+        remedy = "add --qformer-tokenizer DIR with the tokenizer of google-bert/bert-base-uncased"
+        raise fault(vision, f"expected a tokenizer of the Q-Former ({QFORMER_FOLDER}), found none", remedy)
+    return vision
+
+
 def _sizes(former: Source | None, eyes: Source, num_words: int) -> dict[str, Any]:
     """The Q-Former's configuration: of its source, otherwise of the vision folder, with room for all words."""
     if former is None:
@@ -91,8 +99,8 @@ def _num_queries(former: Source | None, asked: int | None) -> int:
         return asked or NUM_QUERY_TOKENS
     found = former.tensors["query_tokens"].shape[1]
     if asked not in (None, found):
-        problem = f"expected {asked} query tokens by --num-query-tokens, found {found}"
-        raise fault(former.path, problem, "leave out --num-query-tokens")
+        problem = f"--num-query-tokens is {asked}, but the Q-Former of {former.path} has {found} query tokens"
+        raise IbDataError(f"{problem}; leave the option out")
     return found
 
 

@@ -90,7 +90,8 @@ def report_lines(report: Mapping[str, Any]) -> str:
     """
     groups: dict[tuple[str, ...], tuple[int, int]] = {}
     for row in report["tensors"]:
-        name, origin = _group(row["tensor"], row["kind"]), _group(row["from"], row["kind"])
+        name = _group(row["tensor"], row["kind"])
+        origin = _origin(row) if row["kind"] == "taken" else _group(row["from"], row["kind"])
         debug(f"{row['kind']}: {row['tensor']} from {row['from'] or '-'} {row['note']}".rstrip())
         numel = 1
         for size in row["shape"]:
@@ -101,6 +102,13 @@ def report_lines(report: Mapping[str, Any]) -> str:
     ordered = sorted(groups.items(), key=lambda item: (KINDS.index(item[0][0]), item[0][1:]))
     rows = [[kind, name, *numbers, origin, note] for (kind, name, origin, note), numbers in ordered]
     return table(["kind", "tensors", "count", "parameters", "from", "note"], rows)
+
+
+def _origin(row: Mapping[str, Any]) -> str:
+    """The group that a tensor is taken from; the whole folder of a language model alone, whose names lack the part."""
+    option, _, stored = row["from"].partition(" ")
+    part, _, key = row["tensor"].partition(".")
+    return f"{option} *" if part == "language_model" and stored == key else _group(row["from"], "taken")
 
 
 def _group(name: str, kind: str) -> str:

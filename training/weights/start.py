@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ib_data.errors import IbDataError
 from ib_data.replacing import new_folder
 from ib_data.training.weights.config_file import config_error
 from ib_data.training.weights.folder import expected_tensors, meta_model, missing_keys, require_model_folder
@@ -27,9 +28,9 @@ LANGUAGE = "language_model."
 
 
 def require_free(out: Path) -> None:
-    """Raise DataError if `out` is a file or a folder with anything in it."""
+    """Raise IbDataError if `out` is a file or a folder with anything in it."""
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise fault(out, "is not empty", "name a new folder with --out, or remove it")
+        raise IbDataError(f"{out} is not empty; choose another --out")
 
 
 def copy_generation_config(source: Path, out: Path) -> None:
