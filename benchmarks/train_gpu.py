@@ -188,7 +188,9 @@ class Bench:
         if self.home is None:
             self.home = stack.enter_context(home_of(self.args.home))
         found = {}
-        for run, loop, k in (("stock", stock, 1), *((label(k), ours, k) for k in self.args.per_image)):
+        runs: list[tuple[str, StockLoop | OurLoop, int]] = [("stock", stock, 1)]
+        runs += [(label(k), ours, k) for k in self.args.per_image]
+        for run, loop, k in runs:
             part = f"{name}: stream, {run}"
             if self.budget.allows(part, 2 * self.args.round_seconds):
                 release_others(loop, (stock, ours))

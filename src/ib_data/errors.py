@@ -14,10 +14,14 @@ class IbDataError(Exception):
     exit_code = 1
 
 
-class UnknownNameError(IbDataError):
-    """Wrong usage: no dataset, split, mixture, task, configuration or key has this name."""
+class WrongUsageError(IbDataError):
+    """Wrong usage of the command line: exit code 2, as click's own."""
 
     exit_code = 2
+
+
+class UnknownNameError(WrongUsageError):
+    """Wrong usage: no dataset, split, mixture, task, configuration or key has this name."""
 
 
 class MissingExtraError(IbDataError):

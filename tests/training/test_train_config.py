@@ -71,7 +71,7 @@ def test_faults_name_their_place(text: str, overrides: tuple[str, ...], said: st
     with pytest.raises(IbDataError) as error:
         parse_config(text, "mine", "mine.toml", overrides)
     assert said in str(error.value)
-    assert str(error.value).startswith("mine: ")
+    assert str(error.value).startswith("command line: " if overrides else "mine: ")
 
 
 def test_unknown_name_and_missing_file() -> None:
@@ -170,7 +170,7 @@ def test_a_fault_of_a_base_is_one_line_that_names_its_file(tmp_path, files: dict
 
 def test_the_command_line_gives_what_a_file_lacks() -> None:
     assert parse_config("", "x", "x.toml", ["mixture=demo", "model=here"]).model == "here"
-    with pytest.raises(IbDataError, match="x: command line: warmup_steps: expected 0 to steps - 1 = 9, found 1000"):
+    with pytest.raises(IbDataError, match=r"^command line: warmup_steps: expected 0 to steps - 1 = 9, found 1000"):
         parse_config(SMALL, "x", "x.toml", ["steps=10"])
 
 

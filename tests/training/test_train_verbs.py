@@ -6,6 +6,7 @@ from toy_training import ToyStream, draw, silent, toy_config, train_on
 
 from ib_data import cli
 from ib_data.errors import IbDataError
+from ib_data.training.config.config_file import config_names
 
 
 def invoke(*arguments: object):
@@ -39,6 +40,22 @@ def test_help_has_the_listed_first_line_and_an_example(verb: str) -> None:
     assert result.exit_code == 0
     assert cli.VERBS[verb] in result.output
     assert f"ib-data {verb} " in result.output
+
+
+def test_help_lists_the_packaged_configurations_and_no_range_without_limits() -> None:
+    said = " ".join(invoke("train", "--help").output.split())
+    assert "docs/training.md has all keys" in said
+    assert ", ".join(config_names()) in said
+    assert "None" not in invoke("generate", "--help").output
+
+
+@pytest.mark.parametrize("given", ["batch_size=ten", "batch_size=0", "batch_siz=4", "batch_size", "warmup_steps=99999"])
+def test_a_wrong_override_is_wrong_usage(given: str, cli, tmp_path) -> None:
+    said = cli("train", "miniature", given, "--home", tmp_path)
+    assert said.code == 2
+    assert said.err.startswith("ib-data: command line: ")
+    assert said.err.count("command line") == said.err.count("\n") == 1
+    assert given.partition("=")[0] in said.err
 
 
 def test_faulty_configuration_is_said_before_anything_runs(tmp_path) -> None:

@@ -5,7 +5,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-from ib_data.errors import DataError, IbDataError, UnknownNameError, did_you_mean, quoted
+from ib_data.errors import DataError, IbDataError, UnknownNameError, WrongUsageError, did_you_mean, quoted
 from ib_data.strict import MAX_TOML_BYTES, Table, parse_toml, read_text
 from ib_data.training.config.train_config import KINDS, REQUIRED, SETTINGS, TrainConfig, config_from
 
@@ -19,8 +19,8 @@ def config_names() -> tuple[str, ...]:
 def load_config(name_or_path: str, overrides: Iterable[str] = ()) -> TrainConfig:
     """The configuration of a packaged name or a TOML file, with `key=value` overrides.
 
-    Raises UnknownNameError for an unknown name, override key or file, and DataError for a fault in the file or in a
-    base of it.
+    Raises UnknownNameError for an unknown name, override key or file, WrongUsageError for another fault of an override,
+    and DataError for a fault in the file or in a base of it.
     """
     return _config(_find(name_or_path, Path()), overrides)
 
@@ -37,11 +37,14 @@ def config_of(table: Table) -> TrainConfig:
 
 def _config(table: Table, overrides: Iterable[str]) -> TrainConfig:
     values = _with_bases(table)
-    typed = dict(_override(override, table.owner) for override in overrides)
+    typed = dict(map(_override, overrides))
     if not typed:
         return _built(values, table)
     given = Table.of(typed, table.owner, "command line")
-    return _built({**values, **_values(given)}, given)
+    try:
+        return _built({**values, **_values(given)}, given)
+    except DataError as error:
+        raise WrongUsageError(str(error).removeprefix(f"{table.owner}: ")) from error
 
 
 def _built(values: Mapping[str, Any], table: Table) -> TrainConfig:
@@ -121,12 +124,12 @@ def _value(table: Table, key: str) -> Any:
     return value
 
 
-def _override(text: str, name: str) -> tuple[str, Any]:
+def _override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise IbDataError(f"{name}: command line: expected key=value, found {quoted(text)}; known: {', '.join(KINDS)}")
+        raise WrongUsageError(f"command line: expected key=value, found {quoted(text)}; known: {', '.join(KINDS)}")
     if key not in KINDS:
-        raise UnknownNameError(f"{name}: command line: unknown key {key!r}; {did_you_mean(key, KINDS)}")
+        raise UnknownNameError(f"command line: unknown key {key!r}; {did_you_mean(key, KINDS)}")
     kind = KINDS[key]
     try:
         if kind is list:
@@ -134,4 +137,4 @@ def _override(text: str, name: str) -> tuple[str, Any]:
         return key, {"true": True, "false": False}[value] if kind is bool else kind(value)
     except (ValueError, KeyError):
         wanted = {int: "an integer", float: "a number", bool: "true or false", list: "two numbers such as 0.9,0.999"}
-        raise IbDataError(f"{name}: command line: {key}: expected {wanted[kind]}, found {quoted(value)}") from None
+        raise WrongUsageError(f"command line: {key}: expected {wanted[kind]}, found {quoted(value)}") from None

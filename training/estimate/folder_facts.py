@@ -8,7 +8,7 @@ from ib_data.errors import IbDataError
 from ib_data.home import Home
 from ib_data.training.estimate.parts import parts_of
 from ib_data.training.model.parts import PARTS
-from ib_data.training.model.tokenizers import load_tokenizers
+from ib_data.training.text.tokenizers import load_tokenizers
 from ib_data.training.weights.fingerprint import fingerprint, part_fingerprint
 from ib_data.training.weights.folder import ModelFolder, require_model_folder
 from ib_data.training.weights.tokenizer_files import IMAGE_TOKEN, QFORMER_FOLDER, load_tokenizer

@@ -80,11 +80,10 @@ class FileRun:
         if self.output:
             note(f"{self.output}: {count_text(total, 'line')}")
         if self.num_faults:
-            problem = (
-                f"no answer to {self.num_faults:,} of {count_text(total, 'question')}; the output has `error` there"
-            )
-            remedy = "fix them, and give the lines with `error` as an --input of their own"
-            raise IbDataError(f"{self.file.path}: {problem}; {remedy}")
+            have = "has" if self.num_faults == 1 else "have"
+            problem = f"{self.num_faults:,} of {count_text(total, 'question')} {have} no answer"
+            remedy = "`error` in the output says why; correct them and ask again with --input"
+            raise IbDataError(f"{self.file.path}: {problem}: {remedy}")
 
     def _made_from(self, home: Home) -> Mapping[str, Any]:
         """Everything that answers depend on but the contents of images and clips. Each key is a word of a message."""

@@ -24,6 +24,8 @@ KEYS = ("id", "prompt", *_MEDIA)
 class Question:
     """One line: its number from 1, its values as they came, and what is asked; or `fault`, why it cannot be asked.
 
+    A line that is no object has its number and text as values.
+
     `kind` is "image" for each of `paths` being an image, "video" for one clip.
     """
 
@@ -85,7 +87,8 @@ def _question(path: Path, number: int, line: bytes, default_prompt: str | None) 
         fault = str(error).removeprefix(f"questions: {path}: ")
     except ValueError as error:
         fault = f"line {number}: not JSON: {error}"
-    return Question(number=number, values=values, fault=fault)
+    text = line.decode("utf-8", "backslashreplace").strip()
+    return Question(number=number, values=values or {"line": number, "text": text}, fault=fault)
 
 
 def _parsed(line: bytes) -> object:

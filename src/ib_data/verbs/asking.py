@@ -33,8 +33,8 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def require_usage(given: Mapping[str, Any], decoding: Decoding) -> None:
-    """Raise UsageError for options that do not fit together."""
+def require_usage(given: Mapping[str, Any], decoding: Decoding, preset_name: str) -> None:
+    """Raise UsageError for options that do not fit together; `decoding` is by the preset and the options."""
     asks = [name for name, key in (("--image", "images"), ("--video", "video"), ("--input", "questions")) if given[key]]
     if len(asks) != 1:
         found = " and ".join(asks) or "none of them"
@@ -48,8 +48,10 @@ def require_usage(given: Mapping[str, Any], decoding: Decoding) -> None:
         if asks == ["--input"] or given["as_json"]:
             raise click.UsageError(f"--stream: not with {'--input' if asks == ['--input'] else '--json'}")
         if decoding.num_beams > 1:
-            beams = f"beams are only chosen at the end, and there are {decoding.num_beams}"
-            raise click.UsageError(f"--stream: {beams}; add --num-beams 1")
+            beams = f"the preset {preset_name} uses {decoding.num_beams} beams: add --num-beams 1"
+            if given["num_beams"] is not None:
+                beams = f"--num-beams is {decoding.num_beams}: make it 1"
+            raise click.UsageError(f"--stream needs greedy decoding or sampling; {beams}")
 
 
 def questions_of(given: Mapping[str, Any]) -> "QuestionFile | None":

@@ -42,10 +42,11 @@ def values_of(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
 def _click_type(found: Setting, more: tuple[str, ...]) -> "click.ParamType[Any]":
     if found.choices:
         return click.Choice([*found.choices, *more])
+    is_open = found.least is None and found.most is None  # click shows an open range as `x<=None`
     if found.kind is int:
-        return click.IntRange(found.least, found.most)  # type: ignore[arg-type]
+        return click.INT if is_open else click.IntRange(found.least, found.most)  # type: ignore[arg-type]
     if found.kind is float:
-        return click.FloatRange(found.least, found.most)
+        return click.FLOAT if is_open else click.FloatRange(found.least, found.most)
     if found.kind is str:
         return click.STRING
     assert found.kind is Path

@@ -65,7 +65,7 @@ def command(model: str | None, name: str, home: Home, **given: Any) -> None:
     """
     changes = {key: value for key, value in values_of(Decoding, given).items() if value is not None}
     decoding = partial(preset, name, **changes)
-    require_usage(given, decoding(is_causal=True))
+    require_usage(given, decoding(is_causal=True), name)
     file = questions_of(given)
     candidates = [] if model else saved_last(home.runs)
     if not model and not candidates:

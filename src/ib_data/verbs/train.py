@@ -3,18 +3,22 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 
 import click
 
 from ib_data.console import QUIET, note, set_verbosity
 from ib_data.home import Home
-from ib_data.training.config.config_file import load_config
+from ib_data.training.config.config_file import config_names, load_config
 from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.extras import need_extras
 from ib_data.verbs.arguments import common_options, json_option
 
+_NAMES = fill(", ".join(config_names()), 76, break_on_hyphens=False)
+_LISTED = f"\b\nPackaged configurations (docs/training.md has all keys):\n{_NAMES}"
 
-@click.command("train")
+
+@click.command("train", epilog=_LISTED)
 @click.argument("config")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
@@ -22,7 +26,7 @@ from ib_data.verbs.arguments import common_options, json_option
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the run. [default: HOME/runs/CONFIG]",
 )
-@click.option("--dry-run", is_flag=True, help="Report what the run would be and cost, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and its cost, without training.")
 @json_option
 @common_options
 def command(

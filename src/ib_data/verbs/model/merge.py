@@ -17,7 +17,7 @@ from ib_data.verbs.model.report import print_report, start_options
 @json_option
 @common_options
 def merge(blip2: str, text: str, tokenizer: str | None, seed: int, out: Path, home: Home, as_json: bool) -> None:
-    """Build a start folder from BLIP-2 and stage-1 text weights.
+    """Combine BLIP-2 and stage-1 text weights into a start folder.
 
     BLIP-2 of stage 2 has no word embeddings and no text feed-forwards; InstructBLIP took them from stage 1. Prints
     where every tensor comes from: taken, renamed, resized or new. Also completes an older InstructBLIP folder, which
