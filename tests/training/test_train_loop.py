@@ -288,3 +288,12 @@ def test_a_finished_run_says_so(tmp_path) -> None:
     lines: list[str] = []
     train_on(toy_config(), ToyStream(), tmp_path, lines.append)
     assert lines == ["complete: 6 of 6 steps are done; to train longer, raise steps"]
+
+
+def test_an_optimizer_without_memory_for_its_moments_is_one_line(tmp_path, monkeypatch) -> None:
+    def full(_optimizer):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", full)
+    with pytest.raises(IbDataError, match="step 0: out of GPU memory; set micro_batch_size below 8, and resume"):
+        train_on(toy_config(), ToyStream(), tmp_path, silent)

@@ -172,9 +172,10 @@ class _Steps:
             num_targets = self._agreed(batch)
             with self._uninterrupted(f"finishing step {self.done + 1}, then saving"):
                 self.is_stepping = True
-                result = self._gradients(batch, num_targets)
-                self.is_torn = True  # from here on the weights change
-                self.run.optimizer.step()
+                with self._naming_full_gpu(batch):
+                    result = self._gradients(batch, num_targets)
+                    self.is_torn = True  # from here on the weights change
+                    self.run.optimizer.step()  # the first one makes the moments
                 self.report.end(self.done, batch, result, loader.meter.take())
                 self.done += 1
                 self.is_torn = self.is_stepping = False
@@ -194,27 +195,32 @@ class _Steps:
 
     def _gradients(self, batch: StepBatch, num_targets: int) -> StepResult:
         config, step = self.config, self.done
-        try:
-            with self.ranks.naming_lost_process():
-                result = step_gradients(
-                    self.losses,
-                    self.run.optimizer,
-                    batch,
-                    self.ranks,
-                    num_targets=num_targets,
-                    learning_rate=learning_rate_at(step, config),
-                    dtype=frozen_dtype(config.precision, self.ranks.device),
-                    seed=config.seed,
-                    step=step,
-                )
-        except torch.OutOfMemoryError as error:
-            raise IbDataError(f"step {step}: out of GPU memory; {_smaller(batch)}, and resume") from error
+        with self.ranks.naming_lost_process():
+            result = step_gradients(
+                self.losses,
+                self.run.optimizer,
+                batch,
+                self.ranks,
+                num_targets=num_targets,
+                learning_rate=learning_rate_at(step, config),
+                dtype=frozen_dtype(config.precision, self.ranks.device),
+                seed=config.seed,
+                step=step,
+            )
         if result.fault:
             first = step * config.batch_size
             place = f"step {step} (positions {first} to {first + config.batch_size - 1}): {result.fault}"
             remedy = "try a lower learning_rate or more warmup_steps, with another --out"
             raise IbDataError(f"{place}; {remedy}")
         return result
+
+    @contextmanager
+    def _naming_full_gpu(self, batch: StepBatch) -> Iterator[None]:
+        """In the block, a GPU without memory is an IbDataError that says what to set."""
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            raise IbDataError(f"step {self.done}: out of GPU memory; {_smaller(batch)}, and resume") from error
 
     def _one_decision(self) -> AbstractContextManager[None]:
         """With several processes, a signal waits until all of them are before the same step: see `_agreed`."""
