@@ -87,8 +87,8 @@ def photo() -> bytes:
     coarse = Image.fromarray(generator.integers(0, 255, (30, 40, 3), dtype=np.uint8)).resize((640, 480))
     grain = generator.normal(0, 14, (480, 640, 3))
     out = io.BytesIO()
-    picture = np.clip(np.asarray(coarse, dtype=np.float64) + grain, 0, 255).astype(np.uint8)
-    Image.fromarray(picture).save(out, "JPEG", quality=90)
+    image = np.clip(np.asarray(coarse, dtype=np.float64) + grain, 0, 255).astype(np.uint8)
+    Image.fromarray(image).save(out, "JPEG", quality=90)
     return out.getvalue()
 
 
@@ -102,8 +102,8 @@ def microseconds(work: Callable[[], object], times: int) -> float:
 
 def decoder(data: bytes) -> Callable[[], object]:
     def decode() -> object:
-        with Image.open(io.BytesIO(data)) as picture:
-            return picture.convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)
+        with Image.open(io.BytesIO(data)) as image:
+            return image.convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)
 
     return decode
 

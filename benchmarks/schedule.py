@@ -18,7 +18,8 @@ from hardware import report
 from locality import mixture
 
 from ib_data.mixtures.order.block_shuffle import BlockShuffle
-from ib_data.mixtures.order.schedule import Schedule, master_table
+from ib_data.mixtures.order.master_table import master_table
+from ib_data.mixtures.order.schedule import Schedule
 from ib_data.mixtures.spec.mixture import Mixture, StageSpec
 from ib_data.mixtures.spec.weights import stage_quotas
 

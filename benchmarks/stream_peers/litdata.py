@@ -10,7 +10,7 @@ import litdata as ld
 from stream_peers.common import PREFETCH, Reader, collate
 from stream_peers.corpus import Corpus
 
-NOTE = "own chunks of 64 MB; combined by weights, which ends with its smallest dataset and starts anew"
+NOTE = "own chunks of 64 MB; combined by weights, which ends with its smallest dataset and starts again"
 
 
 def fast(corpus: Corpus, tier: str, workers: int, batch: int) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from stream_peers.common import PREFETCH, Reader, per_batch, per_sample
 from stream_peers.corpus import Corpus
 
 NOTE = "map-style dataset on our index; snapshot every 1000 steps; mixture by WeightedRandomSampler with replacement"
-DRAWS = 200_000  # of the weighted sampler before it starts anew
+DRAWS = 200_000  # of the weighted sampler before it starts again
 
 
 class Decoded(Dataset):

@@ -1,5 +1,6 @@
 """Options shared by the verbs that render."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -38,22 +39,12 @@ def rendering_options(function: F) -> F:
     """
 
     @click.option("--seed", type=int, default=0, show_default=True, help="Seed that draws template and answer.")
-    @click.option(
-        "--answers",
-        type=click.Choice(ANSWERS),
-        default=ANSWERS[0],
-        show_default=True,
-        help="Which of several answers becomes the target.",
-    )
+    @_choice("--answers", ANSWERS, "Which of several answers becomes the target.")
     @click.option("--shuffle-options", is_flag=True, help="Shuffle the options, by seed and position.")
     @click.option("--letters", is_flag=True, help="Use the letter of the right option as target, such as (b).")
     @click.option("--chat", is_flag=True, help="Render earlier turns of a dialogue as chat turns, not as a history.")
-    @click.option(
-        "--instructions",
-        type=click.Choice(INSTRUCTIONS),
-        default=INSTRUCTIONS[0],
-        show_default=True,
-        help="Around the annotation's own words: a template, nothing, or task and dataset.",
+    @_choice(
+        "--instructions", INSTRUCTIONS, "Around the annotation's own words: a template, nothing, or task and dataset."
     )
     @split_option
     @templates_option
@@ -79,3 +70,8 @@ def rendering_options(function: F) -> F:
         return function(rendering=Rendering(split=split, folder=folder, seed=seed, options=options), **others)
 
     return with_options  # type: ignore[return-value]
+
+
+def _choice(name: str, allowed: Sequence[str], text: str) -> Callable[[F], F]:
+    """The option of a render option with these values, of which the first is the default."""
+    return click.option(name, type=click.Choice(allowed), default=allowed[0], show_default=True, help=text)

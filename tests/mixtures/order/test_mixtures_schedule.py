@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ib_data.mixtures.order.schedule import Draw, Draws, Schedule, Stage, master_table
+from ib_data.mixtures.order.master_table import master_table
+from ib_data.mixtures.order.schedule import Draw, Draws, Schedule, Stage
 from ib_data.mixtures.spec.spec_file import load_mixture
 from ib_data.mixtures.spec.weights import quotas
 
