@@ -17,9 +17,10 @@ MAY_IMPORT = {
     "builders": "media stored cards",
     "templates": "media stored cards builders",
     "mixtures": "media stored cards builders templates",
-    "training": "media stored cards builders templates mixtures",
+    "evaluation": "media stored cards builders templates mixtures",
+    "training": "media stored cards builders templates mixtures evaluation",
     "face": "media stored cards builders templates mixtures",
-    "verbs": "media stored cards builders templates mixtures training face",
+    "verbs": "media stored cards builders templates mixtures evaluation training face",
 }
 # The public face names what it offers, and the command line runs the verbs: the only shared files that know a folder.
 FRONT_DOOR = {"__init__.py": "mixtures face", "cli.py": "verbs", "__main__.py": ""}

@@ -10,7 +10,7 @@ import ib_data
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("name", ["builders", "templates", "mixtures", "training", "cards"])
+@pytest.mark.parametrize("name", ["builders", "templates", "mixtures", "evaluation", "training", "cards"])
 def test_each_link_leads_to_its_folder(name: str) -> None:
     link = ROOT / "src" / "ib_data" / name
     assert link.is_symlink(), "check out with core.symlinks=true"

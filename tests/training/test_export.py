@@ -17,14 +17,14 @@ from transformers import (
     InstructBlipVideoForConditionalGeneration,
 )
 
+from ib_data.evaluation.answering import Asked
+from ib_data.evaluation.decoding import Decoding
 from ib_data.home import Home
 from ib_data.media.normalised import normalised
 from ib_data.media.pixels import pixels
 from ib_data.stream_options import ImageOptions
 from ib_data.training.export.export_run import export_run
 from ib_data.training.export.model_card import model_card
-from ib_data.training.generation.asked import Asked
-from ib_data.training.generation.decoding import Decoding
 from ib_data.training.generation.opened import load
 from ib_data.training.loop.checkpoint import read
 from ib_data.training.loop.train_log import step_rows

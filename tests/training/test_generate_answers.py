@@ -17,10 +17,11 @@ from toy_training import draw
 from transformers import InstructBlipForConditionalGeneration
 
 from ib_data.errors import IbDataError
+from ib_data.evaluation.answering import Asked
+from ib_data.evaluation.decoding import Decoding, preset
 from ib_data.home import Home
 from ib_data.media.normalised import normalised
-from ib_data.training.generation.asked import Asked, squares
-from ib_data.training.generation.decoding import Decoding, preset
+from ib_data.training.generation.frames import squares
 from ib_data.training.generation.opened import open_answerer
 from ib_data.training.text.tokenizers import TextTokenizer
 

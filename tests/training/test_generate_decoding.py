@@ -7,7 +7,7 @@ import torch
 from toy_answers import FAMILIES, eight_questions, toy_answerer
 
 from ib_data.errors import IbDataError
-from ib_data.training.generation.decoding import Decoding, preset
+from ib_data.evaluation.decoding import Decoding, preset
 from ib_data.training.generation.processors import RepetitionPenalty, Sampling
 from ib_data.training.generation.words import Words
 

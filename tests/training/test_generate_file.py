@@ -15,13 +15,13 @@ from toy_models import shared_toy_folder
 from toy_training import KilledError, draw
 
 from ib_data.errors import IbDataError
+from ib_data.evaluation.answering import Asked
+from ib_data.evaluation.decoding import Decoding
 from ib_data.home import Home
 from ib_data.training.generation import answerer as answerers
 from ib_data.training.generation import batch as batches
 from ib_data.training.generation import file_run
 from ib_data.training.generation.answer_file import AnswerFile, json_line
-from ib_data.training.generation.asked import Asked
-from ib_data.training.generation.decoding import Decoding
 from ib_data.training.generation.file_run import FileRun
 from ib_data.training.generation.opened import open_answerer
 from ib_data.training.generation.questions import read_questions

@@ -10,10 +10,10 @@ from toy_models import shared_toy_folder, toy_folder
 from toy_training import COLOURS, ToyStream, draw, silent, toy_config, train_on
 
 from ib_data.errors import IbDataError
+from ib_data.evaluation.answering import Asked
+from ib_data.evaluation.decoding import Decoding
 from ib_data.home import Home
 from ib_data.training.generation.answerer import Answerer
-from ib_data.training.generation.asked import Asked
-from ib_data.training.generation.decoding import Decoding
 from ib_data.training.generation.opened import load, open_answerer
 
 QUESTION = "What colour is the shape? Short answer:"

@@ -9,9 +9,9 @@ from toy_models import shared_toy_folder
 from toy_texts import COLOURS, QUESTIONS, SHAPES
 from toy_training import draw
 
+from ib_data.evaluation.answering import Asked
 from ib_data.home import Home
 from ib_data.training.generation.answerer import Answerer
-from ib_data.training.generation.asked import Asked
 from ib_data.training.generation.opened import open_answerer
 
 FAMILIES = ("llama", "t5")

@@ -1,7 +1,6 @@
 """Answers of a trained model about images and clips.
 
-decoding     how an answer is chosen: settings and presets
-asked        a prompt with its images; image and clip files as frames; media_file: whether there is such a file
+frames       images and clips of a question as frames; media_file: whether there is such a file
 answerer     a model that answers
 processors   what changes scores during decoding: repetitions, sampling
 words        the words of an answer as they come

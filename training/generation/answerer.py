@@ -15,14 +15,15 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList
 
 from ib_data.errors import IbDataError
+from ib_data.evaluation.answering import Asked, Frames
+from ib_data.evaluation.decoding import Decoding
 from ib_data.keyed import keyed_bits
 from ib_data.media.frames import NUM_FRAMES
 from ib_data.media.normalised import normalised
 from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
 from ib_data.training.batch.padding import left_padded, right_padded
 from ib_data.training.batch.row import RowMaker
-from ib_data.training.generation.asked import Asked, Frames, squares
-from ib_data.training.generation.decoding import Decoding
+from ib_data.training.generation.frames import squares
 from ib_data.training.generation.processors import RepetitionPenalty, Sampling
 from ib_data.training.generation.words import Words
 from ib_data.training.model.forward import image_features, language_inputs, soft_prompt

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.errors import IbDataError, MissingExtraError
+from ib_data.evaluation.answering import Asked, Frames
+from ib_data.evaluation.decoding import Decoding
 from ib_data.training.generation.answerer import Answerer, Prepared
-from ib_data.training.generation.asked import Asked, Frames, read_frames
-from ib_data.training.generation.decoding import Decoding
+from ib_data.training.generation.frames import read_frames
 from ib_data.training.generation.questions import Question
 
 _READERS = 4

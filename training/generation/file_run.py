@@ -8,12 +8,12 @@ from typing import Any
 
 from ib_data.console import Progress, count_text, error, note
 from ib_data.errors import IbDataError
+from ib_data.evaluation.decoding import Decoding
 from ib_data.home import Home
 from ib_data.interrupts import Interrupts
 from ib_data.training.generation.answer_file import AnswerFile, json_line
 from ib_data.training.generation.answerer import Answerer
 from ib_data.training.generation.batch import Outcome, answer_batches
-from ib_data.training.generation.decoding import Decoding
 from ib_data.training.generation.opened import identity
 from ib_data.training.generation.questions import QuestionFile
 

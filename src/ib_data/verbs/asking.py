@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ib_data.console import typed
+from ib_data.evaluation.decoding import Decoding
 from ib_data.home import Home
 from ib_data.settings import settings_of
 from ib_data.training.config.train_config import TrainConfig
-from ib_data.training.generation.decoding import Decoding
 from ib_data.verbs.derived import option_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def questions_of(given: Mapping[str, Any]) -> "QuestionFile | None":
 
 def answer_one(answerer: "Answerer", decoding: Decoding, given: Mapping[str, Any]) -> None:
     """Print the answer to the question on the command line."""
-    from ib_data.training.generation.asked import Asked, read_frames
+    from ib_data.evaluation.answering import Asked
+    from ib_data.training.generation.frames import read_frames
 
     kind, paths = ("video", (given["video"],)) if given["video"] else ("image", given["images"])
     num_frames = given["frames"] or answerer.num_frames

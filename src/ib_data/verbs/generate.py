@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from ib_data.errors import IbDataError
+from ib_data.evaluation.decoding import PRESETS, Decoding, preset
 from ib_data.home import Home
 from ib_data.training.extras import need_extras
-from ib_data.training.generation.decoding import PRESETS, Decoding, preset
 from ib_data.training.loop.record import saved_last
 from ib_data.verbs.arguments import common_options, json_option
 from ib_data.verbs.asking import FOR_FOLDERS, answer_file, answer_one, questions_of, require_usage, settings_options

@@ -1,32 +1,16 @@
-"""A prompt with its images and clips, and files of images and clips as frames."""
+"""Images and clips of a question as frames, from files, bytes or arrays."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ib_data.errors import IbDataError
+from ib_data.evaluation.answering import Frames
 from ib_data.media.faults import MediaError
 from ib_data.media.pixels import pixels
 from ib_data.stream_options import ImageOptions
 from ib_data.training.generation.media_file import WORDS, require_file, shown_name
-
-Frames = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A prompt about one or more images and clips, in this order.
-
-    Each of `media` is the bytes of an image file, an image as uint8 (H, W, 3), or the frames of a clip as uint8
-    (F, H, W, 3); RGB, of any size.
-    """
-
-    prompt: str
-    media: Sequence[bytes | Frames]
 
 
 def read_frames(path: Path, kind: str, image_px: int, num_frames: int) -> Frames:

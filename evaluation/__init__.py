@@ -1,0 +1,7 @@
+"""Scores of predictions by the official rules of each dataset; imports neither torch nor training.
+
+protocols/  how each dataset is evaluated: split, method, metric, candidates
+case        one question with its gold annotations, and what was predicted
+answering   what a model is asked and what it gives back; decoding: how it generates
+metrics/    pure functions: predictions and references to scores
+"""

@@ -1,0 +1,86 @@
+"""What a model is asked, and what it gives back. Anything with `generate` and `rank` can be evaluated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ib_data.evaluation.decoding import Decoding
+from ib_data.stream_options import ImageOptions
+
+Frames = NDArray[np.uint8]
+# How the log-likelihood of a candidate becomes its score: as it is, a token, or a byte of its text in UTF-8.
+NORMALISATIONS = ("sum", "mean", "bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt about one or more images and clips, in this order.
+
+    Each of `media` is the bytes of an image file, an image as uint8 (H, W, 3), or the frames of a clip as uint8
+    (F, H, W, 3); RGB, of any size.
+    """
+
+    prompt: str
+    media: Sequence[bytes | Frames]
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """An answer without blanks at its ends; `is_truncated`: it reached the longest length without an end token."""
+
+    text: str
+    num_tokens: int
+    is_truncated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """The candidates of one question, as the model scores them.
+
+    `sums` float64 (C,): log-likelihood in nats of a candidate's tokens and the end token; -inf for one that is only
+    known to be worse than the best. `num_tokens` (C,) counts the end token too; `num_bytes` (C,) are those of the text.
+    """
+
+    sums: NDArray[np.float64]
+    num_tokens: NDArray[np.int64]
+    num_bytes: NDArray[np.int64]
+
+    def scores(self, normalisation: str = "sum") -> NDArray[np.float64]:
+        """The scores (C,) by one of NORMALISATIONS; higher is better. An empty text counts as one byte."""
+        if normalisation == "sum":
+            return self.sums
+        return self.sums / (self.num_tokens if normalisation == "mean" else np.maximum(self.num_bytes, 1))
+
+
+class Model(Protocol):
+    """What answers. `identity` are JSON values that identify it: a run is only continued with the same ones.
+
+    `is_causal` is whether its language model has no encoder, which presets of decoding depend on. `images`: the size of
+    images, and how many frames of a clip it is given.
+    """
+
+    @property
+    def identity(self) -> Mapping[str, Any]: ...  # noqa: D102 (described above, as the next two)
+
+    @property
+    def is_causal(self) -> bool: ...  # noqa: D102
+
+    @property
+    def images(self) -> ImageOptions: ...  # noqa: D102
+
+    def generate(self, asked: Sequence[Asked], decoding: Decoding) -> Sequence[Generated]:
+        """The answers, in order. Raises IbDataError for a question that cannot be answered."""
+        ...
+
+    def rank(
+        self, asked: Sequence[Asked], candidates: Sequence[Sequence[str]], *, only_best: bool = False
+    ) -> Sequence[Ranking]:
+        """The ranking of each question's own candidates, in order.
+
+        With `only_best` a ranking may leave all but the best by `sums` unknown. Raises IbDataError as `generate`, and
+        for a list without candidates or with an empty one.
+        """
+        ...

@@ -1,0 +1,4 @@
+"""Metrics: pure functions of aligned predictions and references, one file each.
+
+scores     the result of every metric
+"""

@@ -1,0 +1,4 @@
+"""How each dataset is evaluated, as its card says.
+
+protocol   split, method, metric, decoding and candidates of one evaluation
+"""
