@@ -13,6 +13,7 @@ from ib_data.cards.marks import Mark
 METRICS = {
     "none": "nothing is scored",
     "accuracy": "the share of answers that equal the right one",
+    "gqa-accuracy": "accuracy, with consistency and distribution of the answers beside it",
     "choice-accuracy": "the share of questions whose right option is chosen",
     "vqa-accuracy": "agreement with ten annotators, each left out once",
     "aokvqa-accuracy": "min(1, n / 3), where n of the ten direct answers equal the prediction",

@@ -1,5 +1,6 @@
 """Reads the protocol of a dataset from the table `evaluation` of its card."""
 
+from dataclasses import replace
 from typing import Any
 
 from ib_data.cards import Card
@@ -35,6 +36,8 @@ def protocol_of(card: Card, *, method: str | None = None, split: str | None = No
         values = {k: v for k, v in values.items() if k not in ("profile", "other_profiles") or k in own}
     fixed = {"dataset": card.name, "split": chosen_split, "method": chosen, **changes}
     found = Table(values, card.name, table.file, table.path).into(Protocol, **fixed)
+    if not found.profile:
+        found = replace(found, profile=next(iter(profiles_of(found.metric)), ""))
     _check(card, found, table)
     return found
 
@@ -57,7 +60,7 @@ def _check(card: Card, protocol: Protocol, table: Table) -> None:
     if protocol.candidates == "vocabulary" and not protocol.vocabulary_least:
         raise table.error("candidates is vocabulary, but vocabulary_least is missing")
     known = profiles_of(protocol.metric)
-    for profile in (*protocol.other_profiles, *([protocol.profile] if protocol.profile or known else [])):
+    for profile in (*protocol.other_profiles, *([protocol.profile] if protocol.profile else [])):
         if profile not in known:
             expected = did_you_mean(profile, known) if known else f"{protocol.metric} has none"
             raise DataError(card.name, f"unknown profile {profile!r}", file=table.file, remedy=expected)
