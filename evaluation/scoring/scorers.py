@@ -89,12 +89,9 @@ def _ivqa(what: Scored) -> Scores:
 
 
 def _cider(what: Scored) -> Scores:
-    found = cider(what.texts, what.references)
-    also = {
-        **found.also,
-        **bleu(what.texts, what.references).also,
-        "rouge-l": rouge_l(what.texts, what.references).score,
-    }
+    texts, captions = what.texts, what.references
+    found = cider(texts, captions)
+    also = {**found.also, **bleu(texts, captions).also, "rouge-l": rouge_l(texts, captions).score}
     if all(case.annotations[0].question for case in what.cases):  # a generated question, not a caption
         also["exact match"] = exact_match(texts, captions).score
     return replace(found, also=also)
