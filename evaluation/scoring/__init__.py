@@ -1,0 +1,4 @@
+"""Cases and predictions to scores.
+
+evaluated  what an evaluation of one dataset found
+"""
