@@ -6,8 +6,5 @@ accuracy       equality with the only answer, by profile, with and without a voc
 choice         multiple choice; which option a generated answer means
 roc_auc        area under the ROC curve
 ranks          reciprocal rank, recall, mean rank, NDCG
-||||||| 777e931
-scores     the result of every metric
-scores     the result of every metric
-captions/  CIDEr-D, BLEU, ROUGE-L and their tokeniser
+captions/      CIDEr-D, BLEU, ROUGE-L and their tokeniser
 """
