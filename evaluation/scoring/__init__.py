@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """Scores of cases and predictions.
 
 golds      the right answers of a case
@@ -6,10 +5,3 @@ scorers    the arguments of each metric; profiles: its variants
 scored     scores, other profiles, breakdowns
 evaluated  the result, with all that a report says
 """
-||||||| 777e931
-=======
-"""Cases and predictions to scores.
-
-evaluated  what an evaluation of one dataset found
-"""
->>>>>>> h-report
