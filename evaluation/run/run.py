@@ -70,9 +70,11 @@ class Run:
         cases = maker.cases(built, number)
         chosen = self._decoding(protocol)
         made_from = self._made_from(card, built, protocol, chosen, maker.shown_prompt(), number, vocabulary)
+        partners = {} if self.shuffle_seed is None else exchanged(cases, self.shuffle_seed)
         with PredictionFiles(self.folder / card.name, made_from, self.world, self.rank) as files:
             if not files.is_whole:
-                self._ask(cases, built, Asker(model=self.model, protocol=protocol, decoding=chosen), files)
+                asker = Asker(model=self.model, protocol=protocol, decoding=chosen)
+                self._ask(cases, built, asker, files, partners)
             predictions = files.finish(cases)
         if predictions is None:
             return None
@@ -88,11 +90,18 @@ class Run:
             kind=kind_of(built.manifest, card),
             split_source_name=card.splits[protocol.split].source_name,
             shuffle_seed=self.shuffle_seed,
+            partners=partners,
         )
 
-    def _ask(self, cases: Sequence[Case], built: BuiltSplit, asker: Asker, files: PredictionFiles) -> None:
+    def _ask(
+        self,
+        cases: Sequence[Case],
+        built: BuiltSplit,
+        asker: Asker,
+        files: PredictionFiles,
+        partners: Mapping[str, str],
+    ) -> None:
         """Make the missing predictions of this process's batches."""
-        partners = {} if self.shuffle_seed is None else exchanged(cases, self.shuffle_seed)
         mine = [list(self._of_window(window, first, files)) for window, first in self._windows(cases)]
         total = sum(len(batch) for batches_of in mine for batch in batches_of)
         name = f"{asker.protocol.dataset}/{asker.protocol.split}"

@@ -2,7 +2,13 @@
 
 from ib_data.evaluation.metrics import accuracy, vqa_text
 
-_PROFILES = {"accuracy": accuracy.PROFILES, "gqa-accuracy": accuracy.PROFILES, "vqa-accuracy": vqa_text.PROFILES}
+_OF_TEXTS = accuracy.PROFILES
+_PROFILES = {
+    "accuracy": _OF_TEXTS,
+    "gqa-accuracy": _OF_TEXTS,
+    "ivqa-accuracy": _OF_TEXTS,
+    "vqa-accuracy": vqa_text.PROFILES,
+}
 
 
 def profiles_of(metric: str) -> tuple[str, ...]:

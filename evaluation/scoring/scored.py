@@ -23,12 +23,18 @@ def scored(
 ) -> Evaluated:
     """The scores of predictions by case id. A case without one, or whose prediction is an error, counts as wrong.
 
-    `vocabulary` are the answers of the training split, for metrics that also have a closed score. Raises IbDataError
-    for scores that are not numbers.
+    `vocabulary` are the answers of the training split, for metrics that also have a closed score. Nothing is scored if
+    no case has a public answer. Raises IbDataError for scores that are not numbers.
     """
     aligned = [predictions.get(case.id) or Prediction(id=case.id, error="no prediction") for case in cases]
     if not cases:
         raise IbDataError(f"{protocol.dataset}/{protocol.split}: there is no case to score")
+    golds = [readable(protocol, case) for case in cases]
+    if not any(golds):
+        nothing = Scores(score=float("nan"), values=np.full(len(cases), np.nan))
+        return Evaluated(
+            protocol=protocol, cases=cases, predictions=aligned, scores=nothing, breakdown={}, golds=golds, is_hidden=True
+        )
     what = Scored(protocol, cases, aligned, vocabulary)
     found = SCORERS[protocol.metric](what)
     others = {
@@ -41,7 +47,7 @@ def scored(
         predictions=aligned,
         scores=replace(found, also={**found.also, **others}),
         breakdown={name: _groups(what, found, name) for name in protocol.breakdown},
-        golds=[readable(protocol, case) for case in cases],
+        golds=golds,
     )
 
 

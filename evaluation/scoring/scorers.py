@@ -13,7 +13,7 @@ from ib_data.evaluation.metrics.captions.bleu import bleu
 from ib_data.evaluation.metrics.captions.cider import cider
 from ib_data.evaluation.metrics.captions.rouge_l import rouge_l
 from ib_data.evaluation.metrics.choice import choice_accuracy, letter_choice
-from ib_data.evaluation.metrics.gqa import gqa_also
+from ib_data.evaluation.metrics.gqa import gqa_breakdown
 from ib_data.evaluation.metrics.ivqa import ivqa_accuracy
 from ib_data.evaluation.metrics.question_match import exact_match
 from ib_data.evaluation.metrics.ranks import ndcg, rank_metrics, ranks_of
@@ -53,9 +53,16 @@ def _accuracy(what: Scored) -> Scores:
 
 
 def _gqa(what: Scored) -> Scores:
-    found = _accuracy(what)
     extras = [case.annotations[0].extra for case in what.cases]
-    return replace(found, also={**found.also, **gqa_also(found.values, what, extras)})
+    return gqa_breakdown(
+        what.texts,
+        [majority(what.protocol, case) for case in what.cases],
+        ids=[case.id for case in what.cases],
+        structural=[extra.get("types", {}).get("structural", "") for extra in extras],
+        entailed=[extra.get("entailed", ()) for extra in extras],
+        groups=[extra.get("groups", {}).get("global") for extra in extras],
+        profile=what.protocol.profile,
+    )
 
 
 def _choice(what: Scored) -> Scores:
@@ -85,7 +92,7 @@ def _aokvqa(what: Scored) -> Scores:
 
 
 def _ivqa(what: Scored) -> Scores:
-    return ivqa_accuracy(what.texts, [counted(case) for case in what.cases], what.vocabulary)
+    return ivqa_accuracy(what.texts, [counted(case) for case in what.cases], what.vocabulary, what.protocol.profile)
 
 
 def _cider(what: Scored) -> Scores:
