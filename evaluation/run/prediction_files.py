@@ -33,10 +33,12 @@ class PredictionFiles:
         self.folder, self.world, self.rank = folder, world, rank
         folder.mkdir(parents=True, exist_ok=True)
         self._require_same(made_from)
-        self.is_whole = (folder / PREDICTIONS).is_file()
         self.part = folder / f"predictions-{rank}-of-{world}.part"
-        names = [folder / PREDICTIONS] if self.is_whole else sorted(folder.glob("predictions-*.part"))
-        self.done = {found.id: found for name in names for found in read_predictions(name)}
+        names = [*folder.glob(PREDICTIONS), *sorted(folder.glob("predictions-*.part"))]
+        found = {one.id: one for name in names for one in read_predictions(name)}
+        # What failed is asked again: the memory of a GPU may suffice this time.
+        self.done = {name: one for name, one in found.items() if not one.error}
+        self.is_whole = (folder / PREDICTIONS).is_file() and len(self.done) == len(found)
         self._file = None if self.is_whole else self._opened()
 
     def __enter__(self) -> "PredictionFiles":
@@ -63,8 +65,8 @@ class PredictionFiles:
             return None
         while not all(self._mark(rank).exists() for rank in range(self.world)):
             time.sleep(_POLL_S)
-        for name in self.folder.glob("predictions-*.part"):
-            self.done |= {found.id: found for found in read_predictions(name)}
+        for name in sorted(self.folder.glob("predictions-*.part")):
+            self.done |= {one.id: one for one in read_predictions(name)}
         with replacing(self.folder / PREDICTIONS) as path:
             lines = (json.dumps(plain(self.done[case.id]), ensure_ascii=True) for case in cases)
             path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -12,7 +12,7 @@ from ib_data.cards.kinds import kind_of
 from ib_data.console import Progress, count_text, note
 from ib_data.errors import IbDataError
 from ib_data.evaluation.answering import Model
-from ib_data.evaluation.case import Case
+from ib_data.evaluation.case import Case, Prediction
 from ib_data.evaluation.decoding import Decoding, preset
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.run.asking import Asker, batches
@@ -29,7 +29,7 @@ from ib_data.templates.renderer import Renderer
 
 # Batches are cut from so many of them: enough to put prompts of like lengths together, few enough to hold the images.
 _BATCHES_AT_ONCE = 32
-# A model that fails this often before it has answered once will not answer the rest.
+# A model that has failed this often without one answer will not answer the rest.
 _MOST_FAILURES = 32
 
 
@@ -78,6 +78,7 @@ class Run:
             predictions = files.finish(cases)
         if predictions is None:
             return None
+        _require_answers(predictions)
         return replace(
             scored(protocol, cases, predictions, vocabulary),
             prompt=maker.shown_prompt(),
@@ -120,7 +121,8 @@ class Run:
                     for batch in batches_of:
                         with interrupts.step("finishing the batch"):
                             files.add(asker.predictions(batch, ready))
-                            _require_answers(files)
+                            if len(files.done) >= _MOST_FAILURES:
+                                _require_answers(files.done)
                             shown.add(len(batch))
             except KeyboardInterrupt as stop:
                 kept = f" after {len(files.done):,} predictions on {name}; the same command continues"
@@ -192,8 +194,8 @@ class Run:
         }
 
 
-def _require_answers(files: PredictionFiles) -> None:
-    """Raise IbDataError if the model has answered none of the first cases."""
-    if len(files.done) >= _MOST_FAILURES and all(prediction.error for prediction in files.done.values()):
-        error = next(iter(files.done.values())).error
-        raise IbDataError(f"none of the first {len(files.done)} questions could be answered: {error}")
+def _require_answers(predictions: Mapping[str, Prediction]) -> None:
+    """Raise IbDataError if all predictions are errors."""
+    if all(prediction.error for prediction in predictions.values()):
+        error = next(iter(predictions.values())).error
+        raise IbDataError(f"none of {count_text(len(predictions), 'question')} could be answered: {error}")

@@ -25,8 +25,8 @@ class Evaluated:
     templates were drawn. `decoding` are the resolved settings, empty if candidates were ranked. `model` identifies what
     answered. `num_built` counts the annotations of the split here and `num_used` those of the cases; `official_size` is
     the card's, None if unknown. `is_part`: not all that is built was asked. `kind`: how the build differs from the
-    official data, in short phrases. `shuffle_seed`: if given, each question was about another example's image, whose sample key `partners` gives by the
-    question's. `is_hidden`: no case has a public answer, so that nothing is scored.
+    official data, in short phrases. `shuffle_seed`: if given, each question was about another example's image, whose
+    sample key `partners` gives by the question's. `is_hidden`: no case has a public answer, so that nothing is scored.
     `warnings` are the first lines of a report. `leakage` says what of the split the model was trained on.
     """
 

@@ -36,7 +36,7 @@ _CHANGES = ("method", "profile", "normalisation", "aggregation")
 @click.option("--aggregation", type=click.Choice(AGGREGATIONS), help="Of a label's words. [default: logsumexp]")
 @click.option("--prompt", default="", help="A template in place of the dataset's prompt.")
 @templates_option
-@click.option("-n", "number", type=click.IntRange(min=1), default=0, help="Only so many cases, always the same ones.")
+@click.option("-n", "number", type=click.IntRange(min=1), help="Only so many cases, always the same ones.")
 @click.option("--shuffle-images", is_flag=True, help="Ask each question about another example's image.")
 @click.option("--shuffle-seed", type=int, default=0, show_default=True, help="Seed of --shuffle-images.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1, 4096), help="Questions at a time.")
@@ -83,7 +83,7 @@ def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: 
         folder=out or home.evaluations,
         renderer=Renderer(Library(given["folder"]) if given["folder"] else PACKAGED),
         batch_size=given["batch_size"],
-        number=given["number"],
+        number=given["number"] or 0,
         shuffle_seed=given["shuffle_seed"] if given["shuffle_images"] else None,
         prompt=typed(given["prompt"]),
         decoding={key: value for key, value in values_of(Decoding, given).items() if value is not None},
@@ -145,4 +145,13 @@ def _row(name: str, values: dict[str, Any]) -> tuple[object, ...]:
     shown = "hidden" if values["score"] is None else f"{100 * values['score']:.2f}"
     interval = "-" if values["interval"] is None else " to ".join(f"{100 * end:.2f}" for end in values["interval"])
     metric = f"{values['metric']} ({values['profile']})" if values["profile"] else values["metric"]
-    return name, values["split"], values["method"], metric, shown, interval, values["counts"]["cases"], values["counts"]["failed"]
+    return (
+        name,
+        values["split"],
+        values["method"],
+        metric,
+        shown,
+        interval,
+        values["counts"]["cases"],
+        values["counts"]["failed"],
+    )
