@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ib_data.errors import IbDataError
 from ib_data.evaluation.metrics.ranks import ndcg, rank_metrics, ranks_of
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=20))
 def test_ranks_equal_a_stable_sort(scores):
     order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ib_data.errors import IbDataError
@@ -19,6 +19,7 @@ def by_pairs(scores, positive) -> float:
     return sum((up > down) + (up == down) / 2 for up in ups for down in downs) / (len(ups) * len(downs))
 
 
+@settings(max_examples=50, deadline=None)
 @given(EXAMPLES)
 def test_equals_counting_pairs_with_ties(examples):
     scores, positive = zip(*examples, strict=True)

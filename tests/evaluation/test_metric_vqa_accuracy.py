@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ib_data.errors import IbDataError, UnknownNameError
@@ -107,12 +107,14 @@ def test_bad_input():
         vqa_accuracy(["x"], [["x"]], "eval-ai")
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=12), WORDS, st.sampled_from(PROFILES), st.randoms(use_true_random=False))
 def test_the_order_of_answers_does_not_matter(answers, prediction, profile, random):
     shuffled = random.sample(answers, len(answers))
     assert one(prediction, answers, profile) == one(prediction, shuffled, profile)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_any_number_of_annotators(matches, others):
     if matches + others:
