@@ -37,53 +37,53 @@ REWRITTEN = {
     **{"&amp;": "&", "&lt;": "<", "&gt;": ">"},
 }
 
-_A = "['\u2019]"  # an apostrophe
-_NUMERALS = "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u2189\u2460-\u249b"  # Python counts them as letters, Java does not
-_MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u065f\u0900-\u0dff\u0e30-\u0e4e"  # and the other way round
+# Python counts these numerals as letters and leaves out these marks; Java does neither.
+_NUMERALS = "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u2189\u2460-\u249b"
+_MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u065f\u0900-\u0dff\u0e30-\u0e4e"
 _L = rf"(?:[^\W\d_{_NUMERALS}][{_MARKS}]*)"  # a letter
 _W = rf"(?:[^\W_{_NUMERALS}][{_MARKS}]*)"  # a letter or digit
 _END = rf"(?!{_W})"
-
-
-def _either(words: str) -> str:
-    return "|".join(words.split())
-
-
-_TOKEN = re.compile(
+_A = "['\u2019]"  # an apostrophe
+_SUFFIX = rf"(?:{_A}(?:[sdm]|re|ve|ll)){_END}"
+_NOT = "n['\u2019`]t"
+_ABBREVIATION = "|".join(ABBREVIATIONS.split())
+_CAPITALISED = "|".join(f"{word.title()}|{word.upper()}" for word in CAPITALISED.split())
+_NUMBERED = rf"(?:{'|'.join(BEFORE_NUMBERS.split())})\."
+_TOKEN = re.compile(  # the first that matches wins, so longer forms come before their parts
     rf"""
-      </?[A-Za-z!?][^<>]*> | &(?:amp|lt|gt|quot|nbsp);
-    | (?i:https?://|www\.)[^\s"<>()]*[^\s"<>().,?!;:'] | [\w.+-]+@{_W}+(?:[.-]{_W}+)*
-    | @[A-Za-z_]\w* | \#[A-Za-z]+
-    | (?P<face> [:;=]['-]?[()DPp|\\3O0\[\]]{_END} | \(?\^_+\^\)? | [>=-]_+[<=-] )
+      \.{{2,}}(?!\d) | </?[A-Za-z!?][^<>]*> | &(?:amp|lt|gt|quot|nbsp);
+    | (?i:https?://|www\.)[^\s"<>()]*[^\s"<>().,?!;:'] | [\w.+-]{{1,64}}@{_W}+(?:[.-]{_W}+)* | @[A-Za-z_]\w* | \#[A-Za-z]+
+    | (?P<bracketed> \(\d{{3}}\)\xa0[\d\xa0-]+ | [:;=]['-]?[()DPp|\\3O0\[\]]{_END} | \(?\^_+\^\)? ) | [>=-]_+[<=-]
     | (?P<split> (?i:{"|".join(SPLIT_WORDS)})(?![\w-]) )
-    | (?i:{_A}t)(?=(?i:is|was){_END}) | {_A}\d\ds?{_END} | {_A}[nN](?:{_A}|{_END}) | (?i:{_A}(?:em|til|cause){_END})
-    | (?P<suffix> (?i:{_A}(?:[sdm]|re|ve|ll)){_END} | (?i:n{_A}t){_L}* )
-    | (?:(?i:{_either(ABBREVIATIONS)})|{"|".join(f"{w.title()}|{w.upper()}" for w in CAPITALISED.split())})\.{_END}
-    | (?i:{_either(BEFORE_NUMBERS)})\.(?=\d) | [Pp][Hh]\.[Dd]\.
-    | (?:(?:{_W}+-)*(?:{_L}\.){{2,}}{_L}?|{_L}\.{_L}?)(?:-{_W}+)*{_END} | {_L}\.(?=\d) | {_L}+\.(?:(?=,)|-{_W}+)
-    | {_L}+(?=(?i:n{_A}t))
-    | [A-Z]+(?:&[A-Z]+)+ | [A-Za-z]+\+\+ | (?:US|C)\$
-    | (?i:[dlo]{_A}{_L}{{2,}}|o{_A}clock|ma{_A}am|li{_A}l|c{_A}mon|cap{_A}n|s{_A}more\w*|[en]e{_A}er|(?:ol|somethin|dunkin){_A})
-    | (?i:[dly]{_A})(?!(?i:[sdm]|re|ve|ll){_END}) | {_L}+[aeiou]{_A}[aeiouA-Z]{_L}*
-    | [+-]?\d+(?:[.,]\d+)+(?:-{_W}+)* | [+-]?\d*(?:[:]\d+)+ | [+-]?\.\d+
-    | \(\d{{3}}\)\xa0[\d\xa0-]+ | \d+(?:\xa0[\d/]+)+ | [+-]\d+
-    | {_L}+(?:[.!?]{_L}+)+
-    | {_W}+(?:-{_W}+)*(?:/{_W}+(?:-{_W}+)*){{1,2}}(?!_) | {_W}+(?:(?:-|_+){_W}+)*
-    | [!?]{{2,}} | \*+ | _{{2,}} | --+ | \#\#+ | @+ | <<|>> | [^\U00010000-\U0010ffff\u200b-\u200f\ufe0f\ufeff\ufffd]
+    | (?i:{_A}t)(?=(?i:is|was){_END}) | {_A}\d\ds?{_END} | {_A}[nN](?:{_A}|{_END}) | (?i:{_A}(?:em|till?|cause){_END})
+    | (?P<suffix> (?i:{_SUFFIX}|{_NOT}{_L}*) ) | {_L}+(?=(?i:{_NOT}))
+    | (?:(?i:{_ABBREVIATION})|{_CAPITALISED})\.{_END} | (?i:{_NUMBERED})(?=\xa0?\d) | [Pp][Hh]\.[Dd]\.
+    | (?:(?:{_W}+-)*(?:{_L}\.){{2,}}{_L}?|{_L}\.{_L}?)(?:-{_W}+)*{_END} | {_L}\.(?=\d) | {_L}+\.-{_W}+
+    | {_W}+(?:[-_]{_W}+)*\.(?=[,;:]) | {_L}+(?:[.!?]{_L}+)+
+    | [A-Z]+(?:&[A-Z]+)+ | [A-Za-z]+\+\+ | [CcFf]\#(?!\w) | (?i:anti|pro)-{_END} | (?:US|C)\$
+    | (?i:[dlo]{_A}{_L}{{2,}}|ma{_A}am|li{_A}l|c{_A}mon|cap{_A}n|s{_A}more\w*|[en]e{_A}er|(?:ol|somethin|dunkin){_A})
+    | (?i:[djly]{_A}(?!(?:[sdm]|re|ve|ll){_END})) | {_L}+[aeiou]{_A}[aeiouA-Z]{_L}*
+    | [+-]?\d+(?:[.,]\d+)+(?:-{_W}+)* | [+-]?\d*(?::\d+)+ | [+-]?\.\d+ | \d+(?:\xa0[\d/]+)+ | [+-]\d+
+    | {_W}+(?:-{_W}+)*(?:/{_W}+(?:-{_W}+)*){{1,2}}(?!_) | {_W}+(?:(?:[-\u2010\u2011]|_+){_W}+)*
+    | [!?]{{2,}} | \*+ | _{{2,}} | --+ | \#\#+ | @+ | <<|>>
+    | [^\U00010000-\U0010ffff\u200b-\u200f\ufe0f\ufeff\ufffd\xa0]
     """,
     re.VERBOSE,
 )
-# What goes over blanks: mixed fractions, phone numbers, tags with attributes.
-_OVER_BLANKS = re.compile(r"\b\d+ \d+/\d+\b|\(\d{3}\) \d{3}[- ]\d{4}\b|\b\d{2,4} \d{3,4} \d{3,5}\b|</?[A-Za-z!][^<>]* [^<>]*>")
+# What goes over a blank: mixed fractions, phone numbers, tags with attributes, "no. 5".
+_OVER_BLANKS = re.compile(
+    r"\b\d+ \d+/\d+\b|\(\d{3}\) \d{3}[- ]\d{4}\b|\b\d{2,4} \d{3,4} \d{3,5}\b"
+    rf"|</?[A-Za-z!][^<>]* [^<>]*>|\b(?i:{_NUMBERED}) \d"
+)
 _MAY_GO_OVER = re.compile(r"\d[ )]|<")
-_INITIAL = re.compile(rf"(?<![\w.'-])([A-Za-z])\.(?= (?:{_either(SENTENCE_STARTS)})(?![^ ]))")
+_ENDS_SENTENCE = re.compile(rf"(?<![\w.'-])([A-Za-z])\.(?= (?:{'|'.join(SENTENCE_STARTS.split())})(?![^ ]))")
 
 
 def tokenised_text(caption: str) -> str:
     """The tokens of a caption, joined by spaces. A mixed fraction (1 1/2) has a no-break space inside, as from Java."""
     words = caption.split()
     if ". " in caption or _MAY_GO_OVER.search(caption):
-        text = _INITIAL.sub(r"\1 .", " ".join(words))
+        text = _ENDS_SENTENCE.sub(r"\1 .", " ".join(words))
         words = _OVER_BLANKS.sub(lambda found: found[0].replace(" ", "\xa0"), text).split(" ")
     return " ".join(filter(None, map(_word_tokens, words)))
 
@@ -109,6 +109,6 @@ def _form(found: re.Match[str]) -> str:
         return f"{token[: SPLIT_WORDS[token]]} {token[SPLIT_WORDS[token] :]}"
     if found.lastgroup == "suffix":
         return token.replace("\u2019", "'")
-    if found.lastgroup == "face":
+    if found.lastgroup == "bracketed":
         return token.replace("(", "-lrb-").replace(")", "-rrb-")
     return REWRITTEN.get(token, token)
