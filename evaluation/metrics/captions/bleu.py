@@ -40,7 +40,9 @@ def _counts(hypotheses: list[list[str]], references: list[list[list[str]]]) -> I
     counts = np.zeros((num, 9), np.int64)
     image = np.repeat(np.arange(num), [len(texts) for texts in references])
     length = np.fromiter(map(len, hypotheses), np.int64, num)
-    closest = [min((abs(len(t) - len(h)), len(t)) for t in texts)[1] for h, texts in zip(hypotheses, references, strict=True)]
+    closest = [
+        min((abs(len(t) - len(h)), len(t)) for t in texts)[1] for h, texts in zip(hypotheses, references, strict=True)
+    ]
     counts[:, 0] = closest
     for n, found in enumerate(grams([*hypotheses, *(words for texts in references for words in texts)])):
         own, theirs = found.part(0, num), found.part(num, num + len(image))

@@ -19,7 +19,9 @@ def compared(
     for index, texts in enumerate(references):
         if isinstance(texts, str) or not texts:
             found = "a string" if isinstance(texts, str) else "an empty list"
-            raise IbDataError(f"image {index} has no list of references, but {found}; give at least one, or leave it out")
+            raise IbDataError(
+                f"image {index} has no list of references, but {found}; give at least one, or leave it out"
+            )
     if tokenised:
         return list(predictions), [tuple(texts) for texts in references]
     return [*map(tokenised_text, predictions)], [tuple(map(tokenised_text, texts)) for texts in references]
