@@ -4,5 +4,6 @@ statistics   intervals of scores, paired tests
 published/   the tables of papers
 report       the JSON
 examples     what is said of each case
+page         the HTML, from `report.html`; pictures: small images; chart: a score among published ones
 writing      the files of a report
 """

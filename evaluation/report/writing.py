@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.evaluation.report.examples import lines
+from ib_data.evaluation.report.page import page_of
 from ib_data.evaluation.report.report import report_of
 from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.replacing import replacing
@@ -26,6 +27,7 @@ def write_report(
         file = folder / one.protocol.dataset / EXAMPLES
         file.parent.mkdir(parents=True, exist_ok=True)
         _write(file, (_json(line) + "\n" for line in lines(one)))
+    _write(folder / PAGE, [page_of(report, media)])
     _write(folder / REPORT, [json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False), "\n"])
     return report
 
