@@ -1,8 +1,8 @@
 """The card of a dataset: all facts about a source in one place, read strictly from `cards/NAME.md`."""
 
 import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Card:
 
     `metric` is one of METRICS, for code; `protocol` describes the scoring in words. `not_read`: names of files that are
     often found instead of the official ones, and why they are not read. For a card from outside the package, `folder`
-    is its folder and `templates` its folder of templates.
+    is its folder and `templates` its folder of templates. `evaluation` is read where it is used.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Card:
     caveats: tuple[str, ...]
     unknown: tuple[str, ...]
     prose: str
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     templates: Path | None = None
 
@@ -64,6 +65,7 @@ class Card:
 _CARD_KEYS = (
     "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "protocol", "used_split", "size",
     "media", "forms", "files", "splits", "fields", "view_of", "gate", "hub", "not_read", "caveats", "unknown",
+    "evaluation",
 )  # fmt: skip
 _FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional", "marks")
 
@@ -134,6 +136,7 @@ def parse_card(name: str, text: str, folder: Path | None = None) -> Card:
         caveats=table.texts("caveats"),
         unknown=table.texts("unknown"),
         prose=prose.strip(),
+        evaluation=table.get("evaluation", dict, {}),
     )
     if card.name != name or card.used_split not in splits or not set(splits) <= set(SPLITS):
         raise table.error(f"name, used_split or splits do not fit the file {name}.md and the splits {SPLITS}")
