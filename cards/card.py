@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ from ib_data.tasks import ROLES, TASKS
 class Card:
     """All facts about one dataset. `size` is the number of rows of the split the paper used (pinned, never counted).
 
-    `metric` is one of METRICS, for code; `protocol` describes the scoring in words. `not_read`: names of files that are
-    often found instead of the official ones, and why they are not read. For a card from outside the package, `folder`
-    is its folder and `templates` its folder of templates. `evaluation` is read where it is used.
+    `metric` is one of METRICS, for code; `protocol` describes the scoring in words, and `evaluation` is its table, read
+    by `evaluation/protocols`. `not_read`: names of files that are often found instead of the official ones, and why
+    they are not read. For a card from outside the package, `folder` is its folder and `templates` its folder of
+    templates.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Card:
     licence_images: str
     metric: str
     protocol: str
+    evaluation: Mapping[str, Any]
     used_split: str
     size: int | None
     media: tuple[str, ...]
@@ -52,7 +54,6 @@ class Card:
     caveats: tuple[str, ...]
     unknown: tuple[str, ...]
     prose: str
-    evaluation: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     templates: Path | None = None
 
@@ -63,9 +64,8 @@ class Card:
 
 
 _CARD_KEYS = (
-    "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "protocol", "used_split", "size",
-    "media", "forms", "files", "splits", "fields", "view_of", "gate", "hub", "not_read", "caveats", "unknown",
-    "evaluation",
+    "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "protocol", "evaluation", "used_split",
+    "size", "media", "forms", "files", "splits", "fields", "view_of", "gate", "hub", "not_read", "caveats", "unknown",
 )  # fmt: skip
 _FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional", "marks")
 
@@ -123,6 +123,7 @@ def parse_card(name: str, text: str, folder: Path | None = None) -> Card:
         licence_images=base.licence_images if base else licence.get("images", str),
         metric=table.one_of("metric", METRICS),
         protocol=table.get("protocol", str, ""),
+        evaluation=table.table("evaluation").values,
         used_split=table.one_of("used_split", SPLITS),
         size=table.get("size", int, None),
         media=base.media if base else table.texts("media"),
@@ -136,7 +137,6 @@ def parse_card(name: str, text: str, folder: Path | None = None) -> Card:
         caveats=table.texts("caveats"),
         unknown=table.texts("unknown"),
         prose=prose.strip(),
-        evaluation=table.get("evaluation", dict, {}),
     )
     if card.name != name or card.used_split not in splits or not set(splits) <= set(SPLITS):
         raise table.error(f"name, used_split or splits do not fit the file {name}.md and the splits {SPLITS}")

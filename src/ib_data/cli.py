@@ -28,6 +28,7 @@ VERBS = {
     "stream": "Read a mixture as training does, and measure the speed.",
     "model": "Make and inspect model folders.",
     "train": "Tune the Q-Former on a mixture.",
+    "evaluate": "Score a model on datasets by their official metrics.",
     "generate": "Answer a prompt about an image.",
     "rm": "Delete built datasets: shards, index and manifest.",
     "clean": "Delete caches and leftovers, after listing their sizes.",
