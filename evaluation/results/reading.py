@@ -21,13 +21,15 @@ _OUTER = ("results", "predictions", "annotations")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """What a file may lack or have too much of. `left_out` are ids of the source that the build dropped.
+    """What a file may lack or have too much of. Without a prediction a case counts as wrong.
 
-    Without a prediction a case counts as wrong. `elsewhere` says where ids are built that are not in this split.
+    `unscored` are cases of the split that are not scored, and `left_out` ids of the source that the build dropped: a
+    file may have them. `elsewhere` says where ids are built that are not in this split.
     """
 
     missing: bool = False
     extra: bool = False
+    unscored: Sequence[Case] = ()
     left_out: Collection[str] = ()
     elsewhere: Callable[[Sequence[str]], str | None] = lambda _ids: None
 
@@ -48,19 +50,23 @@ class _Row:
     beside: Mapping[str, Any]
 
 
-def read_results(path: Path, card: Card, cases: Sequence[Case], allowed: Allowed | None = None) -> Results:
+def read_results(
+    path: Path, card: Card, cases: Sequence[Case], allowed: Allowed | None = None, labels: Sequence[str] = ()
+) -> Results:
     """The predictions in a file, in the dataset's official format or a plain one.
 
-    Plain are a JSON object of id and answer, JSON lines or a list of `id` and `answer`, and our own predictions. Raises
-    DataError, naming file and row, for a file that cannot be read, for rows of another form, and for ids that are
-    missing, extra or doubled, unless they are `allowed`.
+    Plain are a JSON object of id and answer, JSON lines or a list of `id` and `answer`, and our own predictions.
+    `labels` is the order of the protocol's labels, if it has some. Raises DataError, naming file and row, for a file
+    that cannot be read, for rows of another form, and for ids that are missing, extra or doubled, unless they are
+    `allowed`.
     """
     allowed, form = allowed or Allowed(), results_form(card)
-    reader = _Reader(path, card, form)
-    rows = reader.rows(cases)
+    reader = _Reader(path, card, form, labels)
+    known = [*cases, *allowed.unscored]
+    rows = reader.rows(known)
     if not rows:
         raise reader.error("expected predictions, found none", remedy=f"write {reader.expected}")
-    names = Names(cases, form).found(row.id for row in rows)
+    names = Names(known, form).found(row.id for row in rows)
     by_case = reader.placed(rows, names)
     notes = reader.require_no_extra([row for row in rows if row.id not in names], names, allowed)
     missing = [case.id for case in cases if case.id not in by_case]
@@ -78,8 +84,8 @@ def read_results(path: Path, card: Card, cases: Sequence[Case], allowed: Allowed
 
 
 class _Reader:
-    def __init__(self, path: Path, card: Card, form: ResultsForm) -> None:
-        self.path, self.card, self.form = path, card, form
+    def __init__(self, path: Path, card: Card, form: ResultsForm, labels: Sequence[str]) -> None:
+        self.path, self.card, self.form, self.labels = path, card, form, labels
 
     @property
     def expected(self) -> str:
@@ -104,7 +110,7 @@ class _Reader:
             if len(parsed.records) != len(cases):
                 problem = f"expected {len(cases):,} lines, one for each annotation, found {len(parsed.records):,}"
                 raise self.error(problem, remedy="predict the whole split, or write JSON lines with id and answer")
-            ids = [case.id for case in cases]
+            ids = sorted(case.id for case in cases)
             return [_Row(r, i, r.value, {}) for r, i in zip(parsed.records, ids, strict=True)]
         if parsed.form == "mapping":
             return [self._of_mapping(record) for record in parsed.records]
@@ -196,7 +202,7 @@ class _Reader:
     def prediction(self, case: Case, row: _Row) -> Prediction:
         try:
             own = own_prediction(case, row.record.value) if isinstance(row.record.value, dict) else None
-            return own or prediction_of(case, row.value, self.form, row.beside)
+            return own or prediction_of(case, row.value, self.form, row.beside, self.labels)
         except ValueFaultError as fault:
             raise self.error(f"id {quoted(row.id)}: {fault}", row.record.place, f"write {self.expected}") from fault
 

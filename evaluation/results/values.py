@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ib_data.errors import quoted
@@ -23,11 +24,23 @@ def options_of(case: Case, form: ResultsForm) -> tuple[str, ...]:
     return form.labels or case.annotations[0].options
 
 
-def prediction_of(case: Case, value: Any, form: ResultsForm, beside: Mapping[str, Any]) -> Prediction:
+def prediction_of(
+    case: Case, value: Any, form: ResultsForm, beside: Mapping[str, Any], labels: Sequence[str] = ()
+) -> Prediction:
     """The prediction that the `value` of a row means; `beside` are the other keys of the row, by name.
 
-    Raises ValueFaultError for a value of another kind, or out of its range.
+    Indices of labels are those of `labels`, the order of the protocol, by default that of the file. Raises
+    ValueFaultError for a value of another kind, or out of its range.
     """
+    found = _prediction(case, value, form, beside)
+    if not form.labels or not labels:
+        return found
+    choice = None if found.choice is None else labels.index(form.labels[found.choice])
+    scores = {labels.index(form.labels[index]): score for index, score in sorted(found.scores.items())}
+    return replace(found, choice=choice, scores=scores)
+
+
+def _prediction(case: Case, value: Any, form: ResultsForm, beside: Mapping[str, Any]) -> Prediction:
     options = options_of(case, form)
     if form.kind == "ranks" and isinstance(value, list):
         return _ranked(case.id, value, options)

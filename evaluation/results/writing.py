@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +23,34 @@ def submission_of(card: Card, split: str) -> Submission | None:
 
 
 def write_submission(
-    folder: Path, card: Card, split: str, cases: Sequence[Case], predictions: Sequence[Prediction], model: str
+    folder: Path,
+    card: Card,
+    split: str,
+    cases: Sequence[Case],
+    predictions: Sequence[Prediction],
+    model: str,
+    labels: Sequence[str] = (),
 ) -> Path:
     """Write the predictions, aligned with the cases, in the official format, and return the file.
 
     Its name is that of the server for the split, or DATASET-SPLIT if there is none. `model` is part of some names.
+    `labels` is the order of the protocol's labels, if it has some.
     """
     form, wanted = results_form(card), submission_of(card, split)
     short = re.sub(r"[^A-Za-z0-9.-]+", "-", model).strip("-") or "model"
     ending = {"lines": "jsonl", "csv": "csv", "rows": "txt"}.get(form.form, "json")
     path = folder / (wanted.file.format(model=short) if wanted else f"{card.name}-{split}.{ending}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(results_text(form, cases, predictions), encoding="utf-8")
+    path.write_text(results_text(form, cases, predictions, labels), encoding="utf-8")
     return path
 
 
-def results_text(form: ResultsForm, cases: Sequence[Case], predictions: Sequence[Prediction]) -> str:
+def results_text(
+    form: ResultsForm, cases: Sequence[Case], predictions: Sequence[Prediction], labels: Sequence[str] = ()
+) -> str:
     """The text of a results file. A case without an answer has an empty one, as servers want every id."""
-    rows = [(_name(case, form), _values(case, found, form)) for case, found in zip(cases, predictions, strict=True)]
+    pairs = zip(cases, predictions, strict=True)
+    rows = [(_name(case, form), _values(case, _relabelled(found, form, labels), form)) for case, found in pairs]
     if form.form == "rows":
         return "".join(f"{values['']}\n" for _, values in rows)
     if form.form == "mapping":
@@ -54,6 +65,17 @@ def results_text(form: ResultsForm, cases: Sequence[Case], predictions: Sequence
         return out.getvalue()
     lines = [json.dumps(row, ensure_ascii=False) for row in objects]
     return "".join(f"{line}\n" for line in lines) if form.form == "lines" else f"[{', '.join(lines)}]\n"
+
+
+def _relabelled(found: Prediction, form: ResultsForm, labels: Sequence[str]) -> Prediction:
+    """The prediction with the indices of labels as the file has them; a label that was generated has its index."""
+    if not form.labels:
+        return found
+    to_file = {index: form.labels.index(label) for index, label in enumerate(labels or form.labels)}
+    choice = found.choice if found.choice is None else to_file[found.choice]
+    if choice is None and found.answer in form.labels:
+        choice = form.labels.index(found.answer)
+    return replace(found, choice=choice, scores={to_file[index]: score for index, score in found.scores.items()})
 
 
 def _name(case: Case, form: ResultsForm) -> dict[str, Any]:
