@@ -12,12 +12,12 @@ _NUMBER = re.compile(r"(?:.*_)?0*(\d+)")
 
 def official_name(case: Case, form: ResultsForm) -> str:
     """What the official results file calls a case, as text."""
-    if form.per_image:
+    if form.per_image and case.id.isdecimal():
         return str(int(case.id) // form.per_image)
     if form.names == "annotation":
         return case.id + form.ending
     tail = case.key.split("-", 2)[-1]
-    return (str(int(tail)) if form.integer else tail) + form.ending
+    return (str(int(tail)) if form.integer and tail.isdecimal() else tail) + form.ending
 
 
 class Names:

@@ -83,7 +83,9 @@ def _name(case: Case, form: ResultsForm) -> dict[str, Any]:
     name = official_name(case, form)
     keys = form.id or ("id",)
     parts = name.rsplit("-", len(keys) - 1) if len(keys) > 1 else [name]
-    return {key: int(part) if form.integer else part for key, part in zip(keys, parts, strict=True)}
+    return {
+        key: int(part) if form.integer and part.isdecimal() else part for key, part in zip(keys, parts, strict=True)
+    }
 
 
 def _values(case: Case, found: Prediction, form: ResultsForm) -> dict[str, Any]:
