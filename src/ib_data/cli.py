@@ -29,6 +29,7 @@ VERBS = {
     "model": "Make and inspect model folders.",
     "train": "Tune the Q-Former on a mixture.",
     "evaluate": "Score a model on datasets by their official metrics.",
+    "score": "Score predictions by the official metrics, without a model.",
     "generate": "Answer a prompt about an image.",
     "rm": "Delete built datasets: shards, index and manifest.",
     "clean": "Delete caches and leftovers, after listing their sizes.",
