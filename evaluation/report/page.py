@@ -129,9 +129,7 @@ def _facts(found: Report) -> list[tuple[str, str]]:
         _built(counts),
     )
     tokens = f"{mean:.1f} tokens in the mean, {longest:,} at most" if mean is not None else ""
-    split = (
-        f"{found['split']}, which the source calls {found['source_name']}" if found["source_name"] else found["split"]
-    )
+    source = f", which the source calls {found['source_name']}" if found["source_name"] else ""
     pairs = [
         ("Metric", f"{found['metric']}, profile {found['profile']}" if found["profile"] else found["metric"]),
         ("Split", f"{found['split']}{source}"),

@@ -29,6 +29,7 @@ VERBS = {
     "model": "Make and inspect model folders.",
     "train": "Tune the Q-Former on a mixture.",
     "generate": "Answer a prompt about an image.",
+    "compare": "Compare two reports of evaluations, with a paired test.",
     "rm": "Delete built datasets: shards, index and manifest.",
     "clean": "Delete caches and leftovers, after listing their sizes.",
     "doctor": "Report what this machine can do and what is missing.",
