@@ -1,4 +1,7 @@
-"""Cases and predictions to scores.
+"""Scores of cases and predictions.
 
-evaluated  what an evaluation of one dataset found
+golds      the right answers of a case
+scorers    the arguments of each metric; profiles: its variants
+scored     scores, other profiles, breakdowns
+evaluated  the result, with all that a report says
 """

@@ -28,6 +28,8 @@ VERBS = {
     "stream": "Read a mixture as training does, and measure the speed.",
     "model": "Make and inspect model folders.",
     "train": "Tune the Q-Former on a mixture.",
+    "evaluate": "Score a model on datasets by their official metrics.",
+    "score": "Score predictions by the official metrics, without a model.",
     "generate": "Answer a prompt about an image.",
     "compare": "Compare two reports of evaluations, with a paired test.",
     "rm": "Delete built datasets: shards, index and manifest.",
