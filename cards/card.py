@@ -1,7 +1,7 @@
 """The card of a dataset: all facts about a source in one place, read strictly from `cards/NAME.md`."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,9 +24,10 @@ from ib_data.tasks import ROLES, TASKS
 class Card:
     """All facts about one dataset. `size` is the number of rows of the split the paper used (pinned, never counted).
 
-    `metric` is one of METRICS, for code; `protocol` describes the scoring in words. `not_read`: names of files that are
-    often found instead of the official ones, and why they are not read. For a card from outside the package, `folder`
-    is its folder and `templates` its folder of templates.
+    `metric` is one of METRICS, for code; `protocol` describes the scoring in words, and `evaluation` is its table, read
+    by `evaluation/protocols`. `not_read`: names of files that are often found instead of the official ones, and why
+    they are not read. For a card from outside the package, `folder` is its folder and `templates` its folder of
+    templates.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Card:
     licence_images: str
     metric: str
     protocol: str
+    evaluation: Mapping[str, Any]
     used_split: str
     size: int | None
     media: tuple[str, ...]
@@ -62,8 +64,8 @@ class Card:
 
 
 _CARD_KEYS = (
-    "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "protocol", "used_split", "size",
-    "media", "forms", "files", "splits", "fields", "view_of", "gate", "hub", "not_read", "caveats", "unknown",
+    "name", "title", "role", "task", "paper", "homepage", "licence", "metric", "protocol", "evaluation", "used_split",
+    "size", "media", "forms", "files", "splits", "fields", "view_of", "gate", "hub", "not_read", "caveats", "unknown",
 )  # fmt: skip
 _FILE_KEYS = ("name", "url", "role", "split", "form", "member", "bytes", "sha256", "md5", "optional", "marks")
 
@@ -121,6 +123,7 @@ def parse_card(name: str, text: str, folder: Path | None = None) -> Card:
         licence_images=base.licence_images if base else licence.get("images", str),
         metric=table.one_of("metric", METRICS),
         protocol=table.get("protocol", str, ""),
+        evaluation=table.table("evaluation").values,
         used_split=table.one_of("used_split", SPLITS),
         size=table.get("size", int, None),
         media=base.media if base else table.texts("media"),

@@ -11,12 +11,16 @@ from ib_data.cards.marks import Mark
 
 # metric name, in cards and code -> description
 METRICS = {
-    "none": "training data only: nothing is scored",
+    "none": "nothing is scored",
     "accuracy": "the share of answers that equal the right one",
+    "gqa-accuracy": "accuracy, with consistency and distribution of the answers beside it",
+    "choice-accuracy": "the share of questions whose right option is chosen",
     "vqa-accuracy": "agreement with ten annotators, each left out once",
     "aokvqa-accuracy": "min(1, n / 3), where n of the ten direct answers equal the prediction",
     "ivqa-accuracy": "min(1, n / 2), where n of the five answers equal the prediction",
-    "cider": "CIDEr-D over the references of each image",
+    "cider": "CIDEr-D over the references of each image or question",
+    "rouge-l": "ROUGE-L against the reference",
+    "token-loss": "mean loss of the reference a token, in nats; lower is better",
     "mrr": "mean reciprocal rank of the right candidate",
     "roc-auc": "area under the ROC curve",
 }

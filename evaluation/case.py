@@ -12,7 +12,7 @@ class Case:
 
     `id` is unique within the split: that of the first annotation. `template` names the template that gave `prompt`.
     `candidates` are ranked, in this order; none are if an answer is generated. `media_sha256` identifies the image or
-    clip by its stored bytes.
+    clip by its stored bytes. `fault`: why it cannot be asked, which counts as wrong.
     """
 
     id: str
@@ -22,6 +22,7 @@ class Case:
     template: str
     candidates: tuple[str, ...] = ()
     media_sha256: str | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,12 +169,23 @@ def _template(task: str, name: str, kind: str, shared: tuple[Target, ...], table
         problem = "a name may hold nothing but letters a to z, digits, _ and -"
         raise TemplateFileError(table.file, line, place, problem, "rename it")
     text = text_at(table.table(kind), name, line, place)
-    fields = _checked(text, table, line, place)
     targets = shared
     own = table.table("targets")
     if name in own.values:
         own_line, own_place = line_of(source, name, "targets"), f"target of {name!r}"
         targets = (_target(text_at(own, name, own_line, own_place), table, own_line, own_place),)
+    return _made(task, name, kind, text, targets, table, line, place)
+
+
+def own_prompt(task: str, dataset: str, text: str, targets: tuple[Target, ...]) -> Template:
+    """A zero-shot prompt that is in no file. Raises TemplateFileError if the text cannot be used."""
+    return _made(task, dataset, "zero_shot", text, targets, Table.of({}, "templates", "the prompt"), None, "text")
+
+
+def _made(
+    task: str, name: str, kind: str, text: str, targets: tuple[Target, ...], table: Table, line: int | None, place: str
+) -> Template:
+    fields = _checked(text, table, line, place)
     hidden = frozenset().union(*(target.needs for target in targets))
     hidden |= _ANSWERS if hidden & _ANSWERS else frozenset()
     if leaked := fields & hidden:

@@ -9,6 +9,7 @@ features/     vision features kept on disk
 estimate/     operations, memory and time of a run; `--dry-run`
 loop/         the training loop and what it calls
 generation/   answers of a trained model
+ranking/      log-likelihoods of candidate answers
 export/       a tuned run as a complete model folder
 extras        checks that packages are installed
 """

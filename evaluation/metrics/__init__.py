@@ -10,4 +10,5 @@ question_match  generated questions that equal a reference
 choice         multiple choice; which option a generated answer means
 roc_auc        area under the ROC curve
 ranks          reciprocal rank, recall, mean rank, NDCG
+captions/      CIDEr-D, BLEU, ROUGE-L and their tokeniser
 """

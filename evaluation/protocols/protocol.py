@@ -4,18 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ib_data.cards import Card
+from ib_data.strict import Count
+
 METHODS = ("generate", "rank")
+# What is ranked: the annotation's own options, all training answers, the words of each label, or the reference alone.
+CANDIDATES = ("options", "vocabulary", "verbalisers", "answer")
+# How the scores of a label's words become its own: log-sum-exp (the probability of any), or that of the likeliest.
+AGGREGATIONS = ("logsumexp", "max")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """How one dataset is evaluated.
 
-    `metric` and `profile` name a metric of `evaluation/metrics` and one of its variants (empty if it has none).
-    `decoding` are settings of `Decoding`, of which `preset` names a preset, if answers are generated. Ranked are the
-    annotation's own `options`, the `vocabulary` of the training answers, or words for each label (`verbalisers`): the
-    score of a label is that of its words by `aggregation`. `breakdown` are names of `Annotation.extra`, dotted, by
-    whose values the score is given too. `note` says where paper and released code differ.
+    `metric` and `profile` name a metric of `evaluation/metrics` and one of its variants (empty if it has none);
+    `other_profiles` are reported beside it. If answers are generated, `decoding` are settings of `Decoding`, of which
+    `preset` names a preset; if not, `candidates` is one of CANDIDATES. `verbalisers` are the words of each label.
+    `vocabulary_least`: the vocabulary are the training answers that at least so many annotators gave in all; 0: there
+    is none. `annotators`: how many answers the official file has for a question; empty ones are not stored.
+    `breakdown` are names of `Annotation.extra`, dotted, by whose values the score is given too. `left_out` is the one
+    that, if true, excludes a question. `part`: only so many cases unless asked for more; 0: all. `note` says where the
+    paper and the released code differ.
     """
 
     dataset: str
@@ -23,10 +33,25 @@ class Protocol:
     method: str
     metric: str
     profile: str = ""
+    other_profiles: tuple[str, ...] = ()
     decoding: Mapping[str, Any] = field(default_factory=dict)
     candidates: str = ""
     verbalisers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    aggregation: str = "logsumexp"
+    aggregation: str = AGGREGATIONS[0]
     normalisation: str = "sum"
+    vocabulary_least: Count = 0
+    annotators: Count = 0
     breakdown: tuple[str, ...] = ()
+    left_out: str = ""
+    part: Count = 0
     note: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that verbalisers stand for; empty if there are none."""
+        return tuple(self.verbalisers)
+
+
+def is_captioning(card: Card) -> bool:
+    """Whether a case is an image with all of its captions; else it is one annotation."""
+    return card.task in ("captioning", "captioning_scene_text")

@@ -93,6 +93,15 @@ def unpermute_array(places: Int64s, size: int, keys: UInt64s) -> Int64s:
     return _walk(_feistel_back, places, size, keys)
 
 
+def chosen_numbers(count: int, wanted: int, key: int) -> tuple[int, ...]:
+    """`wanted` of the numbers in [0, count) by a 64-bit key, ascending; all if there are fewer.
+
+    A larger choice includes the numbers of a smaller one.
+    """
+    places = np.arange(min(wanted, count), dtype=np.int64)
+    return tuple(sorted(permute_array(places, count, np.array([key], dtype=np.uint64)).tolist()))
+
+
 def _walk(step: Callable[[UInt64s, int, UInt64s], UInt64s], start: Int64s, size: int, keys: UInt64s) -> Int64s:
     """`step` of each value, repeated while it is outside [0, size)."""
     if size == 1:

@@ -9,12 +9,10 @@ from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
 
-import numpy as np
-
 from ib_data.cards import load_card
 from ib_data.home import Home
 from ib_data.keyed import keyed_bits
-from ib_data.mixtures.order.permutation import permute_array
+from ib_data.mixtures.order.permutation import chosen_numbers
 from ib_data.mixtures.spec.built_members import sources
 from ib_data.mixtures.spec.mixture import Member, Mixture
 from ib_data.mixtures.stream.example import Example
@@ -154,8 +152,6 @@ def _unusable(part: Part) -> str | None:
 
 def _units(part: Part, num_samples: int) -> tuple[int, ...]:
     """The chosen units of a member, ascending, so that they are read in the order of the shards."""
-    count = part.units.count
     # By the stored split: a dataset and its view are validated on the same images.
     key = keyed_bits(_SEED, f"mixture/pinned/{part.card.stored_as}/{part.split}") % 2**64
-    places = np.arange(min(num_samples, count), dtype=np.int64)
-    return tuple(sorted(permute_array(places, count, np.array([key], dtype=np.uint64)).tolist()))
+    return chosen_numbers(part.units.count, num_samples, key)

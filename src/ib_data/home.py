@@ -10,7 +10,16 @@ from ib_data.errors import IbDataError, quoted
 SPLITS = ("train", "validation", "test")
 MARKER = "ib_data_home.txt"
 MANIFEST = "manifest.json"  # of a built split: without it nothing is built
-HOME_FOLDERS = ("shards", "staging", "miniature", "runs", "cache", "draws", "locks")  # written by ib-data alone
+HOME_FOLDERS = (
+    "shards",
+    "staging",
+    "miniature",
+    "runs",
+    "evaluations",
+    "cache",
+    "draws",
+    "locks",
+)  # written by ib-data
 _MARKED = "This folder is a home of ib-data: it is never read as --source.\n"
 
 
@@ -75,6 +84,11 @@ class Home:
     def runs(self) -> Path:
         """One folder per training run."""
         return self.root / "runs"
+
+    @property
+    def evaluations(self) -> Path:
+        """One folder per evaluated model and way of evaluating it."""
+        return self.root / "evaluations"
 
     @property
     def cache(self) -> Path:

@@ -34,15 +34,15 @@ def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
     that cannot be read. Keeps only the thumbnail of each entry in memory.
     """
     groups = groupby(entries, key=lambda e: (e.card.name, e.manifest.split))
-    page, style_hash = _page()
+    page, style_hash = page_file("ib_data.templates.sheet", "sheet.html")
     datasets = [_dataset(group) for _, group in groups]
     return page.render(title=clean(title), style_hash=style_hash, hidden=HIDDEN, datasets=datasets)
 
 
 @cache
-def _page() -> tuple[jinja2.Template, str]:
-    """The compiled page, and the hash by which its policy allows its style sheet."""
-    source = package_files("ib_data.templates.sheet").joinpath("sheet.html").read_text(encoding="utf-8")
+def page_file(package: str, file: str) -> tuple[jinja2.Template, str]:
+    """A page of a package, compiled so that all text is escaped, and the hash by which its policy allows its style."""
+    source = package_files(package).joinpath(file).read_text(encoding="utf-8")
     style = source.split("<style>")[1].split("</style>")[0]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     return environment.from_string(source), base64.b64encode(sha256(style.encode()).digest()).decode()

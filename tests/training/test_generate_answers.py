@@ -124,7 +124,7 @@ def test_a_qformer_that_reads_no_text_sees_the_image_alone(family: str) -> None:
     answerer, image = toy_answerer(family), draw("red", "circle")
     asked = [answerer.prepared(Asked(prompt, [image]), GREEDY) for prompt in ("Caption:", "a red circle")]
     for is_aware in (True, False):
-        one, other = replace(answerer, instruction_aware=is_aware)._soft_prompts(asked).detach()
+        one, other = replace(answerer, instruction_aware=is_aware).soft_prompts(asked).detach()
         assert torch.equal(one, other) != is_aware
 
 

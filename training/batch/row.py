@@ -56,7 +56,7 @@ class RowMaker:
         learnt: list[bool] = []
         is_cut = {True: False, False: len(first[0]) > self._room}
         for ids, is_target in rest:
-            whole = [*ids, self.tokenizers.eos_id] if is_target else ids
+            whole = self._ended(ids) if is_target else ids
             # A cut target has no EOS, so that the model does not learn to stop mid-sentence.
             piece = whole[: self.max_target_tokens] if is_target else _last(whole, self._room)
             is_cut[is_target] |= len(piece) < len(whole)
@@ -76,11 +76,18 @@ class RowMaker:
         ids = self.tokenizers.language.ids(instruction)
         return self._prompt(_last(ids, self._room) if truncate else ids, num_frames)
 
+    def target(self, text: str) -> list[int]:
+        """A target with its end token, as in training but for the limit: it is not cut."""
+        return self._ended(self.tokenizers.language.ids(text))
+
     def qformer(self, instruction: str) -> list[int]:
         """The instruction for the Q-Former: [CLS], the end of its text, [SEP]; never a target, which would leak."""
         of = self.tokenizers.qformer
         kept = _last(of.ids(instruction), self.max_instruction_tokens - len(of.prefix) - len(of.suffix))
         return [*of.prefix, *kept, *of.suffix]
+
+    def _ended(self, ids: list[int]) -> list[int]:
+        return [*ids, self.tokenizers.eos_id]
 
     def _prompt(self, ids: list[int], num_frames: int) -> list[int]:
         image = [self.tokenizers.image_id] * (self.num_query_tokens * num_frames)

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList
 
 from ib_data.errors import IbDataError
-from ib_data.evaluation.answering import Asked, Frames
+from ib_data.evaluation.answering import Asked, Frames, Generated
 from ib_data.evaluation.decoding import Decoding
 from ib_data.keyed import keyed_bits
 from ib_data.media.frames import NUM_FRAMES
@@ -23,6 +23,7 @@ from ib_data.media.normalised import normalised
 from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
 from ib_data.training.batch.padding import left_padded, right_padded
 from ib_data.training.batch.row import RowMaker
+from ib_data.training.generation.frame_features import FrameFeatures
 from ib_data.training.generation.frames import squares
 from ib_data.training.generation.processors import RepetitionPenalty, Sampling
 from ib_data.training.generation.words import Words
@@ -67,6 +68,17 @@ class Answerer:
         """
         return self.answers([self.prepared(one, decoding) for one in asked], decoding)
 
+    def generated(self, asked: Sequence[Asked], decoding: Decoding) -> list[Generated]:
+        """The answers as `generate` gives them, each with its number of tokens before the end token."""
+        rows = self._new_ids([self.prepared(one, decoding) for one in asked], decoding)
+        return [self._generated(ids) for ids in rows]
+
+    def _generated(self, ids: list[int]) -> Generated:
+        end = self.loaded.tokenizers.eos_id
+        new = ids if self.loaded.is_causal else ids[1:]  # a decoder's begin with its start
+        is_truncated = end not in new
+        return Generated(self.text_of(ids), len(new) if is_truncated else new.index(end), is_truncated)
+
     def answers(self, prepared: Sequence["Prepared"], decoding: Decoding) -> list[str]:
         """The answers to prepared questions, as `generate` gives them. Each distinct frame is encoded once.
 
@@ -94,9 +106,16 @@ class Answerer:
         return language.text(number for number in ids if number != dropped)
 
     def prepared(self, asked: Asked, decoding: Decoding) -> "Prepared":
-        """A question as the model takes it.
+        """A question as the model takes it. Raises IbDataError as `prompted`, and if an answer may not fit."""
+        found = self.prompted(asked)
+        limit = f"max_new_tokens is {decoding.max_new_tokens:,}"
+        self.require_room(found, decoding.max_new_tokens, limit, "lower max_new_tokens")
+        return found
 
-        Raises IbDataError for one without images, with a damaged one, or too long for the language model.
+    def prompted(self, asked: Asked) -> "Prepared":
+        """A question as the model takes it, of any length.
+
+        Raises IbDataError for one without images, with a damaged one, or whose prompt is not text.
         """
         if not asked.media:
             raise IbDataError("no image; give at least one image or clip")
@@ -106,21 +125,22 @@ class Answerer:
             raise IbDataError(f"the prompt is not text ({error.reason} at character {error.start})") from error
         frames = [frame for media in asked.media for frame in squares(media, self.image_px)]
         prompt = self.rows.prompt(asked.prompt, len(frames), truncate=False)
-        self._require_room(len(prompt), decoding)
         return Prepared(frames=frames, prompt=prompt, qformer=self.rows.qformer(asked.prompt), text=asked.prompt)
 
-    def _require_room(self, num_tokens: int, decoding: Decoding) -> None:
-        """Raise IbDataError if the prompt or the answer may not fit the positions of the language model."""
+    def require_room(self, prepared: "Prepared", num_new_tokens: int, limit: str, remedy: str) -> None:
+        """Raise IbDataError if a prompt, or what is to follow it, does not fit the positions of the language model.
+
+        `limit` says what asks for `num_new_tokens`, `remedy` how to ask for fewer.
+        """
         room = getattr(
             self.loaded.config.text_config, "max_position_embeddings", None
         )  # T5's are relative: it has none
-        needed = num_tokens + decoding.max_new_tokens
-        if not self.loaded.is_causal:
-            needed = max(num_tokens, decoding.max_new_tokens)
+        num_tokens = len(prepared.prompt)
+        needed = num_tokens + num_new_tokens if self.loaded.is_causal else max(num_tokens, num_new_tokens)
         if room is not None and needed > room:
             prompt = f"the prompt has {num_tokens:,} tokens with its images"
-            limits = f"max_new_tokens is {decoding.max_new_tokens:,}, the language model has {room:,} positions"
-            raise IbDataError(f"{prompt}, {limits}; ask in fewer words, or lower max_new_tokens")
+            limits = f"{limit}, the language model has {room:,} positions"
+            raise IbDataError(f"{prompt}, {limits}; ask in fewer words, or {remedy}")
 
     @torch.no_grad()
     def _new_ids(
@@ -137,7 +157,7 @@ class Answerer:
         try:
             with float32_on_cpu(), autocast(self.dtype, device), quiet_transformers():
                 new_ids = self.model.language_model.generate(
-                    inputs_embeds=language_inputs(self.model, self._soft_prompts(prepared), ids),
+                    inputs_embeds=language_inputs(self.model, self.soft_prompts(prepared), ids),
                     attention_mask=mask,
                     generation_config=self._config(decoding),
                     logits_processor=self._processors(prepared, decoding),
@@ -151,18 +171,24 @@ class Answerer:
         found: list[list[int]] = new_ids.tolist()
         return found
 
-    def _soft_prompts(self, prepared: Sequence["Prepared"]) -> Tensor:
-        """The soft prompts (N, Q, D) of all pairs, each one with the instruction of its question."""
+    def soft_prompts(self, prepared: Sequence["Prepared"], kept: FrameFeatures | None = None) -> Tensor:
+        """The soft prompts (N, Q, D) of all pairs, each one with the instruction of its question.
+
+        Each distinct frame is encoded once, and with `kept` not again if it was asked about just before.
+        """
         places: dict[bytes, int] = {}
         index = [places.setdefault(frame.tobytes(), len(places)) for one in prepared for frame in one.frames]
-        images = np.stack([np.frombuffer(frame, np.uint8) for frame in places])
-        images = images.reshape(len(places), self.image_px, self.image_px, 3)
-        features = image_features(self.model, normalised(torch.from_numpy(images).to(self.device)))
+        frames = [np.frombuffer(frame, np.uint8).reshape(self.image_px, self.image_px, 3) for frame in places]
+        features = self._features(frames) if kept is None else kept.of(frames, self._features)
         text: list[Tensor | None] = [None, None]
         if self.instruction_aware:
             rows = [one.qformer for one in prepared for _ in one.frames]
             text = [part.to(self.device) for part in right_padded(rows, self.loaded.tokenizers.qformer.pad_id)]
         return soft_prompt(self.model, features[torch.tensor(index, device=self.device)], *text)
+
+    def _features(self, frames: Sequence[Frames]) -> Tensor:
+        """The vision encoder's features (U, P, width)."""
+        return image_features(self.model, normalised(torch.from_numpy(np.stack(frames)).to(self.device)))
 
     def _config(self, decoding: Decoding) -> GenerationConfig:
         """Everything that decoding depends on, since transformers takes what is None from the model's folder."""

@@ -83,7 +83,7 @@ def target_logits(model: InstructBlipForConditionalGeneration, batch: Batch, fea
         more: dict[str, Tensor] = {}
     else:
         more = {"attention_mask": batch.attention_mask, "decoder_input_ids": batch.decoder_input_ids}
-    with _head_only_at(model.language_model, batch.target_index):
+    with head_only_at(model.language_model, batch.target_index):
         logits: Tensor = model.language_model(inputs_embeds=embeddings, use_cache=False, **more).logits
     return logits[0]
 
@@ -95,7 +95,7 @@ def target_losses(model: InstructBlipForConditionalGeneration, batch: Batch, fea
 
 
 @contextmanager
-def _head_only_at(language_model: Any, places: Tensor) -> Iterator[None]:
+def head_only_at(language_model: Any, places: Tensor) -> Iterator[None]:
     """In the block, the vocabulary head sees only the hidden states at flat `places` of (B, L): (1, S, D).
 
     A hook, since `logits_to_keep` takes the same positions of all rows and encoder-decoder models lack it; and what a

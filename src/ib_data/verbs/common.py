@@ -94,4 +94,6 @@ COMPLETED = {
     "config": _Name(_configurations, files=True),
     "folder": _Name(tuple, files=True),
     "run": _Name(tuple, files=True),
+    "report": _Name(tuple, files=True),
+    "other_report": _Name(tuple, files=True),
 }

@@ -1,0 +1,55 @@
+"""n-grams of many captions as arrays of integers: each distinct n-gram has one id, counted by sorting."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from ib_data.evaluation.metrics.scores import Floats, Indices
+
+
+@dataclass(frozen=True, slots=True)
+class Grams:
+    """How often each caption has each n-gram of one length: three aligned arrays, sorted by caption, then gram.
+
+    `num_grams`: ids of n-grams are below it.
+    """
+
+    caption: Indices
+    gram: Indices
+    count: Indices
+    num_grams: int
+
+    def part(self, low: int, high: int) -> "Grams":
+        """Those of captions low..high-1."""
+        rows = slice(*np.searchsorted(self.caption, (low, high)))
+        return Grams(self.caption[rows], self.gram[rows], self.count[rows], self.num_grams)
+
+
+def grams(captions: Sequence[Sequence[str]], longest: int = 4) -> Iterator[Grams]:
+    """The counts of 1-grams, 2-grams, ... up to `longest`; captions are lists of tokens."""
+    lengths = np.fromiter(map(len, captions), np.int64, len(captions))
+    ids = {token: number for number, token in enumerate(dict.fromkeys(chain.from_iterable(captions)))}
+    words = np.fromiter(map(ids.__getitem__, chain.from_iterable(captions)), np.int64, int(lengths.sum()))
+    owner = np.repeat(np.arange(len(captions)), lengths)
+    start = np.arange(len(words))
+    left = np.repeat(np.cumsum(lengths), lengths) - start  # tokens from here to the end of the caption
+    gram, num_grams = words, len(ids)
+    for n in range(1, longest + 1):
+        if n > 1:  # a longer gram is the gram one shorter at its start, and one more word
+            kept = left[start] >= n
+            start = start[kept]
+            found, gram = np.unique(gram[kept] * len(ids) + words[start + n - 1], return_inverse=True)
+            num_grams = len(found)
+        size = max(num_grams, 1)
+        keys, count = np.unique(owner[start] * size + gram, return_counts=True)
+        yield Grams(keys // size, keys % size, count, size)
+
+
+def found_in(keys: Indices, sorted_keys: Indices, values: Floats | Indices) -> Floats | Indices:
+    """Of each key its value among `sorted_keys`, 0 if it is not there."""
+    if not len(sorted_keys):
+        return np.zeros(len(keys), values.dtype)
+    at = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
+    return np.where(sorted_keys[at] == keys, values[at], 0)

@@ -1,0 +1,185 @@
+"""The page of a report: one HTML file without server or script.
+
+Prompts, answers and names are untrusted: all text is escaped, images are decoded and re-encoded, and the content
+security policy of the page forbids all loads and scripts.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ib_data.evaluation.report.chart import chart
+from ib_data.evaluation.report.examples import NUM_SHOWN
+from ib_data.evaluation.report.pictures import picture
+from ib_data.templates.sheet.highlights import clean
+from ib_data.templates.sheet.page import page_file
+
+Report = Mapping[str, Any]
+Media = Callable[[str, str], bytes | None]
+# Families of the main table, a column each in the overview.
+FAMILIES = ("Flamingo", "BLIP-2", "InstructBLIP")
+# Longer lists are folded.
+_MOST_OPEN = 8
+_METHODS = {"generate": "generation", "rank": "ranking of candidates"}
+
+
+def page_of(report: Report, media: Media) -> str:
+    """The HTML of a report's JSON; `media` gives the bytes of an image or clip by dataset and key, None if absent."""
+    page, style_hash = page_file("ib_data.evaluation.report", "report.html")
+    shown = _cleaned(report)
+    datasets = [_dataset(name, found, media) for name, found in shown["datasets"].items()]
+    return page.render(
+        report=shown,
+        style_hash=style_hash,
+        title=f"Evaluation of {_title(shown['model'])}",
+        identity=facts_of(shown["model"]),
+        datasets=datasets,
+        families=FAMILIES,
+        num_shown=NUM_SHOWN,
+        most_open=_MOST_OPEN,
+    )
+
+
+def _cleaned(value: Any) -> Any:
+    """`value` with `clean` texts, which HTML can hold."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean(str(key)): _cleaned(inner) for key, inner in value.items()}
+    return [_cleaned(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _title(model: Report) -> str:
+    """The name of a model: the last part of its path, if it has one, else what its identity begins with."""
+    named = next((str(model[key]) for key in ("name", "model", "path", "folder") if model.get(key)), "")
+    return named.rstrip("/").rpartition("/")[2] or "a model"
+
+
+def facts_of(values: Report, before: str = "") -> list[tuple[str, str]]:
+    """Nested values as pairs of a name and a text; names of inner values are dotted."""
+    found = []
+    for key, value in values.items():
+        name = f"{before}{key}"
+        if isinstance(value, Mapping):
+            found += facts_of(value, f"{name}.")
+        else:
+            found.append((name, text_of(value)))
+    return found
+
+
+def text_of(value: Any) -> str:
+    """A value of the report for a reader: numbers with separators, lists with commas, None as a dash."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ", ".join(map(text_of, value)) if isinstance(value, list) else str(value)
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A score times 100, as papers print it."""
+    return "-" if value is None else f"{100 * value:.{digits}f}"
+
+
+def _dataset(name: str, found: Report, media: Media) -> dict[str, Any]:
+    worst, random = found["examples"]["worst"], found["examples"]["random"]
+    pictures: dict[str, tuple[str, str]] = {}
+
+    def card(example: Report) -> dict[str, Any]:
+        key = example["key"]
+        if key not in pictures:
+            pictures[key] = picture(lambda: media(name, key))
+        return _example(name, example, *pictures[key])
+
+    among = {example["id"] for example in worst}
+    return {
+        **found,
+        "name": name,
+        "shown_score": percent(found["score"], 2),
+        "shown_interval": [percent(end) for end in found["interval"] or ()],
+        "chart": chart(found),
+        "built": _built(found["counts"]),
+        "method_text": _METHODS[found["method"]],
+        "facts": _facts(found),
+        "families": {family: _range(found, family) for family in FAMILIES},
+        "published": [_published(found, entry) for entry in found["published"]],
+        "groups": {title: _groups(values) for title, values in found["breakdown"].items()},
+        "worst": [card(example) for example in worst],
+        "random": [card(example) for example in random if example["id"] not in among],
+        "repeated": [example["id"] for example in random if example["id"] in among],
+    }
+
+
+def _built(counts: Report) -> str:
+    """How much of the official data is built: `119 of 12,578 built`; empty if it is all, or the size is unknown."""
+    built, official = counts["built"], counts["official"]
+    return "" if official is None or built == official else f"{built:,} of {official:,} built"
+
+
+def _facts(found: Report) -> list[tuple[str, str]]:
+    """What was done, and what came out besides the score; empty values are left out."""
+    counts, lengths, ranking = found["counts"], found["lengths"], found["ranking"]
+    mean, longest = lengths["mean_tokens"], lengths["max_tokens"]
+    sizes = (
+        f"{counts['cases']:,} cases about {counts['images']:,} images",
+        "a random part of what is built" if counts["is_part"] else "",
+        _built(counts),
+    )
+    tokens = f"{mean:.1f} tokens in the mean, {longest:,} at most" if mean is not None else ""
+    source = f", which the source calls {found['source_name']}" if found["source_name"] else ""
+    pairs = [
+        ("Metric", f"{found['metric']}, profile {found['profile']}" if found["profile"] else found["metric"]),
+        ("Split", f"{found['split']}{source}"),
+        ("Size", "; ".join(text for text in sizes if text)),
+        ("Prompt", found["prompt"]),
+        ("Method", _METHODS[found["method"]]),
+        ("Decoding", "; ".join(f"{key} {value}" for key, value in facts_of(found["decoding"]))),
+        ("Ranking", "; ".join(f"{key}: {value}" for key, value in facts_of(ranking) if value)),
+        ("Answers", f"{counts['failed']:,} failed, {counts['empty']:,} empty, {counts['truncated']:,} truncated"),
+        ("Lengths", tokens),
+        ("Images", f"shuffled by seed {found['shuffle_seed']}" if found["shuffle_seed"] is not None else ""),
+        ("Training", "; ".join(f"{key} {value}" for key, value in facts_of(found["leakage"]))),
+        ("Note", found["note"]),
+    ]
+    return [(title, text) for title, text in pairs if text]
+
+
+def _range(found: Report, family: str) -> str:
+    """The published zero-shot numbers of a family of models, from the lowest to the highest."""
+    of_main = [one for one in found["published"] if one["table"] == "zero-shot"]
+    values = [one["value"] for one in of_main if one["model"].startswith(family)]
+    if not values:
+        return "-"
+    low, high = percent(min(values)), percent(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _published(found: Report, entry: Report) -> dict[str, Any]:
+    change = None if found["score"] is None else 100 * (found["score"] - entry["value"])
+    return {**entry, "shown": percent(entry["value"]), "change": "-" if change is None else f"{change:+.1f}"}
+
+
+def _groups(values: Report) -> Sequence[dict[str, Any]]:
+    """The groups of a breakdown, the largest first."""
+    ranked = sorted(values.items(), key=lambda item: (-item[1]["count"], item[0]))
+    return [{"name": name, "score": percent(one["score"]), "count": one["count"]} for name, one in ranked]
+
+
+def _example(dataset: str, example: Report, image: str, absence: str) -> dict[str, Any]:
+    value, forms = example["value"], example["forms"]
+    raw = (example["answer"], example["gold"])
+    is_changed = forms is not None and (forms["prediction"], forms["references"]) != raw
+    return {
+        **example,
+        "anchor": f"{dataset}:{example['id']}",
+        "picture": image,
+        "absence": clean(absence),
+        "forms": forms if is_changed else None,
+        "shown_value": percent(value, 0) if value is not None else "-",
+        "grade": "none" if value is None else "full" if value >= 1 else "zero" if value <= 0 else "part",
+        "error": example.get("error", ""),
+        "candidates": example.get("candidates", []),
+    }

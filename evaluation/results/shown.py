@@ -1,0 +1,71 @@
+"""What `score` says about predictions of a split: values, lines of text, and files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ib_data.cards import load_card
+from ib_data.console import table
+from ib_data.evaluation.report.report import dataset_report
+from ib_data.evaluation.report.writing import write_report
+from ib_data.evaluation.results.writing import submission_of, write_submission
+from ib_data.evaluation.run.prediction_files import PREDICTIONS, plain
+from ib_data.evaluation.scoring.evaluated import Evaluated
+from ib_data.home import Home
+from ib_data.replacing import replacing
+from ib_data.stored.built_split import open_built
+
+
+def values_of(found: Evaluated) -> dict[str, Any]:
+    """The report on the dataset without its examples, as values for JSON; the score is unrounded, null if hidden."""
+    report = dataset_report(found)
+    shown = {key: value for key, value in report.items() if key != "examples"}
+    return {"dataset": found.protocol.dataset, **shown, "warnings": list(found.warnings)}
+
+
+def lines_of(found: Evaluated) -> list[str]:
+    """A small table of the score, and lines of its other numbers and breakdowns."""
+    values, protocol = values_of(found), found.protocol
+    interval = "-" if values["interval"] is None else " to ".join(f"{100 * end:.2f}" for end in values["interval"])
+    metric = f"{protocol.metric} ({protocol.profile})" if protocol.profile else protocol.metric
+    score = "hidden" if found.is_hidden else _percent(values["score"])
+    counts = values["counts"]
+    header = ("dataset", "split", "metric", "score", "95 % interval", "cases", "failed", "empty")
+    row = (
+        protocol.dataset,
+        protocol.split,
+        metric,
+        score,
+        interval,
+        counts["cases"],
+        counts["failed"],
+        counts["empty"],
+    )
+    lines = [table(header, [row])]
+    lines += [f"  {name}: {'-' if value is None else f'{value:.6g}'}" for name, value in values["also"].items()]
+    for name, groups in values["breakdown"].items():
+        rows = [(value, _percent(group["score"]), group["count"]) for value, group in groups.items()]
+        lines += ["", table((name, "score", "cases"), rows)]
+    return lines
+
+
+def written(found: Evaluated, home: Home, folder: Path) -> list[Path]:
+    """Write the report and the predictions; for a split without public answers the file that its server wants."""
+    protocol = found.protocol
+    card = load_card(protocol.dataset)
+    if found.is_hidden or submission_of(card, protocol.split):
+        model = Path(found.model["name"]).name.partition(".")[0]
+        arguments = (found.cases, found.predictions, model, protocol.labels)
+        path = write_submission(folder, card, protocol.split, *arguments)
+        if found.is_hidden:
+            return [path]
+    built = open_built(home, card.stored_as, protocol.split)
+    write_report(folder, [found], lambda _dataset, key: built.media(key))
+    with replacing(folder / protocol.dataset / PREDICTIONS) as part:
+        rows = (json.dumps(plain(one), ensure_ascii=True) for one in found.predictions)
+        part.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return [folder / "report.json"]
+
+
+def _percent(score: float | None) -> str:
+    return "-" if score is None else f"{100 * score:.2f}"

@@ -1,0 +1,188 @@
+"""Scores a file of predictions against a built split, by the protocol of the dataset's card; needs no model."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from ib_data.cards import Card
+from ib_data.cards.kinds import kind_of
+from ib_data.errors import DataError, IbDataError, did_you_mean
+from ib_data.evaluation.case import Case, Prediction
+from ib_data.evaluation.protocols.protocol import Protocol
+from ib_data.evaluation.protocols.read import methods_of, protocol_of
+from ib_data.evaluation.results.form import results_form
+from ib_data.evaluation.results.reading import Allowed, Results, read_results
+from ib_data.evaluation.results.writing import submission_of
+from ib_data.evaluation.run.cases import chosen_rows, num_cases
+from ib_data.evaluation.run.vocabulary import vocabulary_of
+from ib_data.evaluation.scoring.evaluated import Evaluated
+from ib_data.evaluation.scoring.golds import extra_at
+from ib_data.evaluation.scoring.scored import scored
+from ib_data.home import Home
+from ib_data.stored.built_split import BuiltSplit, NotBuiltError, open_built
+from ib_data.stored.manifest import DROPS, INDEX, built_folders
+from ib_data.stored.store import LocalStore
+
+_OF_TEXTS = ("accuracy", "cider", "rouge-l")  # metrics that any answers and references have
+_OF_SCORES = {"roc-auc": "a score", "mrr": "ranks or scores"}
+_MOST_TRIED = 100  # ids that are looked up in other splits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is scored how. None is what the card says; `number`: only so many cases, those of `evaluate -n`."""
+
+    split: str | None = None
+    method: str | None = None
+    metric: str | None = None
+    profile: str | None = None
+    number: int = 0
+    allow_missing: bool = False
+    allow_extra: bool = False
+
+
+def score_split(home: Home, card: Card, path: Path, asked: Asked) -> Evaluated:
+    """The scores of the predictions in a file; what was let pass is among the warnings.
+
+    Raises DataError for a file that does not fit, NotBuiltError for a split that is not built, and IbDataError for a
+    metric, a method or a profile that the dataset does not have.
+    """
+    protocol = _protocol(card, asked)
+    built = open_built(home, card.stored_as, protocol.split)
+    every = _cases(built, card, 0)
+    wanted = {case.id for case in _cases(built, card, asked.number)} if asked.number else None
+    cases = [case for case in every if _is_scored(case, protocol, wanted)]
+    ids = {case.id for case in cases}
+    allowed = Allowed(
+        missing=asked.allow_missing,
+        extra=asked.allow_extra,
+        unscored=[case for case in every if case.id not in ids],
+        left_out=_left_out(built),
+        elsewhere=lambda found: _elsewhere(home, found, built.folder),
+    )
+    results = read_results(path, card, cases, allowed, protocol.labels)
+    vocabulary = _vocabulary(home, card, protocol)
+    found = scored(protocol, cases, {one.id: one for one in results.predictions}, vocabulary)
+    if not found.is_hidden:
+        _require_scores(path, protocol, results.predictions)
+    return replace(
+        found,
+        model={"name": path.name, "sha256": sha256(path.read_bytes()).hexdigest(), "kind": "predictions from a file"},
+        num_built=len(built),
+        num_used=sum(len(case.annotations) for case in cases),
+        official_size=card.splits[protocol.split].num_annotations,
+        is_part=0 < asked.number < num_cases(built, card),
+        kind=kind_of(built.manifest, card),
+        split_source_name=card.splits[protocol.split].source_name,
+        warnings=_warnings(card, built, results, asked),
+    )
+
+
+def hidden_error(card: Card, split: str) -> IbDataError:
+    """The error for a split without public answers: where they are scored, and how the file for it is written."""
+    wanted, place = submission_of(card, split), f"{card.name}/{split}"
+    if wanted is None:
+        return IbDataError(f"{place}: no answer is built, so that nothing can be scored; choose another --split")
+    remedy = f"add --out FOLDER to write {wanted.file.format(model='MODEL')} for it"
+    return IbDataError(f"{place}: the answers are not public; they are scored by {wanted.server}; {remedy}")
+
+
+def _protocol(card: Card, asked: Asked) -> Protocol:
+    changes: dict[str, Any] = {}
+    if asked.metric is not None:
+        known = _metrics_of(card)
+        metric = next((name for name in (asked.metric, f"{asked.metric}-accuracy") if name in known), None)
+        if metric is None:
+            raise IbDataError(f"{card.name}: unknown metric {asked.metric!r}; {did_you_mean(asked.metric, known)}")
+        changes = {"metric": metric}
+        if metric != protocol_of(card, method=asked.method, split=asked.split).metric:
+            changes |= {"profile": "", "other_profiles": ()}  # which belong to the metric of the card
+    if asked.profile is not None:
+        changes["profile"] = asked.profile
+    return protocol_of(card, method=asked.method, split=asked.split, **changes)
+
+
+def _metrics_of(card: Card) -> Collection[str]:
+    """The metrics of the card, and those that need only texts."""
+    tables = [card.evaluation[method] for method in methods_of(card)]
+    of_card = [card.metric, *(table["metric"] for table in tables if "metric" in table)]
+    of_many = ["vqa-accuracy"] if card.evaluation.get("annotators") else []
+    return dict.fromkeys([*of_card, *of_many, *_OF_TEXTS])
+
+
+def _cases(built: BuiltSplit, card: Card, number: int) -> list[Case]:
+    """The cases of a split, without prompts and candidates."""
+    groups = chosen_rows(built, card, number)
+    annotations = iter(built.annotations_at([row for group in groups for row in group]))
+    found = []
+    for group in groups:
+        own = tuple(next(annotations)[1] for _ in group)
+        key, sha = built.rows.ids(group[0])[0], built.rows.media_sha256(group[0])
+        found.append(Case(id=own[0].id, key=key, annotations=own, prompt="", template="", media_sha256=sha))
+    return found
+
+
+def _is_scored(case: Case, protocol: Protocol, wanted: Collection[str] | None) -> bool:
+    is_left_out = bool(protocol.left_out and extra_at(case, protocol.left_out))
+    return not is_left_out and (wanted is None or case.id in wanted)
+
+
+def _left_out(built: BuiltSplit) -> Collection[str]:
+    """The ids of the source's rows that the build dropped."""
+    path = built.folder / DROPS
+    if not path.is_file():
+        return ()
+    with pq.ParquetFile(path) as file:
+        return set(file.read(columns=["source_id"]).column("source_id").to_pylist())
+
+
+def _elsewhere(home: Home, ids: Sequence[str], own: Path) -> str | None:
+    """The first other built split that has one of the ids, as DATASET/SPLIT; None if none has."""
+    wanted = set(ids[:_MOST_TRIED])
+    for folder in built_folders(home):
+        if folder == own or not (folder / INDEX).is_file():
+            continue
+        with pq.ParquetFile(folder / INDEX) as file:
+            table = file.read(columns=["id", "key"])
+        names = {key.split("-", 2)[-1].lstrip("0") for key in table.column("key").to_pylist()}
+        if wanted & names or not wanted.isdisjoint(table.column("id").to_pylist()):
+            return f"{folder.parent.name}/{folder.name}"
+    return None
+
+
+def _vocabulary(home: Home, card: Card, protocol: Protocol) -> tuple[str, ...] | None:
+    """The training answers, for the closed score; None if there is none, or if they are not built."""
+    if not protocol.vocabulary_least:
+        return None
+    try:
+        return vocabulary_of(LocalStore(home), card, protocol.vocabulary_least)
+    except NotBuiltError:
+        return None
+
+
+def _require_scores(path: Path, protocol: Protocol, predictions: Sequence[Prediction]) -> None:
+    """Raise DataError for a prediction without scores if the metric compares scores."""
+    needed = _OF_SCORES.get(protocol.metric)
+    for found in predictions if needed else ():
+        if not found.scores and not found.error:
+            problem = f"id {found.id!r}: {protocol.metric} needs {needed}, found only {found.answer!r}"
+            remedy = "add them, or score the answers alone with --metric accuracy"
+            raise DataError(protocol.dataset, problem, file=str(path), remedy=remedy)
+
+
+def _warnings(card: Card, built: BuiltSplit, results: Results, asked: Asked) -> list[str]:
+    """What a reader must know before the score."""
+    place = f"{card.name}/{built.split}"
+    kind = kind_of(built.manifest, card)
+    found = [f"{place}: not the official data: {', '.join(kind)}"] if kind else []
+    if 0 < asked.number < num_cases(built, card):
+        found.append(f"{place}: part: {len(results.predictions):,} cases of what is built")
+    found += [f"{place}: {line}" for line in results.notes]
+    has_choices = bool(results_form(card).choice) and any(one.choice is not None for one in results.predictions)
+    if has_choices and asked.method is None:
+        found.append(f"{place}: the chosen options in the file are scored by --method rank")
+    return found

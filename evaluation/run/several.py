@@ -1,0 +1,63 @@
+"""One run over several datasets, and its report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+from ib_data.cards import load_card
+from ib_data.console import note
+from ib_data.evaluation.protocols.protocol import Protocol
+from ib_data.evaluation.report.writing import write_report
+from ib_data.evaluation.run.run import Run
+from ib_data.evaluation.scoring.evaluated import Evaluated
+from ib_data.stored.built_split import open_built
+
+
+def evaluate_all(run: Run, protocols: Sequence[Protocol]) -> dict[str, Any] | None:
+    """Evaluate the datasets one after the other and write the report; its JSON, or None in processes but the first.
+
+    Raises what `Run.evaluate` raises; what is done of earlier datasets is kept.
+    """
+    found: list[Evaluated] = []
+    for protocol in protocols:
+        evaluated = run.evaluate(protocol)
+        if evaluated is not None:
+            found.append(replace(evaluated, warnings=[*evaluated.warnings, *_warnings(evaluated)]))
+    if run.rank:
+        return None
+    by_name = {one.protocol.dataset: one for one in found}
+
+    def media(dataset: str, key: str) -> bytes | None:
+        one = by_name[dataset]
+        built = open_built(run.store, load_card(dataset).stored_as, one.protocol.split)
+        return built.media(one.partners.get(key, key))
+
+    return write_report(run.folder, found, media)
+
+
+def folder_name(run: Run, changes: Mapping[str, Any]) -> str:
+    """A name for the folder of a run: that of the model, and a hash of its values and of `changes` to the protocols.
+
+    It does not depend on which datasets are named, so that their predictions are found again.
+    """
+    how = [run.model.identity, run.number, run.shuffle_seed, run.prompt, run.decoding, changes]
+    digest = sha256(dumps(how, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{Path(run.model.identity['name']).name}-{digest[:8]}"
+
+
+def _warnings(evaluated: Evaluated) -> list[str]:
+    """What a reader must know before the score."""
+    name = f"{evaluated.protocol.dataset}/{evaluated.protocol.split}"
+    found = []
+    if evaluated.kind:
+        found.append(f"{name}: not the official data: {', '.join(evaluated.kind)}")
+    if evaluated.is_part:
+        found.append(f"{name}: part: {len(evaluated.cases):,} cases of what is built")
+    if evaluated.shuffle_seed is not None:
+        found.append(f"{name}: each question was asked about another example's image")
+    for line in found:
+        note(line)
+    return found

@@ -1,0 +1,21 @@
+"""The answers of a training split: candidates of ranking, and the closed vocabulary of some metrics."""
+
+from collections import Counter
+
+from ib_data.cards import Card
+from ib_data.stored.built_split import open_built
+from ib_data.stored.store import Store
+
+
+def vocabulary_of(store: Store, card: Card, least: int) -> tuple[str, ...]:
+    """The distinct answers that at least `least` annotators of the training split gave, the most frequent first.
+
+    Equally frequent ones are in the order of their characters. Raises NotBuiltError if the split is not built.
+    """
+    counts: Counter[str] = Counter()
+    for batch in open_built(store, card.stored_as, "train").batches(["answers"]):
+        for answers in batch.column("answers").to_pylist():
+            for answer in answers or ():
+                counts[answer["text"]] += answer["count"]
+    kept = [(text, count) for text, count in counts.items() if count >= least]
+    return tuple(text for text, _ in sorted(kept, key=lambda pair: (-pair[1], pair[0])))

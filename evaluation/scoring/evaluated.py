@@ -1,0 +1,52 @@
+"""Cases with their predictions, scores, and everything that a report says about how they came about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ib_data.evaluation.case import Case, Prediction
+from ib_data.evaluation.metrics.scores import Scores
+from ib_data.evaluation.protocols.protocol import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The score of the cases that share a value, and how many they are."""
+
+    score: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """The result of one evaluation. `cases`, `predictions` and `golds` are aligned.
+
+    `golds` are the readable right answers of each case. `prompt` is the text of the zero-shot prompt, or says which
+    templates were drawn. `decoding` are the resolved settings, empty if candidates were ranked. `model` identifies what
+    answered. `num_built` counts the annotations of the split here and `num_used` those of the cases; `official_size` is
+    the card's, None if unknown. `is_part`: not all that is built was asked. `kind`: how the build differs from the
+    official data, in short phrases. `shuffle_seed`: if given, each question was about another example's image, whose
+    sample key `partners` gives by the question's. `is_hidden`: no case has a public answer, so that nothing is scored.
+    `warnings` are the first lines of a report. `leakage` says what of the split the model was trained on.
+    """
+
+    protocol: Protocol
+    cases: Sequence[Case]
+    predictions: Sequence[Prediction]
+    scores: Scores
+    breakdown: Mapping[str, Mapping[str, Group]]
+    golds: Sequence[tuple[str, ...]]
+    prompt: str = ""
+    decoding: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    num_built: int = 0
+    num_used: int = 0
+    official_size: int | None = None
+    is_part: bool = False
+    kind: Sequence[str] = ()
+    split_source_name: str = ""
+    shuffle_seed: int | None = None
+    partners: Mapping[str, str] = field(default_factory=dict)
+    is_hidden: bool = False
+    warnings: Sequence[str] = ()
+    leakage: Mapping[str, Any] = field(default_factory=dict)

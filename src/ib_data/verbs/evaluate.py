@@ -1,0 +1,157 @@
+"""`ib-data evaluate`: a model on datasets, by their official metrics."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ib_data.cards.named import GROUPS
+from ib_data.console import QUIET, note, set_verbosity, table, typed
+from ib_data.evaluation.answering import NORMALISATIONS
+from ib_data.evaluation.decoding import Decoding
+from ib_data.evaluation.protocols.protocol import AGGREGATIONS, METHODS
+from ib_data.home import Home
+from ib_data.training.extras import need_extras
+from ib_data.verbs.arguments import common_options, json_option, split_option, templates_option
+from ib_data.verbs.asking import FOR_FOLDERS, settings_options
+from ib_data.verbs.derived import values_of
+
+if TYPE_CHECKING:
+    from ib_data.evaluation.protocols.protocol import Protocol
+
+# Options that change a protocol; those that are not given leave it as the card has it.
+_CHANGES = ("method", "profile", "normalisation", "aggregation")
+
+
+@click.command("evaluate")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--model", required=True, help="A run, a checkpoint, a model folder or a hub id.")
+@click.option("--start", default="", help="For a checkpoint: a copy of the model folder that its run began from.")
+@split_option
+@click.option("--method", type=click.Choice(METHODS), help="How answers are made. [default: as the paper does]")
+@click.option("--profile", help="Variant of the metric, such as vqa-lavis. [default: as the card says]")
+@click.option("--normalisation", type=click.Choice(NORMALISATIONS), help="Score of a candidate. [default: sum]")
+@click.option("--aggregation", type=click.Choice(AGGREGATIONS), help="Of a label's words. [default: logsumexp]")
+@click.option("--prompt", default="", help="A template in place of the dataset's prompt.")
+@templates_option
+@click.option("-n", "number", type=click.IntRange(min=1), help="Only so many cases, always the same ones.")
+@click.option("--shuffle-images", is_flag=True, help="Ask each question about another example's image.")
+@click.option("--shuffle-seed", type=int, default=0, show_default=True, help="Seed of --shuffle-images.")
+@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1, 4096), help="Questions at a time.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of predictions and report. [default: HOME/evaluations/MODEL-HASH]",
+)
+@settings_options
+@json_option
+@common_options
+def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: Path | None, **given: Any) -> None:
+    """Score a model on datasets by their official metrics.
+
+    NAMES are datasets, or held-in, held-out, all (the built datasets of that group). Split, metric, prompt, method and
+    decoding are those of each dataset's card. A stopped run continues with the same command; torchrun spreads it over
+    several processes. Writes report.json and report.html.
+
+    \b
+    ib-data evaluate gqa vsr --model ~/ib_data/runs/miniature
+    ib-data evaluate held-out --model ~/ib_data/runs/miniature -n 500
+    ib-data evaluate vizwiz --model my-model --split validation --json
+    ib-data evaluate gqa --model my-model --shuffle-images
+    """
+    changes = {key: given[key] for key in _CHANGES if given[key] is not None}
+    protocols = _protocols(home, names, given["split"], changes)
+    need_extras("evaluate")
+    from ib_data.evaluation.run.run import Run
+    from ib_data.evaluation.run.several import evaluate_all, folder_name
+    from ib_data.mixtures.loader.ranks import world_and_rank
+    from ib_data.stored.store import LocalStore
+    from ib_data.templates.library import PACKAGED, Library
+    from ib_data.templates.renderer import Renderer
+    from ib_data.training.answering import ModelAnswers
+    from ib_data.training.generation.opened import open_answerer
+
+    world, rank = world_and_rank()
+    if rank:  # the first process speaks for all
+        set_verbosity(QUIET)
+    options = {key: given[key] for key in ("start", "device", "precision", *FOR_FOLDERS)}
+    run = Run(
+        model=ModelAnswers(open_answerer(model, home, **options), model, home),
+        store=LocalStore(home),
+        folder=out or home.evaluations,
+        renderer=Renderer(Library(given["folder"]) if given["folder"] else PACKAGED),
+        batch_size=given["batch_size"],
+        number=given["number"] or 0,
+        shuffle_seed=given["shuffle_seed"] if given["shuffle_images"] else None,
+        prompt=typed(given["prompt"]),
+        decoding={key: value for key, value in values_of(Decoding, given).items() if value is not None},
+        world=world,
+        rank=rank,
+    )
+    if out is None:
+        templates = str(given["folder"] or "")
+        run = replace(run, folder=home.evaluations / folder_name(run, {**changes, "templates": templates}))
+    report = evaluate_all(run, protocols)
+    if report is not None:
+        _show(report, run.folder, as_json)
+
+
+def _protocols(home: Home, names: tuple[str, ...], split: str | None, changes: dict[str, Any]) -> "list[Protocol]":
+    """The protocols of all built datasets that NAMES stand for. A note lists members of groups that are not built.
+
+    Raises NotBuiltError for a dataset given by name, or if nothing of the groups is built.
+    """
+    from ib_data.cards.named import named_cards
+    from ib_data.evaluation.protocols.read import methods_of, protocol_of
+    from ib_data.stored.built_split import NotBuiltError, open_built
+    from ib_data.verbs.built import nothing_built
+
+    found, missing = [], []
+    for card in named_cards(names):
+        if card.name not in names and (not methods_of(card) or (split and split not in card.splits)):
+            missing.append(card.name)
+            continue
+        protocol = protocol_of(card, split=split, **changes)
+        try:
+            open_built(home, card.stored_as, protocol.split)
+            found.append(protocol)
+        except NotBuiltError:
+            if card.name in names:
+                raise
+            missing.append(card.name)
+    if missing:
+        note(f"left out because not built: {', '.join(missing)}")
+    if not found:
+        raise nothing_built(home, [name for name in names if name in GROUPS])
+    return found
+
+
+def _show(report: dict[str, Any], folder: Path, as_json: bool) -> None:
+    if as_json:
+        datasets = {
+            name: {key: value for key, value in values.items() if key not in ("examples", "failures")}
+            for name, values in report["datasets"].items()
+        }
+        click.echo(json.dumps({**report, "datasets": datasets, "folder": str(folder)}, indent=1))
+        return
+    header = ("dataset", "split", "method", "metric", "score", "95 % interval", "cases", "failed")
+    click.echo(table(header, [_row(name, values) for name, values in report["datasets"].items()]))
+    click.echo(f"report {folder / 'report.html'}")
+
+
+def _row(name: str, values: dict[str, Any]) -> tuple[object, ...]:
+    shown = "hidden" if values["score"] is None else f"{100 * values['score']:.2f}"
+    interval = "-" if values["interval"] is None else " to ".join(f"{100 * end:.2f}" for end in values["interval"])
+    metric = f"{values['metric']} ({values['profile']})" if values["profile"] else values["metric"]
+    return (
+        name,
+        values["split"],
+        values["method"],
+        metric,
+        shown,
+        interval,
+        values["counts"]["cases"],
+        values["counts"]["failed"],
+    )

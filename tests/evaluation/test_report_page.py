@@ -1,0 +1,214 @@
+"""The page of a report: what it shows, and that a stranger's text stays text."""
+
+import base64
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from toy_clips import clip
+from toy_reports import toy_evaluated
+
+from ib_data.errors import IbDataError
+from ib_data.evaluation.case import Prediction
+from ib_data.evaluation.metrics.scores import mean_scores
+from ib_data.evaluation.report import pictures
+from ib_data.evaluation.report.chart import chart
+from ib_data.evaluation.report.page import facts_of, page_of
+from ib_data.evaluation.report.report import report_of
+from ib_data.evaluation.report.writing import write_report
+from ib_data.evaluation.scoring.evaluated import Group
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'}}{{ 7 * 7 }}</bdi></td>"
+NO_CONTENT = {"meta", "img", "br"}
+
+
+def red_image(width: int = 1_000, height: int = 500) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), (200, 0, 0)).save(out, "PNG")
+    return out.getvalue()
+
+
+class Page(HTMLParser):
+    """The tags of a page, checked to be closed in order, and the text outside of its style sheet."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in NO_CONTENT:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+
+def page(evaluated, media=lambda _dataset, _key: None) -> Page:
+    return Page(page_of(report_of(evaluated), media))
+
+
+def test_the_warnings_come_first():
+    found = page([toy_evaluated([1.0], warnings=["gqa: the model was trained on this dataset"])])
+    after_title = found.text.removeprefix("Evaluation of toy ")
+    assert after_title.startswith("gqa: the model was trained on this dataset Evaluation of toy")
+    assert page([toy_evaluated([1.0])]).text.removeprefix("Evaluation of toy ").startswith("Evaluation of toy")
+
+
+def test_what_the_page_says_of_a_dataset():
+    one = toy_evaluated([1.0, 0.0, 1.0, 0.5], breakdown={"type": {"verify": Group(score=0.5, count=31)}})
+    predictions = [*one.predictions[:3], Prediction(id="q3", error="the clip cannot be decoded")]
+    found = page([replace(one, predictions=predictions, shuffle_seed=3)])
+    for words in (
+        "62.50", "accuracy, profile exact", "test, which the source calls testdev_balanced",
+        "4 cases about 2 images; 4 of 12,578 built", "{question} Short answer:", "num_beams 5; max_new_tokens 10",
+        "1 failed, 0 empty, 0 truncated", "shuffled by seed 3", "abc123", "verify 50.0 31", "38.6 to 44.6",
+        "47.9 to 49.5", "InstructBLIP Vicuna-7B zero-shot accuracy 49.2 +13.3", "the images are shuffled here",
+        "q3 the clip cannot be decoded", "what is 3? Short answer:", "gold 3", "Worst examples",
+    ):  # fmt: skip
+        assert words in found.text, words
+
+
+def test_a_strangers_text_is_text():
+    one = toy_evaluated([0.0, 0.0], dataset=HOSTILE, prompt=HOSTILE, split_source_name=HOSTILE, warnings=[HOSTILE])
+    cases = [
+        replace(case, id=HOSTILE + str(i), key=HOSTILE, prompt=HOSTILE, template=HOSTILE, candidates=(HOSTILE,))
+        for i, case in enumerate(one.cases)
+    ]
+    predictions = [
+        Prediction(id=cases[0].id, answer=HOSTILE, choice=0, scores={0: -1.0}),
+        Prediction(id=cases[1].id, error=HOSTILE),
+    ]
+    hostile = replace(
+        one,
+        cases=cases,
+        predictions=predictions,
+        golds=[(HOSTILE,)] * 2,
+        scores=mean_scores([0.0, 0.0], forms=[(HOSTILE, (HOSTILE, "b"))] * 2, also={HOSTILE: 0.5}),
+        model={"name": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]}},
+        decoding={HOSTILE: HOSTILE},
+        breakdown={HOSTILE: {HOSTILE: Group(score=0.1, count=2)}},
+        leakage={HOSTILE: HOSTILE},
+    )
+    found = page([hostile])
+    assert not {"script", "img"} & {tag for tag, _ in found.tags}
+    assert not any(name.startswith("on") for _, attributes in found.tags for name in attributes)
+    assert found.text.count("<script>alert(1)</script>") > 15
+    assert "49" not in found.text.replace("{{ 7 * 7 }}", "")
+
+
+def test_what_html_cannot_hold_is_replaced():
+    one = toy_evaluated([0.0], prompt="a\x00b\ud800c")
+    text = page_of(report_of([one]), lambda _dataset, _key: None)
+    assert "a\ufffdb\ufffdc" in text
+    text.encode("utf-8")
+
+
+def test_the_page_loads_nothing():
+    text = page_of(report_of([toy_evaluated([1.0, 0.0])]), lambda _dataset, _key: red_image())
+    policy = re.search(r'content="(default-src[^"]*)"', text)[1]
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+    found = Page(text)
+    assert not any(tag in ("script", "link", "iframe") for tag, _ in found.tags)
+    assert not any("style" in attributes for _, attributes in found.tags)  # the policy would not allow it
+    assert not any(re.match(r"(https?:)?//", attributes.get("href") or "") for _, attributes in found.tags)
+
+
+def test_images_are_small_and_read_once():
+    asked = []
+
+    def media(dataset: str, key: str) -> bytes:
+        asked.append((dataset, key))
+        return red_image()
+
+    found = page([toy_evaluated([0.0] * 4)], media)
+    assert sorted(asked) == [("gqa", "gqa-test-image0"), ("gqa", "gqa-test-image1")]
+    sources = [attributes["src"] for tag, attributes in found.tags if tag == "img"]
+    assert len(sources) == 4  # each example once, although the worst and the random ones are the same
+    small = Image.open(io.BytesIO(base64.b64decode(sources[0].removeprefix("data:image/jpeg;base64,"))))
+    assert small.size == (360, 180)
+    assert "4 of 4 stand above" in found.text
+
+
+def test_a_clip_is_four_frames_side_by_side():
+    uri, absence = pictures.picture(lambda: clip())
+    strip = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+    assert absence == ""
+    assert strip.width > 3 * strip.height
+
+
+def test_an_absent_or_damaged_image_leaves_a_note():
+    def damaged(_dataset: str, _key: str) -> bytes:
+        return b"not an image"
+
+    def unreadable(_dataset: str, _key: str) -> bytes:
+        raise IbDataError("the shard is gone")
+
+    assert "no image is built" in page([toy_evaluated([0.0])]).text
+    assert "the image cannot be shown" in page([toy_evaluated([0.0])], damaged).text
+    assert "the image cannot be shown: the shard is gone" in page([toy_evaluated([0.0])], unreadable).text
+
+
+def test_ranked_examples_show_the_best_candidates():
+    one = toy_evaluated([0.0])
+    cases = [replace(one.cases[0], candidates=("a bird", "a cat", "a dog"))]
+    predictions = [Prediction(id="q0", answer="a cat", choice=1, scores={0: -7.0, 1: -1.25, 2: -3.5})]
+    assert "a cat -1.250 a dog -3.500 a bird -7.000" in page([replace(one, cases=cases, predictions=predictions)]).text
+
+
+def test_forms_are_shown_if_the_metric_changed_the_texts():
+    one = toy_evaluated([0.0])
+    assert "compared as" not in page([one]).text
+    changed = replace(one, scores=mean_scores([0.0], forms=[("", ("two", "3"))]))
+    assert "compared as (empty) with two , 3" in page([changed]).text
+
+
+def test_a_report_without_scores_or_examples_has_a_page():
+    empty = page([toy_evaluated([])])
+    assert "no interval" in empty.text
+    assert "gqa: the score is not a number" in empty.text
+    assert "Evaluation of a model" in page([]).text
+
+
+def test_the_page_stands_beside_the_json(tmp_path: Path):
+    report = write_report(tmp_path, [toy_evaluated([1.0, 0.0])], lambda _dataset, _key: red_image())
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text == page_of(report, lambda _dataset, _key: red_image())
+
+
+def test_positions_on_the_line():
+    found = report_of([toy_evaluated([1.0, 0.0, 1.0, 1.0])])["datasets"]["gqa"]
+    line = chart({**found, "interval": [0.5, 1.0]})
+    assert (line["score"], line["low"], line["span"], line["end"]) == (750, 500, 500, 100)
+    assert {entry["model"]: entry["at"] for entry in line["others"]}["BLIP-2 Vicuna-7B"] == 386
+    over = chart({"score": 1.25, "interval": None, "published": []})  # CIDEr above 100
+    assert (over["score"], over["low"], over["span"], over["end"]) == (1000, 994, 6, 125)
+    assert chart({**found, "score": None}) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (True, "yes"), (12_578, "12,578"), (0.333333, "0.3333"), (["a", 2], "a, 2")]
+)
+def test_values_of_an_identity(value, text):
+    assert facts_of({"a": {"b": value}}) == [("a.b", text)]
+
+
+def test_clips_need_no_more_than_an_image_does(monkeypatch):
+    monkeypatch.setattr(pictures, "has_pyav", lambda: False)
+    assert pictures.picture(lambda: clip())[1].startswith("the image cannot be shown: ")
+    assert np.array(Image.open(io.BytesIO(pictures._small(red_image())))).mean() > 10
