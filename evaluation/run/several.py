@@ -11,6 +11,7 @@ from ib_data.cards import load_card
 from ib_data.console import note
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.report.writing import write_report
+from ib_data.evaluation.run.leakage import with_leakage
 from ib_data.evaluation.run.run import Run
 from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.stored.built_split import open_built
@@ -25,7 +26,10 @@ def evaluate_all(run: Run, protocols: Sequence[Protocol]) -> dict[str, Any] | No
     for protocol in protocols:
         evaluated = run.evaluate(protocol)
         if evaluated is not None:
-            found.append(replace(evaluated, warnings=[*evaluated.warnings, *_warnings(evaluated)]))
+            evaluated = replace(evaluated, warnings=[*evaluated.warnings, *_warnings(evaluated)])
+            found.append(with_leakage(evaluated, run.model.trained_on, run.store))
+            for line in found[-1].warnings:
+                note(line)
     if run.rank:
         return None
     by_name = {one.protocol.dataset: one for one in found}
@@ -58,6 +62,4 @@ def _warnings(evaluated: Evaluated) -> list[str]:
         found.append(f"{name}: part: {len(evaluated.cases):,} cases of what is built")
     if evaluated.shuffle_seed is not None:
         found.append(f"{name}: each question was asked about another example's image")
-    for line in found:
-        note(line)
     return found
