@@ -53,7 +53,7 @@ def folder_name(run: Run, changes: Mapping[str, Any]) -> str:
 
 
 def _completed(run: Run, evaluated: Evaluated) -> Evaluated:
-    """With its leakage; exchanged images and hidden answers are warnings. Writes what the server of the latter wants."""
+    """With leakage, and warnings for exchanged images and hidden answers; predictions for a server are written."""
     protocol = evaluated.protocol
     place, warnings = f"{protocol.dataset}/{protocol.split}", list(evaluated.warnings)
     if evaluated.shuffle_seed is not None:
@@ -63,8 +63,6 @@ def _completed(run: Run, evaluated: Evaluated) -> Evaluated:
         name = Path(str(evaluated.model["name"])).name
         aligned = (evaluated.cases, evaluated.predictions, name, protocol.labels)
         path = write_submission(run.folder / protocol.dataset, card, protocol.split, *aligned)
-        state = (
-            "the answers are not public and nothing is scored" if evaluated.is_hidden else "a server scores them too"
-        )
+        state = "nothing is scored, the answers are not public" if evaluated.is_hidden else "a server scores it too"
         warnings.append(f"{place}: {state}; the predictions for the server are in {path}")
     return with_leakage(replace(evaluated, warnings=warnings), run.model.trained_on, run.store)
