@@ -46,9 +46,14 @@ def line(evaluated: Evaluated, i: int) -> dict[str, Any]:
 
 
 def shown(evaluated: Evaluated, i: int) -> dict[str, Any]:
-    """What the report says of case `i`: its line, the prompt and, if it was ranked, the best candidates."""
+    """What the report says of case `i`: its line, the prompt and, if it was ranked, the best candidates.
+
+    `asked_about` is the key of the sample whose image was shown instead, if images are shuffled.
+    """
     case, prediction = evaluated.cases[i], evaluated.predictions[i]
     found = {**line(evaluated, i), "prompt": case.prompt}
+    if partner := evaluated.partners.get(case.key):
+        found["asked_about"] = partner
     return {**found, "candidates": top(case, prediction)} if case.candidates else found
 
 

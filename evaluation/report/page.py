@@ -101,7 +101,7 @@ def _dataset(name: str, found: Report, media: Media) -> dict[str, Any]:
         "shown_score": percent(found["score"], 2),
         "shown_interval": [percent(end) for end in found["interval"] or ()],
         "chart": chart(found),
-        "built": _built(found["counts"]),
+        "built": "miniature" if "miniature" in found["counts"]["kind"] else _built(found["counts"]),
         "method_text": _METHODS[found["method"]],
         "facts": _facts(found),
         "families": {family: _range(found, family) for family in FAMILIES},
@@ -127,6 +127,7 @@ def _facts(found: Report) -> list[tuple[str, str]]:
         f"{counts['cases']:,} cases about {counts['images']:,} images",
         "a random part of what is built" if counts["is_part"] else "",
         _built(counts),
+        *counts["kind"],
     )
     tokens = f"{mean:.1f} tokens in the mean, {longest:,} at most" if mean is not None else ""
     source = f", which the source calls {found['source_name']}" if found["source_name"] else ""
@@ -181,5 +182,6 @@ def _example(dataset: str, example: Report, image: str, absence: str) -> dict[st
         "shown_value": percent(value, 0) if value is not None else "-",
         "grade": "none" if value is None else "full" if value >= 1 else "zero" if value <= 0 else "part",
         "error": example.get("error", ""),
+        "asked_about": example.get("asked_about", ""),
         "candidates": example.get("candidates", []),
     }

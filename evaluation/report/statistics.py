@@ -71,11 +71,12 @@ def _redrawn(scores: Scores, images: Images, draws: int, rng: np.random.Generato
         for i in range(draws):
             found[i] = scores.resampled(images.cases(rng.integers(0, num, num)))
         return found
-    sums = images.sums(scores.values)
+    sums, is_even = images.sums(scores.values), bool((images.sizes == images.sizes[0]).all())
     step = max(1, _MOST_DRAWN // num)
     for first in range(0, draws, step):
         drawn = rng.integers(0, num, (len(found[first : first + step]), num))
-        found[first : first + step] = sums[drawn].sum(axis=1) / images.sizes[drawn].sum(axis=1)
+        counts = num * images.sizes[0] if is_even else images.sizes[drawn].sum(axis=1)
+        found[first : first + step] = sums[drawn].sum(axis=1) / counts
     return found
 
 

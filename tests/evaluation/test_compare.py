@@ -142,7 +142,7 @@ def test_values_that_are_no_numbers_are_left_out(two):
     ("changes", "words"),
     [
         ({"split": "validation"}, "gqa: another split: test in A, validation in B"),
-        ({"metric": "vqa"}, "gqa: another metric: accuracy in A, vqa in B"),
+        ({"metric": "vqa"}, "gqa: another metric: gqa-accuracy in A, vqa in B"),
         ({"profile": ""}, "gqa: another profile: exact in A, none in B"),
     ],
 )
@@ -254,7 +254,7 @@ def test_the_verb_prints_a_table_notes_and_examples(two, cli):
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith(f"A is {a}, B is {b}\n")
     row = next(line for line in result.out.splitlines() if line.startswith("gqa  "))
-    assert row.split()[:6] == ["gqa", "accuracy", "(exact)", "50", "75", "25"]
+    assert row.split()[:6] == ["gqa", "gqa-accuracy", "(exact)", "50", "75", "25"]
     assert "McNemar's test, exact" in row
     assert "gqa: differs between A and B: decoding" in result.out
     assert "the permutation test over images gives p = 0.75" in result.out
