@@ -50,10 +50,11 @@ def interval(
 ) -> tuple[float, float] | None:
     """The percentile bootstrap interval of a score: images are drawn with repetition, `draws` times.
 
-    None if there are fewer than two images, or a value is not a number. Draws without a score, such as a ROC-AUC of one
-    class, are left out.
+    None if there are fewer than two images, or a value of a mean is not a number. Draws without a score, such as a
+    ROC-AUC of one class, are left out.
     """
-    if len(images.sizes) < 2 or not np.isfinite(scores.values).all():
+    is_known = scores.resampled is not None or np.isfinite(scores.values).all()
+    if len(images.sizes) < 2 or not is_known:
         return None
     found = _redrawn(scores, images, draws, np.random.default_rng(seed))
     found = found[np.isfinite(found)]

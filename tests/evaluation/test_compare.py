@@ -309,3 +309,13 @@ def test_wrong_usage(two, cli, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "a folder without report.json" in cli("compare", tmp_path / "empty", a).err
     assert cli("compare", a, a, "--examples", -1).code == 2
+
+
+def test_of_losses_the_lower_is_better(two, cli):
+    a, b = (toy_evaluated([2.5, 1.0, 1.25, 3.0]), toy_evaluated([2.0, 0.5, 1.5, 3.0]))
+    a, b = (replace(one, protocol=replace(one.protocol, metric="token-loss")) for one in (a, b))
+    folders = two(a, b)
+    (found,) = compare(*folders).datasets
+    assert (found.paired.num_better, found.paired.num_worse, found.paired.num_equal) == (2, 1, 1)
+    row = next(line for line in cli("compare", *folders).out.splitlines() if line.startswith("gqa  "))
+    assert row.split()[3:6] == ["1.938", "1.75", "-0.1875"]

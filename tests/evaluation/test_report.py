@@ -189,3 +189,10 @@ def test_shuffled_examples_name_the_image_that_was_shown():
     found = report_of([one])["datasets"]["gqa"]
     assert found["shuffle_seed"] == 1
     assert found["examples"]["random"][0]["asked_about"] == "gqa-test-image7"
+
+
+def test_of_losses_the_highest_are_the_worst():
+    one = toy_evaluated([i / 10 for i in range(50)])
+    one = replace(one, protocol=replace(one.protocol, metric="token-loss"))
+    found = report_of([one])["datasets"]["gqa"]["examples"]["worst"]
+    assert [example["value"] for example in found[:3]] == [4.9, 4.8, 4.7]

@@ -212,3 +212,10 @@ def test_clips_need_no_more_than_an_image_does(monkeypatch):
     monkeypatch.setattr(pictures, "has_pyav", lambda: False)
     assert pictures.picture(lambda: clip())[1].startswith("the image cannot be shown: ")
     assert np.array(Image.open(io.BytesIO(pictures._small(red_image())))).mean() > 10
+
+
+def test_a_loss_is_not_shown_times_100():
+    one = toy_evaluated([2.0, 3.0, 1.0, 1.125])
+    found = page([replace(one, protocol=replace(one.protocol, metric="token-loss"))])
+    assert "gqa test 1.7812" in found.text
+    assert "svg" not in {tag for tag, _ in found.tags}
