@@ -9,6 +9,7 @@ import numpy as np
 
 from ib_data.errors import IbDataError
 from ib_data.evaluation.metrics.scores import Floats
+from ib_data.evaluation.report.examples import LOSSES
 from ib_data.evaluation.report.paired import Paired, paired
 from ib_data.evaluation.report.reading import Dataset, Example, ReadReport, read_report
 
@@ -134,7 +135,7 @@ def compared(of_a: ReadReport, of_b: ReadReport, name: str) -> Compared:
         score_a=scores[0],
         score_b=scores[1],
         num_compared=len(numbers),
-        paired=paired(values_a, values_b, [one.image for one, _ in numbers]),
+        paired=paired(values_a, values_b, [one.image for one, _ in numbers], is_loss=a.metric in LOSSES),
         notes=[*notes, *note],
         differing=_differing(pairs),
     )

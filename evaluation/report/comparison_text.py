@@ -1,7 +1,8 @@
-"""A comparison for the terminal. Scores are times 100."""
+"""A comparison for the terminal. Scores are times 100, losses as they are."""
 
 from ib_data.console import printable, table
 from ib_data.evaluation.report.comparison import Compared, Comparison, Difference
+from ib_data.evaluation.report.examples import LOSSES
 
 _LONGEST = 60  # characters of an answer
 
@@ -24,14 +25,16 @@ def comparison_text(comparison: Comparison, num_examples: int) -> str:
 def _row(one: Compared) -> list[object]:
     found = one.paired
     metric = f"{one.metric} ({one.profile})" if one.profile else one.metric
-    ends = "-" if found.interval is None else f"{100 * found.interval[0]:+.2f} to {100 * found.interval[1]:+.2f}"
-    scores = [_percent(one.score_a), _percent(one.score_b), _percent(one.difference)]
+    scores = [_shown(one.metric, score) for score in (one.score_a, one.score_b, one.difference)]
+    ends = " to ".join(f"{_shown(one.metric, end):+g}" for end in found.interval or ()) or "-"
     counts = [found.num_better, found.num_worse, found.num_equal]
     return [printable(one.name), printable(metric), *scores, ends, found.p_value, *counts, found.test]
 
 
-def _percent(value: float | None) -> float | None:
-    return None if value is None else round(100 * value, 2)
+def _shown(metric: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    return round(value, 4) if metric in LOSSES else round(100 * value, 2)
 
 
 def _notes(one: Compared) -> list[str]:
@@ -43,14 +46,15 @@ def _notes(one: Compared) -> list[str]:
 
 def _examples(one: Compared, num_examples: int) -> str:
     shown = one.differing[:num_examples]
-    rows = [_example_row(example) for example in shown]
+    rows = [_example_row(one.metric, example) for example in shown]
     head = f"{printable(one.name)}: {len(shown):,} of {len(one.differing):,} examples that differ"
     return f"{head}\n{table(['id', 'gold', 'answer of A', 'answer of B', 'A', 'B'], rows)}"
 
 
-def _example_row(example: Difference) -> list[object]:
+def _example_row(metric: str, example: Difference) -> list[object]:
     texts = (", ".join(example.gold), example.answer_a, example.answer_b)
-    return [printable(example.id), *map(_short, texts), _percent(example.value_a), _percent(example.value_b)]
+    values = [_shown(metric, value) for value in (example.value_a, example.value_b)]
+    return [printable(example.id), *map(_short, texts), *values]
 
 
 def _short(text: str) -> str:

@@ -11,6 +11,8 @@ from ib_data.evaluation.scoring.evaluated import Evaluated
 
 NUM_SHOWN = 20
 NUM_CANDIDATES = 5
+# Metrics that are no fractions, and whose lower scores are better.
+LOSSES = ("token-loss",)
 
 
 def number(value: float) -> float | None:
@@ -46,9 +48,14 @@ def line(evaluated: Evaluated, i: int) -> dict[str, Any]:
 
 
 def shown(evaluated: Evaluated, i: int) -> dict[str, Any]:
-    """What the report says of case `i`: its line, the prompt and, if it was ranked, the best candidates."""
+    """What the report says of case `i`: its line, the prompt and, if it was ranked, the best candidates.
+
+    `asked_about` is the key of the sample whose image was shown instead, if images are shuffled.
+    """
     case, prediction = evaluated.cases[i], evaluated.predictions[i]
     found = {**line(evaluated, i), "prompt": case.prompt}
+    if partner := evaluated.partners.get(case.key):
+        found["asked_about"] = partner
     return {**found, "candidates": top(case, prediction)} if case.candidates else found
 
 
@@ -59,13 +66,14 @@ def top(case: Case, prediction: Prediction) -> list[dict[str, Any]]:
 
 
 def chosen(evaluated: Evaluated, seed: int = 0) -> Mapping[str, list[dict[str, Any]]]:
-    """The `worst` cases, with the lowest values, and `random` ones, which may be among them; NUM_SHOWN of each.
+    """NUM_SHOWN `worst` cases, with the lowest values (of a loss the highest), and as many `random` ones.
 
-    Which of equal values are shown is drawn, so that they come from the whole split.
+    A random case may be among the worst.     Which of equal values are shown is drawn, so that they come from the whole split.
     """
     num = len(evaluated.cases)
     shuffled = np.random.default_rng(seed).permutation(num)
-    values = np.nan_to_num(evaluated.scores.values, nan=-np.inf)
+    sign = -1 if evaluated.protocol.metric in LOSSES else 1
+    values = np.nan_to_num(sign * evaluated.scores.values, nan=-np.inf)
     worst = shuffled[np.argsort(values[shuffled], kind="stable")][:NUM_SHOWN]
     random = np.sort(np.random.default_rng(seed + 1).permutation(num)[:NUM_SHOWN])
     return {

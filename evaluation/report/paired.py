@@ -29,14 +29,16 @@ class Paired:
     num_equal: int
 
 
-def paired(a: Floats, b: Floats, names: Sequence[str]) -> Paired:
+def paired(a: Floats, b: Floats, names: Sequence[str], *, is_loss: bool = False) -> Paired:
     """The comparison of aligned values (n,), all numbers; `names` (n,) identify the image of each example.
 
+    Higher values are better, unless `is_loss`.
     Values that are all 0 or 1 are compared by McNemar's test, others by flipping the signs of the images' differences.
     """
     images = Images.of(names)
     differences = b - a
-    better, worse = int((differences > 0).sum()), int((differences < 0).sum())
+    higher, lower = int((differences > 0).sum()), int((differences < 0).sum())
+    better, worse = (lower, higher) if is_loss else (higher, lower)
     over_images = permutation_test(images.sums(differences))
     is_binary = bool(np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all())
     are_shared = len(images.sizes) < len(a)

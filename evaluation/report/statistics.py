@@ -50,10 +50,11 @@ def interval(
 ) -> tuple[float, float] | None:
     """The percentile bootstrap interval of a score: images are drawn with repetition, `draws` times.
 
-    None if there are fewer than two images, or a value is not a number. Draws without a score, such as a ROC-AUC of one
-    class, are left out.
+    None if there are fewer than two images, or a value of a mean is not a number. Draws without a score, such as a
+    ROC-AUC of one class, are left out.
     """
-    if len(images.sizes) < 2 or not np.isfinite(scores.values).all():
+    is_known = scores.resampled is not None or np.isfinite(scores.values).all()
+    if len(images.sizes) < 2 or not is_known:
         return None
     found = _redrawn(scores, images, draws, np.random.default_rng(seed))
     found = found[np.isfinite(found)]
@@ -71,11 +72,12 @@ def _redrawn(scores: Scores, images: Images, draws: int, rng: np.random.Generato
         for i in range(draws):
             found[i] = scores.resampled(images.cases(rng.integers(0, num, num)))
         return found
-    sums = images.sums(scores.values)
+    sums, is_even = images.sums(scores.values), bool((images.sizes == images.sizes[0]).all())
     step = max(1, _MOST_DRAWN // num)
     for first in range(0, draws, step):
         drawn = rng.integers(0, num, (len(found[first : first + step]), num))
-        found[first : first + step] = sums[drawn].sum(axis=1) / images.sizes[drawn].sum(axis=1)
+        counts = num * images.sizes[0] if is_even else images.sizes[drawn].sum(axis=1)
+        found[first : first + step] = sums[drawn].sum(axis=1) / counts
     return found
 
 

@@ -144,5 +144,5 @@ def _keys(row: Mapping[str, Any]) -> str:
     return ", ".join(row) or "of an empty object"
 
 
-def _error(path: Path, owner: str, record: Record, problem: str, remedy: str) -> DataError:
+def _error(path: Path, owner: str, record: Record, problem: str, remedy: str | None) -> DataError:
     return DataError(owner, problem, file=str(path), row=record.place, remedy=remedy)

@@ -33,13 +33,7 @@ def scored(
     if not any(golds):
         nothing = Scores(score=float("nan"), values=np.full(len(cases), np.nan))
         return Evaluated(
-            protocol=protocol,
-            cases=cases,
-            predictions=aligned,
-            scores=nothing,
-            breakdown={},
-            golds=golds,
-            is_hidden=True,
+            protocol=protocol, cases=cases, predictions=aligned, scores=nothing, golds=golds, is_hidden=True
         )
     what = Scored(protocol, cases, aligned, vocabulary)
     found = SCORERS[protocol.metric](what)

@@ -142,7 +142,7 @@ def test_values_that_are_no_numbers_are_left_out(two):
     ("changes", "words"),
     [
         ({"split": "validation"}, "gqa: another split: test in A, validation in B"),
-        ({"metric": "vqa"}, "gqa: another metric: accuracy in A, vqa in B"),
+        ({"metric": "vqa"}, "gqa: another metric: gqa-accuracy in A, vqa in B"),
         ({"profile": ""}, "gqa: another profile: exact in A, none in B"),
     ],
 )
@@ -254,7 +254,7 @@ def test_the_verb_prints_a_table_notes_and_examples(two, cli):
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith(f"A is {a}, B is {b}\n")
     row = next(line for line in result.out.splitlines() if line.startswith("gqa  "))
-    assert row.split()[:6] == ["gqa", "accuracy", "(exact)", "50", "75", "25"]
+    assert row.split()[:6] == ["gqa", "gqa-accuracy", "(exact)", "50", "75", "25"]
     assert "McNemar's test, exact" in row
     assert "gqa: differs between A and B: decoding" in result.out
     assert "the permutation test over images gives p = 0.75" in result.out
@@ -309,3 +309,13 @@ def test_wrong_usage(two, cli, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "a folder without report.json" in cli("compare", tmp_path / "empty", a).err
     assert cli("compare", a, a, "--examples", -1).code == 2
+
+
+def test_of_losses_the_lower_is_better(two, cli):
+    a, b = (toy_evaluated([2.5, 1.0, 1.25, 3.0]), toy_evaluated([2.0, 0.5, 1.5, 3.0]))
+    a, b = (replace(one, protocol=replace(one.protocol, metric="token-loss")) for one in (a, b))
+    folders = two(a, b)
+    (found,) = compare(*folders).datasets
+    assert (found.paired.num_better, found.paired.num_worse, found.paired.num_equal) == (2, 1, 1)
+    row = next(line for line in cli("compare", *folders).out.splitlines() if line.startswith("gqa  "))
+    assert row.split()[3:6] == ["1.938", "1.75", "-0.1875"]

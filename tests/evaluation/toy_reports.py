@@ -31,13 +31,14 @@ def toy_evaluated(values: Sequence[float], *, dataset: str = "gqa", **changes: A
     profile = changes.pop("profile", "exact")
     method = changes.pop("method", "generate")
     given = {
-        "protocol": Protocol(dataset=dataset, split="test", method=method, metric="accuracy", profile=profile),
+        "protocol": Protocol(dataset=dataset, split="test", method=method, metric="gqa-accuracy", profile=profile),
         "cases": [toy_case(i) for i in range(num)],
         "predictions": [Prediction(id=f"q{i}", answer=f"answer {i}", num_tokens=i % 5) for i in range(num)],
         "scores": mean_scores(
             np.array(values, dtype=np.float64), forms=[(f"answer {i}", (f"gold {i}",)) for i in range(num)]
         ),
         "golds": [(f"gold {i}",) for i in range(num)],
+        "breakdown": {},
         "prompt": "{question} Short answer:",
         "decoding": {"num_beams": 5, "max_new_tokens": 10},
         "model": {"name": "toy", "fingerprint": "abc123"},

@@ -52,4 +52,6 @@ def found_in(keys: Indices, sorted_keys: Indices, values: Floats | Indices) -> F
     if not len(sorted_keys):
         return np.zeros(len(keys), values.dtype)
     at = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
-    return np.where(sorted_keys[at] == keys, values[at], 0)
+    found = values[at]  # a copy
+    found[sorted_keys[at] != keys] = 0
+    return found
