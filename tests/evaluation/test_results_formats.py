@@ -131,6 +131,13 @@ def test_gzip_a_byte_order_mark_and_leading_zeros_are_accepted(tmp_path):
     assert [one.answer for one in read_results(file, find_card("gqa"), cases).predictions] == answers
 
 
+def test_one_row_alone_is_a_row_and_no_mapping(tmp_path):
+    file = tmp_path / "p.json"
+    file.write_text('{"question_id": 262148000, "answer": "down"}')
+    found = read_results(file, find_card("vqav2"), OFFICIAL["vqav2"][0][:1]).predictions
+    assert [one.answer for one in found] == ["down"]
+
+
 def test_our_own_predictions_are_read_whole(tmp_path):
     cases = OFFICIAL["scienceqa"][0]
     rows = [
