@@ -59,17 +59,21 @@ class Model(Protocol):
     """What answers. `identity` are JSON values that identify it: a run is only continued with the same ones.
 
     `is_causal` is whether its language model has no encoder, which presets of decoding depend on. `images`: the size of
-    images, and how many frames of a clip it is given.
+    images, and how many frames of a clip it is given. `trained_on`: each dataset and split of its training run; None if
+    that is not known.
     """
 
     @property
-    def identity(self) -> Mapping[str, Any]: ...  # noqa: D102 (described above, as the next two)
+    def identity(self) -> Mapping[str, Any]: ...  # noqa: D102 (described above, as the next three)
 
     @property
     def is_causal(self) -> bool: ...  # noqa: D102
 
     @property
     def images(self) -> ImageOptions: ...  # noqa: D102
+
+    @property
+    def trained_on(self) -> Sequence[tuple[str, str]] | None: ...  # noqa: D102
 
     def generate(self, asked: Sequence[Asked], decoding: Decoding) -> Sequence[Generated]:
         """The answers, in order. Raises IbDataError for a question that cannot be answered."""

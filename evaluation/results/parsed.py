@@ -13,7 +13,7 @@ from typing import Any
 from ib_data.errors import DataError, quoted
 
 MAX_BYTES = 2**30
-_REMEDY = "write the predictions again, as JSON, JSON lines or CSV in UTF-8"
+_REMEDY = "write it again, as JSON, JSON lines or CSV in UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ def parse(owner: str, path: Path) -> Parsed:
     """
     text = _text(owner, path)
     if not text.strip():
-        raise DataError(owner, "expected predictions, found an empty file", file=str(path), remedy=_REMEDY)
+        what = "references" if owner == "references" else "predictions"
+        raise DataError(owner, f"expected {what}, found an empty file", file=str(path), remedy=_REMEDY)
     if text.lstrip()[0] not in "{[":
         return _csv(owner, path, text) if "," in text.lstrip().partition("\n")[0] else _rows(text)
     if ".jsonl" in path.name.lower():

@@ -52,7 +52,8 @@ _NUMBERED = rf"(?:{'|'.join(BEFORE_NUMBERS.split())})\."
 _TOKEN = re.compile(  # the first that matches wins, so longer forms come before their parts
     rf"""
       \.{{2,}}(?!\d) | </?[A-Za-z!?][^<>]*> | &(?:amp|lt|gt|quot|nbsp);
-    | (?i:https?://|www\.)[^\s"<>()]*[^\s"<>().,?!;:'] | [\w.+-]{{1,64}}@{_W}+(?:[.-]{_W}+)* | @[A-Za-z_]\w* | \#[A-Za-z]+
+    | (?i:https?://|www\.)[^\s"<>()]*[^\s"<>().,?!;:'] | [\w.+-]{{1,64}}@{_W}+(?:[.-]{_W}+)*
+    | @[A-Za-z_]\w* | \#[A-Za-z]+
     | (?P<bracketed> \(\d{{3}}\)\xa0[\d\xa0-]+ | [:;=]['-]?[()DPp|\\3O0\[\]]{_END} | \(?\^_+\^\)? ) | [>=-]_+[<=-]
     | (?P<split> (?i:{"|".join(SPLIT_WORDS)})(?![\w-]) )
     | (?i:{_A}t)(?=(?i:is|was){_END}) | {_A}\d\ds?{_END} | {_A}[nN](?:{_A}|{_END}) | (?i:{_A}(?:em|till?|cause){_END})
@@ -103,7 +104,7 @@ def _word_tokens(word: str) -> str:
 def _form(found: re.Match[str]) -> str:
     """A token as it is compared; empty if it is removed."""
     token = found[0].lower()
-    if token in REMOVED or token.startswith("--"):
+    if token in REMOVED or token.startswith(("--", "..")):
         return ""
     if found.lastgroup == "split":
         return f"{token[: SPLIT_WORDS[token]]} {token[SPLIT_WORDS[token] :]}"
