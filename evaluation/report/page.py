@@ -98,6 +98,7 @@ def _dataset(name: str, found: Report, media: Media) -> dict[str, Any]:
         about = {"anchor": f"{name}:{example['id']}", "picture": image, "absence": clean(absence)}
         return {**example, **about, **_example(metric, example)}
 
+    published = _published(found)
     metric, among = found["metric"], {example["id"] for example in worst}
     return {
         **found,
@@ -109,7 +110,8 @@ def _dataset(name: str, found: Report, media: Media) -> dict[str, Any]:
         "method_text": _METHODS[found["method"]],
         "facts": _facts(found),
         "families": {family: _range(found, family) for family in FAMILIES},
-        "published": _published(found),
+        "published": published,
+        "has_own": any(entry["differs"] for entry in published),
         "differs": _differs_for_all(found),
         "groups": {title: _groups(metric, values) for title, values in found["breakdown"].items()},
         "worst": [card(example) for example in worst],
