@@ -33,7 +33,7 @@ def test_hard_captions_become_what_java_makes_of_them():
         ("the letter Q. The rest", "the letter q the rest"),
         ("I cannot\nsee\r\nit", "i can not see it"),
         ("", ""),
-        (" .,!?", ""),
+        (" . , - ... ' ", ""),
     ],
 )
 def test_one_caption(caption, expected):
@@ -54,6 +54,6 @@ def test_coco_captions_become_what_java_made_of_them(real):
     references = json.loads((real / "metrics" / "coco_refs_1000.json").read_text())
     results = json.loads((real / "coco_caption/results/captions_val2014_fakecap_results.json").read_text())
     pairs = [pair for key, texts in references.items() for pair in zip(texts, expected["references"][key], strict=True)]
-    pairs += [(row["caption"], expected["hypotheses"][str(row["image_id"])]) for row in results]
+    pairs += [(row["caption"], expected["hypotheses"][str(row["image_id"])][0]) for row in results]
     assert len(pairs) == 6005
     assert [caption for caption, java in pairs if tokenised_text(caption) != java] == []

@@ -51,6 +51,12 @@ def grams(captions: Sequence[Sequence[str]], longest: int = 4) -> Iterator[Grams
         yield Grams(keys // size, keys % size, count, size)
 
 
+def distinct(keys: Indices) -> Indices:
+    """The distinct keys, sorted. `np.unique` hashes them, which takes ten times as long for millions."""
+    keys = np.sort(keys)
+    return keys[np.diff(keys, prepend=-1) != 0]
+
+
 def found_in(keys: Indices, sorted_keys: Indices, values: NDArray[Number]) -> NDArray[Number]:
     """Of each key its value among `sorted_keys`, 0 if it is not there."""
     if not len(sorted_keys):
