@@ -3,8 +3,8 @@
 Random language models of both families, 6 layers of width 256 with 32,000 tokens, after a prompt of 64 embeddings;
 candidates are made-up phrases as token ids, of lengths as in vocabularies of answers. The four methods run in turn in
 every round, on one thread. Reports medians of processor time, since other load on the machine affects wall time. Naive
-runs once at 1,000 candidates and not at more, where its time is that at 1,000 in proportion. A search depends on how sure a model is: it
-also runs with logits 20 times as large.
+runs once at 1,000 candidates and not at more, where its time is that at 1,000 in proportion. A
+search depends on how sure a model is: it also runs with logits 20 times as large.
 """
 
 import os

@@ -120,6 +120,16 @@ def test_the_search_reads_few_nodes_of_a_sure_model(family: str, monkeypatch) ->
     assert sum(read) < 222, "a fifth of the tree"
 
 
+@families
+def test_several_questions_with_a_long_list_are_searched(family: str) -> None:
+    words = ["red", "green", "blue", "a", "white", "on", "circle", "square", "yellow"]
+    texts = [f"{first} {second} {third}" for first in words for second in words for third in words]
+    asked = eight_questions()[:3]
+    whole, found = (ranker(family).rank(asked, [texts] * 3, only_best=only_best) for only_best in (False, True))
+    for one, known in zip(found, whole, strict=True):
+        require_agreement("best_first", one.sums[None], known.sums[None], 1e-4)
+
+
 def test_a_short_list_is_not_searched() -> None:
     (found,) = ranker().rank([RED], [LIST], only_best=True)
     assert np.isfinite(found.sums).all()
@@ -141,5 +151,6 @@ def test_a_model_that_cannot_read_trees_takes_the_prefix_method(change: str, mon
     assert made._method("best_first", 11, made._candidates(LIST), True) == "prefix"
     if change != "attention":
         monkeypatch.setattr(packed, "node_log_probs", None)
-        (found,) = made.rank([RED], [LIST])
+        longer = Asked("a red circle", RED.media)
+        found, _ = made.rank([RED, longer], [LIST, LIST])
         np.testing.assert_allclose(found.sums, expected.sums, rtol=0, atol=1e-5)
