@@ -95,6 +95,7 @@ COMPLETED = {
     "config": _Name(_configurations, files=True),
     "folder": _Name(tuple, files=True),
     "run": _Name(tuple, files=True),
+    "given": _Name(_datasets, files=True),
     "report": _Name(tuple, files=True),
     "other_report": _Name(tuple, files=True),
 }
