@@ -11,8 +11,6 @@ from ib_data.evaluation.decoding import Decoding
 from ib_data.stream_options import ImageOptions
 
 Frames = NDArray[np.uint8]
-# How the log-likelihood of a candidate becomes its score: as it is, a token, or a byte of its text in UTF-8.
-NORMALISATIONS = ("sum", "mean", "bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Ranking:
     num_bytes: NDArray[np.int64]
 
     def scores(self, normalisation: str = "sum") -> NDArray[np.float64]:
-        """The scores (C,) by one of NORMALISATIONS; higher is better. An empty text counts as one byte."""
+        """The scores (C,) by one of `choices.NORMALISATIONS`; higher is better. An empty text counts as one byte."""
         if normalisation == "sum":
             return self.sums
         return self.sums / (self.num_tokens if normalisation == "mean" else np.maximum(self.num_bytes, 1))

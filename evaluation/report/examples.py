@@ -68,7 +68,8 @@ def top(case: Case, prediction: Prediction) -> list[dict[str, Any]]:
 def chosen(evaluated: Evaluated, seed: int = 0) -> Mapping[str, list[dict[str, Any]]]:
     """NUM_SHOWN `worst` cases, with the lowest values (of a loss the highest), and as many `random` ones.
 
-    A random case may be among the worst.     Which of equal values are shown is drawn, so that they come from the whole split.
+    A random case may be among the worst. Which of equal values are shown is drawn, so that they come from the whole
+    split.
     """
     num = len(evaluated.cases)
     shuffled = np.random.default_rng(seed).permutation(num)

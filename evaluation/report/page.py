@@ -98,6 +98,7 @@ def _dataset(name: str, found: Report, media: Media) -> dict[str, Any]:
         about = {"anchor": f"{name}:{example['id']}", "picture": image, "absence": clean(absence)}
         return {**example, **about, **_example(metric, example)}
 
+    published = _published(found)
     metric, among = found["metric"], {example["id"] for example in worst}
     return {
         **found,
@@ -109,7 +110,9 @@ def _dataset(name: str, found: Report, media: Media) -> dict[str, Any]:
         "method_text": _METHODS[found["method"]],
         "facts": _facts(found),
         "families": {family: _range(found, family) for family in FAMILIES},
-        "published": [_published(found, entry) for entry in found["published"]],
+        "published": published,
+        "has_own": any(entry["differs"] for entry in published),
+        "differs": _differs_for_all(found),
         "groups": {title: _groups(metric, values) for title, values in found["breakdown"].items()},
         "worst": [card(example) for example in worst],
         "random": [card(example) for example in random if example["id"] not in among],
@@ -134,10 +137,10 @@ def _facts(found: Report) -> list[tuple[str, str]]:
         *counts["kind"],
     )
     tokens = f"{mean:.1f} tokens in the mean, {longest:,} at most" if mean is not None else ""
-    source = f", which the source calls {found['source_name']}" if found["source_name"] else ""
+    source = found["source_name"] if found["source_name"] != found["split"] else ""
     pairs = [
         ("Metric", f"{found['metric']}, profile {found['profile']}" if found["profile"] else found["metric"]),
-        ("Split", f"{found['split']}{source}"),
+        ("Split", f"{found['split']}, which the source calls {source}" if source else found["split"]),
         ("Size", "; ".join(text for text in sizes if text)),
         ("Prompt", found["prompt"]),
         ("Method", _METHODS[found["method"]]),
@@ -162,9 +165,21 @@ def _range(found: Report, family: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _published(found: Report, entry: Report) -> dict[str, Any]:
-    change = None if found["score"] is None else 100 * (found["score"] - entry["value"])
-    return {**entry, "shown": shown("", entry["value"]), "change": "-" if change is None else f"{change:+.1f}"}
+def _published(found: Report) -> list[dict[str, Any]]:
+    """The published numbers with how far the score is from them, and what differs for each but not for all."""
+    same, rows = _differs_for_all(found), []
+    for entry in found["published"]:
+        change = None if found["score"] is None else 100 * (found["score"] - entry["value"])
+        own = [phrase for phrase in entry["differs"] if phrase not in same]
+        texts = {"shown": shown("", entry["value"]), "change": "-" if change is None else f"{change:+.1f}"}
+        rows.append({**entry, **texts, "differs": own})
+    return rows
+
+
+def _differs_for_all(found: Report) -> list[str]:
+    """In what the evaluation differs from every published number of the dataset."""
+    every = [entry["differs"] for entry in found["published"]]
+    return [phrase for phrase in every[0] if all(phrase in others for others in every)] if every else []
 
 
 def _groups(metric: str, values: Report) -> Sequence[dict[str, Any]]:
@@ -180,14 +195,15 @@ def _example(metric: str, example: Report) -> dict[str, Any]:
     return {
         "forms": forms if is_changed else None,
         "shown_value": shown(metric, value, 0),
-        "grade": "none"
-        if value is None or metric in LOSSES
-        else "full"
-        if value >= 1
-        else "zero"
-        if value <= 0
-        else "part",
+        "grade": "none" if metric in LOSSES else _grade(value),
         "error": example.get("error", ""),
         "asked_about": example.get("asked_about", ""),
         "candidates": example.get("candidates", []),
     }
+
+
+def _grade(value: float | None) -> str:
+    """The class of the style sheet for the value of an example."""
+    if value is None:
+        return "none"
+    return "full" if value >= 1 else "zero" if value <= 0 else "part"

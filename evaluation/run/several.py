@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from json import dumps
 from pathlib import Path
@@ -15,7 +16,7 @@ from ib_data.evaluation.results.writing import submission_of, write_submission
 from ib_data.evaluation.run.leakage import with_leakage
 from ib_data.evaluation.run.run import Run
 from ib_data.evaluation.scoring.evaluated import Evaluated
-from ib_data.stored.built_split import open_built
+from ib_data.stored.built_split import BuiltSplit, open_built
 
 
 def evaluate_all(run: Run, protocols: Sequence[Protocol]) -> dict[str, Any] | None:
@@ -34,10 +35,12 @@ def evaluate_all(run: Run, protocols: Sequence[Protocol]) -> dict[str, Any] | No
         return None
     by_name = {one.protocol.dataset: one for one in found}
 
+    @cache
+    def built(dataset: str) -> BuiltSplit:
+        return open_built(run.store, load_card(dataset).stored_as, by_name[dataset].protocol.split)
+
     def media(dataset: str, key: str) -> bytes | None:
-        one = by_name[dataset]
-        built = open_built(run.store, load_card(dataset).stored_as, one.protocol.split)
-        return built.media(one.partners.get(key, key))
+        return built(dataset).media(by_name[dataset].partners.get(key, key))
 
     return write_report(run.folder, found, media)
 

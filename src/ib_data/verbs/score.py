@@ -20,7 +20,7 @@ _OF_FILES = ("tokenised", "only_predicted")
 
 
 @click.command("score")
-@click.argument("given", nargs=-1, required=True, metavar="[NAME] PREDICTIONS")
+@click.argument("name_and_file", nargs=-1, required=True, metavar="[NAME] PREDICTIONS")
 @click.option("--references", type=_FILE, help="A file of references, in place of a built dataset.")
 @click.option("--metric", help="Another metric than the dataset's; needed with --references.")
 @click.option("--profile", help="Variant of the metric, such as vqa-lavis. [default: as the card says]")
@@ -34,7 +34,7 @@ _OF_FILES = ("tokenised", "only_predicted")
 @click.option("--out", type=_FILE, help="Folder for the full report, or for the file that a server wants.")
 @json_option
 @common_options
-def command(given: tuple[str, ...], home: Home, as_json: bool, references: Path | None, **options: Any) -> None:
+def command(name_and_file: tuple[str, ...], home: Home, as_json: bool, references: Path | None, **options: Any) -> None:
     """Score predictions by the official metrics, without a model.
 
     With NAME, a dataset: against its built split, by the metric of its card. PREDICTIONS is a file in the dataset's
@@ -51,6 +51,7 @@ def command(given: tuple[str, ...], home: Home, as_json: bool, references: Path 
     ib-data score --metric cider --references captions_val2014.json results.json --json
     ib-data score --metric vqa --references annotations.json results.json
     """
+    given = name_and_file
     _require_usage(given, references, options)
     if references is not None:
         _show_plain(_plain(Path(given[0]), references, options), as_json)
