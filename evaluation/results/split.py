@@ -53,7 +53,7 @@ def score_split(home: Home, card: Card, path: Path, asked: Asked) -> Evaluated:
     protocol = _protocol(card, asked)
     built = open_built(home, card.stored_as, protocol.split)
     every = list(bare_cases(built, card))
-    wanted = {case.id for case in bare_cases(built, card, asked.number)}
+    wanted = {case.id for case in (bare_cases(built, card, asked.number) if asked.number else every)}
     cases = [case for case in every if case.id in wanted and not is_left_out(case, protocol)]
     ids = {case.id for case in cases}
     allowed = Allowed(
