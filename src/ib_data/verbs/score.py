@@ -51,19 +51,18 @@ def command(name_and_file: tuple[str, ...], home: Home, as_json: bool, reference
     ib-data score --metric cider --references captions_val2014.json results.json --json
     ib-data score --metric vqa --references annotations.json results.json
     """
-    given = name_and_file
-    _require_usage(given, references, options)
+    _require_usage(name_and_file, references, options)
     if references is not None:
-        _show_plain(_plain(Path(given[0]), references, options), as_json)
+        _show_plain(_plain(Path(name_and_file[0]), references, options), as_json)
         return
     from ib_data.cards import find_card
 
-    card = find_card(given[0])
+    card = find_card(name_and_file[0])
     from ib_data.evaluation.results.split import Asked, hidden_error, score_split
 
     names = ("split", "method", "metric", "profile", "allow_missing", "allow_extra")
     asked = Asked(**{name: options[name] for name in names}, number=options["number"] or 0)
-    found = score_split(home, card, Path(given[1]), asked)
+    found = score_split(home, card, Path(name_and_file[1]), asked)
     if found.is_hidden and options["out"] is None:
         raise hidden_error(card, found.protocol.split)
     _show(found, home, options["out"], as_json)
