@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ib_data.evaluation.case import Case, Prediction
+from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.scoring.evaluated import Evaluated
 
 NUM_SHOWN = 20
@@ -56,13 +57,14 @@ def shown(evaluated: Evaluated, i: int) -> dict[str, Any]:
     found = {**line(evaluated, i), "prompt": case.prompt}
     if partner := evaluated.partners.get(case.key):
         found["asked_about"] = partner
-    return {**found, "candidates": top(case, prediction)} if case.candidates else found
+    return {**found, "candidates": top(evaluated.protocol, case, prediction)} if prediction.scores else found
 
 
-def top(case: Case, prediction: Prediction) -> list[dict[str, Any]]:
-    """The candidates with the highest scores, best first; of equal scores the lower index."""
+def top(protocol: Protocol, case: Case, prediction: Prediction) -> list[dict[str, Any]]:
+    """The candidates or labels with the highest scores, best first; of equal scores the lower index."""
+    names = protocol.labels or case.candidates or case.annotations[0].options
     ranked = sorted(prediction.scores.items(), key=lambda item: (-item[1], item[0]))[:NUM_CANDIDATES]
-    return [{"text": case.candidates[i], "score": number(score)} for i, score in ranked]
+    return [{"text": names[i], "score": number(score)} for i, score in ranked if i < len(names)]
 
 
 def chosen(evaluated: Evaluated, seed: int = 0) -> Mapping[str, list[dict[str, Any]]]:
