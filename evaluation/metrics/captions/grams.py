@@ -1,8 +1,10 @@
 """n-grams of many captions as arrays of integers: each distinct n-gram has one id, counted by sorting."""
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -31,12 +33,15 @@ class Grams:
         return Grams(self.caption[rows], self.gram[rows], self.count[rows], self.num_grams)
 
 
-def grams(captions: Sequence[Sequence[str]], longest: int = 4) -> Iterator[Grams]:
-    """The counts of 1-grams, 2-grams, ... up to `longest`; captions are lists of tokens."""
-    lengths = np.fromiter(map(len, captions), np.int64, len(captions))
-    ids = {token: number for number, token in enumerate(dict.fromkeys(chain.from_iterable(captions)))}
-    words = np.fromiter(map(ids.__getitem__, chain.from_iterable(captions)), np.int64, int(lengths.sum()))
-    owner = np.repeat(np.arange(len(captions)), lengths)
+def grams(texts: Iterable[str], longest: int = 4) -> Iterator[Grams]:
+    """The counts of 1-grams, 2-grams, ... up to `longest` of tokenised texts."""
+    ids: defaultdict[str, int] = defaultdict(count().__next__)
+    numbers, ends = array("q"), array("q")
+    for text in texts:
+        numbers.extend(map(ids.__getitem__, text.split()))
+        ends.append(len(numbers))
+    words, lengths = np.array(numbers, np.int64), np.diff(np.array(ends, np.int64), prepend=0)
+    owner = np.repeat(np.arange(len(lengths)), lengths)
     start = np.arange(len(words))
     left = np.repeat(np.cumsum(lengths), lengths) - start  # tokens from here to the end of the caption
     gram, num_grams = words, len(ids)
@@ -47,8 +52,8 @@ def grams(captions: Sequence[Sequence[str]], longest: int = 4) -> Iterator[Grams
             found, gram = np.unique(gram[kept] * len(ids) + words[start + n - 1], return_inverse=True)
             num_grams = len(found)
         size = max(num_grams, 1)
-        keys, count = np.unique(owner[start] * size + gram, return_counts=True)
-        yield Grams(keys // size, keys % size, count, size)
+        keys, counts = np.unique(owner[start] * size + gram, return_counts=True)
+        yield Grams(keys // size, keys % size, counts, size)
 
 
 def distinct(keys: Indices) -> Indices:

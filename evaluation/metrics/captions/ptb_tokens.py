@@ -76,7 +76,7 @@ _OVER_BLANKS = re.compile(
     r"\b\d+ \d+/\d+\b|\(\d{3}\) \d{3}[- ]\d{4}\b|\b\d{2,4} \d{3,4} \d{3,5}\b"
     rf"|</?[A-Za-z!][^<>]* [^<>]*>|\b(?i:{_NUMBERED}) \d"
 )
-_MAY_GO_OVER = re.compile(r"\d[ )]|<")
+_MAY_GO_OVER = re.compile(r"[\d<]")
 _ENDS_SENTENCE = re.compile(rf"(?<![\w.'-])([A-Za-z])\.(?= (?:{'|'.join(SENTENCE_STARTS.split())})(?![^ ]))")
 
 
