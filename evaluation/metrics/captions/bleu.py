@@ -42,8 +42,7 @@ def _counts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> I
     image = np.repeat(np.arange(num), [len(texts) for texts in references])
     for row, (hypothesis, texts) in enumerate(zip(hypotheses, references, strict=True)):
         counts[row, 1] = length = len(hypothesis.split())
-        lengths = (len(text.split()) for text in texts)
-        counts[row, 0] = min((abs(other - length), other) for other in lengths)[1]
+        counts[row, 0] = min((abs(other - length), other) for other in (len(text.split()) for text in texts))[1]
     for n, found in enumerate(grams([*hypotheses, *chain.from_iterable(references)])):
         own, theirs = found.part(0, num), found.part(num, num + len(image))
         keys = image[theirs.caption - num] * found.num_grams + theirs.gram
