@@ -27,7 +27,7 @@ SYLLABLES = [first + second for first in "bcdfghlmnprstvw" for second in ("a", "
 def captions(num_images: int, seed: int = 0) -> Captions:
     """Predictions and references; a word in 20 is one that the tokeniser must look at."""
     random.seed(seed)
-    words = ["a", "the", "on", "of", "in", "with", "and"]
+    words = ["one", "the", "on", "of", "in", "with", "and"]
     words += ["".join(random.choices(SYLLABLES, k=2)) for _ in range(20_000)]
     words = [f"{word}'s" if random.random() < 0.05 else word for word in words]
     weights = [1 / (rank + 2) for rank in range(len(words))]

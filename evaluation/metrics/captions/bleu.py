@@ -37,8 +37,7 @@ def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]], *, tok
 
 def _counts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Indices:
     """(images, 9): closest reference length, n-grams of 1 to 4 words, and how many of them are correct."""
-    num = len(hypotheses)
-    counts = np.zeros((num, 9), np.int64)
+    counts = np.zeros(((num := len(hypotheses)), 9), np.int64)
     image = np.repeat(np.arange(num), [len(texts) for texts in references])
     for row, (hypothesis, texts) in enumerate(zip(hypotheses, references, strict=True)):
         counts[row, 1] = length = len(hypothesis.split())

@@ -36,11 +36,12 @@ class Grams:
 def grams(texts: Iterable[str], longest: int = 4) -> Iterator[Grams]:
     """The counts of 1-grams, 2-grams, ... up to `longest` of tokenised texts."""
     ids: defaultdict[str, int] = defaultdict(count().__next__)
-    numbers, ends = array("q"), array("q")
+    numbers, sizes = array("q"), array("q")
     for text in texts:
-        numbers.extend(map(ids.__getitem__, text.split()))
-        ends.append(len(numbers))
-    words, lengths = np.array(numbers, np.int64), np.diff(np.array(ends, np.int64), prepend=0)
+        tokens = text.split()
+        numbers.extend(map(ids.__getitem__, tokens))
+        sizes.append(len(tokens))
+    words, lengths = np.array(numbers, np.int64), np.array(sizes, np.int64)
     owner = np.repeat(np.arange(len(lengths)), lengths)
     start = np.arange(len(words))
     left = np.repeat(np.cumsum(lengths), lengths) - start  # tokens from here to the end of the caption
@@ -59,7 +60,7 @@ def grams(texts: Iterable[str], longest: int = 4) -> Iterator[Grams]:
 def distinct(keys: Indices) -> Indices:
     """The distinct keys, sorted. `np.unique` hashes them, which takes ten times as long for millions."""
     keys = np.sort(keys)
-    return keys[np.diff(keys, prepend=-1) != 0]
+    return np.asarray(keys[np.diff(keys, prepend=-1) != 0], dtype=np.int64)
 
 
 def found_in(keys: Indices, sorted_keys: Indices, values: NDArray[Number]) -> NDArray[Number]:
