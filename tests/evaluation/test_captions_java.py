@@ -16,8 +16,8 @@ import json, sys
 arguments = sys.argv[1:]
 if "spice-1.0.jar" in arguments:
     rows = json.load(open(arguments[arguments.index("spice-1.0.jar") + 1]))
-    json.dump([{{"image_id": r["image_id"], "scores": {{"All": {{"f": len(r["test"]) / 10}}}}}} for r in reversed(rows)],
-              open(arguments[arguments.index("-out") + 1], "w"))
+    scored = [{{"image_id": r["image_id"], "scores": {{"All": {{"f": len(r["test"]) / 10}}}}}} for r in rows[::-1]]
+    json.dump(scored, open(arguments[arguments.index("-out") + 1], "w"))
 for line in sys.stdin:
     head, *parts = line.rstrip("\\n").split(" ||| ")
     if "fail" in line:

@@ -198,13 +198,13 @@ class TestEveryMetric:
         assert scores.forms[0] == ("a dog 's bowl here", ("a dog 's bowl here",))
 
     def test_an_image_without_references_is_named(self, metric):
-        with pytest.raises(IbDataError, match="image 1 .*empty list"):
+        with pytest.raises(IbDataError, match=r"image 1 .*empty list"):
             metric(["a", "b"], [["a"], []])
 
     def test_a_string_in_place_of_a_list_is_named(self, metric):
-        with pytest.raises(IbDataError, match="image 0 .*string"):
+        with pytest.raises(IbDataError, match=r"image 0 .*string"):
             metric(["a dog"], ["a dog"])
 
     def test_lengths_differ(self, metric):
-        with pytest.raises(IbDataError, match="2 predictions.* 1 image"):
+        with pytest.raises(IbDataError, match=r"2 predictions.* 1 image"):
             metric(["a", "b"], [["a"]])

@@ -1,6 +1,7 @@
 """CIDEr-D: how well a caption's n-grams agree with the references, rare n-grams counting more."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -27,14 +28,14 @@ def cider(predictions: Sequence[str], references: Sequence[Sequence[str]], *, to
 
 def _values(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Floats:
     num = len(hypotheses)
-    captions = [text.split() for text in hypotheses] + [text.split() for texts in references for text in texts]
+    captions = [*hypotheses, *chain.from_iterable(references)]
     num_references = np.array([len(texts) for texts in references])
     image = np.concatenate([np.arange(num), np.repeat(np.arange(num), num_references)])  # of each caption
-    # The scorer's length is its number of bigrams.
-    length = np.maximum(np.fromiter(map(len, captions), np.int64, len(captions)) - 1, 0)
+    counted = list(grams(captions))
+    length = np.bincount(counted[1].caption, counted[1].count, len(captions))  # the scorer's length is that in bigrams
     penalty = np.exp(-((length[image] - length)[num:] ** 2) / (2 * SIGMA**2))
     similarity = np.zeros(len(captions) - num)
-    for found in grams(captions):
+    for found in counted:
         is_reference = found.caption >= num
         keys = image[found.caption] * found.num_grams + found.gram  # one for each n-gram of each image
         frequency = np.bincount(distinct(keys[is_reference]) % found.num_grams, minlength=found.num_grams)

@@ -5,8 +5,9 @@ kept here: brackets become -lrb- and stay, `!!` stays, some abbreviations keep t
 - an initial that ends a caption ("row b."): Java looks at the next caption, and splits the period off if that begins
   with one of `SENTENCE_STARTS`. Here a caption stands alone, and the period stays.
 - numbers and letters mixed over hyphens and slashes, as in file names (`b1dd-8b5.jpg`).
-- rare smileys, web addresses without http or www, markup over several words that is not a plain tag, symbols and
-  scripts that Java drops or that need several code points.
+- rows of three or more long numbers ("100 101 100 102"), two short years ("'50-'60"), a comma after `half@half`.
+- rare smileys, paths after web addresses of unknown domains, addresses inside < > or quotes, symbols and scripts that
+  need several code points.
 """
 
 import re
@@ -76,7 +77,7 @@ _OVER_BLANKS = re.compile(
     r"\b\d+ \d+/\d+\b|\(\d{3}\) \d{3}[- ]\d{4}\b|\b\d{2,4} \d{3,4} \d{3,5}\b"
     rf"|</?[A-Za-z!][^<>]* [^<>]*>|\b(?i:{_NUMBERED}) \d"
 )
-_MAY_GO_OVER = re.compile(r"\d[ )]|<")
+_MAY_GO_OVER = re.compile(r"[\d<]")
 _ENDS_SENTENCE = re.compile(rf"(?<![\w.'-])([A-Za-z])\.(?= (?:{'|'.join(SENTENCE_STARTS.split())})(?![^ ]))")
 
 
