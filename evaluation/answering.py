@@ -11,8 +11,6 @@ from ib_data.evaluation.decoding import Decoding
 from ib_data.stream_options import ImageOptions
 
 Frames = NDArray[np.uint8]
-# How the log-likelihood of a candidate becomes its score: as it is, a token, or a byte of its text in UTF-8.
-NORMALISATIONS = ("sum", "mean", "bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Ranking:
     num_bytes: NDArray[np.int64]
 
     def scores(self, normalisation: str = "sum") -> NDArray[np.float64]:
-        """The scores (C,) by one of NORMALISATIONS; higher is better. An empty text counts as one byte."""
+        """The scores (C,) by one of `choices.NORMALISATIONS`; higher is better. An empty text counts as one byte."""
         if normalisation == "sum":
             return self.sums
         return self.sums / (self.num_tokens if normalisation == "mean" else np.maximum(self.num_bytes, 1))
@@ -59,17 +57,21 @@ class Model(Protocol):
     """What answers. `identity` are JSON values that identify it: a run is only continued with the same ones.
 
     `is_causal` is whether its language model has no encoder, which presets of decoding depend on. `images`: the size of
-    images, and how many frames of a clip it is given.
+    images, and how many frames of a clip it is given. `trained_on`: each dataset and split of its training run; None if
+    that is not known.
     """
 
     @property
-    def identity(self) -> Mapping[str, Any]: ...  # noqa: D102 (described above, as the next two)
+    def identity(self) -> Mapping[str, Any]: ...  # noqa: D102 (described above, as the next three)
 
     @property
     def is_causal(self) -> bool: ...  # noqa: D102
 
     @property
     def images(self) -> ImageOptions: ...  # noqa: D102
+
+    @property
+    def trained_on(self) -> Sequence[tuple[str, str]] | None: ...  # noqa: D102
 
     def generate(self, asked: Sequence[Asked], decoding: Decoding) -> Sequence[Generated]:
         """The answers, in order. Raises IbDataError for a question that cannot be answered."""

@@ -10,6 +10,7 @@ estimate/     operations, memory and time of a run; `--dry-run`
 loop/         the training loop and what it calls
 generation/   answers of a trained model
 ranking/      log-likelihoods of candidate answers
+answering     a model as evaluation asks it
 export/       a tuned run as a complete model folder
 extras        checks that packages are installed
 """

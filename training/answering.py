@@ -20,6 +20,7 @@ class ModelAnswers:
 
     def __init__(self, answerer: Answerer, name: str, home: Home) -> None:
         self._answerer, self._ranker = answerer, Ranker(answerer)
+        self.trained_on = answerer.trained_on
         self.images = ImageOptions(image_px=answerer.image_px, frames=answerer.num_frames)
         self.identity: Mapping[str, Any] = {
             "name": name,

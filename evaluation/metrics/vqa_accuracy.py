@@ -25,14 +25,14 @@ def vqa_accuracy(
     for index, (prediction, given) in enumerate(zip(predictions, answers, strict=True)):
         if not given:
             raise IbDataError(f"question {index} has no answers: leave it out, or score a split with public answers")
-        form, references = compared(prediction, given, profile)
+        form, references = _compared(prediction, given, profile)
         matches = references.count(form) if prediction else 0
         values.append(_leave_one_out(matches, len(references)))
         forms.append((form, references))
     return mean_scores(values, forms=forms)
 
 
-def compared(prediction: str, answers: Sequence[str], profile: str) -> tuple[str, tuple[str, ...]]:
+def _compared(prediction: str, answers: Sequence[str], profile: str) -> tuple[str, tuple[str, ...]]:
     """Prediction and answers as `profile` compares them; where all answers are the same, official code keeps them."""
     if profile == "vqa-official-2021":
         prediction, answers = trimmed(prediction), tuple(map(trimmed, answers))

@@ -5,13 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ib_data.cards import Card
+from ib_data.evaluation.choices import AGGREGATIONS
 from ib_data.strict import Count
-
-METHODS = ("generate", "rank")
-# What is ranked: the annotation's own options, all training answers, the words of each label, or the reference alone.
-CANDIDATES = ("options", "vocabulary", "verbalisers", "answer")
-# How the scores of a label's words become its own: log-sum-exp (the probability of any), or that of the likeliest.
-AGGREGATIONS = ("logsumexp", "max")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +15,9 @@ class Protocol:
 
     `metric` and `profile` name a metric of `evaluation/metrics` and one of its variants (empty if it has none);
     `other_profiles` are reported beside it. If answers are generated, `decoding` are settings of `Decoding`, of which
-    `preset` names a preset; if not, `candidates` is one of CANDIDATES. `verbalisers` are the words of each label.
-    `vocabulary_least`: the vocabulary are the training answers that at least so many annotators gave in all; 0: there
-    is none. `annotators`: how many answers the official file has for a question; empty ones are not stored.
+    `preset` names a preset; if not, `candidates` is one of `choices.CANDIDATES`. `verbalisers` are the words of each
+    label. `vocabulary_least`: the vocabulary are the training answers that at least so many annotators gave in all; 0:
+    there is none. `annotators`: how many answers the official file has for a question; empty ones are not stored.
     `breakdown` are names of `Annotation.extra`, dotted, by whose values the score is given too. `left_out` is the one
     that, if true, excludes a question. `part`: only so many cases unless asked for more; 0: all. `note` says where the
     paper and the released code differ.

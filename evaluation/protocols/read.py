@@ -6,9 +6,9 @@ from typing import Any
 from ib_data.cards import Card
 from ib_data.cards.facts import METRICS
 from ib_data.errors import DataError, IbDataError, did_you_mean
-from ib_data.evaluation.answering import NORMALISATIONS
+from ib_data.evaluation.choices import AGGREGATIONS, CANDIDATES, METHODS, NORMALISATIONS
 from ib_data.evaluation.decoding import PRESETS
-from ib_data.evaluation.protocols.protocol import AGGREGATIONS, CANDIDATES, METHODS, Protocol
+from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.scoring.profiles import profiles_of
 from ib_data.strict import Table
 

@@ -21,7 +21,8 @@ def chart(found: Mapping[str, Any]) -> dict[str, Any] | None:
     longest = max(1.0, high, score, *others.values())
 
     def place(value: float) -> float:
-        return round(WIDTH * min(max(value, 0.0), longest) / longest, 1)
+        at: float = WIDTH * min(max(value, 0.0), longest) / longest
+        return round(at, 1)
 
     width = max(place(high) - place(low), _LEAST)
     return {

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from ib_data.evaluation.case import Case, Prediction
+from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.scoring.evaluated import Evaluated
 
 NUM_SHOWN = 20
 NUM_CANDIDATES = 5
+# Metrics that are no fractions, and whose lower scores are better.
+LOSSES = ("token-loss",)
 
 
 def number(value: float) -> float | None:
@@ -46,26 +49,34 @@ def line(evaluated: Evaluated, i: int) -> dict[str, Any]:
 
 
 def shown(evaluated: Evaluated, i: int) -> dict[str, Any]:
-    """What the report says of case `i`: its line, the prompt and, if it was ranked, the best candidates."""
+    """What the report says of case `i`: its line, the prompt and, if it was ranked, the best candidates.
+
+    `asked_about` is the key of the sample whose image was shown instead, if images are shuffled.
+    """
     case, prediction = evaluated.cases[i], evaluated.predictions[i]
     found = {**line(evaluated, i), "prompt": case.prompt}
-    return {**found, "candidates": top(case, prediction)} if case.candidates else found
+    if partner := evaluated.partners.get(case.key):
+        found["asked_about"] = partner
+    return {**found, "candidates": top(evaluated.protocol, case, prediction)} if prediction.scores else found
 
 
-def top(case: Case, prediction: Prediction) -> list[dict[str, Any]]:
-    """The candidates with the highest scores, best first; of equal scores the lower index."""
+def top(protocol: Protocol, case: Case, prediction: Prediction) -> list[dict[str, Any]]:
+    """The candidates or labels with the highest scores, best first; of equal scores the lower index."""
+    names = protocol.labels or case.candidates or case.annotations[0].options
     ranked = sorted(prediction.scores.items(), key=lambda item: (-item[1], item[0]))[:NUM_CANDIDATES]
-    return [{"text": case.candidates[i], "score": number(score)} for i, score in ranked]
+    return [{"text": names[i], "score": number(score)} for i, score in ranked if i < len(names)]
 
 
 def chosen(evaluated: Evaluated, seed: int = 0) -> Mapping[str, list[dict[str, Any]]]:
-    """The `worst` cases, with the lowest values, and `random` ones, which may be among them; NUM_SHOWN of each.
+    """NUM_SHOWN `worst` cases, with the lowest values (of a loss the highest), and as many `random` ones.
 
-    Which of equal values are shown is drawn, so that they come from the whole split.
+    A random case may be among the worst. Which of equal values are shown is drawn, so that they come from the whole
+    split.
     """
     num = len(evaluated.cases)
     shuffled = np.random.default_rng(seed).permutation(num)
-    values = np.nan_to_num(evaluated.scores.values, nan=-np.inf)
+    sign = -1 if evaluated.protocol.metric in LOSSES else 1
+    values = np.nan_to_num(sign * evaluated.scores.values, nan=-np.inf)
     worst = shuffled[np.argsort(values[shuffled], kind="stable")][:NUM_SHOWN]
     random = np.sort(np.random.default_rng(seed + 1).permutation(num)[:NUM_SHOWN])
     return {

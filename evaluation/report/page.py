@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ib_data.evaluation.report.chart import chart
-from ib_data.evaluation.report.examples import NUM_SHOWN
+from ib_data.evaluation.report.examples import LOSSES, NUM_SHOWN
 from ib_data.evaluation.report.pictures import picture
 from ib_data.templates.sheet.highlights import clean
 from ib_data.templates.sheet.page import page_file
@@ -25,13 +25,13 @@ _METHODS = {"generate": "generation", "rank": "ranking of candidates"}
 def page_of(report: Report, media: Media) -> str:
     """The HTML of a report's JSON; `media` gives the bytes of an image or clip by dataset and key, None if absent."""
     page, style_hash = page_file("ib_data.evaluation.report", "report.html")
-    shown = _cleaned(report)
-    datasets = [_dataset(name, found, media) for name, found in shown["datasets"].items()]
+    cleaned = _cleaned(report)
+    datasets = [_dataset(name, found, media) for name, found in cleaned["datasets"].items()]
     return page.render(
-        report=shown,
+        report=cleaned,
         style_hash=style_hash,
-        title=f"Evaluation of {_title(shown['model'])}",
-        identity=facts_of(shown["model"]),
+        title=f"Evaluation of {_title(cleaned['model'])}",
+        identity=facts_of(cleaned["model"]),
         datasets=datasets,
         families=FAMILIES,
         num_shown=NUM_SHOWN,
@@ -79,9 +79,11 @@ def text_of(value: Any) -> str:
     return ", ".join(map(text_of, value)) if isinstance(value, list) else str(value)
 
 
-def percent(value: float | None, digits: int = 1) -> str:
-    """A score times 100, as papers print it."""
-    return "-" if value is None else f"{100 * value:.{digits}f}"
+def shown(metric: str, value: float | None, digits: int = 1) -> str:
+    """A score times 100, as papers print it; a loss as it is."""
+    if value is None:
+        return "-"
+    return f"{value:.{digits + 2}f}" if metric in LOSSES else f"{100 * value:.{digits}f}"
 
 
 def _dataset(name: str, found: Report, media: Media) -> dict[str, Any]:
@@ -92,21 +94,26 @@ def _dataset(name: str, found: Report, media: Media) -> dict[str, Any]:
         key = example["key"]
         if key not in pictures:
             pictures[key] = picture(lambda: media(name, key))
-        return _example(name, example, *pictures[key])
+        image, absence = pictures[key]
+        about = {"anchor": f"{name}:{example['id']}", "picture": image, "absence": clean(absence)}
+        return {**example, **about, **_example(metric, example)}
 
-    among = {example["id"] for example in worst}
+    published = _published(found)
+    metric, among = found["metric"], {example["id"] for example in worst}
     return {
         **found,
         "name": name,
-        "shown_score": percent(found["score"], 2),
-        "shown_interval": [percent(end) for end in found["interval"] or ()],
-        "chart": chart(found),
-        "built": _built(found["counts"]),
+        "shown_score": shown(metric, found["score"], 2),
+        "shown_interval": [shown(metric, end) for end in found["interval"] or ()],
+        "chart": None if metric in LOSSES else chart(found),
+        "built": "miniature" if "miniature" in found["counts"]["kind"] else _built(found["counts"]),
         "method_text": _METHODS[found["method"]],
         "facts": _facts(found),
         "families": {family: _range(found, family) for family in FAMILIES},
-        "published": [_published(found, entry) for entry in found["published"]],
-        "groups": {title: _groups(values) for title, values in found["breakdown"].items()},
+        "published": published,
+        "has_own": any(entry["differs"] for entry in published),
+        "differs": _differs_for_all(found),
+        "groups": {title: _groups(metric, values) for title, values in found["breakdown"].items()},
         "worst": [card(example) for example in worst],
         "random": [card(example) for example in random if example["id"] not in among],
         "repeated": [example["id"] for example in random if example["id"] in among],
@@ -127,14 +134,13 @@ def _facts(found: Report) -> list[tuple[str, str]]:
         f"{counts['cases']:,} cases about {counts['images']:,} images",
         "a random part of what is built" if counts["is_part"] else "",
         _built(counts),
+        *counts["kind"],
     )
     tokens = f"{mean:.1f} tokens in the mean, {longest:,} at most" if mean is not None else ""
-    split = (
-        f"{found['split']}, which the source calls {found['source_name']}" if found["source_name"] else found["split"]
-    )
+    source = found["source_name"] if found["source_name"] != found["split"] else ""
     pairs = [
         ("Metric", f"{found['metric']}, profile {found['profile']}" if found["profile"] else found["metric"]),
-        ("Split", f"{found['split']}{source}"),
+        ("Split", f"{found['split']}, which the source calls {source}" if source else found["split"]),
         ("Size", "; ".join(text for text in sizes if text)),
         ("Prompt", found["prompt"]),
         ("Method", _METHODS[found["method"]]),
@@ -155,33 +161,49 @@ def _range(found: Report, family: str) -> str:
     values = [one["value"] for one in of_main if one["model"].startswith(family)]
     if not values:
         return "-"
-    low, high = percent(min(values)), percent(max(values))
+    low, high = shown("", min(values)), shown("", max(values))
     return low if low == high else f"{low} to {high}"
 
 
-def _published(found: Report, entry: Report) -> dict[str, Any]:
-    change = None if found["score"] is None else 100 * (found["score"] - entry["value"])
-    return {**entry, "shown": percent(entry["value"]), "change": "-" if change is None else f"{change:+.1f}"}
+def _published(found: Report) -> list[dict[str, Any]]:
+    """The published numbers with how far the score is from them, and what differs for each but not for all."""
+    same, rows = _differs_for_all(found), []
+    for entry in found["published"]:
+        change = None if found["score"] is None else 100 * (found["score"] - entry["value"])
+        own = [phrase for phrase in entry["differs"] if phrase not in same]
+        texts = {"shown": shown("", entry["value"]), "change": "-" if change is None else f"{change:+.1f}"}
+        rows.append({**entry, **texts, "differs": own})
+    return rows
 
 
-def _groups(values: Report) -> Sequence[dict[str, Any]]:
+def _differs_for_all(found: Report) -> list[str]:
+    """In what the evaluation differs from every published number of the dataset."""
+    every = [entry["differs"] for entry in found["published"]]
+    return [phrase for phrase in every[0] if all(phrase in others for others in every)] if every else []
+
+
+def _groups(metric: str, values: Report) -> Sequence[dict[str, Any]]:
     """The groups of a breakdown, the largest first."""
     ranked = sorted(values.items(), key=lambda item: (-item[1]["count"], item[0]))
-    return [{"name": name, "score": percent(one["score"]), "count": one["count"]} for name, one in ranked]
+    return [{"name": name, "score": shown(metric, one["score"]), "count": one["count"]} for name, one in ranked]
 
 
-def _example(dataset: str, example: Report, image: str, absence: str) -> dict[str, Any]:
+def _example(metric: str, example: Report) -> dict[str, Any]:
     value, forms = example["value"], example["forms"]
     raw = (example["answer"], example["gold"])
     is_changed = forms is not None and (forms["prediction"], forms["references"]) != raw
     return {
-        **example,
-        "anchor": f"{dataset}:{example['id']}",
-        "picture": image,
-        "absence": clean(absence),
         "forms": forms if is_changed else None,
-        "shown_value": percent(value, 0) if value is not None else "-",
-        "grade": "none" if value is None else "full" if value >= 1 else "zero" if value <= 0 else "part",
+        "shown_value": shown(metric, value, 0),
+        "grade": "none" if metric in LOSSES else _grade(value),
         "error": example.get("error", ""),
+        "asked_about": example.get("asked_about", ""),
         "candidates": example.get("candidates", []),
     }
+
+
+def _grade(value: float | None) -> str:
+    """The class of the style sheet for the value of an example."""
+    if value is None:
+        return "none"
+    return "full" if value >= 1 else "zero" if value <= 0 else "part"

@@ -69,6 +69,8 @@ def dataset_report(evaluated: Evaluated) -> dict[str, Any]:
 def _warnings(evaluated: Evaluated) -> list[str]:
     name, scores = evaluated.protocol.dataset, evaluated.scores
     found = list(evaluated.warnings)
+    if evaluated.is_hidden:
+        return [*found, f"{name}: no answer of split {evaluated.protocol.split} is public, so nothing is scored"]
     if number(scores.score) is None:
         found.append(f"{name}: the score is not a number")
     if num := sum(number(value) is None for value in scores.values):
@@ -79,7 +81,7 @@ def _warnings(evaluated: Evaluated) -> list[str]:
 
 
 def _counts(evaluated: Evaluated) -> dict[str, Any]:
-    """`empty` are answers without text that did not fail."""
+    """`empty` are answers without text that did not fail. `used` counts annotations, `kind` says what is built."""
     predictions = evaluated.predictions
     return {
         "cases": len(evaluated.cases),
@@ -90,6 +92,8 @@ def _counts(evaluated: Evaluated) -> dict[str, Any]:
         "built": evaluated.num_built,
         "official": evaluated.official_size,
         "is_part": evaluated.is_part,
+        "used": evaluated.num_used,
+        "kind": list(evaluated.kind),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ib_data.errors import DataError, IbDataError, UnknownNameError, did_you_mean, quoted
 from ib_data.evaluation.metrics.scores import Scores
+from ib_data.evaluation.results.parsed import uncollected
 from ib_data.evaluation.results.references import read_references, read_texts
 
 # metric -> its module in `evaluation/metrics` and its function: importing all of them takes longer than most scores
@@ -81,7 +82,8 @@ def score_files(
     module, name = PLAIN_METRICS[metric]
     function = getattr(importlib.import_module(f"ib_data.evaluation.metrics.{module}"), name)
     options = _options(function, metric, profile, tokenised)
-    right, texts = read_references(references), read_texts(predictions)
+    with uncollected():
+        right, texts = read_references(references), read_texts(predictions)
     notes = _require_ids(predictions, right, texts, allow_missing or only_predicted, allow_extra)
     ids = [i for i in right if i in texts] if only_predicted else list(right)
     if not ids:

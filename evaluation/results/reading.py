@@ -72,7 +72,8 @@ def read_results(
     missing = [case.id for case in cases if case.id not in by_case]
     if missing and not allowed.missing:
         problem = f"{_count(missing, cases)} have no prediction: {_listed(missing)}"
-        raise reader.error(problem, remedy="predict them, or count them as wrong with --allow-missing")
+        part = "or score only the part that `evaluate -n` asks with -n"
+        raise reader.error(problem, remedy=f"predict them, count them as wrong with --allow-missing, {part}")
     if missing:
         notes.append(f"{_count(missing, cases)} have no prediction in {path.name} and count as wrong")
     absent = "not in the results file"

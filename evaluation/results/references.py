@@ -69,9 +69,9 @@ def _rows_of(path: Path, owner: str) -> Parsed:
     """The rows of a file, those under the key of an official file if it has one."""
     parsed = parse(owner, path)
     if parsed.form == "rows":
-        raise _error(
-            path, owner, parsed.records[0], f"expected JSON or CSV, found {quoted(parsed.records[0].value)}", None
-        )
+        first = parsed.records[0]
+        problem = f"expected JSON or CSV, found {quoted(first.value)}"
+        raise _error(path, owner, first, problem, "is it another file?")
     if parsed.form != "mapping":
         return parsed
     if "questions" in parsed.whole and "annotations" not in parsed.whole:
@@ -144,5 +144,5 @@ def _keys(row: Mapping[str, Any]) -> str:
     return ", ".join(row) or "of an empty object"
 
 
-def _error(path: Path, owner: str, record: Record, problem: str, remedy: str) -> DataError:
+def _error(path: Path, owner: str, record: Record, problem: str, remedy: str | None) -> DataError:
     return DataError(owner, problem, file=str(path), row=record.place, remedy=remedy)

@@ -9,18 +9,17 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from ib_data.cards import Card
-from ib_data.cards.kinds import kind_of
 from ib_data.errors import DataError, IbDataError, did_you_mean
-from ib_data.evaluation.case import Case, Prediction
+from ib_data.evaluation.case import Prediction
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.protocols.read import methods_of, protocol_of
 from ib_data.evaluation.results.form import results_form
 from ib_data.evaluation.results.reading import Allowed, Results, read_results
 from ib_data.evaluation.results.writing import submission_of
-from ib_data.evaluation.run.cases import chosen_rows, num_cases
+from ib_data.evaluation.run.about_build import with_build
+from ib_data.evaluation.run.cases import bare_cases, is_left_out
 from ib_data.evaluation.run.vocabulary import vocabulary_of
 from ib_data.evaluation.scoring.evaluated import Evaluated
-from ib_data.evaluation.scoring.golds import extra_at
 from ib_data.evaluation.scoring.scored import scored
 from ib_data.home import Home
 from ib_data.stored.built_split import BuiltSplit, NotBuiltError, open_built
@@ -53,9 +52,9 @@ def score_split(home: Home, card: Card, path: Path, asked: Asked) -> Evaluated:
     """
     protocol = _protocol(card, asked)
     built = open_built(home, card.stored_as, protocol.split)
-    every = _cases(built, card, 0)
-    wanted = {case.id for case in _cases(built, card, asked.number)} if asked.number else None
-    cases = [case for case in every if _is_scored(case, protocol, wanted)]
+    every = list(bare_cases(built, card))
+    wanted = {case.id for case in (bare_cases(built, card, asked.number) if asked.number else every)}
+    cases = [case for case in every if case.id in wanted and not is_left_out(case, protocol)]
     ids = {case.id for case in cases}
     allowed = Allowed(
         missing=asked.allow_missing,
@@ -69,17 +68,9 @@ def score_split(home: Home, card: Card, path: Path, asked: Asked) -> Evaluated:
     found = scored(protocol, cases, {one.id: one for one in results.predictions}, vocabulary)
     if not found.is_hidden:
         _require_scores(path, protocol, results.predictions)
-    return replace(
-        found,
-        model={"name": path.name, "sha256": sha256(path.read_bytes()).hexdigest(), "kind": "predictions from a file"},
-        num_built=len(built),
-        num_used=sum(len(case.annotations) for case in cases),
-        official_size=card.splits[protocol.split].num_annotations,
-        is_part=0 < asked.number < num_cases(built, card),
-        kind=kind_of(built.manifest, card),
-        split_source_name=card.splits[protocol.split].source_name,
-        warnings=_warnings(card, built, results, asked),
-    )
+    model = {"name": path.name, "sha256": sha256(path.read_bytes()).hexdigest(), "kind": "predictions from a file"}
+    found = replace(found, model=model, warnings=_warnings(card, built, results, asked))
+    return with_build(found, card, built, asked.number)
 
 
 def hidden_error(card: Card, split: str) -> IbDataError:
@@ -112,23 +103,6 @@ def _metrics_of(card: Card) -> Collection[str]:
     of_card = [card.metric, *(table["metric"] for table in tables if "metric" in table)]
     of_many = ["vqa-accuracy"] if card.evaluation.get("annotators") else []
     return dict.fromkeys([*of_card, *of_many, *_OF_TEXTS])
-
-
-def _cases(built: BuiltSplit, card: Card, number: int) -> list[Case]:
-    """The cases of a split, without prompts and candidates."""
-    groups = chosen_rows(built, card, number)
-    annotations = iter(built.annotations_at([row for group in groups for row in group]))
-    found = []
-    for group in groups:
-        own = tuple(next(annotations)[1] for _ in group)
-        key, sha = built.rows.ids(group[0])[0], built.rows.media_sha256(group[0])
-        found.append(Case(id=own[0].id, key=key, annotations=own, prompt="", template="", media_sha256=sha))
-    return found
-
-
-def _is_scored(case: Case, protocol: Protocol, wanted: Collection[str] | None) -> bool:
-    is_left_out = bool(protocol.left_out and extra_at(case, protocol.left_out))
-    return not is_left_out and (wanted is None or case.id in wanted)
 
 
 def _left_out(built: BuiltSplit) -> Collection[str]:
@@ -175,13 +149,9 @@ def _require_scores(path: Path, protocol: Protocol, predictions: Sequence[Predic
 
 
 def _warnings(card: Card, built: BuiltSplit, results: Results, asked: Asked) -> list[str]:
-    """What a reader must know before the score."""
+    """What was let pass while the file was read."""
     place = f"{card.name}/{built.split}"
-    kind = kind_of(built.manifest, card)
-    found = [f"{place}: not the official data: {', '.join(kind)}"] if kind else []
-    if 0 < asked.number < num_cases(built, card):
-        found.append(f"{place}: part: {len(results.predictions):,} cases of what is built")
-    found += [f"{place}: {line}" for line in results.notes]
+    found = [f"{place}: {line}" for line in results.notes]
     has_choices = bool(results_form(card).choice) and any(one.choice is not None for one in results.predictions)
     if has_choices and asked.method is None:
         found.append(f"{place}: the chosen options in the file are scored by --method rank")

@@ -51,8 +51,8 @@ def results_text(
     """The text of a results file. A case without an answer has an empty one, as servers want every id."""
     pairs = zip(cases, predictions, strict=True)
     rows = [(_name(case, form), _values(case, _relabelled(found, form, labels), form)) for case, found in pairs]
-    if form.form == "rows":
-        return "".join(f"{values['']}\n" for _, values in rows)
+    if form.form == "rows":  # in the order of the source, which the ids keep
+        return "".join(f"{values['']}\n" for name, values in sorted(rows, key=lambda row: row[0]["id"]))
     if form.form == "mapping":
         plain = {name["id"]: values if form.value else values[""] for name, values in rows}
         return json.dumps({form.under: plain} if form.under else plain, ensure_ascii=False) + "\n"
@@ -93,7 +93,7 @@ def _values(case: Case, found: Prediction, form: ResultsForm) -> dict[str, Any]:
     if form.kind == "text":
         options = options_of(case, form)
         chosen = options[found.choice] if found.choice is not None and found.choice < len(options) else ""
-        return {form.value: found.answer} | ({form.choice: chosen} if form.choice else {})
+        return {form.value: found.answer} | ({form.choice: chosen} if chosen and form.choice else {})
     if form.kind == "ranks":
         return {form.value: _ranks(found, len(options_of(case, form)))}
     if form.kind == "score":

@@ -37,28 +37,17 @@ class CaseMaker:
 
         Those that the protocol leaves out are absent. A case whose prompt cannot be rendered says why in `fault`.
         """
-        groups = chosen_rows(built, self.card, number)
-        rows = [row for group in groups for row in group]
-        annotations = iter(built.annotations_at(rows))
-        found = [self._case(built, group[0], [next(annotations)[1] for _ in group]) for group in groups]
-        return [case for case in found if not (self.protocol.left_out and extra_at(case, self.protocol.left_out))]
+        found = zip(chosen_rows(built, self.card, number), bare_cases(built, self.card, number), strict=True)
+        return [self._completed(case, rows[0]) for rows, case in found if not is_left_out(case, self.protocol)]
 
     def shown_prompt(self) -> str:
         """The text of the prompt, or which templates are drawn."""
         fixed = self._fixed()
         return fixed.text if fixed else f"templates of {self.card.task}"
 
-    def _case(self, built: BuiltSplit, row: int, annotations: list[Annotation]) -> Case:
-        first = annotations[0]
-        case = Case(
-            id=first.id,
-            key=built.rows.ids(row)[0],
-            annotations=tuple(annotations),
-            prompt="",
-            template="",
-            candidates=self._candidates(first),
-            media_sha256=built.rows.media_sha256(row),
-        )
+    def _completed(self, case: Case, row: int) -> Case:
+        first = case.annotations[0]
+        case = replace(case, candidates=self._candidates(first))
         try:
             template = self._fixed() or self._drawn(first, row)
             shown = self.renderer.render(self.card, first, row, template=template, may_hide=True)
@@ -93,6 +82,21 @@ class CaseMaker:
         ranked = self.protocol.candidates == "options"
         chosen = [t for t in known if t.lists_options(has) == ranked] or list(known)
         return chosen[keyed_below(len(chosen), _SEED, "evaluation/template", row)] if chosen else None
+
+
+def bare_cases(built: BuiltSplit, card: Card, number: int = 0) -> Iterator[Case]:
+    """The cases of `chosen_rows`, in order, without prompts and candidates; those that protocols leave out included."""
+    groups = chosen_rows(built, card, number)
+    annotations = iter(built.annotations_at([row for group in groups for row in group]))
+    for group in groups:
+        own = tuple(next(annotations)[1] for _ in group)
+        key, sha = built.rows.ids(group[0])[0], built.rows.media_sha256(group[0])
+        yield Case(id=own[0].id, key=key, annotations=own, prompt="", template="", media_sha256=sha)
+
+
+def is_left_out(case: Case, protocol: Protocol) -> bool:
+    """Whether the protocol excludes a case by its own fields."""
+    return bool(protocol.left_out and extra_at(case, protocol.left_out))
 
 
 def chosen_rows(built: BuiltSplit, card: Card, number: int) -> list[range]:

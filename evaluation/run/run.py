@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.cards import Card, load_card
-from ib_data.cards.kinds import kind_of
 from ib_data.console import Progress, count_text, note
 from ib_data.errors import IbDataError
 from ib_data.evaluation.answering import Model
 from ib_data.evaluation.case import Case, Prediction
 from ib_data.evaluation.decoding import Decoding
 from ib_data.evaluation.protocols.protocol import Protocol
+from ib_data.evaluation.run.about_build import with_build
 from ib_data.evaluation.run.asking import Asker, batches, decoding_of
-from ib_data.evaluation.run.cases import CaseMaker, num_cases, windows
+from ib_data.evaluation.run.cases import CaseMaker, windows
 from ib_data.evaluation.run.images import Images, exchanged
 from ib_data.evaluation.run.prediction_files import PredictionFiles
 from ib_data.evaluation.run.vocabulary import vocabulary_of
@@ -79,17 +79,12 @@ class Run:
         if predictions is None:
             return None
         _require_answers(predictions)
+        found = with_build(scored(protocol, cases, predictions, vocabulary), card, built, number)
         return replace(
-            scored(protocol, cases, predictions, vocabulary),
+            found,
             prompt=maker.shown_prompt(),
             decoding=asdict(chosen) if chosen else {},
             model=self.model.identity,
-            num_built=len(built),
-            num_used=sum(len(case.annotations) for case in cases),
-            official_size=card.splits[protocol.split].num_annotations,
-            is_part=0 < number < num_cases(built, card),
-            kind=kind_of(built.manifest, card),
-            split_source_name=card.splits[protocol.split].source_name,
             shuffle_seed=self.shuffle_seed,
             partners=partners,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from json import dumps
 from pathlib import Path
@@ -11,9 +12,11 @@ from ib_data.cards import load_card
 from ib_data.console import note
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.report.writing import write_report
+from ib_data.evaluation.results.writing import submission_of, write_submission
+from ib_data.evaluation.run.leakage import with_leakage
 from ib_data.evaluation.run.run import Run
 from ib_data.evaluation.scoring.evaluated import Evaluated
-from ib_data.stored.built_split import open_built
+from ib_data.stored.built_split import BuiltSplit, open_built
 
 
 def evaluate_all(run: Run, protocols: Sequence[Protocol]) -> dict[str, Any] | None:
@@ -25,15 +28,19 @@ def evaluate_all(run: Run, protocols: Sequence[Protocol]) -> dict[str, Any] | No
     for protocol in protocols:
         evaluated = run.evaluate(protocol)
         if evaluated is not None:
-            found.append(replace(evaluated, warnings=[*evaluated.warnings, *_warnings(evaluated)]))
+            found.append(_completed(run, evaluated))
+            for line in found[-1].warnings:
+                note(line)
     if run.rank:
         return None
     by_name = {one.protocol.dataset: one for one in found}
 
+    @cache
+    def built(dataset: str) -> BuiltSplit:
+        return open_built(run.store, load_card(dataset).stored_as, by_name[dataset].protocol.split)
+
     def media(dataset: str, key: str) -> bytes | None:
-        one = by_name[dataset]
-        built = open_built(run.store, load_card(dataset).stored_as, one.protocol.split)
-        return built.media(one.partners.get(key, key))
+        return built(dataset).media(by_name[dataset].partners.get(key, key))
 
     return write_report(run.folder, found, media)
 
@@ -48,16 +55,17 @@ def folder_name(run: Run, changes: Mapping[str, Any]) -> str:
     return f"{Path(run.model.identity['name']).name}-{digest[:8]}"
 
 
-def _warnings(evaluated: Evaluated) -> list[str]:
-    """What a reader must know before the score."""
-    name = f"{evaluated.protocol.dataset}/{evaluated.protocol.split}"
-    found = []
-    if evaluated.kind:
-        found.append(f"{name}: not the official data: {', '.join(evaluated.kind)}")
-    if evaluated.is_part:
-        found.append(f"{name}: part: {len(evaluated.cases):,} cases of what is built")
+def _completed(run: Run, evaluated: Evaluated) -> Evaluated:
+    """With leakage, and warnings for exchanged images and hidden answers; predictions for a server are written."""
+    protocol = evaluated.protocol
+    place, warnings = f"{protocol.dataset}/{protocol.split}", list(evaluated.warnings)
     if evaluated.shuffle_seed is not None:
-        found.append(f"{name}: each question was asked about another example's image")
-    for line in found:
-        note(line)
-    return found
+        warnings.append(f"{place}: each question was asked about another example's image")
+    card = load_card(protocol.dataset)
+    if evaluated.is_hidden or submission_of(card, protocol.split):
+        name = Path(str(evaluated.model["name"])).name
+        aligned = (evaluated.cases, evaluated.predictions, name, protocol.labels)
+        path = write_submission(run.folder / protocol.dataset, card, protocol.split, *aligned)
+        state = "nothing is scored, the answers are not public" if evaluated.is_hidden else "a server scores it too"
+        warnings.append(f"{place}: {state}; the predictions for the server are in {path}")
+    return with_leakage(replace(evaluated, warnings=warnings), run.model.trained_on, run.store)

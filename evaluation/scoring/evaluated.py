@@ -34,8 +34,8 @@ class Evaluated:
     cases: Sequence[Case]
     predictions: Sequence[Prediction]
     scores: Scores
-    breakdown: Mapping[str, Mapping[str, Group]]
     golds: Sequence[tuple[str, ...]]
+    breakdown: Mapping[str, Mapping[str, Group]] = field(default_factory=dict)
     prompt: str = ""
     decoding: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)

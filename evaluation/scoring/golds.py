@@ -44,7 +44,7 @@ def readable(protocol: Protocol, case: Case) -> tuple[str, ...]:
     first = case.annotations[0]
     if first.options and first.answer_index is not None and protocol.metric in ("choice-accuracy", "mrr"):
         return (first.options[first.answer_index],)
-    return tuple(dict.fromkeys(text for text in references(protocol, case) if text != NO_ANSWER))
+    return tuple(dict.fromkeys(text for text in references(protocol, case) if text not in ("", NO_ANSWER)))
 
 
 def label_of(protocol: Protocol, text: str) -> str:

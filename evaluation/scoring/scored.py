@@ -33,13 +33,7 @@ def scored(
     if not any(golds):
         nothing = Scores(score=float("nan"), values=np.full(len(cases), np.nan))
         return Evaluated(
-            protocol=protocol,
-            cases=cases,
-            predictions=aligned,
-            scores=nothing,
-            breakdown={},
-            golds=golds,
-            is_hidden=True,
+            protocol=protocol, cases=cases, predictions=aligned, scores=nothing, golds=golds, is_hidden=True
         )
     what = Scored(protocol, cases, aligned, vocabulary)
     found = SCORERS[protocol.metric](what)
@@ -57,6 +51,12 @@ def scored(
     )
 
 
+def part_score(evaluated: Evaluated, places: Sequence[int]) -> float:
+    """The score of the cases at some places (at least one)."""
+    what = Scored(evaluated.protocol, evaluated.cases, evaluated.predictions)
+    return _part(what, evaluated.scores, places)
+
+
 def _groups(what: Scored, scores: Scores, name: str) -> dict[str, Group]:
     """The score of the cases with each value of an extra, by value; those without one are absent."""
     places: dict[str, list[int]] = defaultdict(list)
@@ -66,10 +66,10 @@ def _groups(what: Scored, scores: Scores, name: str) -> dict[str, Group]:
     return {value: Group(score=_part(what, scores, at), count=len(at)) for value, at in sorted(places.items())}
 
 
-def _part(what: Scored, scores: Scores, at: list[int]) -> float:
+def _part(what: Scored, scores: Scores, at: Sequence[int]) -> float:
     if what.protocol.metric in OF_THE_WHOLE:
         cases, predictions = [what.cases[i] for i in at], [what.predictions[i] for i in at]
         return SCORERS[what.protocol.metric](replace(what, cases=cases, predictions=predictions)).score
     if scores.resampled is not None:
         return scores.resampled(np.array(at, dtype=np.int64))
-    return float(scores.values[at].mean())
+    return float(scores.values[list(at)].mean())

@@ -69,6 +69,7 @@ def _choice(what: Scored) -> Scores:
     return choice_accuracy(
         [_chosen(case, prediction) for case, prediction in zip(what.cases, what.predictions, strict=True)],
         [_index(case) for case in what.cases],
+        [case.annotations[0].options for case in what.cases],
     )
 
 

@@ -56,11 +56,13 @@ def test_a_card_agrees_with_itself(card):
     assert card.unknown
     assert set(card.media) <= set(media_stores())
     assert card.metric in METRICS
-    assert (card.metric == "none") == (card.task in ("llava", "question_generation") or card.name == "web_capfilt")
+    assert card.evaluation
 
 
 def test_every_metric_is_that_of_some_dataset():
-    assert {card.metric for card in CARDS} == set(METRICS)
+    tables = [table for card in CARDS for table in card.evaluation.values() if isinstance(table, dict)]
+    used = {card.metric for card in CARDS} | {table["metric"] for table in tables if "metric" in table}
+    assert used == set(METRICS) - {"none"}  # which your own cards may have
 
 
 @pytest.mark.parametrize("card", STORED, ids=lambda card: card.name)

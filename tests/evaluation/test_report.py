@@ -53,7 +53,7 @@ def test_what_is_said_of_a_dataset():
     assert found["interval"][0] < found["score"] < found["interval"][1]
     assert found["counts"] == {
         "cases": 7, "failed": 1, "empty": 1, "truncated": 1, "images": 4, "built": 90, "official": 12_578,
-        "is_part": True,
+        "is_part": True, "used": 0, "kind": [],
     }  # fmt: skip
     assert found["failures"] == [{"id": "q3", "error": "the clip cannot be decoded"}]
     assert found["breakdown"]["type"] == {
@@ -176,3 +176,23 @@ def test_a_faulty_report_writes_nothing(tmp_path: Path):
     with pytest.raises(IbDataError, match="evaluated twice"):
         write_report(tmp_path, [toy_evaluated([1.0]), toy_evaluated([0.0])], no_media)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_split_without_public_answers_says_so():
+    scores = Scores(score=float("nan"), values=np.full(2, float("nan")))
+    report = report_of([replace(toy_evaluated([0.0, 0.0]), scores=scores, is_hidden=True)])
+    assert report["warnings"] == ["gqa: no answer of split test is public, so nothing is scored"]
+
+
+def test_shuffled_examples_name_the_image_that_was_shown():
+    one = replace(toy_evaluated([0.0]), shuffle_seed=1, partners={"gqa-test-image0": "gqa-test-image7"})
+    found = report_of([one])["datasets"]["gqa"]
+    assert found["shuffle_seed"] == 1
+    assert found["examples"]["random"][0]["asked_about"] == "gqa-test-image7"
+
+
+def test_of_losses_the_highest_are_the_worst():
+    one = toy_evaluated([i / 10 for i in range(50)])
+    one = replace(one, protocol=replace(one.protocol, metric="token-loss"))
+    found = report_of([one])["datasets"]["gqa"]["examples"]["worst"]
+    assert [example["value"] for example in found[:3]] == [4.9, 4.8, 4.7]

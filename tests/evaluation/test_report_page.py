@@ -75,10 +75,10 @@ def test_what_the_page_says_of_a_dataset():
     predictions = [*one.predictions[:3], Prediction(id="q3", error="the clip cannot be decoded")]
     found = page([replace(one, predictions=predictions, shuffle_seed=3)])
     for words in (
-        "62.50", "accuracy, profile exact", "test, which the source calls testdev_balanced",
+        "62.50", "gqa-accuracy, profile exact", "test, which the source calls testdev_balanced",
         "4 cases about 2 images; 4 of 12,578 built", "{question} Short answer:", "num_beams 5; max_new_tokens 10",
         "1 failed, 0 empty, 0 truncated", "shuffled by seed 3", "abc123", "verify 50.0 31", "38.6 to 44.6",
-        "47.9 to 49.5", "InstructBLIP Vicuna-7B zero-shot accuracy 49.2 +13.3", "the images are shuffled here",
+        "47.9 to 49.5", "InstructBLIP Vicuna-7B zero-shot accuracy 49.2 +13.3", "the images are shuffled here.",
         "q3 the clip cannot be decoded", "what is 3? Short answer:", "gold 3", "Worst examples",
     ):  # fmt: skip
         assert words in found.text, words
@@ -212,3 +212,19 @@ def test_clips_need_no_more_than_an_image_does(monkeypatch):
     monkeypatch.setattr(pictures, "has_pyav", lambda: False)
     assert pictures.picture(lambda: clip())[1].startswith("the image cannot be shown: ")
     assert np.array(Image.open(io.BytesIO(pictures._small(red_image())))).mean() > 10
+
+
+def test_a_loss_is_not_shown_times_100():
+    one = toy_evaluated([2.0, 3.0, 1.0, 1.125])
+    found = page([replace(one, protocol=replace(one.protocol, metric="token-loss"))])
+    assert "gqa test 1.7812" in found.text
+    assert "svg" not in {tag for tag, _ in found.tags}
+
+
+def test_what_differs_from_some_published_numbers_stands_beside_them():
+    found = page([toy_evaluated([1.0], dataset="aokvqa", split_source_name="val")])
+    assert found.text.count("fine-tuned on the training split of the dataset") == 1  # said once for all
+    assert found.text.count("another method: answers are generated here, candidates are ranked in the paper") == 8
+    same = page([toy_evaluated([1.0], profile="vqa", num_built=12_578)])
+    assert "No difference in how they were measured is known." in same.text
+    assert "Measured differently" not in same.text

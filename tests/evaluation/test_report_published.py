@@ -5,9 +5,11 @@ from toy_reports import toy_evaluated
 
 from ib_data.cards import card_names, load_card
 from ib_data.errors import DataError
+from ib_data.evaluation.protocols.read import protocol_of
 from ib_data.evaluation.report.published import tables
 from ib_data.evaluation.report.published.differences import published
 from ib_data.evaluation.report.published.tables import paper_tables
+from ib_data.evaluation.scoring.scorers import SCORERS
 from ib_data.strict import Table
 
 MAIN, FINE_TUNED, ABLATIONS = paper_tables()
@@ -71,6 +73,7 @@ def test_columns_have_the_names_of_the_cards():
         for column in table.columns:
             if column.dataset:
                 assert column.dataset in card_names()
+                assert column.metric in SCORERS
                 assert load_card(column.dataset).splits[column.split].source_name == column.source_name
 
 
@@ -91,7 +94,13 @@ def test_numbers_of_the_same_measurement_differ_in_the_model_only():
 
 def test_differences_are_said_in_words():
     one = toy_evaluated(
-        [1.0, 0.0], method="rank", split_source_name="train_balanced", is_part=True, shuffle_seed=3, num_built=4
+        [1.0, 0.0],
+        method="rank",
+        split_source_name="train_balanced",
+        is_part=True,
+        shuffle_seed=3,
+        num_built=4,
+        kind=("miniature",),
     )
     (differs,) = {tuple(entry["differs"]) for entry in published(one) if entry["table"] == "zero-shot"}
     assert differs == (
@@ -99,9 +108,23 @@ def test_differences_are_said_in_words():
         "another method: candidates are ranked here, answers are generated in the paper",
         "another profile: exact here, vqa in the released code",
         "another size: 4 of 12,578 are built",
+        "the build here: miniature",
         "a random part of 2 cases here",
         "the images are shuffled here",
     )
+
+
+def test_columns_have_the_metrics_of_the_protocols():
+    for column in MAIN.columns:
+        card = load_card(column.dataset)
+        protocol = protocol_of(card, method=column.method or None)
+        assert (protocol.metric, protocol.split) == (column.metric, column.split)
+        assert protocol_of(card).method == (column.method or "rank")
+
+
+def test_another_metric_is_a_difference():
+    one = toy_evaluated([1.0], dataset="hateful_memes", method="rank")
+    assert published(one)[0]["differs"][1] == "another metric: gqa-accuracy here, roc-auc in the paper"
 
 
 def test_remembered_numbers_say_so():

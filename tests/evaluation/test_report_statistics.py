@@ -144,3 +144,9 @@ def test_there_is_no_interval_without_two_images_or_numbers():
     assert interval(mean_scores([0.5, float("nan")]), one_each(2)) is None
     never = Scores(score=float("nan"), values=np.ones(3), resampled=lambda _: float("nan"))
     assert interval(never, one_each(3)) is None
+
+
+def test_a_score_that_is_computed_again_needs_no_values():
+    values = np.array([0.5, float("nan"), 1.0])
+    found = interval(Scores(score=0.75, values=values, resampled=lambda drawn: float(len(set(drawn)))), one_each(3))
+    assert found == (1, 3)

@@ -9,9 +9,11 @@ from result_cases import OFFICIAL, RANKS, case
 
 from ib_data.cards import card_names, find_card
 from ib_data.evaluation.case import Prediction
+from ib_data.evaluation.protocols.read import protocol_of
 from ib_data.evaluation.results.form import results_form
 from ib_data.evaluation.results.reading import Allowed, read_results
 from ib_data.evaluation.results.writing import results_text, submission_of, write_submission
+from ib_data.evaluation.scoring.golds import readable
 
 
 def test_every_dataset_has_a_format():
@@ -131,6 +133,13 @@ def test_gzip_a_byte_order_mark_and_leading_zeros_are_accepted(tmp_path):
     assert [one.answer for one in read_results(file, find_card("gqa"), cases).predictions] == answers
 
 
+def test_one_row_alone_is_a_row_and_no_mapping(tmp_path):
+    file = tmp_path / "p.json"
+    file.write_text('{"question_id": 262148000, "answer": "down"}')
+    found = read_results(file, find_card("vqav2"), OFFICIAL["vqav2"][0][:1]).predictions
+    assert [one.answer for one in found] == ["down"]
+
+
 def test_our_own_predictions_are_read_whole(tmp_path):
     cases = OFFICIAL["scienceqa"][0]
     rows = [
@@ -174,3 +183,25 @@ def test_hidden_splits_have_a_submission():
     }
     with_server = {(name, split) for name in card_names() for split in results_form(find_card(name)).submissions}
     assert hidden - {("vizwiz", "test")} == with_server  # the answers of VizWiz are public since 2026
+
+
+@pytest.mark.parametrize("name", ["hateful_memes", "vsr"])
+def test_indices_of_labels_are_those_of_the_protocol(name, tmp_path):
+    # The files count labels from 0 for the negative one, the protocols from the positive one.
+    cases, text, answers = OFFICIAL[name]
+    card = find_card(name)
+    labels = protocol_of(card).labels
+    file = tmp_path / "p"
+    file.write_text(text)
+    found = read_results(file, card, cases, labels=labels).predictions
+    assert [labels[one.choice] for one in found] == answers
+    assert all(max(one.scores, key=one.scores.__getitem__) == one.choice for one in found if one.scores)
+    written = write_submission(tmp_path, card, "test", cases, found, "model", labels)
+    assert [one.choice for one in read_results(written, card, cases, labels=labels).predictions] == [
+        one.choice for one in found
+    ]
+
+
+def test_a_label_that_is_not_public_is_no_gold_answer():
+    one = case("hateful_memes", "test", "01268", "01268", context="words")
+    assert readable(protocol_of(find_card("hateful_memes"), split="test"), one) == ()

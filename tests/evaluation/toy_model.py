@@ -17,6 +17,7 @@ class ToyModel:
         self.identity = {"name": name, "values": name}
         self.is_causal = True
         self.images = ImageOptions(image_px=8)
+        self.trained_on: list[tuple[str, str]] | None = None
         self.asked: list[Asked] = []
         self.decoding: Decoding | None = None
         self.sizes: list[int] = []

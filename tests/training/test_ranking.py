@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from toy_answers import FAMILIES, eight_questions, noise, toy_answerer
 from toy_batches import shared_model
 from toy_models import ALL_FAMILIES
-from toy_rankers import LIST, SHARING, brute_force, double_answerer, ranker
+from toy_rankers import LIST, SHARING, brute_force, double_answerer, ranker, require_agreement
 from toy_texts import TEXTS
 from toy_training import draw, toy_collator, toy_example
 
@@ -33,20 +33,20 @@ def test_every_method_is_brute_force(family: str) -> None:
     asked = [eight_questions()[place] for place in (0, 2, 5)]  # an image, two, a clip
     expected = np.array([brute_force(double_answerer(family), one, LIST) for one in asked])
     for method in METHODS:
-        found = sums_of(method, family, asked, [LIST] * 3, is_double=True)
-        assert np.abs(found - expected).max() < 1e-9
-        rounded = sums_of(method, family, asked, [LIST] * 3)
-        assert np.abs(rounded - expected).max() < 1e-5 * np.abs(expected).max()
-        assert (rounded.argsort(axis=1, kind="stable") == expected.argsort(axis=1, kind="stable")).all()
+        require_agreement(method, sums_of(method, family, asked, [LIST] * 3, is_double=True), expected, 1e-9)
+        require_agreement(method, sums_of(method, family, asked, [LIST] * 3), expected, 1e-5)
 
 
 @pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_every_family_gives_the_sums_of_naive(family: str) -> None:
-    asked = eight_questions()[::3]
+    asked = eight_questions()
     expected = sums_of("naive", family, asked, [LIST] * len(asked), is_double=True)
+    # The attention of Gemma 2, which caps scores, has a float32 softmax whatever the model is.
+    limit = 1e-5 if family == "gemma2" else 1e-9
     for method in SHARING:
+        assert ranker(family)._method(method, 99, ranker(family)._candidates(LIST), False) == method
         found = sums_of(method, family, asked, [LIST] * len(asked), is_double=True)
-        assert np.abs(found - expected).max() < 1e-9
+        require_agreement(method, found, expected, limit)
 
 
 @families
@@ -77,7 +77,7 @@ def test_equal_candidates_have_equal_sums_and_the_first_wins(family: str, method
     (found,) = ranker(family).rank([RED], [texts], method=method)
     assert found.sums[0] == found.sums[2]
     assert found.sums[1] == found.sums[3]
-    assert found.sums.argmax() in (0, 1, 4)
+    assert found.sums.argmax() == ranker(family).rank([RED], [texts], method="naive")[0].sums.argmax() < 2
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -96,7 +96,7 @@ def test_a_qformer_that_reads_no_text(family: str, method: str) -> None:
     blind = replace(double_answerer(family), instruction_aware=False)
     asked = eight_questions()[1]
     (found,) = Ranker(blind).rank([asked], [LIST], method=method)
-    np.testing.assert_allclose(found.sums, brute_force(blind, asked, LIST), rtol=0, atol=1e-9)
+    require_agreement(method, found.sums[None], brute_force(blind, asked, LIST)[None], 1e-9)
     assert np.abs(found.sums - brute_force(double_answerer(family), asked, LIST)).max() > 1e-6
 
 
@@ -110,7 +110,7 @@ texts = st.lists(words | st.text(min_size=1, max_size=6).filter(str.strip), min_
 def test_any_list(family: str, own: list[str]) -> None:
     expected = sums_of("naive", family, [RED], [own], is_double=True)
     for method in SHARING:
-        assert np.abs(sums_of(method, family, [RED], [own], is_double=True) - expected).max() < 1e-9
+        require_agreement(method, sums_of(method, family, [RED], [own], is_double=True), expected, 1e-9)
 
 
 @families
@@ -131,5 +131,6 @@ def test_bfloat16_ranks() -> None:
     for family in FAMILIES:
         made = Ranker(toy_answerer(family, "bfloat16"))
         found = {method: made.rank([RED], [LIST], method=method)[0].sums for method in METHODS}
-        for method in SHARING:
+        for method in ("prefix", "tree"):
             np.testing.assert_allclose(found[method], found["naive"], rtol=0.03)
+        assert found["best_first"].max() == pytest.approx(found["naive"].max(), rel=0.03)

@@ -56,9 +56,7 @@ def test_a_question_without_an_image() -> None:
 
 
 def test_what_does_not_fit_the_positions() -> None:
-    with pytest.raises(
-        IbDataError, match=r"the prompt has 1\d tokens .* the longest candidate has 5,000, .* leave the"
-    ):
+    with pytest.raises(IbDataError, match=r"the prompt has 1\d tokens .* the longest candidate has 5,000, .* leave"):
         ranker().rank([RED], [["red", "white " * 4999 + "a"]])
     assert toy_answerer().loaded.config.text_config.max_position_embeddings < 5000
 

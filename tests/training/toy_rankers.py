@@ -27,6 +27,19 @@ LIST = (
 SHARING = tuple(method for method in METHODS if method != "naive")
 
 
+def require_agreement(method: str, found: np.ndarray, expected: np.ndarray, limit: float) -> None:
+    """Assert that log-likelihoods (Q, C) are the expected ones, and in their order; a search has only the best."""
+    for one, known in zip(found, expected, strict=True):
+        if method == "best_first":
+            assert one.argmax() == known.argmax()
+            assert abs(one.max() - known.max()) < limit
+            is_best = np.abs(known - known.max()) < limit
+            assert np.isneginf(one[~is_best]).all()
+        else:
+            assert np.abs(one - known).max() < limit
+            assert (one.argsort(kind="stable") == known.argsort(kind="stable")).all()
+
+
 @cache
 def double_answerer(family: str) -> Answerer:
     """The toy model as float64."""

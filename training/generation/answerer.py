@@ -38,7 +38,8 @@ class Answerer:
     """A model ready to answer, in evaluation mode on `device`, with frozen parts of `dtype`.
 
     `num_frames` is how many frames of a clip it was trained on. `made_from` identifies its values: a checksum.
-    `bos_token` and `activation` are what was set in place of the folder's own; empty if nothing was.
+    `bos_token` and `activation` are what was set in place of the folder's own; empty if nothing was. `trained_on` are
+    the datasets and splits of the training run, None if they are not known.
     """
 
     loaded: LoadedModel
@@ -50,6 +51,7 @@ class Answerer:
     made_from: str = ""
     bos_token: str = ""
     activation: str = ""
+    trained_on: Sequence[tuple[str, str]] | None = None
 
     @property
     def model(self) -> Any:

@@ -24,6 +24,7 @@ from ib_data.training.model.parts import frozen_dtype
 from ib_data.training.weights.config_file import CONFIG
 from ib_data.training.weights.fingerprint import fingerprint
 from ib_data.training.weights.hub import find_folder
+from ib_data.training.weights.trained_on import members_of, read_trained_on
 
 _CHECKPOINT_FILES = (RECORD, STATE, checkpoints.WEIGHTS)
 
@@ -65,6 +66,7 @@ def open_answerer(
         max_instruction_tokens=min(MAX_INSTRUCTION_TOKENS, room),
         bos_token=bos_token,
         activation=activation,
+        trained_on=read_trained_on(folder),
     )
 
 
@@ -109,6 +111,7 @@ def load(
         made_from=f"{checkpoint.fingerprint} {read_record(checkpoint.folder).sha256}",
         bos_token=config.bos_token,
         activation=config.activation,
+        trained_on=members_of(checkpoint.stream),
     )
 
 

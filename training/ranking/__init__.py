@@ -8,4 +8,7 @@ log_probs   log-probabilities out of logits
 memory      how much is done at once
 naive       the whole row of every candidate
 prefix      a row of its own for every candidate, the prompt shared
+tree_pass   nodes of a tree in one sequence; which models can read it
+packed      the whole tree
+best_first  the best candidate alone
 """

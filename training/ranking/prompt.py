@@ -83,7 +83,9 @@ class ReadPrompts:
         own = Cache(layers=[_SharedLayer(*layer) for layer in self.layers])
         if self.cross is None:
             given: dict[str, Any] = {"inputs_embeds": model.get_input_embeddings()(ids), "attention_mask": mask}
-            given |= {"past_key_values": own, **positions(model, self.lengths[:, None] + depths)}
+            if "position_ids" in signature(model.forward).parameters:
+                given["position_ids"] = self.lengths[:, None] + depths
+            given["past_key_values"] = own
         else:
             cross = Cache(layers=[_SharedLayer(*layer) for layer in self.cross])
             given = {"decoder_input_ids": ids, "decoder_attention_mask": mask, "attention_mask": self.encoded_mask}
@@ -95,7 +97,7 @@ class ReadPrompts:
 
 
 def read_prompts(language_model: Any, embeddings: Tensor, mask: Tensor, start_id: int | None) -> ReadPrompts:
-    """Read prompts (B, L, D) with their mask (B, L); those of a causal model are padded on the left.
+    """Read prompts (B, L, D) with their mask (B, L), padded on the right.
 
     `start_id` is what the decoder of an encoder-decoder model begins with.
     """
@@ -103,9 +105,8 @@ def read_prompts(language_model: Any, embeddings: Tensor, mask: Tensor, start_id
     device = embeddings.device
     if start_id is None:
         cache: Any = DynamicCache()  # whole layers also where attention slides: the mask does that
-        places = torch.arange(1, rows + 1, device=device) * embeddings.shape[1] - 1
-        given = positions(language_model, (mask.cumsum(dim=1) - 1).clamp(min=0))
-        given |= {"inputs_embeds": embeddings, "attention_mask": mask}
+        places = torch.arange(rows, device=device) * embeddings.shape[1] + mask.sum(dim=1) - 1
+        given: dict[str, Any] = {"inputs_embeds": embeddings}  # no token sees the padding behind it
     else:
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         places = torch.arange(rows, device=device)
@@ -138,8 +139,3 @@ def read_prompts(language_model: Any, embeddings: Tensor, mask: Tensor, start_id
 
 def _layers_of(cache: Any) -> _Layers:
     return [(layer.keys, layer.values) for layer in cache.layers]
-
-
-def positions(language_model: Any, ids: Tensor) -> dict[str, Tensor]:
-    """Position ids as an argument, for a model that takes them."""
-    return {"position_ids": ids} if "position_ids" in signature(language_model.forward).parameters else {}

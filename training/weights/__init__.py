@@ -10,4 +10,5 @@ merge, new       a start folder from BLIP-2 and text weights; from a language mo
 sources          the folders that a start folder is made of
 plan             where each tensor comes from, and the report; values: rows and tensors that no source has
 start            writes a start folder; writing: safetensors files; tokenizer_files: tokenizers and processor
+trained_on       the datasets of the run behind an exported folder
 """

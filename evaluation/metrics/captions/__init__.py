@@ -3,5 +3,5 @@
 texts       captions as they are compared; ptb_tokens: the tokeniser
 grams       n-grams of many captions as arrays
 cider, bleu, rouge_l  the metrics
-java        METEOR and SPICE through the Java originals
+java        METEOR and SPICE through the Java originals; jars: runs them
 """

@@ -1,6 +1,7 @@
 """BLEU-1 to BLEU-4 of captions, with the reference length closest to the prediction's."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]], *, tok
     Raises IbDataError if the lengths differ or an image has no reference.
     """
     hypotheses, targets = compared(predictions, references, tokenised=tokenised)
-    counts = _counts([text.split() for text in hypotheses], [[text.split() for text in texts] for texts in targets])
+    counts = _counts(hypotheses, targets)
     total = counts.sum(0)
     found = _bleu(total[None])[0] if hypotheses else np.full(4, np.nan)
     also = {f"bleu-{n}": float(found[n - 1]) for n in range(1, 5)} | {"testlen": float(total[1])}
@@ -34,23 +35,20 @@ def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]], *, tok
     )
 
 
-def _counts(hypotheses: list[list[str]], references: list[list[list[str]]]) -> Indices:
+def _counts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Indices:
     """(images, 9): closest reference length, n-grams of 1 to 4 words, and how many of them are correct."""
-    num = len(hypotheses)
-    counts = np.zeros((num, 9), np.int64)
+    counts = np.zeros(((num := len(hypotheses)), 9), np.int64)
     image = np.repeat(np.arange(num), [len(texts) for texts in references])
-    length = np.fromiter(map(len, hypotheses), np.int64, num)
-    closest = [
-        min((abs(len(t) - len(h)), len(t)) for t in texts)[1] for h, texts in zip(hypotheses, references, strict=True)
-    ]
-    counts[:, 0] = closest
-    for n, found in enumerate(grams([*hypotheses, *(words for texts in references for words in texts)])):
+    for row, (hypothesis, texts) in enumerate(zip(hypotheses, references, strict=True)):
+        counts[row, 1] = length = len(hypothesis.split())
+        counts[row, 0] = min((abs(other - length), other) for other in (len(text.split()) for text in texts))[1]
+    for n, found in enumerate(grams([*hypotheses, *chain.from_iterable(references)])):
         own, theirs = found.part(0, num), found.part(num, num + len(image))
         keys = image[theirs.caption - num] * found.num_grams + theirs.gram
         order = np.lexsort((theirs.count, keys))
         last = order[np.flatnonzero(np.diff(keys[order], append=-1))]  # of an image's n-gram, the largest count
         most = found_in(own.caption * found.num_grams + own.gram, keys[last], theirs.count[last])
-        counts[:, 1 + n] = np.maximum(length - n, 0)
+        counts[:, 1 + n] = np.maximum(counts[:, 1] - n, 0)
         counts[:, 5 + n] = np.bincount(own.caption, np.minimum(own.count, most), num)
     return counts
 

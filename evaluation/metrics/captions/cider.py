@@ -1,10 +1,11 @@
 """CIDEr-D: how well a caption's n-grams agree with the references, rare n-grams counting more."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
-from ib_data.evaluation.metrics.captions.grams import found_in, grams
+from ib_data.evaluation.metrics.captions.grams import distinct, found_in, grams
 from ib_data.evaluation.metrics.captions.texts import compared
 from ib_data.evaluation.metrics.scores import Floats, Scores, mean_scores
 
@@ -27,23 +28,23 @@ def cider(predictions: Sequence[str], references: Sequence[Sequence[str]], *, to
 
 def _values(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Floats:
     num = len(hypotheses)
-    captions = [text.split() for text in hypotheses] + [text.split() for texts in references for text in texts]
+    captions = [*hypotheses, *chain.from_iterable(references)]
     num_references = np.array([len(texts) for texts in references])
     image = np.concatenate([np.arange(num), np.repeat(np.arange(num), num_references)])  # of each caption
-    # The scorer's length is its number of bigrams.
-    length = np.maximum(np.fromiter(map(len, captions), np.int64, len(captions)) - 1, 0)
+    counted = list(grams(captions))
+    length = np.bincount(counted[1].caption, counted[1].count, len(captions))  # the scorer's length is that in bigrams
     penalty = np.exp(-((length[image] - length)[num:] ** 2) / (2 * SIGMA**2))
     similarity = np.zeros(len(captions) - num)
-    for found in grams(captions):
+    for found in counted:
         is_reference = found.caption >= num
         keys = image[found.caption] * found.num_grams + found.gram  # one for each n-gram of each image
-        frequency = np.bincount(np.unique(keys[is_reference]) % found.num_grams, minlength=found.num_grams)
+        frequency = np.bincount(distinct(keys[is_reference]) % found.num_grams, minlength=found.num_grams)
         weight = found.count * (np.log(num) - np.log(np.maximum(1, frequency)))[found.gram]
         norm = np.sqrt(np.bincount(found.caption, weight**2, len(captions)))
         own = found_in(keys[is_reference], keys[~is_reference], weight[~is_reference])
         theirs = weight[is_reference]
         dot = np.bincount(found.caption[is_reference], np.minimum(own, theirs) * theirs, len(captions))[num:]
         product = norm[image[num:]] * norm[num:]
-        similarity += np.divide(dot, product, out=np.zeros_like(dot), where=product != 0) * penalty
+        similarity += np.divide(dot, product, out=np.zeros(len(dot)), where=product != 0) * penalty
     mean = np.bincount(image[num:], similarity / 4, num) / num_references
     return np.asarray(mean * 10.0, dtype=np.float64)

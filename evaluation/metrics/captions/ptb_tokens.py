@@ -5,8 +5,9 @@ kept here: brackets become -lrb- and stay, `!!` stays, some abbreviations keep t
 - an initial that ends a caption ("row b."): Java looks at the next caption, and splits the period off if that begins
   with one of `SENTENCE_STARTS`. Here a caption stands alone, and the period stays.
 - numbers and letters mixed over hyphens and slashes, as in file names (`b1dd-8b5.jpg`).
-- rare smileys, web addresses without http or www, markup over several words that is not a plain tag, symbols and
-  scripts that Java drops or that need several code points.
+- rows of three or more long numbers ("100 101 100 102"), two short years ("'50-'60"), a comma after `half@half`.
+- rare smileys, paths after web addresses of unknown domains, addresses inside < > or quotes, symbols and scripts that
+  need several code points.
 """
 
 import re
@@ -52,7 +53,8 @@ _NUMBERED = rf"(?:{'|'.join(BEFORE_NUMBERS.split())})\."
 _TOKEN = re.compile(  # the first that matches wins, so longer forms come before their parts
     rf"""
       \.{{2,}}(?!\d) | </?[A-Za-z!?][^<>]*> | &(?:amp|lt|gt|quot|nbsp);
-    | (?i:https?://|www\.)[^\s"<>()]*[^\s"<>().,?!;:'] | [\w.+-]{{1,64}}@{_W}+(?:[.-]{_W}+)* | @[A-Za-z_]\w* | \#[A-Za-z]+
+    | (?i:https?://|www\.)[^\s"<>()]*[^\s"<>().,?!;:'] | [\w.+-]{{1,64}}@{_W}+(?:[.-]{_W}+)*
+    | @[A-Za-z_]\w* | \#[A-Za-z]+
     | (?P<bracketed> \(\d{{3}}\)\xa0[\d\xa0-]+ | [:;=]['-]?[()DPp|\\3O0\[\]]{_END} | \(?\^_+\^\)? ) | [>=-]_+[<=-]
     | (?P<split> (?i:{"|".join(SPLIT_WORDS)})(?![\w-]) )
     | (?i:{_A}t)(?=(?i:is|was){_END}) | {_A}\d\ds?{_END} | {_A}[nN](?:{_A}|{_END}) | (?i:{_A}(?:em|till?|cause){_END})
@@ -75,7 +77,7 @@ _OVER_BLANKS = re.compile(
     r"\b\d+ \d+/\d+\b|\(\d{3}\) \d{3}[- ]\d{4}\b|\b\d{2,4} \d{3,4} \d{3,5}\b"
     rf"|</?[A-Za-z!][^<>]* [^<>]*>|\b(?i:{_NUMBERED}) \d"
 )
-_MAY_GO_OVER = re.compile(r"\d[ )]|<")
+_MAY_GO_OVER = re.compile(r"[\d<]")
 _ENDS_SENTENCE = re.compile(rf"(?<![\w.'-])([A-Za-z])\.(?= (?:{'|'.join(SENTENCE_STARTS.split())})(?![^ ]))")
 
 
@@ -103,7 +105,7 @@ def _word_tokens(word: str) -> str:
 def _form(found: re.Match[str]) -> str:
     """A token as it is compared; empty if it is removed."""
     token = found[0].lower()
-    if token in REMOVED or token.startswith("--"):
+    if token in REMOVED or token.startswith(("--", "..")):
         return ""
     if found.lastgroup == "split":
         return f"{token[: SPLIT_WORDS[token]]} {token[SPLIT_WORDS[token] :]}"

@@ -35,7 +35,7 @@ def _entry(table: PaperTable, i: int, model: str, percent: float | None, differs
 
 
 def differences(column: Column, evaluated: Evaluated) -> list[str]:
-    """In what a column of a paper and an evaluation differ: split, method, profile, size, shuffled images."""
+    """In what a column of a paper and an evaluation differ: split, method, metric, profile, size, shuffled images."""
     protocol = evaluated.protocol
     here, there = _split(protocol.split, evaluated.split_source_name), _split(column.split, column.source_name)
     found = []
@@ -43,7 +43,9 @@ def differences(column: Column, evaluated: Evaluated) -> list[str]:
         found.append(f"another split: {here} here, {there} in the paper")
     if column.method and protocol.method != column.method:
         found.append(f"another method: {_METHODS[protocol.method]} here, {_METHODS[column.method]} in the paper")
-    if column.profile and protocol.profile != column.profile:
+    if protocol.metric != column.metric:
+        found.append(f"another metric: {protocol.metric} here, {column.metric} in the paper")
+    elif column.profile and protocol.profile != column.profile:
         found.append(f"another profile: {protocol.profile or 'none'} here, {column.profile} in the released code")
     found += [column.note] if column.note else []
     return found + size_differences(evaluated)
@@ -55,6 +57,7 @@ def size_differences(evaluated: Evaluated) -> list[str]:
     built, official = evaluated.num_built, evaluated.official_size
     if official is not None and built != official:
         found.append(f"another size: {built:,} of {official:,} are built")
+    found += [f"the build here: {phrase}" for phrase in evaluated.kind]
     if evaluated.is_part:
         found.append(f"a random part of {len(evaluated.cases):,} cases here")
     if evaluated.shuffle_seed is not None:

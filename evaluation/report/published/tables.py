@@ -11,12 +11,13 @@ NAMES = ("main", "fine_tuned", "ablations")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """What a column of a table scored; an empty text if the paper does not say."""
+    """What a column of a table scored; an empty text if the paper does not say. `measure` is its name for readers."""
 
     dataset: str
     split: str
     source_name: str
     method: str
+    metric: str
     measure: str
     profile: str = ""
     note: str = ""

@@ -86,6 +86,7 @@ def _configurations() -> tuple[str, ...]:
 COMPLETED = {
     "name": _Name(_datasets),
     "names": _Name(_datasets_and_groups),
+    "name_and_file": _Name(_datasets, files=True),
     "spec": _Name(_mixtures, files=True),
     "a": _Name(_mixtures, files=True),
     "b": _Name(_mixtures, files=True),
@@ -94,4 +95,7 @@ COMPLETED = {
     "config": _Name(_configurations, files=True),
     "folder": _Name(tuple, files=True),
     "run": _Name(tuple, files=True),
+    "given": _Name(_datasets, files=True),
+    "report": _Name(tuple, files=True),
+    "other_report": _Name(tuple, files=True),
 }

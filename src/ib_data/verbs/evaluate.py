@@ -1,25 +1,20 @@
 """`ib-data evaluate`: a model on datasets, by their official metrics."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from ib_data.cards.named import GROUPS
-from ib_data.console import QUIET, note, set_verbosity, table, typed
-from ib_data.evaluation.answering import NORMALISATIONS
+from ib_data.console import QUIET, set_verbosity, typed
+from ib_data.evaluation.choices import AGGREGATIONS, METHODS, NORMALISATIONS
 from ib_data.evaluation.decoding import Decoding
-from ib_data.evaluation.protocols.protocol import AGGREGATIONS, METHODS
 from ib_data.home import Home
 from ib_data.training.extras import need_extras
 from ib_data.verbs.arguments import common_options, json_option, split_option, templates_option
 from ib_data.verbs.asking import FOR_FOLDERS, settings_options
 from ib_data.verbs.derived import values_of
-
-if TYPE_CHECKING:
-    from ib_data.evaluation.protocols.protocol import Protocol
+from ib_data.verbs.evaluated import protocols_of, show_report
 
 # Options that change a protocol; those that are not given leave it as the card has it.
 _CHANGES = ("method", "profile", "normalisation", "aggregation")
@@ -62,7 +57,7 @@ def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: 
     ib-data evaluate gqa --model my-model --shuffle-images
     """
     changes = {key: given[key] for key in _CHANGES if given[key] is not None}
-    protocols = _protocols(home, names, given["split"], changes)
+    protocols = protocols_of(home, names, given["split"], changes)
     need_extras("evaluate")
     from ib_data.evaluation.run.run import Run
     from ib_data.evaluation.run.several import evaluate_all, folder_name
@@ -95,63 +90,4 @@ def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: 
         run = replace(run, folder=home.evaluations / folder_name(run, {**changes, "templates": templates}))
     report = evaluate_all(run, protocols)
     if report is not None:
-        _show(report, run.folder, as_json)
-
-
-def _protocols(home: Home, names: tuple[str, ...], split: str | None, changes: dict[str, Any]) -> "list[Protocol]":
-    """The protocols of all built datasets that NAMES stand for. A note lists members of groups that are not built.
-
-    Raises NotBuiltError for a dataset given by name, or if nothing of the groups is built.
-    """
-    from ib_data.cards.named import named_cards
-    from ib_data.evaluation.protocols.read import methods_of, protocol_of
-    from ib_data.stored.built_split import NotBuiltError, open_built
-    from ib_data.verbs.built import nothing_built
-
-    found, missing = [], []
-    for card in named_cards(names):
-        if card.name not in names and (not methods_of(card) or (split and split not in card.splits)):
-            missing.append(card.name)
-            continue
-        protocol = protocol_of(card, split=split, **changes)
-        try:
-            open_built(home, card.stored_as, protocol.split)
-            found.append(protocol)
-        except NotBuiltError:
-            if card.name in names:
-                raise
-            missing.append(card.name)
-    if missing:
-        note(f"left out because not built: {', '.join(missing)}")
-    if not found:
-        raise nothing_built(home, [name for name in names if name in GROUPS])
-    return found
-
-
-def _show(report: dict[str, Any], folder: Path, as_json: bool) -> None:
-    if as_json:
-        datasets = {
-            name: {key: value for key, value in values.items() if key not in ("examples", "failures")}
-            for name, values in report["datasets"].items()
-        }
-        click.echo(json.dumps({**report, "datasets": datasets, "folder": str(folder)}, indent=1))
-        return
-    header = ("dataset", "split", "method", "metric", "score", "95 % interval", "cases", "failed")
-    click.echo(table(header, [_row(name, values) for name, values in report["datasets"].items()]))
-    click.echo(f"report {folder / 'report.html'}")
-
-
-def _row(name: str, values: dict[str, Any]) -> tuple[object, ...]:
-    shown = "hidden" if values["score"] is None else f"{100 * values['score']:.2f}"
-    interval = "-" if values["interval"] is None else " to ".join(f"{100 * end:.2f}" for end in values["interval"])
-    metric = f"{values['metric']} ({values['profile']})" if values["profile"] else values["metric"]
-    return (
-        name,
-        values["split"],
-        values["method"],
-        metric,
-        shown,
-        interval,
-        values["counts"]["cases"],
-        values["counts"]["failed"],
-    )
+        show_report(report, run.folder, as_json)

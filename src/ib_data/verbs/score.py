@@ -20,7 +20,7 @@ _OF_FILES = ("tokenised", "only_predicted")
 
 
 @click.command("score")
-@click.argument("given", nargs=-1, required=True, metavar="[NAME] PREDICTIONS")
+@click.argument("name_and_file", nargs=-1, required=True, metavar="[NAME] PREDICTIONS")
 @click.option("--references", type=_FILE, help="A file of references, in place of a built dataset.")
 @click.option("--metric", help="Another metric than the dataset's; needed with --references.")
 @click.option("--profile", help="Variant of the metric, such as vqa-lavis. [default: as the card says]")
@@ -34,7 +34,7 @@ _OF_FILES = ("tokenised", "only_predicted")
 @click.option("--out", type=_FILE, help="Folder for the full report, or for the file that a server wants.")
 @json_option
 @common_options
-def command(given: tuple[str, ...], home: Home, as_json: bool, references: Path | None, **options: Any) -> None:
+def command(name_and_file: tuple[str, ...], home: Home, as_json: bool, references: Path | None, **options: Any) -> None:
     """Score predictions by the official metrics, without a model.
 
     With NAME, a dataset: against its built split, by the metric of its card. PREDICTIONS is a file in the dataset's
@@ -51,18 +51,18 @@ def command(given: tuple[str, ...], home: Home, as_json: bool, references: Path 
     ib-data score --metric cider --references captions_val2014.json results.json --json
     ib-data score --metric vqa --references annotations.json results.json
     """
-    _require_usage(given, references, options)
+    _require_usage(name_and_file, references, options)
     if references is not None:
-        _show_plain(_plain(Path(given[0]), references, options), as_json)
+        _show_plain(_plain(Path(name_and_file[0]), references, options), as_json)
         return
     from ib_data.cards import find_card
 
-    card = find_card(given[0])
+    card = find_card(name_and_file[0])
     from ib_data.evaluation.results.split import Asked, hidden_error, score_split
 
     names = ("split", "method", "metric", "profile", "allow_missing", "allow_extra")
     asked = Asked(**{name: options[name] for name in names}, number=options["number"] or 0)
-    found = score_split(home, card, Path(given[1]), asked)
+    found = score_split(home, card, Path(name_and_file[1]), asked)
     if found.is_hidden and options["out"] is None:
         raise hidden_error(card, found.protocol.split)
     _show(found, home, options["out"], as_json)

@@ -1,0 +1,46 @@
+"""`ib-data compare`: two reports of evaluations side by side."""
+
+import json
+from pathlib import Path
+
+import click
+
+from ib_data.home import Home
+from ib_data.verbs.arguments import common_options, json_option
+from ib_data.verbs.failures import raise_summary
+
+
+@click.command(name="compare")
+@click.argument("report", metavar="A")
+@click.argument("other_report", metavar="B")
+@click.option(
+    "--examples",
+    "num_examples",
+    type=click.IntRange(0, 10**7),
+    default=10,
+    show_default=True,
+    help="Examples of each dataset where the reports differ.",
+)
+@common_options
+@json_option
+def command(report: str, other_report: str, num_examples: int, home: Home, as_json: bool) -> None:
+    """Compare two reports of evaluations, with a paired test.
+
+    A and B are folders with a report.json, or such files; A is the baseline. Datasets in both are compared example by
+    example: McNemar's exact test if all values are 0 or 1, else a permutation test over images. Scores are printed
+    times 100, and with --json as they are. Another split, metric or profile, or a part against the whole, is an error.
+
+    \b
+    ib-data compare runs/baseline/evaluation runs/new/evaluation
+    ib-data compare a/report.json b/report.json --examples 50 --json
+    """
+    from ib_data.evaluation.report.comparison import compare
+    from ib_data.evaluation.report.comparison_text import comparison_text
+
+    found = compare(Path(report), Path(other_report))
+    if as_json:
+        click.echo(json.dumps(found.to_plain(num_examples), ensure_ascii=False, allow_nan=False))
+    elif found.datasets:
+        click.echo(comparison_text(found, num_examples))
+    problems = found.problems
+    raise_summary(problems.values(), f"{len(problems)} datasets could not be compared: {', '.join(problems)}")
