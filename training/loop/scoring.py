@@ -30,6 +30,7 @@ from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.generation.answerer import Answerer
 from ib_data.training.loop.asked_parts import AskedPart, AskedParts, asked_parts
 from ib_data.training.loop.ranks import Ranks
+from ib_data.training.loop.sharding import gather_outside_layers
 from ib_data.training.loop.validation import evaluating
 from ib_data.training.model.load import LoadedModel
 from ib_data.training.model.parts import frozen_dtype
@@ -194,7 +195,11 @@ class Scoring:
             # What a folder says about decoding would fill in whatever we leave open.
             language_model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
             try:
-                yield ModelAnswers(answerer, "a running model", self.home)
+                method = "tree"
+                if config.shard_language_model:
+                    gather_outside_layers(language_model)
+                    method = "prefix"  # a tree reads the position biases inside a layer, which is not gathered then
+                yield ModelAnswers(answerer, "a running model", self.home, method=method)
             finally:
                 language_model.generation_config = before
 
