@@ -23,13 +23,13 @@ class ModelAnswers:
         self._answerer, self._ranker, self._method = answerer, Ranker(answerer), method
         self.trained_on = answerer.trained_on
         self.images = ImageOptions(image_px=answerer.image_px, frames=answerer.num_frames)
+        changed = {"bos_token": answerer.bos_token, "activation": answerer.activation}
         self.identity: Mapping[str, Any] = {
             "name": name,
             "values": identity(answerer, home),
             "language_model": answerer.loaded.config.text_config.model_type,
             "instruction_aware": answerer.instruction_aware,
-            "bos_token": answerer.bos_token,
-            "activation": answerer.activation,
+            **{key: value for key, value in changed.items() if value},
             "precision": str(answerer.dtype).removeprefix("torch."),
             "device": answerer.device.type,
         }

@@ -62,7 +62,9 @@ def shown(evaluated: Evaluated, i: int) -> dict[str, Any]:
 
 def top(protocol: Protocol, case: Case, prediction: Prediction) -> list[dict[str, Any]]:
     """The candidates or labels with the highest scores, best first; of equal scores the lower index."""
-    names = protocol.labels or case.candidates or case.annotations[0].options
+    names = case.candidates or case.annotations[0].options
+    if protocol.candidates == "verbalisers":
+        names = protocol.labels
     ranked = sorted(prediction.scores.items(), key=lambda item: (-item[1], item[0]))[:NUM_CANDIDATES]
     return [{"text": names[i], "score": number(score)} for i, score in ranked if i < len(names)]
 

@@ -149,10 +149,30 @@ def _facts(found: Report) -> list[tuple[str, str]]:
         ("Answers", f"{counts['failed']:,} failed, {counts['empty']:,} empty, {counts['truncated']:,} truncated"),
         ("Lengths", tokens),
         ("Images", f"shuffled by seed {found['shuffle_seed']}" if found["shuffle_seed"] is not None else ""),
-        ("Training", "; ".join(f"{key} {value}" for key, value in facts_of(found["leakage"]))),
+        ("Training", leakage_text(found["leakage"])),
         ("Note", found["note"]),
     ]
     return [(title, text) for title, text in pairs if text]
+
+
+def leakage_text(leakage: Report) -> str:
+    """What is known of the evaluated split in the training data, in words; empty if nothing was looked for."""
+    if not leakage:
+        return ""
+    if not leakage.get("known"):
+        return "what the model was trained on is not known"
+    images = f"{leakage['shared_images']:,} images of {leakage['shared_cases']:,} cases are in the training data"
+    without = leakage["score_without"]
+    if leakage["shared_images"]:
+        images += "" if without is None else f"; the score without these cases is {shown('', without)}"
+    missing = ", ".join(leakage["members_not_built"])
+    parts = (
+        leakage.get("line", "not trained on this dataset"),
+        images,
+        f"not compared with {missing}, which is not built" if missing else "",
+        f"trained on {', '.join(leakage['members'])}",
+    )
+    return "; ".join(part for part in parts if part)
 
 
 def _range(found: Report, family: str) -> str:

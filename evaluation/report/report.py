@@ -33,7 +33,7 @@ def report_of(evaluated: Sequence[Evaluated]) -> dict[str, Any]:
         "version": VERSION,
         "ib_data": __version__,
         "model": _plain(models[0]) if models else {},
-        "warnings": [*dict.fromkeys(text for one in evaluated for text in _warnings(one))],
+        "warnings": _grouped([text for one in evaluated for text in _warnings(one)], evaluated),
         "datasets": datasets,
     }
 
@@ -78,6 +78,21 @@ def _warnings(evaluated: Evaluated) -> list[str]:
     if lost := [key for key, value in scores.also.items() if number(value) is None]:
         found.append(f"{name}: not a number: {', '.join(lost)}")
     return found
+
+
+def _grouped(warnings: Sequence[str], evaluated: Sequence[Evaluated]) -> list[str]:
+    """What was trained on, first; then the other warnings, those that are the same for several datasets as one."""
+    first = [one.leakage["line"] for one in evaluated if "line" in one.leakage]
+    places: dict[str, list[str]] = {}
+    for warning in warnings:
+        place, colon, text = warning.partition(": ")
+        places.setdefault(text if colon else warning, []).append(place if colon else "")
+    return [*first, *(f"{_listed(names)}: {text}" if names[0] else text for text, names in places.items())]
+
+
+def _listed(names: Sequence[str]) -> str:
+    distinct = list(dict.fromkeys(names))
+    return ", ".join(distinct) if len(distinct) <= 5 else f"{', '.join(distinct[:4])} and {len(distinct) - 4} more"
 
 
 def _counts(evaluated: Evaluated) -> dict[str, Any]:

@@ -21,7 +21,7 @@ Member = tuple[str, str]
 
 
 def with_leakage(evaluated: Evaluated, trained_on: Sequence[Member] | None, store: Store) -> Evaluated:
-    """The evaluation with what is known of its leakage, and a warning for a dataset that the model was trained on.
+    """The evaluation with what is known of its leakage, and warnings. A report begins with its `line`, if it has one.
 
     `trained_on` are the datasets and splits of the model's training run, None if they are not known. Images are
     compared by the SHA-256 of their bytes, so a copy of another size or quality is not found.
@@ -43,6 +43,10 @@ def with_leakage(evaluated: Evaluated, trained_on: Sequence[Member] | None, stor
         "shared_cases": len(places),
         "score_without": _score_without(evaluated, places),
     }
+    if leakage["trained_on_split"]:
+        leakage["line"] = f"{name}/{split}: the model was trained on these very examples"
+    elif leakage["trained_on"]:
+        leakage["line"] = f"{name}: the model was trained on another split of this dataset; this is not zero-shot"
     return replace(evaluated, leakage=leakage, warnings=[*_warnings(evaluated, leakage), *evaluated.warnings])
 
 
@@ -72,15 +76,9 @@ def _score_without(evaluated: Evaluated, places: Sequence[int]) -> float | None:
 def _warnings(evaluated: Evaluated, leakage: dict[str, Any]) -> list[str]:
     name, split = evaluated.protocol.dataset, evaluated.protocol.split
     found = []
-    if leakage["trained_on_split"]:
-        found.append(f"{name}/{split}: the model was trained on these very examples")
-    elif leakage["trained_on"]:
-        found.append(f"{name}: the model was trained on another split of this dataset; the score is not zero-shot")
     if leakage["shared_images"] and not leakage["trained_on_split"]:
-        images = count_text(leakage["shared_images"], "image")
-        found.append(
-            f"{name}/{split}: {images} of its {count_text(leakage['shared_cases'], 'case')} are in training data"
-        )
+        images, cases = count_text(leakage["shared_images"], "image"), count_text(leakage["shared_cases"], "case")
+        found.append(f"{name}/{split}: the training data holds {images} of {cases}")
     if leakage["members_not_built"]:
         missing = ", ".join(leakage["members_not_built"])
         found.append(f"{name}/{split}: not compared with training data that is not built here: {missing}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.cards import load_card
-from ib_data.console import note
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.report.writing import write_report
 from ib_data.evaluation.results.writing import submission_of, write_submission
@@ -29,8 +28,6 @@ def evaluate_all(run: Run, protocols: Sequence[Protocol]) -> dict[str, Any] | No
         evaluated = run.evaluate(protocol)
         if evaluated is not None:
             found.append(_completed(run, evaluated))
-            for line in found[-1].warnings:
-                note(line)
     if run.rank:
         return None
     by_name = {one.protocol.dataset: one for one in found}

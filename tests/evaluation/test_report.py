@@ -106,6 +106,25 @@ def test_ranked_examples_have_their_best_candidates():
     }  # fmt: skip
 
 
+def test_the_best_labels_are_named_as_labels():
+    protocol = Protocol(
+        dataset="vsr", split="test", method="rank", metric="accuracy", candidates="verbalisers",
+        verbalisers={"true": ("true", "yes"), "false": ("false", "no")},
+    )  # fmt: skip
+    one = toy_evaluated([1.0], dataset="vsr", protocol=protocol)
+    cases = [replace(case, candidates=("true", "yes", "false", "no")) for case in one.cases]
+    predictions = [Prediction(id=case.id, answer="false", choice=1, scores={0: -2.0, 1: -1.0}) for case in cases]
+    found = report_of([replace(one, cases=cases, predictions=predictions)])["datasets"]["vsr"]
+    assert [entry["text"] for entry in found["examples"]["random"][0]["candidates"]] == ["false", "true"]
+
+
+def test_equal_warnings_of_several_datasets_are_one_line():
+    found = report_of(
+        [toy_evaluated([1.0], dataset=name, warnings=[f"{name}/test: miniature"]) for name in ("gqa", "vsr")]
+    )
+    assert found["warnings"] == ["gqa/test, vsr/test: miniature"]
+
+
 def test_what_is_not_a_number_is_null_with_a_warning():
     scores = Scores(score=float("nan"), values=np.array([1.0, float("nan")]), also={"r@1": float("inf"), "n": 2})
     one = replace(toy_evaluated([1.0, 0.0]), scores=scores, warnings=["the model was trained on gqa"])

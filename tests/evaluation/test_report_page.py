@@ -103,7 +103,15 @@ def test_a_strangers_text_is_text():
         model={"name": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]}},
         decoding={HOSTILE: HOSTILE},
         breakdown={HOSTILE: {HOSTILE: Group(score=0.1, count=2)}},
-        leakage={HOSTILE: HOSTILE},
+        leakage={
+            "known": True,
+            "line": HOSTILE,
+            "members": [HOSTILE],
+            "members_not_built": [HOSTILE],
+            "shared_images": 0,
+            "shared_cases": 0,
+            "score_without": None,
+        },
     )
     found = page([hostile])
     assert not {"script", "img"} & {tag for tag, _ in found.tags}

