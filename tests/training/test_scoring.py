@@ -28,7 +28,7 @@ from ib_data.templates.renderer import Renderer
 from ib_data.training.answering import ModelAnswers
 from ib_data.training.generation.opened import open_answerer
 from ib_data.training.loop import scoring
-from ib_data.training.loop.asked_parts import AskedParts, asked_parts
+from ib_data.training.loop.asked_parts import AskedParts, asked_parts, protocols_of
 from ib_data.training.loop.scoring import HeldInScores
 
 TITLE = "Scores in `log.jsonl`"
@@ -104,6 +104,19 @@ def test_the_scores_are_those_of_an_evaluation_of_the_checkpoint(
         found = replace(run, folder=tmp_path / method).evaluate(protocol)
         assert found is not None
         assert found.scores.score == pytest.approx(expected[metric], rel=1e-5)
+
+
+def test_each_of_the_papers_held_in_sets_has_a_metric() -> None:
+    found = {
+        card.name: [protocol.metric for protocol in protocols_of(card, protocol_of(card).split)]
+        for card in map(load_card, load_mixture("instructblip").names)
+    }
+    captions = dict.fromkeys(
+        ("coco_caption", "web_capfilt", "textcaps", "vqav2_qg", "okvqa_qg", "aokvqa_qg"), ["cider"]
+    )
+    llava = dict.fromkeys(("llava_conversation", "llava_detail", "llava_reasoning"), ["rouge-l", "token-loss"])
+    answers = {"vqav2": ["vqa-accuracy"], "okvqa": ["vqa-accuracy"], "aokvqa": ["aokvqa-accuracy"]}
+    assert found == {**captions, **llava, **answers, "ocrvqa": ["accuracy"]}
 
 
 def test_members_that_are_not_scored_are_named_once(straight: tuple[Path, list[str]]) -> None:

@@ -91,7 +91,7 @@ def _parts_of(
         raise _NotAskedError("no protocol in its card")
     split = _split(card, drawn)
     built = _built(store, card, split, renderer)
-    for protocol in _protocols(card, split):
+    for protocol in protocols_of(card, split):
         vocabulary = _vocabulary(store, card, protocol)
         maker = CaseMaker(card=card, protocol=protocol, renderer=renderer, vocabulary=vocabulary)
         cases = maker.cases(built, number)
@@ -122,7 +122,7 @@ def _split(card: Card, drawn: Collection[tuple[str, str]]) -> str:
     return split
 
 
-def _protocols(card: Card, split: str) -> list[Protocol]:
+def protocols_of(card: Card, split: str) -> list[Protocol]:
     """That of the card and, for long answers such as LLaVA's, the loss of the reference's tokens."""
     found = [protocol_of(card, split=split)]
     if "rank" in methods_of(card):

@@ -89,9 +89,8 @@ def _train(
             open_validation(config, home, stream, collator_of(config, run.loaded), ranks, interrupts, say),
             open_scoring(config, home, stream, run.loaded, ranks, interrupts, say),
         )
-        checks = [check for check in opened if check is not None]
         with TrainLog(out / checkpoints.LOG, run.log, is_main=ranks.is_main) as log:
-            _Steps(config, stream, run, out, ranks, say, log, interrupts, checks).run_all()
+            _Steps(config, stream, run, out, ranks, say, log, interrupts, opened).run_all()
             losses = log.losses()
         ranks.wait()
     folder = newest(out)
@@ -118,7 +117,7 @@ class _Steps:
         say: Callable[[str], None],
         log: TrainLog,
         interrupts: Interrupts,
-        checks: Sequence[Check],
+        checks: Sequence[Check | None],
     ) -> None:
         self.config = config
         self.stream = stream
@@ -126,12 +125,11 @@ class _Steps:
         self.out = out
         self.ranks = ranks
         self.log = log
-        counts = run.cache.counts if run.cache else None
-        self.report = StepLog(config, stream, run, out, ranks, say, log, counts)
+        self.report = StepLog(config, stream, run, out, ranks, say, log, run.cache.counts if run.cache else None)
         self.say = say
         self.interrupts = interrupts
         features = features_through(run.cache, run.model) if run.cache else None
-        self.checks = checks
+        self.checks = [check for check in checks if check is not None]
         self.results = dict(run.checks)  # of the checks after `done` steps
         self.losses = losses_of(run.model, ranks, features)
         self.done = self.saved = run.step
