@@ -134,10 +134,8 @@ def test_the_time_has_no_false_precision(tmp_path, no_cuda, hours: float, text: 
 
 def test_scoring_is_said_not_to_be_counted(tmp_path, no_cuda) -> None:
     values = [f"model={shared_toy_folder()}", "scoring_samples=7"]
-    said = [
-        report_text(dry_run(load_config("miniature", [*values, *more]), Home(tmp_path)))
-        for more in ([], ["score_every=20"])
-    ]
+    configs = [load_config("miniature", [*values, *more]) for more in ([], ["score_every=20"])]
+    said = [report_text(dry_run(config, Home(tmp_path))) for config in configs]
     line = "scoring (7 cases per dataset every 20 steps) is not counted: its time depends on the lengths of answers"
     assert [line in text.splitlines() for text in said] == [False, True]
 

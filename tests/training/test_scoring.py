@@ -111,12 +111,11 @@ def test_each_of_the_papers_held_in_sets_has_a_metric() -> None:
         card.name: [protocol.metric for protocol in protocols_of(card, protocol_of(card).split)]
         for card in map(load_card, load_mixture("instructblip").names)
     }
-    captions = dict.fromkeys(
-        ("coco_caption", "web_capfilt", "textcaps", "vqav2_qg", "okvqa_qg", "aokvqa_qg"), ["cider"]
-    )
-    llava = dict.fromkeys(("llava_conversation", "llava_detail", "llava_reasoning"), ["rouge-l", "token-loss"])
+    captions = ("coco_caption", "web_capfilt", "textcaps", "vqav2_qg", "okvqa_qg", "aokvqa_qg")
+    llava = ("llava_conversation", "llava_detail", "llava_reasoning")
     answers = {"vqav2": ["vqa-accuracy"], "okvqa": ["vqa-accuracy"], "aokvqa": ["aokvqa-accuracy"]}
-    assert found == {**captions, **llava, **answers, "ocrvqa": ["accuracy"]}
+    texts = {name: ["cider"] for name in captions} | {name: ["rouge-l", "token-loss"] for name in llava}
+    assert found == {**texts, **answers, "ocrvqa": ["accuracy"]}
 
 
 def test_members_that_are_not_scored_are_named_once(straight: tuple[Path, list[str]]) -> None:
