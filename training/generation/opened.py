@@ -86,9 +86,9 @@ def load(
 ) -> Answerer:
     """The model of a checkpoint folder, or of the newest checkpoint in a run folder.
 
-    With `precision` "auto" it is that of the run's configuration, and torch takes as many threads as the run did. Raises IbDataError if there is none, or if the folder
-    that the run began from is gone or has changed, and DamagedError (see `record.require_whole`) if the checkpoint is
-    damaged.
+    With `precision` "auto" it is that of the run's configuration; torch takes as many threads as the run did. Raises
+    IbDataError if there is none, or if the folder that the run began from is gone or has changed, and DamagedError (see
+    `record.require_whole`) if the checkpoint is damaged.
     """
     if not is_run(folder):
         remedy = "name a run, a checkpoint of it (step-NNNNNN) or a model folder"
