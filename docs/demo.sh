@@ -33,10 +33,10 @@ rm -rf "$home/model"
 run ib-data model export "$home/runs/miniature" --out "$home/model"
 
 say "7. Score it on held-out datasets, also with images exchanged, and compare it with an earlier checkpoint"
-run ib-data build gqa vsr --mini
+run ib-data build gqa nocaps --mini
 rm -rf "$home/evaluations/demo" "$home/evaluations/earlier"
-run ib-data evaluate gqa vsr -n 20 --model "$home/runs/miniature" --shuffle-images --out "$home/evaluations/demo"
-run ib-data evaluate gqa vsr -n 20 --model "$home/runs/miniature/step-000025" --out "$home/evaluations/earlier"
+run ib-data evaluate gqa nocaps -n 20 --model "$home/runs/miniature" --shuffle-images --out "$home/evaluations/demo"
+run ib-data evaluate gqa nocaps -n 20 --model "$home/runs/miniature/step-000025" --out "$home/evaluations/earlier"
 run ib-data compare "$home/evaluations/earlier" "$home/evaluations/demo" --examples 2
 
 say "Results"
