@@ -1,12 +1,14 @@
-"""What a model is asked, and what it gives back. Anything with `generate` and `rank` can be evaluated."""
+"""What a model is asked, and what it gives back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ib_data.errors import IbDataError
 from ib_data.evaluation.decoding import Decoding
 from ib_data.stream_options import ImageOptions
 
@@ -53,29 +55,24 @@ class Ranking:
         return self.sums / (self.num_tokens if normalisation == "mean" else np.maximum(self.num_bytes, 1))
 
 
-class Model(Protocol):
-    """What answers. `identity` are JSON values that identify it: a run is only continued with the same ones.
+class Model:
+    """What answers: derive from it and write `generate`, `rank` or both.
 
-    `is_causal` is whether its language model has no encoder, which presets of decoding depend on. `images`: the size of
-    images, and how many frames of a clip it is given. `trained_on`: each dataset and split of its training run; None if
-    that is not known.
+    `name` is for people. `identity` are JSON values that identify the model: a run is only continued with the same
+    ones. `is_causal` is whether its language model has no encoder, which presets of decoding depend on. `images`: the
+    size of images, and how many frames of a clip it is given; None: it is given the stored bytes. `trained_on`: each
+    dataset and split of its training run; None if that is not known.
     """
 
-    @property
-    def identity(self) -> Mapping[str, Any]: ...  # noqa: D102 (described above, as the next three)
-
-    @property
-    def is_causal(self) -> bool: ...  # noqa: D102
-
-    @property
-    def images(self) -> ImageOptions: ...  # noqa: D102
-
-    @property
-    def trained_on(self) -> Sequence[tuple[str, str]] | None: ...  # noqa: D102
+    name: str = "model"
+    identity: Mapping[str, Any] = MappingProxyType({})
+    is_causal: bool = True
+    images: ImageOptions | None = ImageOptions()
+    trained_on: Sequence[tuple[str, str]] | None = None
 
     def generate(self, asked: Sequence[Asked], decoding: Decoding) -> Sequence[Generated]:
         """The answers, in order. Raises IbDataError for a question that cannot be answered."""
-        ...
+        raise IbDataError(f"{self.name} does not generate answers; use --method rank")
 
     def rank(
         self, asked: Sequence[Asked], candidates: Sequence[Sequence[str]], *, only_best: bool = False
@@ -85,4 +82,4 @@ class Model(Protocol):
         With `only_best` a ranking may leave all but the best by `sums` unknown. Raises IbDataError as `generate`, and
         for a list without candidates or with an empty one.
         """
-        ...
+        raise IbDataError(f"{self.name} does not rank candidates; use --method generate")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ib_data.evaluation.answering import Asked, Generated, Ranking
+from ib_data.evaluation.answering import Asked, Generated, Model, Ranking
 from ib_data.evaluation.decoding import Decoding
 from ib_data.home import Home
 from ib_data.stream_options import ImageOptions
@@ -12,7 +12,7 @@ from ib_data.training.generation.opened import identity
 from ib_data.training.ranking.ranker import Ranker
 
 
-class ModelAnswers:
+class ModelAnswers(Model):
     """An `Answerer` as the `Model` of an evaluation. `name` is what the user called it.
 
     `method` is how candidates are ranked, one of METHODS of `training/ranking/ranker.py`; scores do not depend on it.
@@ -21,11 +21,11 @@ class ModelAnswers:
 
     def __init__(self, answerer: Answerer, name: str, home: Home, *, method: str = "tree") -> None:
         self._answerer, self._ranker, self._method = answerer, Ranker(answerer), method
+        self.name, self.is_causal = name, answerer.loaded.is_causal
         self.trained_on = answerer.trained_on
         self.images = ImageOptions(image_px=answerer.image_px, frames=answerer.num_frames)
         changed = {"bos_token": answerer.bos_token, "activation": answerer.activation}
         self.identity: Mapping[str, Any] = {
-            "name": name,
             "values": identity(answerer, home),
             "language_model": answerer.loaded.config.text_config.model_type,
             "instruction_aware": answerer.instruction_aware,
@@ -33,11 +33,6 @@ class ModelAnswers:
             "precision": str(answerer.dtype).removeprefix("torch."),
             "device": answerer.device.type,
         }
-
-    @property
-    def is_causal(self) -> bool:
-        """Whether the language model has no encoder."""
-        return self._answerer.loaded.is_causal
 
     def generate(self, asked: Sequence[Asked], decoding: Decoding) -> Sequence[Generated]:
         """The answers, in order, all in one batch. Raises IbDataError as `Answerer.generate`."""

@@ -34,7 +34,7 @@ def report_of(evaluated: Sequence[Evaluated]) -> dict[str, Any]:
         "version": VERSION,
         "ib_data": __version__,
         "model": _plain(models[0]) if models else {},
-        "warnings": _grouped([text for one in evaluated for text in _warnings(one)], evaluated),
+        "warnings": warnings_of(datasets),
         "datasets": datasets,
     }
 
@@ -64,6 +64,7 @@ def dataset_report(evaluated: Evaluated) -> dict[str, Any]:
         "failures": [{"id": one.id, "error": one.error} for one in evaluated.predictions if one.error],
         "examples": chosen(evaluated),
         "note": protocol.note,
+        "warnings": _warnings(evaluated),
     }
 
 
@@ -76,16 +77,18 @@ def _warnings(evaluated: Evaluated) -> list[str]:
         found.append(f"{name}: the score is not a number")
     if num := sum(number(value) is None for value in scores.values):
         found.append(f"{name}: {num:,} of {len(scores.values):,} examples have a value that is not a number")
+    if evaluated.shuffled and (num := sum(bool(one.error) for one in evaluated.shuffled.predictions)):
+        found.append(f"{name}: {num:,} questions about other examples' images failed and count as wrong")
     if lost := [key for key, value in scores.also.items() if number(value) is None]:
         found.append(f"{name}: not a number: {', '.join(lost)}")
     return found
 
 
-def _grouped(warnings: Sequence[str], evaluated: Sequence[Evaluated]) -> list[str]:
-    """What was trained on, first; then the other warnings, those that are the same for several datasets as one."""
-    first = [one.leakage["line"] for one in evaluated if "line" in one.leakage]
+def warnings_of(datasets: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What was trained on, first; then the warnings of the datasets, those that several have as one."""
+    first = [values["leakage"]["line"] for values in datasets.values() if "line" in values["leakage"]]
     places: dict[str, list[str]] = {}
-    for warning in warnings:
+    for warning in (text for values in datasets.values() for text in values["warnings"]):
         place, colon, text = warning.partition(": ")
         places.setdefault(text if colon else warning, []).append(place if colon else "")
     return [*first, *(f"{_listed(names)}: {text}" if names[0] else text for text, names in places.items())]

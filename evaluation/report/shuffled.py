@@ -15,7 +15,7 @@ def shuffled_values(evaluated: Evaluated) -> dict[str, Any] | None:
 
     `score` is what the words alone give, `from_image` is the score minus it, with the bootstrap interval of the mean
     difference over images (null for a score that is not a mean over examples), and `answers_changed` is the share of
-    answers that are not the same.
+    answers that are not the same. `failed` ones count as wrong here too.
     """
     other = evaluated.shuffled
     if other is None:
@@ -32,4 +32,5 @@ def shuffled_values(evaluated: Evaluated) -> dict[str, Any] | None:
         "from_image": number(evaluated.scores.score - other.scores.score),
         "interval": None if found is None else list(found),
         "answers_changed": sum(changed) / len(changed),
+        "failed": sum(bool(one.error) for one in other.predictions),
     }

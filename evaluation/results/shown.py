@@ -60,7 +60,7 @@ def written(found: Evaluated, home: Home, folder: Path) -> list[Path]:
         if found.is_hidden:
             return [path]
     built = open_built(home, card.stored_as, protocol.split)
-    write_report(folder, [found], lambda _dataset, key: built.media(key))
+    write_report(folder, [found], lambda _dataset, _split, key: built.media(key))
     with replacing(folder / protocol.dataset / PREDICTIONS) as part:
         rows = (json.dumps(plain(one), ensure_ascii=True) for one in found.predictions)
         part.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")

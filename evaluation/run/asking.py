@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ib_data.console import count_text
 from ib_data.errors import IbDataError, MissingExtraError
 from ib_data.evaluation.answering import Asked, Frames, Generated, Model, Ranking
 from ib_data.evaluation.case import Case, Prediction
@@ -53,13 +54,17 @@ def decoding_of(protocol: Protocol, *, is_causal: bool, **changes: Any) -> Decod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Asks a model by a protocol; `decoding` is None if candidates are ranked."""
+    """Asks a model by a protocol; `decoding` is None if candidates are ranked.
+
+    With `only_best` a ranking need not score more than the best candidate.
+    """
 
     model: Model
     protocol: Protocol
     decoding: Decoding | None
+    only_best: bool = False
 
-    def predictions(self, cases: Sequence[Case], images: Mapping[str, "Future[Frames]"]) -> list[Prediction]:
+    def predictions(self, cases: Sequence[Case], images: Mapping[str, "Future[Frames | bytes]"]) -> list[Prediction]:
         """A prediction for each case, in order. What the model cannot answer is one with an error."""
         asked: dict[str, Asked] = {}
         faults: dict[str, str] = {}
@@ -91,8 +96,11 @@ class Asker:
     def _batch(self, cases: Sequence[Case], asked: Sequence[Asked]) -> list[Prediction]:
         if self.decoding is not None:
             answers = self.model.generate(asked, self.decoding)
+            _require_length("generate", "answer", len(answers), len(cases))
             return [_generated(case, answer) for case, answer in zip(cases, answers, strict=True)]
-        rankings = self.model.rank(asked, [case.candidates for case in cases])
+        candidates = [case.candidates for case in cases]
+        rankings = self.model.rank(asked, candidates, only_best=self.only_best)
+        _require_length("rank", "ranking", len(rankings), len(cases))
         return [ranked(self.protocol, case, ranking) for case, ranking in zip(cases, rankings, strict=True)]
 
 
@@ -100,9 +108,21 @@ def _generated(case: Case, answer: Generated) -> Prediction:
     return Prediction(id=case.id, answer=answer.text, num_tokens=answer.num_tokens, is_truncated=answer.is_truncated)
 
 
+def _require_length(method: str, noun: str, found: int, expected: int) -> None:
+    """Raise ValueError for a model that gives another number of results than it was asked for."""
+    if found != expected:
+        raise ValueError(f"{method}: expected {count_text(expected, noun)}, the model gave {found:,}")
+
+
 def ranked(protocol: Protocol, case: Case, ranking: Ranking) -> Prediction:
-    """The prediction of a ranking: the best candidate, or the best label if the candidates are words of labels."""
+    """The prediction of a ranking: the best candidate, or the best label if the candidates are words of labels.
+
+    A score that is not a number makes it an error.
+    """
+    _require_length("rank", "candidate score", len(ranking.sums), len(case.candidates))
     scores, names = ranking.scores(protocol.normalisation), case.candidates
+    if np.isnan(scores).any():
+        return Prediction(id=case.id, error=f"the score of candidate {int(np.isnan(scores).argmax())} is not a number")
     if protocol.candidates == "verbalisers":
         scores, names = _of_labels(protocol, scores), protocol.labels
     best = int(np.argmax(scores))  # the first of equals

@@ -21,7 +21,7 @@ _THREADS = 4
 class Images:
     """Reads the images of cases; `partners` are the samples to take instead, by sample key."""
 
-    def __init__(self, built: BuiltSplit, options: ImageOptions, partners: Mapping[str, str]) -> None:
+    def __init__(self, built: BuiltSplit, options: ImageOptions | None, partners: Mapping[str, str]) -> None:
         self._built, self._options, self._partners = built, options, partners
         self._pool = ThreadPoolExecutor(_THREADS)
 
@@ -31,23 +31,28 @@ class Images:
     def __exit__(self, *_given: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def begin(self, cases: Sequence[Case]) -> dict[str, "Future[Frames]"]:
+    def begin(self, cases: Sequence[Case]) -> dict[str, "Future[Frames | bytes]"]:
         """Read what the cases need and start to decode it; by sample key. Equal keys share one array.
 
-        A future raises MediaError for an image or clip that cannot be decoded. Raises DataError for a damaged shard,
-        and for a build without media.
+        Without `options` the stored bytes are given. A future raises an error for what cannot be read or decoded.
         """
-        return {key: self._pool.submit(self._pixels, *self._read(key)) for key in dict.fromkeys(c.key for c in cases)}
+        return {key: self._pool.submit(self._pixels, self._read(key)) for key in dict.fromkeys(c.key for c in cases)}
 
-    def _read(self, key: str) -> tuple[bytes, str]:
-        sample, data = self._built.read(self._built.ref_of(self._partners.get(key, key)))
+    def _read(self, key: str) -> tuple[bytes, str] | IbDataError:
+        """Bytes and kind, read here, since a split is for one thread; or why they cannot be read."""
+        try:
+            sample, data = self._built.read(self._built.ref_of(self._partners.get(key, key)))
+        except IbDataError as error:
+            return error
         if data is None:
             remedy = f"build {self._built.dataset} without --no-media"
-            raise DataError(self._built.dataset, "was built without images", row=key, remedy=remedy)
+            return DataError(self._built.dataset, "was built without images", row=key, remedy=remedy)
         return data, sample.media.kind
 
-    def _pixels(self, data: bytes, kind: str) -> Frames:
-        return pixels(data, kind, self._options)
+    def _pixels(self, found: tuple[bytes, str] | IbDataError) -> Frames | bytes:
+        if isinstance(found, IbDataError):
+            raise found
+        return found[0] if self._options is None else pixels(*found, self._options)
 
 
 def exchanged(cases: Sequence[Case], seed: int) -> dict[str, str]:
@@ -67,8 +72,8 @@ def exchanged(cases: Sequence[Case], seed: int) -> dict[str, str]:
     return {case.key: keys[follower[case.media_sha256]] for case in cases}
 
 
-def require_decoded(pending: "Future[Frames]") -> Frames:
-    """The pixels. Raises IbDataError, in one line, for an image or clip that cannot be decoded."""
+def require_decoded(pending: "Future[Frames | bytes]") -> Frames | bytes:
+    """The pixels, or the bytes. Raises IbDataError, in one line, for an image or clip that cannot be decoded."""
     try:
         return pending.result()
     except MediaError as error:

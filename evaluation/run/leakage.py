@@ -30,7 +30,7 @@ def with_leakage(evaluated: Evaluated, trained_on: Sequence[Member] | None, stor
     if trained_on is None:
         return replace(evaluated, leakage={"known": False})
     stored = load_card(name).stored_as
-    members = sorted({(load_card(other).stored_as, part) for other, part in trained_on if other in card_names()})
+    members = sorted({(_stored_as(other), part) for other, part in trained_on})
     shared, missing = _shared_images(evaluated, members, store)
     places = [i for i, case in enumerate(evaluated.cases) if case.media_sha256 in shared]
     leakage: dict[str, Any] = {
@@ -48,6 +48,11 @@ def with_leakage(evaluated: Evaluated, trained_on: Sequence[Member] | None, stor
     elif leakage["trained_on"]:
         leakage["line"] = f"{name}: the model was trained on another split of this dataset; this is not zero-shot"
     return replace(evaluated, leakage=leakage, warnings=[*_warnings(evaluated, leakage), *evaluated.warnings])
+
+
+def _stored_as(name: str) -> str:
+    """The dataset that holds the images of another one; itself if there is no card of it here."""
+    return load_card(name).stored_as if name in card_names() else name
 
 
 def _shared_images(evaluated: Evaluated, members: Sequence[Member], store: Store) -> tuple[set[str], list[str]]:

@@ -1,12 +1,14 @@
 """Evaluates a model on the built split of a dataset: cases, answers on disk, scores."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from itertools import count
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ib_data import __version__
 from ib_data.cards import Card, load_card
 from ib_data.console import Progress, count_text, note
 from ib_data.errors import IbDataError
@@ -19,7 +21,7 @@ from ib_data.evaluation.run.asking import Asker, batches, decoding_of
 from ib_data.evaluation.run.cases import CaseMaker, windows
 from ib_data.evaluation.run.images import Images, exchanged
 from ib_data.evaluation.run.prediction_files import PredictionFiles
-from ib_data.evaluation.run.vocabulary import vocabulary_of
+from ib_data.evaluation.run.vocabulary import require_candidates, vocabulary_of
 from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.evaluation.scoring.scored import scored
 from ib_data.interrupts import Interrupts
@@ -27,8 +29,9 @@ from ib_data.stored.built_split import BuiltSplit, NotBuiltError, open_built
 from ib_data.stored.store import Store
 from ib_data.templates.renderer import Renderer
 
-# Batches are cut from so many of them: enough to put prompts of like lengths together, few enough to hold the images.
+# Batches are cut from so many of them: enough to put prompts of like lengths together.
 _BATCHES_AT_ONCE = 32
+_AHEAD = 2
 # A model that has failed this often without one answer will not answer the rest.
 _MOST_FAILURES = 32
 
@@ -39,7 +42,7 @@ class Run:
 
     `number`: only so many cases, chosen by a fixed key; 0: all, or the part that the card names. `shuffle_seed`: each
     question is about another example's image. `decoding` changes single settings of the protocol's. `world` and `rank`
-    are those of this process.
+    are those of this process. `only_best`: a ranking need not score more than the best candidate, which is faster.
     """
 
     model: Model
@@ -51,6 +54,7 @@ class Run:
     shuffle_seed: int | None = None
     prompt: str = ""
     decoding: Mapping[str, Any] = field(default_factory=dict)
+    only_best: bool = False
     world: int = 1
     rank: int = 0
 
@@ -68,12 +72,14 @@ class Run:
         )
         number = self.number or protocol.part
         cases = maker.cases(built, number)
+        if not cases:
+            raise IbDataError(f"{card.name}/{built.split}: the protocol leaves out every chosen case; ask more with -n")
         chosen = decoding_of(protocol, is_causal=self.model.is_causal, **self.decoding)
         made_from = self._made_from(card, built, protocol, chosen, maker.shown_prompt(), number, vocabulary)
         partners = {} if self.shuffle_seed is None else exchanged(cases, self.shuffle_seed)
         with PredictionFiles(self.folder / card.name, made_from, self.world, self.rank) as files:
             if not files.is_whole:
-                asker = Asker(model=self.model, protocol=protocol, decoding=chosen)
+                asker = Asker(model=self.model, protocol=protocol, decoding=chosen, only_best=self.only_best)
                 self._ask(cases, built, asker, files, partners)
             predictions = files.finish(cases)
         if predictions is None:
@@ -84,7 +90,7 @@ class Run:
             found,
             prompt=maker.shown_prompt(),
             decoding=asdict(chosen) if chosen else {},
-            model=self.model.identity,
+            model={"name": self.model.name, **self.model.identity},
         )
 
     def _ask(
@@ -96,44 +102,34 @@ class Run:
         partners: Mapping[str, str],
     ) -> None:
         """Make the missing predictions of this process's batches."""
-        mine = [list(self._of_window(window, first, files)) for window, first in self._windows(cases)]
-        total = sum(len(batch) for batches_of in mine for batch in batches_of)
+        mine = list(self._mine(cases, files))
         name = f"{asker.protocol.dataset}/{asker.protocol.split}"
         if files.done:
             note(f"{name}: continuing after {count_text(len(files.done), 'prediction')}")
         with ExitStack() as stack, Interrupts() as interrupts:
             images = stack.enter_context(Images(built, self.model.images, partners))
-            shown = stack.enter_context(Progress(name, total, "question"))
-            waiting = [batches_of for batches_of in mine if batches_of]
-            pending = images.begin([case for batch in waiting[0] for case in batch]) if waiting else {}
+            shown = stack.enter_context(Progress(name, sum(map(len, mine)), "question"))
+            # The images of two batches more than the one being answered: a batch of clips may be hundreds of MB.
+            ahead = deque(images.begin(batch) for batch in mine[:_AHEAD])
             try:
-                for i, batches_of in enumerate(waiting):
-                    ready = pending
-                    if i + 1 < len(waiting):
-                        pending = images.begin([case for batch in waiting[i + 1] for case in batch])
-                    for batch in batches_of:
-                        with interrupts.step("finishing the batch"):
-                            files.add(asker.predictions(batch, ready))
-                            if len(files.done) >= _MOST_FAILURES:
-                                _require_answers(files.done)
-                            shown.add(len(batch))
+                for number, batch in enumerate(mine, _AHEAD):
+                    if number < len(mine):
+                        ahead.append(images.begin(mine[number]))
+                    with interrupts.step("finishing the batch"):
+                        files.add(asker.predictions(batch, ahead.popleft()))
+                        _require_answers(files.done, least=_MOST_FAILURES)
+                        shown.add(len(batch))
             except KeyboardInterrupt as stop:
                 kept = f" after {len(files.done):,} predictions on {name}; the same command continues"
                 raise interrupts.stopped(kept) from stop
 
-    def _windows(self, cases: Sequence[Case]) -> Iterator[tuple[Sequence[Case], int]]:
-        """Pieces of the cases, each with the number of its first batch."""
-        first = 0
-        for window in windows(cases, _BATCHES_AT_ONCE * self.batch_size):
-            yield window, first
-            first += sum(1 for _ in batches(window, self.batch_size))
-
-    def _of_window(self, window: Sequence[Case], first: int, files: PredictionFiles) -> Iterator[Sequence[Case]]:
+    def _mine(self, cases: Sequence[Case], files: PredictionFiles) -> Iterator[Sequence[Case]]:
         """The batches of this process that are not all answered, whatever the number of processes was before.
 
         A batch is asked again as a whole: it is written as a whole.
         """
-        for number, batch in zip(count(first), batches(window, self.batch_size), strict=False):
+        pieces = windows(cases, _BATCHES_AT_ONCE * self.batch_size)
+        for number, batch in enumerate(batch for piece in pieces for batch in batches(piece, self.batch_size)):
             if number % self.world == self.rank and not all(case.id in files.done for case in batch):
                 yield batch
 
@@ -141,15 +137,10 @@ class Run:
         """The training answers; None if the protocol does not use them, or can do without and they are not built."""
         if not protocol.vocabulary_least:
             return None
+        require_candidates(self.store, card, protocol)
         try:
             return vocabulary_of(self.store, card, protocol.vocabulary_least)
-        except NotBuiltError as error:
-            if protocol.candidates == "vocabulary":
-                why = "the candidates are the answers of its training split"
-                build = f"run `ib-data build {card.stored_as} --split train`"
-                raise NotBuiltError(
-                    f"{card.name}: {why}, which is not built; {build}, or add --method generate"
-                ) from error
+        except NotBuiltError:
             note(f"{card.name}: the training split is not built, so that the closed score is not given")
             return None
 
@@ -164,25 +155,31 @@ class Run:
         vocabulary: Sequence[str] | None,
     ) -> dict[str, Any]:
         """Everything that predictions depend on. Each key is a word of a message."""
-        ranking = ("candidates", "verbalisers", "aggregation", "normalisation", "vocabulary_least", "left_out")
+        ranking: dict[str, Any] = {}
+        if protocol.method == "rank":
+            names = ("candidates", "verbalisers", "aggregation", "normalisation")
+            ranking = {name: getattr(protocol, name) for name in names} | {"only_best": self.only_best}
+        candidates = "\n".join(vocabulary or ()) if protocol.candidates == "vocabulary" else ""
         return {
+            "version": __version__,
             "model": self.model.identity,
             "split": protocol.split,
             "method": protocol.method,
-            "ranking": {name: getattr(protocol, name) for name in ranking},
+            "ranking": ranking,
             "decoding": asdict(decoding) if decoding else {},
             "build": built.fingerprint,
-            "vocabulary": len(vocabulary) if vocabulary else 0,
+            "vocabulary": sha256(candidates.encode()).hexdigest() if candidates else "",
             "prompt": prompt,
             "templates": self.renderer.digest(card),
-            "images": asdict(self.model.images),
+            "images": asdict(self.model.images) if self.model.images else {},
             "number": number,
+            "left_out": protocol.left_out,
             "shuffle_seed": self.shuffle_seed,
         }
 
 
-def _require_answers(predictions: Mapping[str, Prediction]) -> None:
-    """Raise IbDataError if all predictions are errors."""
-    if all(prediction.error for prediction in predictions.values()):
-        error = next(iter(predictions.values())).error
+def _require_answers(predictions: Mapping[str, Prediction], least: int = 1) -> None:
+    """Raise IbDataError if there are at least so many predictions, and all are the same error."""
+    errors = {prediction.error for prediction in predictions.values()} if len(predictions) >= least else {""}
+    if len(errors) == 1 and (error := errors.pop()):
         raise IbDataError(f"none of {count_text(len(predictions), 'question')} could be answered: {error}")

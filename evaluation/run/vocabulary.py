@@ -3,7 +3,9 @@
 from collections import Counter
 
 from ib_data.cards import Card
-from ib_data.stored.built_split import open_built
+from ib_data.evaluation.protocols.protocol import Protocol
+from ib_data.home import Home
+from ib_data.stored.built_split import NotBuiltError, open_built
 from ib_data.stored.store import Store
 
 
@@ -19,3 +21,15 @@ def vocabulary_of(store: Store, card: Card, least: int) -> tuple[str, ...]:
                 counts[answer["text"]] += answer["count"]
     kept = [(text, count) for text, count in counts.items() if count >= least]
     return tuple(text for text, _ in sorted(kept, key=lambda pair: (-pair[1], pair[0])))
+
+
+def require_candidates(place: Home | Store, card: Card, protocol: Protocol) -> None:
+    """Raise NotBuiltError if the training answers are the candidates of the protocol, and are not built."""
+    if protocol.candidates != "vocabulary":
+        return
+    try:
+        open_built(place, card.stored_as, "train")
+    except NotBuiltError as error:
+        why = "the candidates are the answers of its training split, which is not built"
+        remedy = f"run `ib-data build {card.stored_as} --split train`, or add --method generate"
+        raise NotBuiltError(f"{card.name}: {why}; {remedy}") from error

@@ -31,7 +31,7 @@ def report(home: Home, folder: Path, trained_on: list[tuple[str, str]] | None) -
     model = ToyModel(lambda asked: "red" if any(f" {n}-" in asked.prompt for n in range(4)) else "green")
     model.trained_on = trained_on
     run = Run(model=model, store=LocalStore(home), folder=folder, renderer=Renderer())
-    found = evaluate_all(run, [protocol_of(load_card("vqav2"))])
+    found = evaluate_all(run, [protocol_of(load_card("vqav2"))]).report
     assert found is not None
     return found
 

@@ -21,7 +21,7 @@ from ib_data.evaluation.scoring.evaluated import Group, Shuffled
 VALUES = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.3]
 
 
-def no_media(_dataset: str, _key: str) -> None:
+def no_media(_dataset: str, _split: str, _key: str) -> None:
     return None
 
 
@@ -34,7 +34,7 @@ def test_the_names_of_the_report():
     assert set(report["datasets"]["gqa"]) == {
         "score", "metric", "profile", "interval", "counts", "split", "source_name", "method", "prompt", "decoding",
         "ranking", "also", "breakdown", "lengths", "published", "leakage", "shuffled", "failures", "examples",
-        "note",
+        "note", "warnings",
     }  # fmt: skip
 
 
@@ -210,7 +210,7 @@ def test_what_the_image_is_worth():
     found = report_of([replace(one, shuffled=shuffled)])["datasets"]["gqa"]
     assert found["score"] == 0.75
     assert {k: v for k, v in found["shuffled"].items() if k != "interval"} == {
-        "seed": 5, "score": 0.5, "from_image": 0.25, "answers_changed": 0.75,
+        "seed": 5, "score": 0.5, "from_image": 0.25, "answers_changed": 0.75, "failed": 0,
     }  # fmt: skip
     low, high = found["shuffled"]["interval"]
     assert low <= 0.25 <= high

@@ -197,7 +197,7 @@ def test_a_report_without_scores_or_examples_has_a_page():
 
 
 def test_the_page_stands_beside_the_json(tmp_path: Path):
-    report = write_report(tmp_path, [toy_evaluated([1.0, 0.0])], lambda _dataset, _key: red_image())
+    report = write_report(tmp_path, [toy_evaluated([1.0, 0.0])], lambda _dataset, _split, _key: red_image())
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert text == page_of(report, lambda _dataset, _key: red_image())
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -288,3 +289,89 @@ def test_batches_hold_every_case_once_and_keep_images_together(counts: list[int]
     for i, count in enumerate(counts):
         holding = sum(any(one.key == f"k{i:03d}" for one in batch) for batch in found)
         assert holding <= (1 if count <= size else -(-count // size) + 1)
+
+
+def test_an_answer_stays_whatever_failed_elsewhere(home: Home, tmp_path: Path) -> None:
+    def fails(asked: Asked) -> str:
+        if "3-1" in asked.prompt:
+            raise IbDataError("no memory")
+        return "red"
+
+    for rank in (1, 2):
+        assert run_of(home, tmp_path, ToyModel(fails), world=3, rank=rank).evaluate(protocol_of(VQAV2)) is None
+    assert evaluate(home, tmp_path, ToyModel(lambda asked: "red")).scores.score == 1.0
+
+
+def test_a_process_of_an_earlier_run_is_not_waited_for(home: Home, tmp_path: Path) -> None:
+    """Rank 1 finished, rank 0 was killed, and the run begins again with other batches."""
+    assert run_of(home, tmp_path, ToyModel(by_prompt), world=2, rank=1).evaluate(protocol_of(VQAV2)) is None
+    other = Run(
+        model=ToyModel(by_prompt), store=LocalStore(home), folder=tmp_path, renderer=Renderer(), batch_size=5,
+        world=2, rank=1,
+    )  # fmt: skip
+    assert other.evaluate(protocol_of(VQAV2)) is None
+    found = replace(other, rank=0, model=ToyModel(by_prompt)).evaluate(protocol_of(VQAV2))
+    assert found is not None
+    assert not any(one.error for one in found.predictions)
+
+
+def test_the_failure_of_another_process_ends_the_first_one(tmp_path: Path) -> None:
+    with pytest.raises(IbDataError, match="no memory"), PredictionFiles(tmp_path / "a", {}, world=2, rank=1):
+        raise IbDataError("no memory")
+    files = PredictionFiles(tmp_path / "a", {}, world=2, rank=0)
+    with files, pytest.raises(IbDataError, match="another process failed: no memory"):
+        files.finish([case(1, 1)])
+
+
+def test_a_score_that_is_no_number_is_an_error_of_its_case(home: Home, tmp_path: Path) -> None:
+    model = ToyModel(lambda asked, text: float("nan") if "3-1" in asked.prompt and text == "blue" else len(text))
+    run = run_of(home, tmp_path, model)
+    found = run.evaluate(protocol_of(load_card("aokvqa"), method="rank"))
+    assert found is not None
+    assert [one.error for one in found.predictions if one.error] == ["the score of candidate 1 is not a number"]
+    assert run.evaluate(protocol_of(load_card("aokvqa"), method="rank")) is not None
+
+
+def test_the_name_of_a_model_does_not_matter(home: Home, tmp_path: Path) -> None:
+    evaluate(home, tmp_path, ToyModel(by_prompt))
+    renamed = ToyModel(by_prompt)
+    renamed.name = "/another/path"
+    evaluate(home, tmp_path, renamed)
+    assert renamed.asked == []
+
+
+def test_a_model_may_take_the_stored_bytes(home: Home, tmp_path: Path) -> None:
+    model = ToyModel(by_prompt)
+    model.images = None
+    evaluate(home, tmp_path, model)
+    assert all(isinstance(asked.media[0], bytes) and asked.media[0][:2] == b"\xff\xd8" for asked in model.asked)
+
+
+def test_another_number_of_answers_than_questions_is_an_error_of_the_model(home: Home, tmp_path: Path) -> None:
+    class Short(ToyModel):
+        def generate(self, asked: Any, decoding: Any) -> Any:
+            return super().generate(asked, decoding)[1:]
+
+    with pytest.raises(ValueError, match="generate: expected 4 answers, the model gave 3"):
+        evaluate(home, tmp_path, Short(by_prompt))
+
+
+def test_only_the_best_candidate_may_be_known(home: Home, tmp_path: Path) -> None:
+    model = ToyModel(lambda asked, text: 1.0 if text == "green" else float("-inf"))
+    run = run_of(home, tmp_path, model, only_best=True)
+    found = run.evaluate(protocol_of(load_card("aokvqa"), method="rank"))
+    assert found is not None
+    assert {one.choice for one in found.predictions} == {2}
+    assert run.evaluate(protocol_of(load_card("aokvqa"), method="rank")) is not None  # what was written is read
+
+
+def test_a_damaged_sample_is_wrong_and_listed(tmp_path: Path, build_split: Any, jpeg_of: Any) -> None:
+    damaged = Home(tmp_path / "home")
+    folder = build_split(damaged, "vqav2", 12, split="validation", shard_samples=4, picture=jpeg_of)
+    shard = sorted(folder.glob("*.tar"))[1]
+    shard.unlink()
+    found = evaluate(damaged, tmp_path / "out", ToyModel(lambda asked: "red"))
+    failed = [one for one in found.predictions if one.error]
+    assert len(failed) == 8
+    assert shard.name in failed[0].error
+    assert found.scores.score == pytest.approx(16 / 24)

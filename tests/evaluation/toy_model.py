@@ -4,17 +4,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ib_data.evaluation.answering import Asked, Generated, Ranking
+from ib_data.evaluation.answering import Asked, Generated, Model, Ranking
 from ib_data.evaluation.decoding import Decoding
 from ib_data.stream_options import ImageOptions
 
 
-class ToyModel:
+class ToyModel(Model):
     """`answer` gives the text for a question, or the score of a candidate if it takes two arguments."""
 
     def __init__(self, answer: Callable[..., object], name: str = "toy") -> None:
         self.answer = answer
-        self.identity = {"name": name, "values": name}
+        self.name, self.identity = name, {"values": name}
         self.is_causal = True
         self.images = ImageOptions(image_px=8)
         self.trained_on: list[tuple[str, str]] | None = None

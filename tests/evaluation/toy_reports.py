@@ -58,5 +58,5 @@ B = [1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0]
 
 def write(folder: Path, *evaluated: Evaluated) -> Path:
     """The folder, after writing a report into it."""
-    write_report(folder, evaluated, lambda _dataset, _key: None)
+    write_report(folder, evaluated, lambda _dataset, _split, _key: None)
     return folder

@@ -16,7 +16,7 @@ from ib_data.training.weights.config_file import CONFIG
 from ib_data.training.weights.folder import ModelFolder, require_model_folder
 from ib_data.training.weights.headers import StoredTensor, fault, file_tensors
 from ib_data.training.weights.start import copy_generation_config, require_free
-from ib_data.training.weights.trained_on import members_of, write_trained_on
+from ib_data.training.weights.trained_on import all_members, write_trained_on
 from ib_data.training.weights.writing import copied, write_weights
 
 
@@ -51,7 +51,7 @@ def export_run(run: Path, out: Path, home: Home, start: str = "") -> Exported:
         write_processor(folder, part, checkpoint.config.bos_token)
         copy_generation_config(folder.path, part)
         write_weights(part, {name: copied(tensor) for name, tensor in tensors.items()})
-        write_trained_on(part, members_of(checkpoint.stream))
+        write_trained_on(part, all_members(checkpoint.stream, folder.path))
         log = (checkpoint.folder / checkpoints.LOG).read_bytes()
         (part / CARD).write_text(model_card(out.name, checkpoint, folder, log), encoding="utf-8")
         require_model_folder(part)

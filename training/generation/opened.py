@@ -24,7 +24,7 @@ from ib_data.training.model.parts import frozen_dtype
 from ib_data.training.weights.config_file import CONFIG
 from ib_data.training.weights.fingerprint import fingerprint
 from ib_data.training.weights.hub import find_folder
-from ib_data.training.weights.trained_on import members_of, read_trained_on
+from ib_data.training.weights.trained_on import all_members, read_trained_on
 
 _CHECKPOINT_FILES = (RECORD, STATE, checkpoints.WEIGHTS)
 
@@ -113,7 +113,7 @@ def load(
         made_from=f"{checkpoint.fingerprint} {read_record(checkpoint.folder).sha256}",
         bos_token=config.bos_token,
         activation=config.activation,
-        trained_on=members_of(checkpoint.stream),
+        trained_on=all_members(checkpoint.stream, base),
     )
 
 

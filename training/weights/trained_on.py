@@ -10,9 +10,13 @@ from ib_data.strict import Table
 FILE = "training_data.json"
 
 
-def members_of(stream: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Each dataset and split in the state of a run's stream; a view is its dataset."""
-    return tuple((name.split("/")[0], member["split"]) for name, member in stream.get("members", {}).items())
+def all_members(stream: Mapping[str, Any], start: Path) -> tuple[tuple[str, str], ...]:
+    """Each dataset and split in the state of a run's stream, and those that its start folder was trained on.
+
+    A view is its dataset. Raises DataError as `read_trained_on`.
+    """
+    own = [(name.split("/")[0], str(member["split"])) for name, member in stream.get("members", {}).items()]
+    return tuple(sorted({*own, *(read_trained_on(start) or ())}))
 
 
 def write_trained_on(folder: Path, members: Sequence[tuple[str, str]]) -> None:

@@ -15,6 +15,7 @@ from ib_data.verbs.arguments import common_options, json_option, split_option, t
 from ib_data.verbs.asking import FOR_FOLDERS, settings_options
 from ib_data.verbs.derived import values_of
 from ib_data.verbs.evaluated import protocols_of, show_report
+from ib_data.verbs.failures import raise_summary
 
 # Options that change a protocol; those that are not given leave it as the card has it.
 _CHANGES = ("method", "profile", "normalisation", "aggregation")
@@ -29,6 +30,7 @@ _CHANGES = ("method", "profile", "normalisation", "aggregation")
 @click.option("--profile", help="Variant of the metric, such as vqa-lavis. [default: as the card says]")
 @click.option("--normalisation", type=click.Choice(NORMALISATIONS), help="Score of a candidate. [default: sum]")
 @click.option("--aggregation", type=click.Choice(AGGREGATIONS), help="Of a label's words. [default: logsumexp]")
+@click.option("--only-best", is_flag=True, help="Rank faster: find the best candidate without the others' scores.")
 @click.option("--prompt", default="", help="A template in place of the dataset's prompt.")
 @templates_option
 @click.option("-n", "number", type=click.IntRange(min=1), help="Only so many cases, always the same ones.")
@@ -82,6 +84,7 @@ def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: 
         folder=out or home.evaluations,
         renderer=Renderer(Library(given["folder"]) if given["folder"] else PACKAGED),
         batch_size=given["batch_size"],
+        only_best=given["only_best"],
         number=given["number"] or 0,
         prompt=typed(given["prompt"]),
         decoding={key: value for key, value in values_of(Decoding, given).items() if value is not None},
@@ -89,8 +92,11 @@ def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: 
         rank=rank,
     )
     if out is None:
-        templates = str(given["folder"] or "")
-        run = replace(run, folder=home.evaluations / folder_name(run, {**changes, "templates": templates}))
-    report = evaluate_all(run, protocols, given["shuffle_seed"] if given["shuffle_images"] else None)
-    if report is not None:
-        show_report(report, run.folder, as_json)
+        # The profile is left out: it does not change what is predicted.
+        how = {key: value for key, value in changes.items() if key != "profile"}
+        how |= {"split": given["split"], "templates": str(given["folder"] or "")}
+        run = replace(run, folder=home.evaluations / folder_name(run, how))
+    outcome = evaluate_all(run, protocols, given["shuffle_seed"] if given["shuffle_images"] else None)
+    if outcome.report is not None:
+        show_report(outcome.report, [protocol.dataset for protocol in protocols], run.folder, as_json)
+    raise_summary(outcome.faults.values(), f"{len(outcome.faults)} datasets were not evaluated")

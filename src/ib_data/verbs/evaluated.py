@@ -1,6 +1,7 @@
 """The datasets that `ib-data evaluate` is to score, and the scores on the terminal."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes:
     """
     from ib_data.cards.named import GROUPS, named_cards
     from ib_data.evaluation.protocols.read import methods_of, protocol_of
+    from ib_data.evaluation.run.vocabulary import require_candidates
     from ib_data.stored.built_split import NotBuiltError, open_built
     from ib_data.verbs.built import nothing_built
 
@@ -31,6 +33,7 @@ def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes:
         protocol = protocol_of(card, split=split, **changes)
         try:
             open_built(home, card.stored_as, protocol.split)
+            require_candidates(home, card, protocol)
             found.append(protocol)
         except NotBuiltError:
             if card.name in names:
@@ -43,18 +46,25 @@ def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes:
     return found
 
 
-def show_report(report: dict[str, Any], folder: Path, as_json: bool) -> None:
-    """Print the warnings of a report, and its scores as a table or as JSON without examples and failures."""
-    for line in report["warnings"]:
+def show_report(report: dict[str, Any], names: Sequence[str], folder: Path, as_json: bool) -> None:
+    """Print the warnings about datasets of a report, and their scores as a table or as JSON without single cases."""
+    from ib_data.evaluation.report.report import warnings_of
+
+    datasets = {name: report["datasets"][name] for name in names if name in report["datasets"]}
+    for line in warnings_of(datasets):
         note(line)
     if as_json:
-        datasets = {
+        shown = {
             name: {key: value for key, value in values.items() if key not in ("examples", "failures")}
-            for name, values in report["datasets"].items()
+            for name, values in datasets.items()
         }
-        click.echo(json.dumps({**report, "datasets": datasets, "folder": str(folder)}, indent=1))
+        click.echo(
+            json.dumps(
+                {**report, "warnings": warnings_of(datasets), "datasets": shown, "folder": str(folder)}, indent=1
+            )
+        )
         return
-    rows = [_row(name, values) for name, values in report["datasets"].items()]
+    rows = [_row(name, values) for name, values in datasets.items()]
     columns = [name for name in rows[0] if name != "other images" or any(row[name] != "-" for row in rows)]
     click.echo(table(columns, [[row[name] for name in columns] for row in rows]))
     click.echo(f"report {folder / 'report.html'}")
