@@ -1,7 +1,8 @@
 """docs/evaluation.md matches the cards: protocols, prompts and notes of all datasets. Its example in Python runs."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,31 @@ from ib_data.evaluation.report.published.tables import paper_tables
 from ib_data.evaluation.results.form import results_form
 from ib_data.evaluation.results.plain import PLAIN_METRICS
 from ib_data.evaluation.scoring.profiles import profiles_of
+from ib_data.home import Home
 from ib_data.templates.library import PACKAGED
 from ib_data.templates.renderer import Renderer
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
-MARKS = "cards/NAME.md"
+REPRODUCE = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
 
 
-def section(heading: str) -> str:
+def section(heading: str, page: str = PAGE) -> str:
     """The text under a heading, up to the next one."""
-    _, found, rest = PAGE.partition(f"\n{heading}\n")
-    assert found, f"docs/evaluation.md has no heading {heading!r}"
+    _, found, rest = page.partition(f"\n{heading}\n")
+    assert found, f"there is no heading {heading!r}"
     return re.split(r"\n#+ ", rest)[0]
 
 
-def rows(heading: str) -> list[str]:
-    """The rows of the first table under a heading, without its head."""
-    (table,) = re.findall(r"^\| ---.*\n((?:\|.*\n)+)", section(heading) + "\n", re.MULTILINE)[:1]
-    return str(table).splitlines()
+def rows(heading: str, page: str = PAGE, number: int = 0) -> list[str]:
+    """The rows of a table under a heading, without its head."""
+    tables = re.findall(r"^\| ---.*\n((?:\|.*\n)+)", section(heading, page) + "\n", re.MULTILINE)
+    return str(tables[number]).splitlines()
+
+
+def named(line: str, cell: int = 1) -> list[str]:
+    """The inline code in a cell of a row."""
+    return re.findall(r"`([^`]+)`", line.split("|")[cell])
 
 
 def cards() -> Iterator[Card]:
@@ -126,6 +133,60 @@ def test_the_notes_are_those_of_the_cards() -> None:
     for line in note_lines():
         assert " ".join(line.split()) in text
     assert text.count("- `") == len(list(note_lines()))
+
+
+def test_every_metric_and_profile_is_described() -> None:
+    metrics = [name for line in rows("## Metrics and profiles") for name in named(line)]
+    assert sorted(metrics) == sorted(set(METRICS) - {"none"})
+    described: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in rows("## Metrics and profiles", number=1):
+        current = named(line) or current
+        for name in current:
+            described.setdefault(name, []).extend(named(line, 2))
+    assert described == {name: list(profiles_of(name)) for name in METRICS if profiles_of(name)}
+
+
+def test_every_preset_is_described_by_its_settings() -> None:
+    lines = {named(line)[0]: line.split("|")[2] for line in rows("## Protocols", number=1)}
+    assert list(lines) == ["vqa", "caption", "greedy"]
+    assert set(lines) == set(PRESETS)
+    for name, text in lines.items():
+        values = asdict(preset(name, is_causal=True))
+        wanted = [values["num_beams"]] * (values["num_beams"] > 1) + [values["max_new_tokens"]]
+        wanted += [values["repetition_penalty"]] * (values["repetition_penalty"] != 1)
+        assert {f"{value:g}" for value in wanted} <= set(re.findall(r"-?[\d.]*\d", text))
+
+
+def test_every_metric_of_plain_files_is_listed() -> None:
+    (listed,) = re.findall(r"Metrics are (.*?)\.\s", section("### Plain files: a CIDEr scorer without Java"), re.DOTALL)
+    assert re.findall(r"`([^`]+)`", listed) == list(PLAIN_METRICS)
+
+
+def test_the_published_table_is_that_of_the_package() -> None:
+    assert rows("## 7. Evaluate", REPRODUCE) == list(published_rows())
+
+
+def test_the_example_of_a_model_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    build_split: Callable[..., Path],
+    jpeg_of: Any,
+) -> None:
+    """As written, but on a small built dataset; its ranking by itself."""
+    (block,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert block.count('("gqa", "vsr")') == 1
+    build_split(Home(tmp_path), "vqav2", 3, split="validation", picture=jpeg_of)
+    monkeypatch.setenv("IB_DATA_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(block.replace('("gqa", "vsr")', '("vqav2",)'), "docs/evaluation.md", "exec"), names)
+    assert capsys.readouterr().out == "vqav2 generate vqa-accuracy 0.00 6\n"
+    assert (tmp_path / "brightness" / "report.html").is_file()
+    (ranking,) = names["Brightness"]().rank([None], [["a shape", "red"]])
+    assert ranking.scores().argmax() == 1
+    assert ranking.num_tokens.tolist() == [3, 2]
 
 
 if __name__ == "__main__":
