@@ -33,7 +33,10 @@ def lines(evaluated: Evaluated) -> Iterator[dict[str, Any]]:
 
 
 def line(evaluated: Evaluated, i: int) -> dict[str, Any]:
-    """What `examples.jsonl` says of case `i`. `image` identifies its image; `forms` are null if none were compared."""
+    """What `examples.jsonl` says of case `i`. `image` identifies its image; `forms` are null if none were compared.
+
+    `shuffled_answer` is the answer about another example's image, if that was asked.
+    """
     case, prediction, forms = evaluated.cases[i], evaluated.predictions[i], evaluated.scores.forms
     found: dict[str, Any] = {
         "id": case.id,
@@ -45,18 +48,15 @@ def line(evaluated: Evaluated, i: int) -> dict[str, Any]:
         "forms": {"prediction": forms[i][0], "references": list(forms[i][1])} if forms else None,
         "template": case.template,
     }
+    if evaluated.shuffled:
+        found["shuffled_answer"] = evaluated.shuffled.predictions[i].answer
     return {**found, "error": prediction.error} if prediction.error else found
 
 
 def shown(evaluated: Evaluated, i: int) -> dict[str, Any]:
-    """What the report says of case `i`: its line, the prompt and, if it was ranked, the best candidates.
-
-    `asked_about` is the key of the sample whose image was shown instead, if images are shuffled.
-    """
+    """What the report says of case `i`: its line, the prompt and, if it was ranked, the best candidates."""
     case, prediction = evaluated.cases[i], evaluated.predictions[i]
     found = {**line(evaluated, i), "prompt": case.prompt}
-    if partner := evaluated.partners.get(case.key):
-        found["asked_about"] = partner
     return {**found, "candidates": top(evaluated.protocol, case, prediction)} if prediction.scores else found
 
 

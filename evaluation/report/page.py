@@ -148,11 +148,25 @@ def _facts(found: Report) -> list[tuple[str, str]]:
         ("Ranking", "; ".join(f"{key}: {value}" for key, value in facts_of(ranking) if value)),
         ("Answers", f"{counts['failed']:,} failed, {counts['empty']:,} empty, {counts['truncated']:,} truncated"),
         ("Lengths", tokens),
-        ("Images", f"shuffled by seed {found['shuffle_seed']}" if found["shuffle_seed"] is not None else ""),
+        ("Other images", _shuffled_text(found)),
         ("Training", leakage_text(found["leakage"])),
         ("Note", found["note"]),
     ]
     return [(title, text) for title, text in pairs if text]
+
+
+def _shuffled_text(found: Report) -> str:
+    """What the image is worth, in words; empty if images were not exchanged."""
+    other, metric = found["shuffled"], found["metric"]
+    if other is None:
+        return ""
+    low, high = other["interval"] or (None, None)
+    ends = "" if low is None else f" (95 % interval {shown(metric, low)} to {shown(metric, high)})"
+    return (
+        f"{shown(metric, other['score'], 2)} with the images of other examples (seed {other['seed']}): "
+        f"{shown(metric, other['from_image'], 2)} of the score comes from the image{ends}; "
+        f"{100 * other['answers_changed']:.1f} % of the answers change"
+    )
 
 
 def leakage_text(leakage: Report) -> str:
@@ -217,7 +231,7 @@ def _example(metric: str, example: Report) -> dict[str, Any]:
         "shown_value": shown(metric, value, 0),
         "grade": "none" if metric in LOSSES else _grade(value),
         "error": example.get("error", ""),
-        "asked_about": example.get("asked_about", ""),
+        "shuffled_answer": example.get("shuffled_answer"),
         "candidates": example.get("candidates", []),
     }
 

@@ -101,7 +101,7 @@ def _dataset(name: str, table: Table) -> Dataset:
         source_name=table.get("source_name", str),
         num_cases=counts.get("cases", int),
         is_part=counts.get("is_part", bool),
-        settings={key: table.values.get(key) for key in ("method", "prompt", "decoding", "ranking", "shuffle_seed")},
+        settings={key: table.values.get(key) for key in ("method", "prompt", "decoding", "ranking")},
     )
 
 

@@ -8,6 +8,7 @@ from ib_data import __version__
 from ib_data.errors import IbDataError
 from ib_data.evaluation.report.examples import chosen, image_name, number
 from ib_data.evaluation.report.published.differences import published
+from ib_data.evaluation.report.shuffled import shuffled_values
 from ib_data.evaluation.report.statistics import Images, interval
 from ib_data.evaluation.scoring.evaluated import Evaluated
 
@@ -59,7 +60,7 @@ def dataset_report(evaluated: Evaluated) -> dict[str, Any]:
         "lengths": _lengths(evaluated),
         "published": published(evaluated),
         "leakage": _plain(evaluated.leakage),
-        "shuffle_seed": evaluated.shuffle_seed,
+        "shuffled": shuffled_values(evaluated),
         "failures": [{"id": one.id, "error": one.error} for one in evaluated.predictions if one.error],
         "examples": chosen(evaluated),
         "note": protocol.note,

@@ -85,8 +85,6 @@ class Run:
             prompt=maker.shown_prompt(),
             decoding=asdict(chosen) if chosen else {},
             model=self.model.identity,
-            shuffle_seed=self.shuffle_seed,
-            partners=partners,
         )
 
     def _ask(

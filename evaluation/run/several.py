@@ -14,19 +14,22 @@ from ib_data.evaluation.report.writing import write_report
 from ib_data.evaluation.results.writing import submission_of, write_submission
 from ib_data.evaluation.run.leakage import with_leakage
 from ib_data.evaluation.run.run import Run
-from ib_data.evaluation.scoring.evaluated import Evaluated
+from ib_data.evaluation.scoring.evaluated import Evaluated, Shuffled
 from ib_data.stored.built_split import BuiltSplit, open_built
 
 
-def evaluate_all(run: Run, protocols: Sequence[Protocol]) -> dict[str, Any] | None:
+def evaluate_all(run: Run, protocols: Sequence[Protocol], shuffle_seed: int | None = None) -> dict[str, Any] | None:
     """Evaluate the datasets one after the other and write the report; its JSON, or None in processes but the first.
 
-    Raises what `Run.evaluate` raises; what is done of earlier datasets is kept.
+    With `shuffle_seed` each question is asked about another example's image too. Raises what `Run.evaluate` raises;
+    what is done of earlier datasets is kept.
     """
     found: list[Evaluated] = []
     for protocol in protocols:
         evaluated = run.evaluate(protocol)
+        other = None if shuffle_seed is None else _shuffled(run, protocol, shuffle_seed)
         if evaluated is not None:
+            evaluated = replace(evaluated, shuffled=other)
             found.append(_completed(run, evaluated))
     if run.rank:
         return None
@@ -37,9 +40,15 @@ def evaluate_all(run: Run, protocols: Sequence[Protocol]) -> dict[str, Any] | No
         return open_built(run.store, load_card(dataset).stored_as, by_name[dataset].protocol.split)
 
     def media(dataset: str, key: str) -> bytes | None:
-        return built(dataset).media(by_name[dataset].partners.get(key, key))
+        return built(dataset).media(key)
 
     return write_report(run.folder, found, media)
+
+
+def _shuffled(run: Run, protocol: Protocol, seed: int) -> Shuffled | None:
+    """The same questions with exchanged images; their predictions have a folder of their own."""
+    other = replace(run, shuffle_seed=seed, folder=run.folder / f"shuffled-{seed}").evaluate(protocol)
+    return None if other is None else Shuffled(seed=seed, predictions=other.predictions, scores=other.scores)
 
 
 def folder_name(run: Run, changes: Mapping[str, Any]) -> str:
@@ -47,17 +56,15 @@ def folder_name(run: Run, changes: Mapping[str, Any]) -> str:
 
     It does not depend on which datasets are named, so that their predictions are found again.
     """
-    how = [run.model.identity, run.number, run.shuffle_seed, run.prompt, run.decoding, changes]
+    how = [run.model.identity, run.number, run.prompt, run.decoding, changes]
     digest = sha256(dumps(how, sort_keys=True, default=str).encode()).hexdigest()
     return f"{Path(run.model.identity['name']).name}-{digest[:8]}"
 
 
 def _completed(run: Run, evaluated: Evaluated) -> Evaluated:
-    """With leakage, and warnings for exchanged images and hidden answers; predictions for a server are written."""
+    """With leakage; the predictions of hidden answers are written as their server wants them, with a warning."""
     protocol = evaluated.protocol
     place, warnings = f"{protocol.dataset}/{protocol.split}", list(evaluated.warnings)
-    if evaluated.shuffle_seed is not None:
-        warnings.append(f"{place}: each question was asked about another example's image")
     card = load_card(protocol.dataset)
     if evaluated.is_hidden or submission_of(card, protocol.split):
         name = Path(str(evaluated.model["name"])).name

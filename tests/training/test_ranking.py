@@ -39,7 +39,7 @@ def test_every_method_is_brute_force(family: str) -> None:
 
 @pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_every_family_gives_the_sums_of_naive(family: str) -> None:
-    asked = eight_questions()
+    asked = eight_questions()[3:7]
     expected = sums_of("naive", family, asked, [LIST] * len(asked), is_double=True)
     # The attention of Gemma 2, which caps scores, has a float32 softmax whatever the model is.
     limit = 1e-5 if family == "gemma2" else 1e-9
@@ -83,7 +83,7 @@ def test_equal_candidates_have_equal_sums_and_the_first_wins(family: str, method
 @pytest.mark.parametrize("method", METHODS)
 @families
 def test_a_ranking_does_not_depend_on_what_else_is_asked(family: str, method: str) -> None:
-    asked, texts = eight_questions(), [LIST, LIST[::-1], ["red"], LIST, LIST, ["a", "b"], LIST, ["red", "a red"]]
+    asked, texts = eight_questions()[2:7], [LIST, ["red"], LIST, ["red", "a red"], LIST]
     together = ranker(family).rank(asked, texts, method=method)
     for one, own, found in zip(asked, texts, together, strict=True):
         (alone,) = ranker(family).rank([one], [own], method=method)
@@ -105,7 +105,7 @@ texts = st.lists(words | st.text(min_size=1, max_size=6).filter(str.strip), min_
 
 
 @families
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(own=texts)
 def test_any_list(family: str, own: list[str]) -> None:
     expected = sums_of("naive", family, [RED], [own], is_double=True)

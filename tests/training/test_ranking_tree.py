@@ -66,7 +66,7 @@ def test_parts_give_the_sums_of_the_whole(family: str, method: str) -> None:
 
 
 @families
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(own=sequences, num_nodes=st.integers(1, 9))
 def test_any_tree_in_parts(family: str, own: list[list[int]], num_nodes: int) -> None:
     texts = [" ".join(("red", "a", "white", "circle")[number] for number in sequence) for sequence in own]

@@ -13,10 +13,11 @@ from ib_data.training.ranking.log_probs import Floats, log_probs_at
 def naive_sums(
     language_model: Any, embeddings: Tensor, candidates: Candidates, start_id: int | None, end_id: int, num_rows: int
 ) -> Floats:
-    """Log-likelihoods (1, C) of candidates after one prompt (1, L, D), `num_rows` rows at a time, nothing shared."""
-    sums = np.zeros(len(candidates.ids))
+    """Log-likelihoods (1, C) of candidates after one prompt (1, L, D), `num_rows` distinct ones at a time."""
+    distinct = list(dict.fromkeys(map(tuple, candidates.ids)))  # rows of a batch may differ in their last bit
+    sums = np.zeros(len(distinct))
     for first in range(0, len(sums), num_rows):
-        part = candidates.ids[first : first + num_rows]
+        part = distinct[first : first + num_rows]
         ids = torch.from_numpy(padded_ids(part, end_id)).to(embeddings.device)
         prompts = embeddings.expand(len(part), -1, -1)
         if start_id is None:
@@ -30,4 +31,5 @@ def naive_sums(
         for row, sequence in enumerate(part):
             tokens = np.array([*sequence, end_id], np.int64)
             sums[first + row] = log_probs_at(logits[row], np.arange(len(tokens)), tokens).sum()
-    return sums[None]
+    places = {ids: place for place, ids in enumerate(distinct)}
+    return sums[None, [places[tuple(ids)] for ids in candidates.ids]]

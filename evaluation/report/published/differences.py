@@ -52,7 +52,7 @@ def differences(column: Column, evaluated: Evaluated) -> list[str]:
 
 
 def size_differences(evaluated: Evaluated) -> list[str]:
-    """In what the evaluated cases differ from the official split: what is built of it, a part, shuffled images."""
+    """In what the evaluated cases differ from the official split: what is built of it, a part."""
     found = []
     built, official = evaluated.num_built, evaluated.official_size
     if official is not None and built != official:
@@ -60,8 +60,6 @@ def size_differences(evaluated: Evaluated) -> list[str]:
     found += [f"the build here: {phrase}" for phrase in evaluated.kind]
     if evaluated.is_part:
         found.append(f"a random part of {len(evaluated.cases):,} cases here")
-    if evaluated.shuffle_seed is not None:
-        found.append("the images are shuffled here")
     return found
 
 

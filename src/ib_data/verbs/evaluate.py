@@ -32,7 +32,11 @@ _CHANGES = ("method", "profile", "normalisation", "aggregation")
 @click.option("--prompt", default="", help="A template in place of the dataset's prompt.")
 @templates_option
 @click.option("-n", "number", type=click.IntRange(min=1), help="Only so many cases, always the same ones.")
-@click.option("--shuffle-images", is_flag=True, help="Ask each question about another example's image.")
+@click.option(
+    "--shuffle-images",
+    is_flag=True,
+    help="Also ask each question about another example's image, to see what the image is worth.",
+)
 @click.option("--shuffle-seed", type=int, default=0, show_default=True, help="Seed of --shuffle-images.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1, 4096), help="Questions at a time.")
 @click.option(
@@ -79,7 +83,6 @@ def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: 
         renderer=Renderer(Library(given["folder"]) if given["folder"] else PACKAGED),
         batch_size=given["batch_size"],
         number=given["number"] or 0,
-        shuffle_seed=given["shuffle_seed"] if given["shuffle_images"] else None,
         prompt=typed(given["prompt"]),
         decoding={key: value for key, value in values_of(Decoding, given).items() if value is not None},
         world=world,
@@ -88,6 +91,6 @@ def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: 
     if out is None:
         templates = str(given["folder"] or "")
         run = replace(run, folder=home.evaluations / folder_name(run, {**changes, "templates": templates}))
-    report = evaluate_all(run, protocols)
+    report = evaluate_all(run, protocols, given["shuffle_seed"] if given["shuffle_images"] else None)
     if report is not None:
         show_report(report, run.folder, as_json)

@@ -54,22 +54,25 @@ def show_report(report: dict[str, Any], folder: Path, as_json: bool) -> None:
         }
         click.echo(json.dumps({**report, "datasets": datasets, "folder": str(folder)}, indent=1))
         return
-    header = ("dataset", "split", "method", "metric", "score", "95 % interval", "cases", "failed")
-    click.echo(table(header, [_row(name, values) for name, values in report["datasets"].items()]))
+    rows = [_row(name, values) for name, values in report["datasets"].items()]
+    columns = [name for name in rows[0] if name != "other images" or any(row[name] != "-" for row in rows)]
+    click.echo(table(columns, [[row[name] for name in columns] for row in rows]))
     click.echo(f"report {folder / 'report.html'}")
 
 
-def _row(name: str, values: dict[str, Any]) -> tuple[object, ...]:
-    shown = "hidden" if values["score"] is None else f"{100 * values['score']:.2f}"
-    interval = "-" if values["interval"] is None else " to ".join(f"{100 * end:.2f}" for end in values["interval"])
-    metric = f"{values['metric']} ({values['profile']})" if values["profile"] else values["metric"]
-    return (
-        name,
-        values["split"],
-        values["method"],
-        metric,
-        shown,
-        interval,
-        values["counts"]["cases"],
-        values["counts"]["failed"],
-    )
+def _row(name: str, values: dict[str, Any]) -> dict[str, object]:
+    from ib_data.evaluation.report.page import shown
+
+    metric, counts, other = values["metric"], values["counts"], values["shuffled"]
+    ends = [shown(metric, end, 2) for end in values["interval"] or ()]
+    return {
+        "dataset": name,
+        "split": values["split"],
+        "method": values["method"],
+        "metric": f"{metric} ({values['profile']})" if values["profile"] else metric,
+        "score": "hidden" if values["score"] is None else shown(metric, values["score"], 2),
+        "95 % interval": " to ".join(ends) or "-",
+        "other images": shown(metric, other["score"], 2) if other else "-",
+        "cases": counts["cases"],
+        "failed": counts["failed"],
+    }
