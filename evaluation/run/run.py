@@ -19,7 +19,7 @@ from ib_data.evaluation.run.asking import Asker, batches
 from ib_data.evaluation.run.cases import CaseMaker, windows
 from ib_data.evaluation.run.images import Images, exchanged
 from ib_data.evaluation.run.prediction_files import PredictionFiles
-from ib_data.evaluation.run.vocabulary import vocabulary_of
+from ib_data.evaluation.run.vocabulary import require_vocabulary, vocabulary_of
 from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.evaluation.scoring.scored import scored
 from ib_data.interrupts import Interrupts
@@ -141,15 +141,10 @@ class Run:
         """The training answers; None if the protocol does not use them, or can do without and they are not built."""
         if not protocol.vocabulary_least:
             return None
+        require_vocabulary(self.store, card, protocol)
         try:
             return vocabulary_of(self.store, card, protocol.vocabulary_least)
-        except NotBuiltError as error:
-            if protocol.candidates == "vocabulary":
-                why = "the candidates are the answers of its training split"
-                build = f"run `ib-data build {card.stored_as} --split train`"
-                raise NotBuiltError(
-                    f"{card.name}: {why}, which is not built; {build}, or add --method generate"
-                ) from error
+        except NotBuiltError:
             note(f"{card.name}: the training split is not built, so that the closed score is not given")
             return None
 

@@ -3,7 +3,8 @@
 from collections import Counter
 
 from ib_data.cards import Card
-from ib_data.stored.built_split import open_built
+from ib_data.evaluation.protocols.protocol import Protocol
+from ib_data.stored.built_split import NotBuiltError, open_built
 from ib_data.stored.store import Store
 
 
@@ -19,3 +20,15 @@ def vocabulary_of(store: Store, card: Card, least: int) -> tuple[str, ...]:
                 counts[answer["text"]] += answer["count"]
     kept = [(text, count) for text, count in counts.items() if count >= least]
     return tuple(text for text, _ in sorted(kept, key=lambda pair: (-pair[1], pair[0])))
+
+
+def require_vocabulary(store: Store, card: Card, protocol: Protocol) -> None:
+    """Raise NotBuiltError, with the remedy, if the candidates are the answers of a split that is not built."""
+    if protocol.candidates != "vocabulary":
+        return
+    try:
+        open_built(store, card.stored_as, "train")
+    except NotBuiltError as error:
+        why = "the candidates are the answers of its training split"
+        build = f"run `ib-data build {card.stored_as} --split train`"
+        raise NotBuiltError(f"{card.name}: {why}, which is not built; {build}, or add --method generate") from error

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 from format_page import check_keys, example, table
 from toy_model import ToyModel
-from toy_reports import A, toy_evaluated
+from toy_reports import A, B, toy_evaluated
 
 from ib_data.cards import load_card
 from ib_data.evaluation.case import Prediction
@@ -18,6 +18,7 @@ from ib_data.evaluation.results.form import ResultsForm
 from ib_data.evaluation.run.prediction_files import plain, read_predictions
 from ib_data.evaluation.run.run import Run
 from ib_data.evaluation.run.several import evaluate_all
+from ib_data.evaluation.scoring.evaluated import Shuffled
 from ib_data.home import Home
 from ib_data.stored.store import LocalStore
 from ib_data.templates.renderer import Renderer
@@ -43,8 +44,9 @@ def test_the_files_of_a_run_are_as_described(tmp_path: Path, build_split: Callab
 
 
 def test_the_words_inside_of_results_are_in_the_page() -> None:
-    found = report_of([toy_evaluated(A)])["datasets"]["gqa"]
-    for name in ("counts", "lengths", "leakage", "examples"):
+    shuffled = Shuffled(seed=3, predictions=toy_evaluated(B).predictions, scores=toy_evaluated(B).scores)
+    found = report_of([toy_evaluated(A, shuffled=shuffled)])["datasets"]["gqa"]
+    for name in ("counts", "lengths", "leakage", "examples", "shuffled"):
         text = table("Results in a report")[name][-1]
         assert [key for key in found[name] if f"`{key}`" not in text] == []
     entry = found["published"][0]

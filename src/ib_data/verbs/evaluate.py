@@ -89,8 +89,8 @@ def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: 
         rank=rank,
     )
     if out is None:
-        templates = str(given["folder"] or "")
-        run = replace(run, folder=home.evaluations / folder_name(run, {**changes, "templates": templates}))
+        named = {**changes, "split": given["split"], "templates": str(given["folder"] or "")}
+        run = replace(run, folder=home.evaluations / folder_name(run, named))
     report = evaluate_all(run, protocols, given["shuffle_seed"] if given["shuffle_images"] else None)
     if report is not None:
         show_report(report, run.folder, as_json)

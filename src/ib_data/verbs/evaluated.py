@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
 
 def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes: dict[str, Any]) -> "list[Protocol]":
-    """The protocols of all built datasets that NAMES stand for. A note lists members of groups that are not built.
+    """The protocols of all built datasets that NAMES stand for. Notes list members of groups that are not built.
 
-    Raises NotBuiltError for a dataset given by name, or if nothing of the groups is built.
+    Raises NotBuiltError for a dataset given by name, also if only its vocabulary is not built, and if nothing of the
+    groups is built.
     """
     from ib_data.cards.named import GROUPS, named_cards
     from ib_data.evaluation.protocols.read import methods_of, protocol_of
+    from ib_data.evaluation.run.vocabulary import require_vocabulary
     from ib_data.stored.built_split import NotBuiltError, open_built
+    from ib_data.stored.store import LocalStore
     from ib_data.verbs.built import nothing_built
 
-    found, missing = [], []
+    found, missing, without = [], [], []
     for card in named_cards(names):
         if card.name not in names and (not methods_of(card) or (split and split not in card.splits)):
             missing.append(card.name)
@@ -31,13 +34,22 @@ def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes:
         protocol = protocol_of(card, split=split, **changes)
         try:
             open_built(home, card.stored_as, protocol.split)
-            found.append(protocol)
         except NotBuiltError:
             if card.name in names:
                 raise
             missing.append(card.name)
+            continue
+        try:
+            require_vocabulary(LocalStore(home), card, protocol)
+            found.append(protocol)
+        except NotBuiltError as error:
+            if card.name in names:
+                raise
+            without.append(str(error))
     if missing:
         note(f"left out because not built: {', '.join(missing)}")
+    for problem in without:
+        note(f"left out: {problem}")
     if not found:
         raise nothing_built(home, [name for name in names if name in GROUPS])
     return found
