@@ -15,11 +15,12 @@ from ib_data.training.ranking.ranker import Ranker
 class ModelAnswers:
     """An `Answerer` as the `Model` of an evaluation. `name` is what the user called it.
 
+    `method` is how candidates are ranked, one of METHODS of `training/ranking/ranker.py`; scores do not depend on it.
     `identity` holds a checksum of its values and the settings that its answers depend on.
     """
 
-    def __init__(self, answerer: Answerer, name: str, home: Home) -> None:
-        self._answerer, self._ranker = answerer, Ranker(answerer)
+    def __init__(self, answerer: Answerer, name: str, home: Home, *, method: str = "tree") -> None:
+        self._answerer, self._ranker, self._method = answerer, Ranker(answerer), method
         self.trained_on = answerer.trained_on
         self.images = ImageOptions(image_px=answerer.image_px, frames=answerer.num_frames)
         changed = {"bos_token": answerer.bos_token, "activation": answerer.activation}
@@ -46,4 +47,4 @@ class ModelAnswers:
         self, asked: Sequence[Asked], candidates: Sequence[Sequence[str]], *, only_best: bool = False
     ) -> Sequence[Ranking]:
         """The ranking of each question's own candidates, in order. Raises IbDataError as `Ranker.rank`."""
-        return self._ranker.rank(asked, candidates, only_best=only_best)
+        return self._ranker.rank(asked, candidates, only_best=only_best, method=self._method)

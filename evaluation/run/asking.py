@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ib_data.errors import IbDataError, MissingExtraError
 from ib_data.evaluation.answering import Asked, Frames, Generated, Model, Ranking
 from ib_data.evaluation.case import Case, Prediction
-from ib_data.evaluation.decoding import Decoding
+from ib_data.evaluation.decoding import Decoding, preset
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.run.images import require_decoded
 
@@ -37,6 +38,17 @@ def batches(cases: Sequence[Case], size: int) -> Iterator[Sequence[Case]]:
             batch = batch[size:]
     if batch:
         yield batch
+
+
+def decoding_of(protocol: Protocol, *, is_causal: bool, **changes: Any) -> Decoding | None:
+    """The decoding of a protocol with single settings changed; None if candidates are ranked.
+
+    Raises IbDataError as `preset` does.
+    """
+    if protocol.method == "rank":
+        return None
+    values = {**protocol.decoding, **changes}
+    return preset(values.pop("preset"), is_causal=is_causal, **values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,7 @@ def chosen_rows(built: BuiltSplit, card: Card, number: int) -> list[range]:
 
     Raises IbDataError for a split without annotations.
     """
-    starts = built.rows.samples.tolist() if is_captioning(card) else range(len(built) + 1)
+    starts: Sequence[int] = built.rows.samples if is_captioning(card) else range(len(built) + 1)  # type: ignore[assignment]
     count = num_cases(built, card)
     if not count:
         raise IbDataError(f"{card.name}/{built.split}: no annotation is built; there is nothing to evaluate")
@@ -113,7 +113,7 @@ def chosen_rows(built: BuiltSplit, card: Card, number: int) -> list[range]:
         wanted = chosen_numbers(
             count, number, keyed_bits(_SEED, f"evaluation/part/{card.stored_as}/{built.split}") % 2**64
         )
-    return [range(starts[i], starts[i + 1]) for i in wanted]
+    return [range(int(starts[i]), int(starts[i + 1])) for i in wanted]
 
 
 def num_cases(built: BuiltSplit, card: Card) -> int:

@@ -115,6 +115,12 @@ def plain(prediction: Prediction) -> dict[str, Any]:
     return values
 
 
+def prediction_of(values: Mapping[str, Any]) -> Prediction:
+    """The prediction that `plain` gave these values of. Raises TypeError or ValueError for others."""
+    scores = {int(key): float(value) for key, value in values.get("scores", {}).items()}
+    return Prediction(**{**values, "scores": scores})
+
+
 def read_predictions(path: Path) -> Iterator[Prediction]:
     """The predictions in a file of JSON lines; an unfinished last line is none.
 
@@ -124,9 +130,9 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
     for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), 1):
         try:
             values = json.loads(line)
-            scores = {int(key): float(value) for key, value in values.pop("scores", {}).items()}
-            if not isinstance(values["id"], str) or any(map(math.isnan, scores.values())):
+            found = prediction_of(values)
+            if not isinstance(found.id, str) or any(map(math.isnan, found.scores.values())):
                 raise ValueError("no id, or a score that is not a number")
-            yield Prediction(scores=scores, **values)
+            yield found
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise IbDataError(f"{path}: line {number} is not a prediction ({error}); remove the file") from error

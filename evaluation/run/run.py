@@ -12,10 +12,10 @@ from ib_data.console import Progress, count_text, note
 from ib_data.errors import IbDataError
 from ib_data.evaluation.answering import Model
 from ib_data.evaluation.case import Case, Prediction
-from ib_data.evaluation.decoding import Decoding, preset
+from ib_data.evaluation.decoding import Decoding
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.run.about_build import with_build
-from ib_data.evaluation.run.asking import Asker, batches
+from ib_data.evaluation.run.asking import Asker, batches, decoding_of
 from ib_data.evaluation.run.cases import CaseMaker, windows
 from ib_data.evaluation.run.images import Images, exchanged
 from ib_data.evaluation.run.prediction_files import PredictionFiles
@@ -68,7 +68,7 @@ class Run:
         )
         number = self.number or protocol.part
         cases = maker.cases(built, number)
-        chosen = self._decoding(protocol)
+        chosen = decoding_of(protocol, is_causal=self.model.is_causal, **self.decoding)
         made_from = self._made_from(card, built, protocol, chosen, maker.shown_prompt(), number, vocabulary)
         partners = {} if self.shuffle_seed is None else exchanged(cases, self.shuffle_seed)
         with PredictionFiles(self.folder / card.name, made_from, self.world, self.rank) as files:
@@ -147,12 +147,6 @@ class Run:
         except NotBuiltError:
             note(f"{card.name}: the training split is not built, so that the closed score is not given")
             return None
-
-    def _decoding(self, protocol: Protocol) -> Decoding | None:
-        if protocol.method == "rank":
-            return None
-        values = {**protocol.decoding, **self.decoding}
-        return preset(values.pop("preset"), is_causal=self.model.is_causal, **values)
 
     def _made_from(
         self,

@@ -132,6 +132,14 @@ def test_the_time_has_no_false_precision(tmp_path, no_cuda, hours: float, text: 
     assert "with rows of 20 and 15 tokens; docs/reproduce.md" in said
 
 
+def test_scoring_is_said_not_to_be_counted(tmp_path, no_cuda) -> None:
+    values = [f"model={shared_toy_folder()}", "scoring_samples=7"]
+    configs = [load_config("miniature", [*values, *more]) for more in ([], ["score_every=20"])]
+    said = [report_text(dry_run(config, Home(tmp_path))) for config in configs]
+    line = "scoring (7 cases per dataset every 20 steps) is not counted: its time depends on the lengths of answers"
+    assert [line in text.splitlines() for text in said] == [False, True]
+
+
 def test_what_is_not_known_is_left_out(cli, tmp_path, no_cuda) -> None:
     found = plain(cli, tmp_path / "home", "miniature", "model=elsewhere", "annotations_per_image=4")
     assert (found["model"]["sizes_from"], found["cost"], found["model"]["parameters"]) == (None, None, {})

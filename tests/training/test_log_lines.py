@@ -28,6 +28,7 @@ from ib_data.training.loop.speed import StepCounter, over_ranks, row_lengths
 from ib_data.training.loop.step import StepResult
 from ib_data.training.loop.step_log import StepLog
 from ib_data.training.loop.train_log import TrainLog, step_rows
+from ib_data.training.loop.validation import Validated
 
 
 def lines_of(run: Path) -> list[dict[str, Any]]:
@@ -199,10 +200,10 @@ def test_hits_of_a_feature_cache_are_counted_and_their_flops_are_not(tmp_path: P
 
 
 def test_a_validation_is_a_line_and_a_point(tmp_path: Path) -> None:
-    row = {"step": 3, "validation": {"toy": 1.5, "other": None}, "validation_mean": None}
+    found = Validated(losses={"toy": 1.5, "other": None}, examples="toy")
     with ExitStack() as stack:
-        step_log_in(tmp_path, stack).add_validation(row, "validation after step 3")
-    assert lines_of(tmp_path)[-1] == row
+        step_log_in(tmp_path, stack).add_check(found, 3)
+    assert lines_of(tmp_path)[-1] == found.row(3)
     assert curves_of(tmp_path) == {"validation/toy": {3: 1.5}}
 
 

@@ -51,7 +51,13 @@ def test_the_error_names_a_run_folder_that_is_free(tmp_path) -> None:
 def test_keys_that_may_differ_change_no_loss(tmp_path) -> None:
     changed = {"save_every": 2, "cpu_threads": 1, "shards": "file:///x", "cache_gb": 1, "max_bad_share": 0.5}
     changed |= {"strict": True, "available": True, "templates": "mine", "workers": 1, "device": "auto", "keep": 5}
-    changed |= {"validate_every": 0, "validation_samples": 3, "tensorboard": False}
+    changed |= {
+        "validate_every": 0,
+        "validation_samples": 3,
+        "score_every": 0,
+        "scoring_samples": 3,
+        "tensorboard": False,
+    }
     changed |= {"model": str(toy_folder(tmp_path / "copy"))}
     last_bits = {"micro_batch_size": 4, "group_by_length": True, "compile": False, "shard_language_model": False}
     last_bits |= {"feature_cache_gb": 0}

@@ -62,6 +62,9 @@ class TrainConfig:
     keep: int = setting(2, "Checkpoints to keep besides the best and the last.", least=0)
     validate_every: int = setting(3000, "Steps between validations; 0: never.", least=0)
     validation_samples: int = setting(500, "Annotations per dataset in a validation, always the same.", least=1)
+    # Off by default: beams of 5 for hundreds of questions take minutes with a 7B model, a validation takes seconds.
+    score_every: int = setting(0, "Steps between scorings by the datasets' own metrics; 0: never.", least=0)
+    scoring_samples: int = setting(100, "Cases per dataset in a scoring, always the same.", least=1)
     tensorboard: bool = setting(True, "Write TensorBoard logs where the package is installed.")
     available: bool = setting(False, "Leave out members that are not built.")
     strict: bool = setting(False, "A member whose built size differs from the pinned size is an error.")
@@ -102,7 +105,8 @@ REQUIRED = ("mixture", "model")
 FREE = (
     "model", "templates", "shards", "cache_gb", "feature_cache_gb", "workers", "strict", "available", "max_bad_share",
     "device", "cpu_threads", "micro_batch_size", "group_by_length", "compile", "shard_language_model",
-    "save_every", "keep", "validate_every", "validation_samples", "tensorboard",
+    "save_every", "keep", "validate_every", "validation_samples", "score_every", "scoring_samples",
+    "tensorboard",
 )  # fmt: skip
 # Keys that may only grow: the remaining steps then follow the longer schedule.
 GROWING = ("steps",)

@@ -17,6 +17,9 @@ def report_text(found: DryRun) -> str:
     ]
     if found.cost:
         blocks.append("\n".join(_cost(found.cost)))
+        if values["score_every"]:
+            asked = f"{values['scoring_samples']:,} cases per dataset every {values['score_every']:,} steps"
+            blocks[-1] += f"\nscoring ({asked}) is not counted: its time depends on the lengths of answers"
     missing = [f"not built: run `{command}`" for command in found.missing]
     problems = [f"problem: {problem}" for problem in found.problems]
     blocks.append("\n".join([*problems, *missing, "dry run: nothing was trained or written"]))

@@ -28,14 +28,16 @@ from ib_data.training.model.parts import trained_parameters
 WEIGHTS, OPTIMIZER = "trained.safetensors", "optimizer.safetensors"
 LOG = "log.jsonl"
 FORMAT = 2  # 1 had the shape of a random model in place of its start folder
-_KEYS = ("format", "step", "position", "stream", "config", "model", "validation")
+# The entries of `state.json` that hold the results of checks; empty if the step was not checked.
+CHECKS = ("validation", "scores")
+_KEYS = ("format", "step", "position", "stream", "config", "model", *CHECKS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """The JSON part of a checkpoint, after `step` steps and `position` examples.
 
-    `stream` is the stream's state, `validation` what `Validated.state` gave; empty for a step that was not validated.
+    `stream` is the stream's state; `checks` are the states of `Checked` by entry, empty where a step was not checked.
     """
 
     folder: Path
@@ -45,14 +47,14 @@ class Checkpoint:
     config: TrainConfig
     start: Path
     fingerprint: str
-    validation: dict[str, Any]
+    checks: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything that is saved of a run after `step` steps.
 
-    `state` is the result of `state_of`, with `validation` (see Checkpoint); `log` the lines of the log so far.
+    `state` is the result of `state_of`, with the entries CHECKS; `log` the lines of the log so far.
     """
 
     step: int
@@ -131,14 +133,14 @@ def read(folder: Path, *, look_beside: bool = True) -> Checkpoint:
         config=config_of(table.table("config")),
         start=Path(model.get("start", str)),
         fingerprint=model.get("fingerprint", str),
-        validation=table.get("validation", dict, {}),
+        checks={entry: table.get(entry, dict, {}) for entry in CHECKS},
     )
 
 
 def state_of(
     position: int, stream: Mapping[str, Any], config: TrainConfig, start: Path, fingerprint: str
 ) -> dict[str, Any]:
-    """The contents of `state.json` apart from format, step and validation, without a password in the URL of shards."""
+    """The contents of `state.json` apart from format, step and checks, without a password in the URL of shards."""
     return {
         "position": position,
         "stream": dict(stream),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -40,6 +41,19 @@ class Ranks:
         with self.naming_lost_process():
             dist.all_reduce(total, group=self.control)
         return total.tolist()
+
+    def gathered(self, text: str) -> list[str]:
+        """The text of every process, by rank. Raises as `sums`.
+
+        Its bytes travel as float64, eight times their size: nothing beside `sums`, and no pickle, for a few megabytes.
+        """
+        data = text.encode()
+        own = [0.0] * self.world
+        own[self.rank] = len(data)
+        ends = list(accumulate(map(int, self.sums(own))))
+        start, rest = ends[self.rank] - len(data), ends[-1] - ends[self.rank]
+        whole = bytes(map(int, self.sums([*[0] * start, *data, *[0] * rest])))
+        return [whole[first:end].decode() for first, end in zip([0, *ends], ends, strict=False)]
 
     @contextmanager
     def naming_lost_process(self) -> Iterator[None]:

@@ -33,7 +33,7 @@ class Run:
     """Model and optimiser of a run after `step` steps; `log` holds the log lines from the checkpoint.
 
     `start` is the folder that the run began from, `fingerprint` that of its contents; `cache` holds vision features;
-    `validation` is what the checkpoint says of its validation.
+    `checks` are the results that the checkpoint has, by entry.
     """
 
     loaded: LoadedModel
@@ -43,7 +43,7 @@ class Run:
     cache: FeatureCache | None = None
     step: int = 0
     log: bytes = b""
-    validation: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def model(self) -> Any:
@@ -150,7 +150,7 @@ def resumed_run(
     checkpoints.load_trained(folder, run.model)
     checkpoints.load_optimizer(folder, run.model, run.optimizer)
     run.step, run.log = checkpoint.step, (folder / checkpoints.LOG).read_bytes()
-    run.validation = checkpoint.validation
+    run.checks = checkpoint.checks
     say_what_differs(out / checkpoints.LOG, run.log, say)
     if checkpoint.step == config.steps:
         say(f"complete: {config.steps} of {config.steps} steps are done; to train longer, raise steps")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
@@ -25,3 +26,15 @@ def shard_language_model(model: Any, ranks: Ranks) -> None:
     for layer in outer_layers(language_model):
         fully_shard(layer, mesh=mesh, ignored_params=whole)
     fully_shard(language_model, mesh=mesh, ignored_params=whole)
+
+
+@torch.no_grad()
+def gather_outside_layers(language_model: Any) -> None:
+    """Gather what is outside of the layers, such as the last norm of an encoder, until the next backward pass.
+
+    A forward pass of one token does: FSDP2 drops the layers after it, but not the rest. Needed before parts of a split
+    language model are called by themselves, as generation calls the encoder. All processes call it at the same time.
+    """
+    ids = torch.zeros(1, 1, dtype=torch.int64, device=language_model.get_input_embeddings().weight.device)
+    decoder = {"decoder_input_ids": ids} if language_model.config.is_encoder_decoder else {}
+    language_model(input_ids=ids, **decoder)

@@ -18,6 +18,7 @@ from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.estimate.ceiling import matrix_ceiling
 from ib_data.training.estimate.parts import parts_of
 from ib_data.training.features.cache import FeatureCounts
+from ib_data.training.loop.checks import Checked
 from ib_data.training.loop.member_epochs import member_epochs
 from ib_data.training.loop.optimizer import learning_rate_at
 from ib_data.training.loop.ranks import Ranks
@@ -105,13 +106,12 @@ class StepLog:
         self._epochs_at = done
         self._board.flush()
 
-    def add_validation(self, row: Mapping[str, Any], line: str) -> None:
-        """Log what a validation gave, a loss per dataset in `row["validation"]`, and show it as `line`."""
-        self._log.add(row)
+    def add_check(self, found: Checked, done: int) -> None:
+        """Log and show what a check gave after `done` steps."""
+        self._log.add(found.row(done))
         if self._terminal:
-            means = {"mean": row["validation_mean"], **row["validation"]}
-            self._board.add(row["step"], {f"validation/{name}": loss for name, loss in means.items()})
-            self._terminal.say(line)
+            self._board.add(done, found.points())
+            self._terminal.say(found.line(done))
 
     def _row(self, step: int, result: StepResult, seconds: float, found: Mapping[str, float]) -> dict[str, Any]:
         """The log's line of a step."""
@@ -141,11 +141,12 @@ class StepLog:
     def _first_lines(self, facts: RunFacts) -> list[str]:
         config = self._config
         validation = f"every {config.validate_every:,}" if config.validate_every else "never"
+        scores = f", scores every {config.score_every:,}" if config.score_every else ""
         curves = f", curves in {self._out / FOLDER}" if self._board.is_open else ""
         return [
             *facts.lines(),
             f"steps   {facts.step:,} of {facts.steps:,} done; checkpoint every {config.save_every:,}, "
-            f"validation {validation}",
+            f"validation {validation}{scores}",
             f"logs    every step in {self._log.path}{curves}",
         ]
 

@@ -3,11 +3,10 @@
 Every process takes its share of a step; rank 0 alone writes files and prints.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -22,6 +21,7 @@ from ib_data.training.batch.batch import StepBatch
 from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.features.cached import features_through
 from ib_data.training.loop import checkpoint as checkpoints
+from ib_data.training.loop.checks import Check, pending
 from ib_data.training.loop.data import training_stream
 from ib_data.training.loop.keeping import prune
 from ib_data.training.loop.losses import losses_of
@@ -30,11 +30,12 @@ from ib_data.training.loop.ranks import Ranks, joined_ranks
 from ib_data.training.loop.record import newest
 from ib_data.training.loop.run import Run, collator_of, fresh_run, resumed_run
 from ib_data.training.loop.run_folder import locked_folder, saved_steps
+from ib_data.training.loop.scoring import open_scoring
 from ib_data.training.loop.start import start_of_run
 from ib_data.training.loop.step import StepResult, step_gradients
 from ib_data.training.loop.step_log import StepLog
 from ib_data.training.loop.train_log import TrainLog
-from ib_data.training.loop.validation import Validation, open_validation, pending
+from ib_data.training.loop.validation import open_validation
 from ib_data.training.model.parts import frozen_dtype
 
 
@@ -84,9 +85,12 @@ def _train(
         run = resumed_run(config, home, start, stream, out, ranks, say) or fresh_run(config, home, start, ranks)
         # All have read the newest checkpoint before another is written, and it was the same one.
         ranks.require_same(run.step, "checkpoint", f"give all of them the same folder {out}")
-        validation = open_validation(config, home, stream, collator_of(config, run.loaded), ranks, interrupts, say)
+        opened = (
+            open_validation(config, home, stream, collator_of(config, run.loaded), ranks, interrupts, say),
+            open_scoring(config, home, stream, run.loaded, ranks, interrupts, say),
+        )
         with TrainLog(out / checkpoints.LOG, run.log, is_main=ranks.is_main) as log:
-            _Steps(config, stream, run, out, ranks, say, log, interrupts, validation).run_all()
+            _Steps(config, stream, run, out, ranks, say, log, interrupts, opened).run_all()
             losses = log.losses()
         ranks.wait()
     folder = newest(out)
@@ -113,7 +117,7 @@ class _Steps:
         say: Callable[[str], None],
         log: TrainLog,
         interrupts: Interrupts,
-        validation: Validation | None,
+        checks: Sequence[Check | None],
     ) -> None:
         self.config = config
         self.stream = stream
@@ -121,21 +125,21 @@ class _Steps:
         self.out = out
         self.ranks = ranks
         self.log = log
-        counts = run.cache.counts if run.cache else None
-        self.report = StepLog(config, stream, run, out, ranks, say, log, counts)
+        self.report = StepLog(config, stream, run, out, ranks, say, log, run.cache.counts if run.cache else None)
         self.say = say
         self.interrupts = interrupts
         features = features_through(run.cache, run.model) if run.cache else None
-        self.validation = validation
+        self.checks = [check for check in checks if check is not None]
+        self.results = dict(run.checks)  # of the checks after `done` steps
         self.losses = losses_of(run.model, ranks, features)
         self.done = self.saved = run.step
-        self.is_torn = self.is_stepping = self.is_validating = False
+        self.is_torn = self.is_stepping = self.is_checking = False
 
     def run_all(self) -> None:
         """Make all steps and save them; if the run is stopped, save the steps that are done."""
         # A signal or another setting left it out when this step was saved.
-        left = pending(self.validation, self.done, self.run.validation)
-        if self.done == self.config.steps and left is None:
+        left = pending(self.checks, self.done, self.results)
+        if self.done == self.config.steps and not left:
             return
         self.losses.train()
         config, ranks = self.config, self.ranks
@@ -150,11 +154,10 @@ class _Steps:
         )
         try:
             with self.report, loader.translate_worker_errors(), self._one_decision():
-                if left:
-                    self._validate(left)
+                self._check(left)
                 self._each(loader)
         except KeyboardInterrupt:
-            if self.saved < config.steps or self.is_validating:  # a second signal also interrupts saving the last step
+            if self.saved < config.steps or self.is_checking:  # a second signal also interrupts saving the last step
                 if not self.is_stepping:
                     self._keep()
                 raise
@@ -179,12 +182,12 @@ class _Steps:
                 self.report.end(self.done, batch, result, loader.meter.take())
                 self.done += 1
                 self.is_torn = self.is_stepping = False
-                due = pending(self.validation, self.done, {})
-                self.is_validating = due is not None
+                self.results = {}
+                due = pending(self.checks, self.done, {})
+                self.is_checking = bool(due)
                 if due or self.done % self.config.save_every == 0 or self.done == self.config.steps:
-                    self._save()  # before a validation, which may take long: it saves once more, with its result
-            if due:
-                self._validate(due)
+                    self._save()  # before a check, which may take long: it saves once more, with its result
+            self._check(due)
 
     def _agreed(self, batch: StepBatch) -> int:
         """The number of target tokens of all processes; stops all of them at this step if one received a signal."""
@@ -238,23 +241,25 @@ class _Steps:
         with self.interrupts.step("saving what is done"):
             self._save()
 
-    def _validate(self, validation: Validation) -> None:
-        """Validate and save the finished steps. Stopped by a signal before its end, it is repeated on resuming."""
-        self.is_validating = True  # also for one that a stopped run has left
-        found = validation.run(self.losses)
-        with self._uninterrupted("saving the validation"):
-            self.is_torn = True
-            self.report.add_validation(found.row(self.done), found.line(self.done))
-            self._save(found.state())
-            self.is_validating = False
+    def _check(self, checks: Sequence[Check]) -> None:
+        """Make checks, each saved with the finished steps. One that a signal stops is repeated on resuming."""
+        for number, check in enumerate(checks, 1):
+            self.is_checking = True  # also for one that a stopped run has left
+            found = check.run(self.losses)
+            with self._uninterrupted(f"saving the {check.entry}"):
+                self.is_torn = True
+                self.report.add_check(found, self.done)
+                self.results[check.entry] = found.state()
+                self._save()
+                self.is_checking = number < len(checks)
 
-    def _save(self, validation: Mapping[str, Any] | None = None) -> None:
+    def _save(self) -> None:
         run, position = self.run, self.done * self.config.batch_size
         self.is_torn = True  # if saving fails, it is not tried again
         self.report.add_epochs(self.done)
         if self.ranks.is_main:
             state = checkpoints.state_of(position, self.stream.state(position), self.config, run.start, run.fingerprint)
-            state["validation"] = validation or {}
+            state |= {entry: self.results.get(entry, {}) for entry in checkpoints.CHECKS}
             snapshot = checkpoints.Snapshot(
                 step=self.done, model=run.model, optimizer=run.optimizer, state=state, log=self.log.text()
             )

@@ -44,6 +44,10 @@ class Validated:
         """The line of the log after `step` steps."""
         return {"step": step, "validation": dict(self.losses), "validation_mean": self.mean}
 
+    def points(self) -> dict[str, float | None]:
+        """A point for the curve of each dataset and of the mean."""
+        return {f"validation/{name}": loss for name, loss in {"mean": self.mean, **self.losses}.items()}
+
     def state(self) -> dict[str, Any]:
         """The entry of a checkpoint's `state.json`."""
         return {"mean": self.mean, "losses": dict(self.losses), "examples": self.examples}
@@ -59,6 +63,8 @@ class Validation:
 
     Every process of the run calls `run` at the same time. It changes neither the model nor any random state.
     """
+
+    entry = "validation"
 
     def __init__(
         self, config: TrainConfig, pinned: PinnedPass, collator: Collator, ranks: Ranks, interrupts: Interrupts
@@ -100,7 +106,7 @@ class Validation:
         dtype = frozen_dtype(self.config.precision, device)
         ends = torch.tensor(self.pinned.ends, device=device)
         table = torch.zeros(2, len(ends), dtype=torch.float64, device=device)
-        with _evaluating(losses), closing(self._batches()) as batches:
+        with evaluating(losses), closing(self._batches()) as batches:
             for batch, weight in batches:
                 batch = batch.to(device)
                 with autocast(dtype, device):
@@ -180,15 +186,8 @@ def open_validation(
     return Validation(config, pinned, collator, ranks, interrupts)
 
 
-def pending(validation: Validation | None, step: int, state: Mapping[str, Any]) -> Validation | None:
-    """The validation to make after `step` steps, or None if there is none or a checkpoint's `state` has its result."""
-    if validation is None or not validation.is_due(step) or validation.is_done(state):
-        return None
-    return validation
-
-
 @contextmanager
-def _evaluating(losses: nn.Module) -> Iterator[None]:
+def evaluating(losses: nn.Module) -> Iterator[None]:
     """A block without dropout and gradients; each module then returns to its mode."""
     modes = {module: module.training for module in losses.modules()}
     losses.eval()
