@@ -68,6 +68,7 @@ def card_markdown(card: Card, built: Mapping[str, BuiltCounts], damaged: Mapping
         _table(("fact", "value"), _facts(card)),
         "## Splits",
         _table(("split", "in the source", "annotations", "images", "built by default", "fields"), _splits(card)),
+        *(["## Evaluation", _table(("key", "value"), list(_evaluation(card.evaluation)))] if card.evaluation else []),
         "## Files",
         _files(card.files) if card.files else f"None of its own: it is a view over the shards of `{card.view_of}`.",
         *(
@@ -147,6 +148,15 @@ def _splits(card: Card) -> list[tuple[object, ...]]:
         )
         for split in card.splits.values()
     ]
+
+
+def _evaluation(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[object, ...]]:
+    """The values of the card's table `evaluation`, those of its inner tables by dotted keys."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _evaluation(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _files(files: Iterable[SourceFile]) -> str:

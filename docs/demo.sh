@@ -32,6 +32,13 @@ say "6. Write the tuned model as a folder that transformers loads"
 rm -rf "$home/model"
 run ib-data model export "$home/runs/miniature" --out "$home/model"
 
+say "7. Score it on held-out datasets, also with images exchanged, and compare it with an earlier checkpoint"
+run ib-data build gqa vsr --mini
+rm -rf "$home/evaluations/demo" "$home/evaluations/earlier"
+run ib-data evaluate gqa vsr -n 20 --model "$home/runs/miniature" --shuffle-images --out "$home/evaluations/demo"
+run ib-data evaluate gqa vsr -n 20 --model "$home/runs/miniature/step-000025" --out "$home/evaluations/earlier"
+run ib-data compare "$home/evaluations/earlier" "$home/evaluations/demo" --examples 2
+
 say "Results"
 printf '%s\n' \
     "shards and indices    $home/shards" \
@@ -39,6 +46,7 @@ printf '%s\n' \
     "contact sheet         $home/samples.html" \
     "checkpoint and log    $home/runs/miniature" \
     "model                 $home/model" \
+    "evaluation            $home/evaluations/demo/report.html" \
     "image                 $home/$image" \
     "" \
     "To continue: . .venv/bin/activate; export IB_DATA_HOME=$home; ib-data sql \"select * from datasets\""

@@ -38,22 +38,23 @@ class CaseMaker:
         Those that the protocol leaves out are absent. A case whose prompt cannot be rendered says why in `fault`.
         """
         found = zip(chosen_rows(built, self.card, number), bare_cases(built, self.card, number), strict=True)
-        return [self._completed(case, rows[0]) for rows, case in found if not is_left_out(case, self.protocol)]
+        fixed = self._fixed()
+        return [self._completed(case, rows[0], fixed) for rows, case in found if not is_left_out(case, self.protocol)]
 
     def shown_prompt(self) -> str:
         """The text of the prompt, or which templates are drawn."""
         fixed = self._fixed()
         return fixed.text if fixed else f"templates of {self.card.task}"
 
-    def _completed(self, case: Case, row: int) -> Case:
+    def _completed(self, case: Case, row: int, fixed: Template | None) -> Case:
         first = case.annotations[0]
-        case = replace(case, candidates=self._candidates(first))
+        candidates = self._candidates(first)
         try:
-            template = self._fixed() or self._drawn(first, row)
+            template = fixed or self._drawn(first, row)
             shown = self.renderer.render(self.card, first, row, template=template, may_hide=True)
         except RenderError as error:
-            return replace(case, fault=str(error))
-        return replace(case, prompt=shown.instruction, template=shown.template)
+            return replace(case, candidates=candidates, fault=str(error))
+        return replace(case, candidates=candidates, prompt=shown.instruction, template=shown.template)
 
     def _candidates(self, annotation: Annotation) -> tuple[str, ...]:
         protocol = self.protocol

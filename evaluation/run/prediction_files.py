@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,10 @@ class PredictionFiles:
         while not all(self._mark(rank).exists() for rank in range(self.world)):
             time.sleep(_POLL_S)
         for name in sorted(self.folder.glob("predictions-*.part")):
-            self.done |= {one.id: one for one in read_predictions(name)}
+            if name != self.part:  # what this process wrote it has
+                found = read_predictions(name)
+                # An answer stays if an earlier try of another process failed.
+                self.done |= {one.id: one for one in found if not one.error or one.id not in self.done}
         with replacing(self.folder / PREDICTIONS) as path:
             lines = (json.dumps(plain(self.done[case.id]), ensure_ascii=True) for case in cases)
             path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -109,9 +111,10 @@ class PredictionFiles:
 
 def plain(prediction: Prediction) -> dict[str, Any]:
     """A prediction as JSON values, without what it does not have."""
-    values = {key: value for key, value in asdict(prediction).items() if value not in (None, "", {}) or key == "answer"}
-    if "scores" in values:
-        values["scores"] = {str(key): value for key, value in prediction.scores.items()}
+    values: dict[str, Any] = {"id": prediction.id, "answer": prediction.answer}
+    for name in ("choice", "scores", "num_tokens", "is_truncated", "error"):
+        if (value := getattr(prediction, name)) not in (None, "", {}):
+            values[name] = {str(key): score for key, score in value.items()} if name == "scores" else value
     return values
 
 

@@ -14,11 +14,11 @@ from toy_model import ToyModel
 from ib_data.cards import load_card
 from ib_data.errors import IbDataError
 from ib_data.evaluation.answering import Asked
-from ib_data.evaluation.case import Case
+from ib_data.evaluation.case import Case, Prediction
 from ib_data.evaluation.protocols.read import protocol_of
 from ib_data.evaluation.run.asking import batches
 from ib_data.evaluation.run.images import exchanged
-from ib_data.evaluation.run.prediction_files import PREDICTIONS
+from ib_data.evaluation.run.prediction_files import PREDICTIONS, PredictionFiles
 from ib_data.evaluation.run.run import Run
 from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.home import Home
@@ -189,6 +189,18 @@ def test_what_failed_is_asked_again(home: Home, tmp_path: Path) -> None:
     assert found.scores.score == 1.0
     assert ["3-1" in asked.prompt for asked in model.asked].count(True) == 1
     assert len(model.asked) == 4  # its batch
+
+
+def test_an_answer_stays_if_another_process_failed_before(tmp_path: Path) -> None:
+    """With another batch size, another process asks again what failed."""
+    with PredictionFiles(tmp_path, {}, world=2, rank=1) as files:
+        files.add([Prediction(id="1", error="no memory")])
+        assert files.finish([case(1, 1)]) is None
+    with PredictionFiles(tmp_path, {}, world=2, rank=0) as files:
+        files.add([Prediction(id="1", answer="red")])
+        found = files.finish([case(1, 1)])
+    assert found is not None
+    assert (found["1"].answer, found["1"].error) == ("red", "")
 
 
 def test_an_image_that_cannot_be_decoded_is_wrong_and_named(tmp_path: Path, build_split: Any) -> None:

@@ -23,7 +23,12 @@ SHORT = Decoding(max_new_tokens=5)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("run")
-    train_on(toy_config(steps=60, batch_size=16, save_every=60, warmup_steps=5, frames=3), ToyStream(), out, silent)
+    train_on(
+        toy_config(steps=60, batch_size=16, save_every=60, warmup_steps=5, frames=3, cpu_threads=1),
+        ToyStream(),
+        out,
+        silent,
+    )
     return out
 
 
@@ -53,6 +58,12 @@ def moved(checkpoint: Path, to: Path, start: Path) -> Path:
 def test_it_has_learnt_the_colours(trained: Answerer) -> None:
     said = trained.generate([Asked(QUESTION, [draw(colour, "circle")]) for colour in COLOURS], SHORT)
     assert sum(word == colour for word, colour in zip(said, COLOURS, strict=True)) >= 3
+
+
+def test_torch_takes_the_threads_of_the_run(run, home) -> None:
+    torch.set_num_threads(2)
+    load(run, home, "cpu")
+    assert torch.get_num_threads() == 1
 
 
 def test_only_new_words_come_back(trained: Answerer) -> None:

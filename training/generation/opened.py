@@ -86,15 +86,17 @@ def load(
 ) -> Answerer:
     """The model of a checkpoint folder, or of the newest checkpoint in a run folder.
 
-    With `precision` "auto" it is that of the run's configuration. Raises IbDataError if there is none, or if the folder
-    that the run began from is gone or has changed, and DamagedError (see `record.require_whole`) if the checkpoint is
-    damaged.
+    With `precision` "auto" it is that of the run's configuration; torch takes as many threads as the run did. Raises
+    IbDataError if there is none, or if the folder that the run began from is gone or has changed, and DamagedError (see
+    `record.require_whole`) if the checkpoint is damaged.
     """
     if not is_run(folder):
         remedy = "name a run, a checkpoint of it (step-NNNNNN) or a model folder"
         raise IbDataError(f"{folder}: expected a checkpoint ({RECORD}), found none, nor a model ({CONFIG}); {remedy}")
     checkpoint = checkpoints.read(folder, look_beside=look_beside)
     config, place = checkpoint.config, find_device(device)
+    if config.cpu_threads:  # as in training: the miniature takes ten times as long with two threads on a busy machine
+        torch.set_num_threads(config.cpu_threads)
     if precision != "auto":
         config = replace(config, precision=precision)
     base = start_of_checkpoint(checkpoint, start, home).path
