@@ -171,7 +171,7 @@ class Run:
             "prompt": prompt,
             "templates": self.renderer.digest(card),
             "images": asdict(self.model.images),
-            "number": number,
+            "number_of_cases": number,
             "shuffle_seed": self.shuffle_seed,
         }
 
