@@ -1,4 +1,4 @@
-"""`ib-data evaluate`: which datasets are scored, and where; a model without weights answers."""
+"""`ib-data evaluate`: which datasets are scored, and where; how `score` prints a loss."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 from toy_model import ToyModel
+from toy_reports import toy_evaluated
 
+from ib_data.evaluation.protocols.protocol import Protocol
+from ib_data.evaluation.results.shown import lines_of
 from ib_data.home import Home
 from ib_data.stored.built_split import NotBuiltError
 from ib_data.verbs.evaluated import protocols_of
@@ -48,3 +51,10 @@ def test_two_splits_of_a_dataset_have_their_own_folders(
         result = cli("evaluate", "vqav2", "--model", "toy", *split, "--home", tmp_path)
         assert result.code == 0, result.err
     assert len(list((tmp_path / "evaluations").glob("toy-*/report.html"))) == 2
+
+
+def test_a_loss_is_printed_in_nats_and_not_times_100() -> None:
+    protocol = Protocol(dataset="llava_detail", split="train", method="rank", metric="token-loss")
+    text = "\n".join(lines_of(toy_evaluated([1.5, 2.5, 2.0, 2.0], protocol=protocol)))
+    assert "2.0000" in text
+    assert "200" not in text
