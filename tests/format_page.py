@@ -13,6 +13,9 @@ JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
     "number or null": (int, float, type(None)),
+    "integer or null": (int, type(None)),
+    "list or null": (list, type(None)),
+    "object or null": (dict, type(None)),
     "true or false": (bool,),
     "object": (dict,),
 }

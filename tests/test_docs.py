@@ -27,7 +27,7 @@ def test_the_add_a_dataset_page_works_as_written(tmp_path: Path) -> None:
     lines = list(printed)
     assert lines[0] == "pip install ib-data"
     assert {line.split()[1] for line in lines if line.startswith("ib-data")} >= {
-        "build", "list", "card", "check", "show", "sql", "render", "mixture", "stream",
+        "build", "list", "card", "check", "show", "sql", "render", "mixture", "stream", "score",
     }  # fmt: skip
     out = {line.removeprefix("ib-data ").split()[0]: text for line, text in printed.items()}
     assert "birds/test: 1 of 2 annotations (50.0 %) on 1 image; 1 dropped: no answers; 1 shard" in out["build"]
@@ -36,6 +36,7 @@ def test_the_add_a_dataset_page_works_as_written(tmp_path: Path) -> None:
     assert "What bird is it?" in out["show"]
     assert "no answers" in out["sql"]
     assert "You are in a garden. What bird is it?" in out["render"]
+    assert re.search(r"birds +test +accuracy \(case-insensitive\) +100\.00 ", out["score"])
     assert "(of 1 of 1 member)" in out["mixture"]
     assert [row.split("\t")[1:] for row in out["stream"].splitlines()] == [
         ["birds", "birds-test-robin", "7", "garden"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from ib_data.cards import load_card
 from ib_data.console import table
+from ib_data.evaluation.report.page import shown
 from ib_data.evaluation.report.report import dataset_report
 from ib_data.evaluation.report.writing import write_report
 from ib_data.evaluation.results.writing import submission_of, write_submission
@@ -26,9 +27,11 @@ def values_of(found: Evaluated) -> dict[str, Any]:
 def lines_of(found: Evaluated) -> list[str]:
     """A small table of the score, and lines of its other numbers and breakdowns."""
     values, protocol = values_of(found), found.protocol
-    interval = "-" if values["interval"] is None else " to ".join(f"{100 * end:.2f}" for end in values["interval"])
+    interval = (
+        "-" if values["interval"] is None else " to ".join(shown(protocol.metric, end, 2) for end in values["interval"])
+    )
     metric = f"{protocol.metric} ({protocol.profile})" if protocol.profile else protocol.metric
-    score = "hidden" if found.is_hidden else _percent(values["score"])
+    score = "hidden" if found.is_hidden else shown(protocol.metric, values["score"], 2)
     counts = values["counts"]
     header = ("dataset", "split", "metric", "score", "95 % interval", "cases", "failed", "empty")
     row = (
@@ -44,7 +47,7 @@ def lines_of(found: Evaluated) -> list[str]:
     lines = [table(header, [row])]
     lines += [f"  {name}: {'-' if value is None else f'{value:.6g}'}" for name, value in values["also"].items()]
     for name, groups in values["breakdown"].items():
-        rows = [(value, _percent(group["score"]), group["count"]) for value, group in groups.items()]
+        rows = [(value, shown(protocol.metric, group["score"], 2), group["count"]) for value, group in groups.items()]
         lines += ["", table((name, "score", "cases"), rows)]
     return lines
 
@@ -65,7 +68,3 @@ def written(found: Evaluated, home: Home, folder: Path) -> list[Path]:
         rows = (json.dumps(plain(one), ensure_ascii=True) for one in found.predictions)
         part.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
     return [folder / "report.json"]
-
-
-def _percent(score: float | None) -> str:
-    return "-" if score is None else f"{100 * score:.2f}"

@@ -21,7 +21,7 @@ from ib_data.evaluation.run.asking import Asker, batches, decoding_of
 from ib_data.evaluation.run.cases import CaseMaker, windows
 from ib_data.evaluation.run.images import Images, exchanged
 from ib_data.evaluation.run.prediction_files import PredictionFiles
-from ib_data.evaluation.run.vocabulary import require_candidates, vocabulary_of
+from ib_data.evaluation.run.vocabulary import require_vocabulary, vocabulary_of
 from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.evaluation.scoring.scored import scored
 from ib_data.interrupts import Interrupts
@@ -137,7 +137,7 @@ class Run:
         """The training answers; None if the protocol does not use them, or can do without and they are not built."""
         if not protocol.vocabulary_least:
             return None
-        require_candidates(self.store, card, protocol)
+        require_vocabulary(self.store, card, protocol)
         try:
             return vocabulary_of(self.store, card, protocol.vocabulary_least)
         except NotBuiltError:
@@ -172,7 +172,7 @@ class Run:
             "prompt": prompt,
             "templates": self.renderer.digest(card),
             "images": asdict(self.model.images) if self.model.images else {},
-            "number": number,
+            "number_of_cases": number,
             "left_out": protocol.left_out,
             "shuffle_seed": self.shuffle_seed,
         }

@@ -23,7 +23,7 @@ def vocabulary_of(store: Store, card: Card, least: int) -> tuple[str, ...]:
     return tuple(text for text, _ in sorted(kept, key=lambda pair: (-pair[1], pair[0])))
 
 
-def require_candidates(place: Home | Store, card: Card, protocol: Protocol) -> None:
+def require_vocabulary(place: Home | Store, card: Card, protocol: Protocol) -> None:
     """Raise NotBuiltError if the training answers are the candidates of the protocol, and are not built."""
     if protocol.candidates != "vocabulary":
         return

@@ -154,7 +154,7 @@ def test_predictions_of_another_model_are_not_taken(home: Home, tmp_path: Path) 
     evaluate(home, tmp_path, ToyModel(by_prompt))
     with pytest.raises(IbDataError, match=r"run.json: was made from another model; remove .*vqav2"):
         evaluate(home, tmp_path, ToyModel(by_prompt, name="other"))
-    with pytest.raises(IbDataError, match="another number"):
+    with pytest.raises(IbDataError, match="another number of cases"):
         evaluate(home, tmp_path, ToyModel(by_prompt), number=5)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ib_data.console import note, table
+from ib_data.errors import IbDataError
 from ib_data.home import Home
 
 if TYPE_CHECKING:
@@ -15,32 +16,39 @@ if TYPE_CHECKING:
 
 
 def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes: dict[str, Any]) -> "list[Protocol]":
-    """The protocols of all built datasets that NAMES stand for. A note lists members of groups that are not built.
+    """The protocols of all built datasets that NAMES stand for. Notes list members of groups that are not built.
 
-    Raises NotBuiltError for a dataset given by name, or if nothing of the groups is built.
+    Raises NotBuiltError for a dataset given by name, also if only its vocabulary is not built, and if nothing of the
+    groups is built.
     """
     from ib_data.cards.named import GROUPS, named_cards
-    from ib_data.evaluation.protocols.read import methods_of, protocol_of
-    from ib_data.evaluation.run.vocabulary import require_candidates
+    from ib_data.evaluation.protocols.read import protocol_of
+    from ib_data.evaluation.run.vocabulary import require_vocabulary
     from ib_data.stored.built_split import NotBuiltError, open_built
     from ib_data.verbs.built import nothing_built
 
-    found, missing = [], []
+    found, missing, left_out = [], [], []
     for card in named_cards(names):
-        if card.name not in names and (not methods_of(card) or (split and split not in card.splits)):
-            missing.append(card.name)
-            continue
-        protocol = protocol_of(card, split=split, **changes)
         try:
-            open_built(home, card.stored_as, protocol.split)
-            require_candidates(home, card, protocol)
-            found.append(protocol)
-        except NotBuiltError:
+            protocol = protocol_of(card, split=split, **changes)
+        except IbDataError as error:
             if card.name in names:
                 raise
-            missing.append(card.name)
+            left_out.append(str(error))
+            continue
+        try:
+            open_built(home, card.stored_as, protocol.split)
+            require_vocabulary(home, card, protocol)
+            found.append(protocol)
+        except NotBuiltError as error:
+            if card.name in names:
+                raise
+            is_split = not home.split(card.stored_as, protocol.split).exists()
+            (missing if is_split else left_out).append(f"{card.name}/{protocol.split}" if is_split else str(error))
     if missing:
-        note(f"left out because not built: {', '.join(missing)}")
+        note(f"left out because not built: {', '.join(missing)}; `ib-data build NAME --split SPLIT` builds one")
+    for problem in left_out:
+        note(f"left out: {problem}")
     if not found:
         raise nothing_built(home, [name for name in names if name in GROUPS])
     return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ib_data.console import note, table
+from ib_data.evaluation.choices import METHODS
 from ib_data.home import Home
 from ib_data.verbs.arguments import common_options, json_option, split_option
 
@@ -25,7 +26,7 @@ _OF_FILES = ("tokenised", "only_predicted")
 @click.option("--metric", help="Another metric than the dataset's; needed with --references.")
 @click.option("--profile", help="Variant of the metric, such as vqa-lavis. [default: as the card says]")
 @split_option
-@click.option("--method", help="generate or rank: which protocol of the card. [default: as the paper does]")
+@click.option("--method", type=click.Choice(METHODS), help="Which protocol of the card. [default: as the paper does]")
 @click.option("-n", "number", type=click.IntRange(min=1), help="Only the cases of `evaluate -n`.")
 @click.option("--allow-missing", is_flag=True, help="Count missing predictions as wrong.")
 @click.option("--allow-extra", is_flag=True, help="Ignore predictions for unknown ids.")

@@ -1,0 +1,60 @@
+"""`ib-data evaluate`: which datasets are scored, and where; how `score` prints a loss."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_model import ToyModel
+from toy_reports import toy_evaluated
+
+from ib_data.evaluation.protocols.protocol import Protocol
+from ib_data.evaluation.results.shown import lines_of
+from ib_data.home import Home
+from ib_data.stored.built_split import NotBuiltError
+from ib_data.verbs.evaluated import protocols_of
+
+Build = Callable[..., Path]
+
+
+def test_a_group_leaves_out_what_has_no_vocabulary(
+    tmp_path: Path, build_split: Build, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is asked: hours into a run would be too late."""
+    home = Home(tmp_path)
+    build_split(home, "msvd_qa", 2, split="test")
+    build_split(home, "gqa", 2, split="test")
+    found = protocols_of(home, ("held-out",), None, {})
+    assert [protocol.dataset for protocol in found] == ["gqa"]
+    said = capsys.readouterr().err
+    assert "left out: msvd_qa: the candidates are the answers of its training split, which is not built" in said
+    generated = protocols_of(home, ("held-out",), None, {"method": "generate"})
+    assert [protocol.dataset for protocol in generated] == ["gqa", "msvd_qa"]
+    build_split(home, "msvd_qa", 2, split="train")
+    assert len(protocols_of(home, ("held-out",), None, {})) == 2
+
+
+def test_a_named_dataset_without_its_vocabulary_is_an_error(tmp_path: Path, build_split: Build) -> None:
+    build_split(Home(tmp_path), "msvd_qa", 2, split="test")
+    with pytest.raises(NotBuiltError, match="run `ib-data build msvd_qa --split train`, or add --method generate"):
+        protocols_of(Home(tmp_path), ("msvd_qa",), None, {})
+
+
+def test_two_splits_of_a_dataset_have_their_own_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build_split: Build, jpeg_of: Any, cli: Any
+) -> None:
+    monkeypatch.setattr("ib_data.training.generation.opened.open_answerer", lambda *given, **options: None)
+    monkeypatch.setattr("ib_data.training.answering.ModelAnswers", lambda *given: ToyModel(lambda asked: "red"))
+    for split in ("train", "validation"):
+        build_split(Home(tmp_path), "vqav2", 2, split=split, picture=jpeg_of)
+    for split in ((), ("--split", "train"), ()):
+        result = cli("evaluate", "vqav2", "--model", "toy", *split, "--home", tmp_path)
+        assert result.code == 0, result.err
+    assert len(list((tmp_path / "evaluations").glob("toy-*/report.html"))) == 2
+
+
+def test_a_loss_is_printed_in_nats_and_not_times_100() -> None:
+    protocol = Protocol(dataset="llava_detail", split="train", method="rank", metric="token-loss")
+    text = "\n".join(lines_of(toy_evaluated([1.5, 2.5, 2.0, 2.0], protocol=protocol)))
+    assert "2.0000" in text
+    assert "200" not in text
