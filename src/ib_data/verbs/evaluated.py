@@ -27,7 +27,9 @@ def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes:
     from ib_data.stored.built_split import NotBuiltError, open_built
     from ib_data.verbs.built import nothing_built
 
-    found, missing, left_out = [], [], []
+    found: list[Protocol] = []
+    missing: list[str] = []
+    left_out: list[str] = []
     for card in named_cards(names):
         try:
             protocol = protocol_of(card, split=split, **changes)
