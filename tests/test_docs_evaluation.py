@@ -176,12 +176,12 @@ def test_the_example_of_a_model_runs(
 ) -> None:
     """As written, but on a small built dataset; its ranking by itself."""
     (block,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    assert block.count('("gqa", "vsr")') == 1
+    assert block.count('["gqa", "vsr"]') == 1
     build_split(Home(tmp_path), "vqav2", 3, split="validation", picture=jpeg_of)
     monkeypatch.setenv("IB_DATA_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec(compile(block.replace('("gqa", "vsr")', '("vqav2",)'), "docs/evaluation.md", "exec"), names)
+    exec(compile(block.replace('["gqa", "vsr"]', '["vqav2"]'), "docs/evaluation.md", "exec"), names)
     assert capsys.readouterr().out == "vqav2 generate vqa-accuracy 0.00 6\n"
     assert (tmp_path / "brightness" / "report.html").is_file()
     (ranking,) = names["Brightness"]().rank([None], [["a shape", "red"]])

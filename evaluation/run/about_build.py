@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ib_data.cards import Card
 from ib_data.cards.kinds import kind_of
+from ib_data.console import count_text
 from ib_data.evaluation.run.cases import num_cases
 from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.stored.built_split import BuiltSplit
@@ -18,7 +19,7 @@ def with_build(found: Evaluated, card: Card, built: BuiltSplit, number: int) -> 
     is_part = 0 < number < num_cases(built, card)
     warnings = [f"{place}: not the official data: {', '.join(kind)}"] if kind else []
     if is_part:
-        warnings.append(f"{place}: part: {len(found.cases):,} of {num_cases(built, card):,} cases that are built")
+        warnings.append(f"{place}: a part: {count_text(len(found.cases), 'case')} of what is built")
     return replace(
         found,
         num_built=len(built),

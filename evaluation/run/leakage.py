@@ -83,7 +83,7 @@ def _warnings(evaluated: Evaluated, leakage: dict[str, Any]) -> list[str]:
     found = []
     if leakage["shared_images"] and not leakage["trained_on_split"]:
         images, cases = count_text(leakage["shared_images"], "image"), count_text(leakage["shared_cases"], "case")
-        found.append(f"{name}/{split}: the training data holds {images} of {cases}")
+        found.append(f"{name}/{split}: {images} of it, in {cases}, are in the training data")
     if leakage["members_not_built"]:
         missing = ", ".join(leakage["members_not_built"])
         found.append(f"{name}/{split}: not compared with training data that is not built here: {missing}")

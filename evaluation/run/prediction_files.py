@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ib_data.console import note
-from ib_data.errors import IbDataError
+from ib_data.errors import IbDataError, quoted
 from ib_data.evaluation.case import Case, Prediction
 from ib_data.replacing import replacing
 
@@ -141,7 +141,17 @@ class PredictionFiles:
             raise IbDataError(f"{path}: not the beginning of an evaluation; {remedy}")
         for key in {**wanted, **before}:
             if before.get(key) != wanted.get(key):
-                raise IbDataError(f"{path}: was made from another {key.replace('_', ' ')}; {remedy}")
+                change = _change(before.get(key), wanted.get(key))
+                raise IbDataError(f"{path}: was made from another {key.replace('_', ' ')}{change}; {remedy}")
+
+
+def _change(before: Any, now: Any) -> str:
+    """The first setting in which two tables differ, or two short values, in brackets; empty for anything long."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        name = next(name for name in {**now, **before} if before.get(name) != now.get(name))
+        return f" ({name} was {quoted(before.get(name), 40)}, is {quoted(now.get(name), 40)})"
+    was, text = quoted(before, 400), quoted(now, 400)
+    return f" (was {was}, is {text})" if len(was) + len(text) < 200 else ""
 
 
 def _locked(file: IO[bytes]) -> bool:

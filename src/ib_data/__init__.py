@@ -8,6 +8,7 @@ build          official files to shards
 open_split     one split that is built: its annotations, samples and images
 render         one annotation to an instruction and its target
 query          SQL over everything that is built
+evaluate       scores of any model on built datasets
 open_stream    a mixture as an endless order of examples
 StreamLoader   batches of a stream for PyTorch
 to_webdataset  what is built as a `webdataset` pipeline
@@ -19,7 +20,9 @@ Each is imported when it is first used, so that `import ib_data` costs nothing.
 TYPE_CHECKING = False  # which type checkers take for true; importing it from typing takes 5 ms
 if TYPE_CHECKING:
     from ib_data.errors import DataError, IbDataError, MissingExtraError
+    from ib_data.evaluation.answering import Generated, Model, Ranking
     from ib_data.face.build import build
+    from ib_data.face.evaluate import evaluate
     from ib_data.face.open_split import open_split
     from ib_data.face.query import QueryResult, query
     from ib_data.face.render import render
@@ -40,6 +43,10 @@ _MODULES = {
     "render": "ib_data.face.render",
     "query": "ib_data.face.query",
     "QueryResult": "ib_data.face.query",
+    "evaluate": "ib_data.face.evaluate",
+    "Model": "ib_data.evaluation.answering",
+    "Generated": "ib_data.evaluation.answering",
+    "Ranking": "ib_data.evaluation.answering",
     "open_stream": "ib_data.mixtures.stream.stream",
     "StreamLoader": "ib_data.mixtures.loader.loader",
     "StreamOptions": "ib_data.stream_options",
@@ -53,14 +60,18 @@ _MODULES = {
 
 __all__ = [
     "DataError",
+    "Generated",
     "Home",
     "IbDataError",
     "ImageOptions",
     "MissingExtraError",
+    "Model",
     "QueryResult",
+    "Ranking",
     "StreamLoader",
     "StreamOptions",
     "build",
+    "evaluate",
     "open_split",
     "open_stream",
     "query",

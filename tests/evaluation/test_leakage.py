@@ -42,7 +42,7 @@ def test_shared_images_are_counted_and_the_score_is_given_without_them(home: Hom
     assert found["datasets"]["vqav2"]["score"] == pytest.approx(8 / 20)
     assert (leakage["shared_images"], leakage["shared_cases"], leakage["score_without"]) == (4, 8, 0.0)
     assert not leakage["trained_on"]
-    assert "vqav2/validation: the training data holds 4 images of 8 cases" in found["warnings"]
+    assert "vqav2/validation: 4 images of it, in 8 cases, are in the training data" in found["warnings"]
 
 
 def test_a_dataset_that_was_trained_on_is_the_first_line(home: Home, tmp_path: Path) -> None:

@@ -152,7 +152,9 @@ def test_a_run_may_continue_with_another_number_of_processes(home: Home, tmp_pat
 
 def test_predictions_of_another_model_are_not_taken(home: Home, tmp_path: Path) -> None:
     evaluate(home, tmp_path, ToyModel(by_prompt))
-    with pytest.raises(IbDataError, match=r"run.json: was made from another model; remove .*vqav2"):
+    with pytest.raises(
+        IbDataError, match=r"run.json: was made from another model \(values was 'toy', is 'other'\); remove .*vqav2"
+    ):
         evaluate(home, tmp_path, ToyModel(by_prompt, name="other"))
     with pytest.raises(IbDataError, match="another number of cases"):
         evaluate(home, tmp_path, ToyModel(by_prompt), number=5)

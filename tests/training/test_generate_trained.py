@@ -83,7 +83,7 @@ def test_max_new_tokens_counts_new_ones_only(trained: Answerer) -> None:
 def test_a_run_its_checkpoint_and_its_name_under_the_home_are_the_same_model(run, home, trained: Answerer) -> None:
     (home.root / "runs").mkdir(parents=True, exist_ok=True)
     shutil.copytree(run, home.root / "runs" / "mine")
-    for name in (run, run / "step-000060", "runs/mine"):
+    for name in (run, run / "step-000060", "runs/mine", "mine"):
         other = open_answerer(str(name), home)
         ours, theirs = trained.model.state_dict(), other.model.state_dict()
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)

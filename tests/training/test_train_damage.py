@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from toy_training import ToyStream, draw, silent, toy_config, train_on
@@ -16,7 +17,7 @@ from ib_data.training.generation.opened import load
 from ib_data.training.loop import record
 from ib_data.training.loop.record import DamagedError, require_whole, saved_last
 
-HOME = Home("unused")
+HOME = Home(mkdtemp(prefix="ib_data_home_"))
 
 
 @pytest.fixture(scope="module")

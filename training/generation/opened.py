@@ -39,14 +39,15 @@ def open_answerer(
     bos_token: str = "",
     activation: str = "",
 ) -> Answerer:
-    """The model called `name`: a checkpoint, a run folder (its newest checkpoint), a model folder or a hub id.
+    """The model called `name`: a checkpoint, a run (its newest checkpoint), a model folder or a hub id.
 
-    `start` is for checkpoints: a copy of the folder that the run began from. `bos_token` and `activation` are for model
-    folders: a run has its own. Raises IbDataError if there is no such model, or if it is damaged.
+    A run may be named as in HOME/runs. `start` is for checkpoints: a copy of the folder that the run began from.
+    `bos_token` and `activation` are for model folders: a run has its own. Raises IbDataError if there is no such model,
+    or if it is damaged.
     """
     folder = Path(name).expanduser()
     if not folder.exists():
-        folder = find_folder(name, home)
+        folder = home.runs / name if is_run(home.runs / name) else find_folder(name, home)
     if is_run(folder) or not (folder / CONFIG).is_file():
         for option, value in (("bos_token", bos_token), ("activation", activation)):
             if value:

@@ -3,5 +3,6 @@
 build       official files to shards, like the verb `build`
 open_split  one built split, in a home or an object store
 render      an annotation to instruction and target
+evaluate    scores of any model on built datasets
 query       SQL over the catalog
 """

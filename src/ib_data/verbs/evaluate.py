@@ -23,7 +23,11 @@ _CHANGES = ("method", "profile", "normalisation", "aggregation")
 
 @click.command("evaluate")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--model", required=True, help="A run, a checkpoint, a model folder or a hub id.")
+@click.option(
+    "--model",
+    required=True,
+    help="A run, also by its name in HOME/runs, a checkpoint, a model folder or a hub id.",
+)
 @click.option("--start", default="", help="For a checkpoint: a copy of the model folder that its run began from.")
 @split_option
 @click.option("--method", type=click.Choice(METHODS), help="How answers are made. [default: as the paper does]")
@@ -57,8 +61,8 @@ def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: 
     several processes. Writes report.json and report.html.
 
     \b
-    ib-data evaluate gqa vsr --model ~/ib_data/runs/miniature
-    ib-data evaluate held-out --model ~/ib_data/runs/miniature -n 500
+    ib-data evaluate gqa vsr --model miniature
+    ib-data evaluate held-out --model miniature -n 500
     ib-data evaluate vizwiz --model my-model --split validation --json
     ib-data evaluate gqa --model my-model --shuffle-images
     """
