@@ -162,7 +162,7 @@ class Run:
         candidates = "\n".join(vocabulary or ()) if protocol.candidates == "vocabulary" else ""
         return {
             "version": __version__,
-            "model": self.model.identity,
+            "model": dict(self.model.identity),
             "split": protocol.split,
             "method": protocol.method,
             "ranking": ranking,

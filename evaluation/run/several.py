@@ -64,7 +64,7 @@ def folder_name(run: Run, changes: Mapping[str, Any]) -> str:
 
     It does not depend on which datasets are named, so that their predictions are found again.
     """
-    how = [run.model.identity, run.number, run.prompt, run.decoding, run.only_best, changes]
+    how = [dict(run.model.identity), run.number, run.prompt, run.decoding, run.only_best, changes]
     digest = sha256(dumps(how, sort_keys=True, default=str).encode()).hexdigest()
     return f"{Path(run.model.name).name}-{digest[:8]}"
 
