@@ -80,7 +80,10 @@ def _completed(run: Run, evaluated: Evaluated) -> Evaluated:
     protocol = evaluated.protocol
     place, warnings = f"{protocol.dataset}/{protocol.split}", list(evaluated.warnings)
     card = load_card(protocol.dataset)
-    if evaluated.is_hidden or submission_of(card, protocol.split):
+    has_server = submission_of(card, protocol.split) is not None
+    if evaluated.is_part and (evaluated.is_hidden or has_server):
+        warnings.append(f"{place}: no file for a server: it wants every case")
+    elif evaluated.is_hidden or has_server:
         aligned = (evaluated.cases, evaluated.predictions, Path(run.model.name).name, protocol.labels)
         path = write_submission(run.folder / protocol.dataset, card, protocol.split, *aligned)
         state = "nothing is scored, the answers are not public" if evaluated.is_hidden else "a server scores it too"

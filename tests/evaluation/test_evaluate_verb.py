@@ -1,5 +1,6 @@
 """`ib-data evaluate`: which datasets are scored, and where; how `score` prints a loss."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,3 +59,62 @@ def test_a_loss_is_printed_in_nats_and_not_times_100() -> None:
     text = "\n".join(lines_of(toy_evaluated([1.5, 2.5, 2.0, 2.0], protocol=protocol)))
     assert "2.0000" in text
     assert "200" not in text
+
+
+@pytest.fixture
+def toy_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build_split: Build, jpeg_of: Any, cli: Any) -> Any:
+    """`evaluate` of a toy model that answers "red", on vqav2, aokvqa and gqa of a small home."""
+    monkeypatch.setattr("ib_data.training.generation.opened.open_answerer", lambda *given, **options: None)
+    monkeypatch.setattr(
+        "ib_data.training.answering.ModelAnswers",
+        lambda *given: ToyModel(lambda *asked: "red" if len(asked) == 1 else 1),
+    )
+    for dataset, split in (("vqav2", "validation"), ("aokvqa", "validation"), ("gqa", "test")):
+        build_split(Home(tmp_path), dataset, 3, split=split, picture=jpeg_of)
+    return lambda *given: cli("evaluate", *given, "--model", "toy", "--home", tmp_path)
+
+
+def test_json_has_the_unrounded_score_of_each_dataset(toy_verb: Any) -> None:
+    result = toy_verb("vqav2", "--json")
+    assert result.code == 0, result.err
+    found = json.loads(result.out)["datasets"]
+    assert list(found) == ["vqav2"]
+    assert found["vqav2"]["score"] == 1.0
+    assert {"metric", "interval", "counts"} <= found["vqav2"].keys()
+    assert "examples" not in found["vqav2"]
+
+
+def test_a_second_command_keeps_the_first_report(toy_verb: Any, tmp_path: Path) -> None:
+    assert toy_verb("vqav2").code == toy_verb("aokvqa").code == 0
+    (report,) = (tmp_path / "evaluations").glob("toy-*/report.json")
+    assert list(json.loads(report.read_text())["datasets"]) == ["vqav2", "aokvqa"]
+    assert "vqav2" not in toy_verb("aokvqa").out.replace("evaluations", "")
+
+
+def test_a_profile_changes_no_prediction(toy_verb: Any, tmp_path: Path) -> None:
+    assert toy_verb("vqav2").code == toy_verb("vqav2", "--profile", "vqa-lavis").code == 0
+    assert len(list((tmp_path / "evaluations").iterdir())) == 1
+
+
+def test_a_method_that_a_member_of_a_group_lacks_leaves_it_out(toy_verb: Any) -> None:
+    result = toy_verb("held-in", "--method", "rank", "-n", "2")
+    assert "left out: vqav2: unknown method 'rank'" in result.err
+    assert "aokvqa" in result.out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("vqav2", "--method", "rank"), "vqav2: unknown method 'rank'"),
+        (("gqa", "--normalisation", "bytes"), "gqa: --normalisation is for ranked candidates"),
+        (("vqav2", "--split", "test"), "vqav2: split 'test' is not built here"),
+        (("nope",), "unknown dataset 'nope'"),
+        (("vqav2", "--prompt", "{{ qestion }}"), "unknown field 'qestion'"),
+        (("vqav2", "--prompt", "{{ answer }}"), "the instruction shows the target"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_one_line(toy_verb: Any, given: tuple[str, ...], said: str) -> None:
+    result = toy_verb(*given)
+    assert result.code in (1, 2)
+    assert said in result.err.splitlines()[-1]
+    assert "Traceback" not in result.err

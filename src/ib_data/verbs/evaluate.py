@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ib_data.console import QUIET, set_verbosity, typed
+from ib_data.console import QUIET, note, set_verbosity, typed
 from ib_data.evaluation.choices import AGGREGATIONS, METHODS, NORMALISATIONS
 from ib_data.evaluation.decoding import Decoding
 from ib_data.home import Home
@@ -81,6 +81,7 @@ def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: 
     world, rank = world_and_rank()
     if rank:  # the first process speaks for all
         set_verbosity(QUIET)
+    note(f"loading {model}")
     options = {key: given[key] for key in ("start", "device", "precision", *FOR_FOLDERS)}
     run = Run(
         model=ModelAnswers(open_answerer(model, home, **options), model, home),

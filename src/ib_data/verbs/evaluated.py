@@ -1,14 +1,14 @@
 """The datasets that `ib-data evaluate` is to score, and the scores on the terminal."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ib_data.console import note, table
-from ib_data.errors import IbDataError
+from ib_data.errors import IbDataError, WrongUsageError
 from ib_data.home import Home
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes:
     left_out: list[str] = []
     for card in named_cards(names):
         try:
-            protocol = protocol_of(card, split=split, **changes)
+            protocol = _changed(protocol_of(card, split=split), changes, is_named=card.name in names)
         except IbDataError as error:
             if card.name in names:
                 raise
@@ -54,6 +54,25 @@ def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes:
     if not found:
         raise nothing_built(home, [name for name in names if name in GROUPS])
     return found
+
+
+def _changed(protocol: "Protocol", changes: Mapping[str, Any], *, is_named: bool) -> "Protocol":
+    """The protocol with the options of the command line; a member of a group takes only those of its own method.
+
+    Raises IbDataError for a method or a profile that the dataset does not have, and WrongUsageError for options of
+    ranking if a dataset given by name generates its answers.
+    """
+    from ib_data.cards import load_card
+    from ib_data.evaluation.protocols.read import protocol_of
+
+    card, chosen = load_card(protocol.dataset), dict(changes)
+    method = chosen.get("method", protocol.method)
+    for name in ("normalisation", "aggregation") if method == "generate" else ():
+        if chosen.pop(name, None) is not None and is_named:
+            remedy = "add --method rank" if "rank" in card.evaluation else "leave it out"
+            why = f"--{name} is for ranked candidates, its answers are generated"
+            raise WrongUsageError(f"{protocol.dataset}: {why}; {remedy}")
+    return protocol_of(card, split=protocol.split, **chosen)
 
 
 def show_report(report: dict[str, Any], names: Sequence[str], folder: Path, as_json: bool) -> None:
