@@ -77,7 +77,8 @@ def test_what_the_page_says_of_a_dataset():
     found = page([replace(one, predictions=predictions, shuffled=other)])
     for words in (
         "62.50", "gqa-accuracy, profile exact", "test, which the source calls testdev_balanced",
-        "4 cases about 2 images; 4 of 12,578 built", "{question} Short answer:", "num_beams 5; max_new_tokens 10",
+        "4 cases about 2 images; 4 of 12,578 built", "Question: {{ question }} Short answer:",
+        "num_beams 5; max_new_tokens 10",
         "1 failed, 0 empty, 0 truncated", "abc123",
         "37.50 with the images of other examples (seed 3): 25.00 of the score",
         "verify 50.0 31", "38.6 to 44.6",
