@@ -1,6 +1,6 @@
 """How much of the work is done at once, so that it fits a memory limit. Estimates, on the safe side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 
@@ -14,25 +14,37 @@ _COPIES = 3  # of a large tensor at a time: logits, their exponentials, and a fl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """A limit in bytes, and the sizes of a language model that use depends on; `itemsize` of its values, in bytes."""
+    """A limit in bytes, and the sizes of a language model that use depends on; `itemsize` of its values, in bytes.
+
+    `kept` are the bytes that a token of a prompt takes as long as candidates are read: keys and values of all layers.
+    """
 
     limit: int
     vocabulary_size: int
     width: int
     num_heads: int
     itemsize: int
+    kept: int
 
     @classmethod
     def of(cls, language_model: Any, limit: int) -> "Memory":
         """Of a language model."""
         config = language_model.config
+        layers = getattr(config, "num_decoder_layers", None) or config.num_hidden_layers
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         return cls(
             limit=limit,
             vocabulary_size=language_model.get_output_embeddings().weight.shape[0],
             width=config.hidden_size,
             num_heads=config.num_attention_heads,
             itemsize=language_model.dtype.itemsize,
+            kept=2 * layers * heads * size * language_model.dtype.itemsize,
         )
+
+    def after(self, num_tokens: int) -> "Memory":
+        """What is left beside the keys and values of prompts of `num_tokens` in all; at least half."""
+        return replace(self, limit=max(self.limit // 2, self.limit - num_tokens * self.kept))
 
     @property
     def _token(self) -> int:
@@ -56,7 +68,10 @@ class Memory:
         linear = num_prompts * self._token + num_read * pair
         return max(1, min(MAX_NODES, int((sqrt(linear**2 + 4 * pair * self.limit) - linear) / (2 * pair))))
 
-    @staticmethod
-    def num_prompts(num_tokens: int) -> int:
-        """How many prompts are read together that have, each with its tree, `num_tokens`."""
-        return max(1, min(_MAX_PROMPTS, _TOKENS_TOGETHER // num_tokens))
+    def num_prompts(self, num_tokens: int, num_nodes: int) -> int:
+        """How many prompts of up to `num_tokens` are read together, each with its tree of `num_nodes`.
+
+        Their keys and values take half of the memory at most, unless there is one.
+        """
+        most = min(_TOKENS_TOGETHER // (num_tokens + num_nodes), self.limit // (2 * num_tokens * self.kept))
+        return max(1, min(_MAX_PROMPTS, most))
