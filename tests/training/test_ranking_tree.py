@@ -115,6 +115,10 @@ def test_the_keys_and_values_of_prompts_count() -> None:
     assert 0 < memory.after(7 * 120).num_nodes(7, 120) < memory.num_nodes(7, 120)
 
 
+def test_a_pass_on_a_cpu_has_half_the_nodes() -> None:
+    assert ranker().memory.num_nodes(1, 20) == 256 == MAX_NODES // 2
+
+
 @pytest.mark.parametrize("family", ["llama", "gemma2", "t5", "mistral"])
 def test_what_a_token_of_a_prompt_keeps(family: str) -> None:
     made = ranker(family)

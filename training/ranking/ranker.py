@@ -101,7 +101,7 @@ class Ranker:
         if not can_read_trees(self.answerer.model.language_model, num_tokens + candidates.max_tokens):
             self._note_slower()
             return "prefix"
-        # A tree that one pass reads gains nothing by a search.
+        # A tree that one or two passes read gains nothing by a search.
         return "best_first" if only_best and len(candidates.tree) > MAX_NODES else method
 
     def _note_slower(self) -> None:
