@@ -77,7 +77,7 @@ def methods_of(model: Any, candidates: Candidates) -> Methods:
     embeddings = torch.randn(1, PROMPT, WIDTH, generator=torch.Generator().manual_seed(0))
     mask = torch.ones(1, PROMPT, dtype=torch.int64)
     start = 0 if model.config.is_encoder_decoder else None
-    memory, tree = Memory.of(model, LIMIT_BYTES), candidates.tree
+    memory, tree = Memory.of(model, LIMIT_BYTES).after(PROMPT), candidates.tree
     num_nodes = memory.num_nodes(1, PROMPT)
     num_rows = memory.num_rows(PROMPT, candidates.max_tokens)
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ib_data.errors import IbDataError
+from ib_data.errors import IbDataError, did_you_mean
+from ib_data.evaluation.choices import NORMALISATIONS
 from ib_data.evaluation.decoding import Decoding
 from ib_data.stream_options import ImageOptions
 
@@ -49,7 +50,12 @@ class Ranking:
     num_bytes: NDArray[np.int64]
 
     def scores(self, normalisation: str = "sum") -> NDArray[np.float64]:
-        """The scores (C,) by one of `choices.NORMALISATIONS`; higher is better. An empty text counts as one byte."""
+        """The scores (C,) by one of `choices.NORMALISATIONS`; higher is better. An empty text counts as one byte.
+
+        Raises IbDataError for any other name.
+        """
+        if normalisation not in NORMALISATIONS:
+            raise IbDataError(f"unknown normalisation {normalisation!r}; {did_you_mean(normalisation, NORMALISATIONS)}")
         if normalisation == "sum":
             return self.sums
         return self.sums / (self.num_tokens if normalisation == "mean" else np.maximum(self.num_bytes, 1))

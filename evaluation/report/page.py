@@ -9,7 +9,7 @@ from typing import Any
 
 from ib_data.evaluation.report.chart import chart
 from ib_data.evaluation.report.examples import LOSSES, NUM_SHOWN
-from ib_data.evaluation.report.pictures import picture
+from ib_data.evaluation.report.pictures import IMAGE_PX, MOST_LARGE, SMALL_PX, picture
 from ib_data.templates.sheet.highlights import clean
 from ib_data.templates.sheet.page import page_file
 
@@ -26,7 +26,10 @@ def page_of(report: Report, media: Media) -> str:
     """The HTML of a report's JSON; `media` gives the bytes of an image or clip by dataset and key, None if absent."""
     page, style_hash = page_file("ib_data.evaluation.report", "report.html")
     cleaned = _cleaned(report)
-    datasets = [_dataset(name, found, media) for name, found in cleaned["datasets"].items()]
+    found = cleaned["datasets"]
+    images = {(name, example["key"]) for name in found for some in found[name]["examples"].values() for example in some}
+    max_px = IMAGE_PX if len(images) <= MOST_LARGE else SMALL_PX
+    datasets = [_dataset(name, values, media, max_px) for name, values in found.items()]
     return page.render(
         report=cleaned,
         style_hash=style_hash,
@@ -86,14 +89,14 @@ def shown(metric: str, value: float | None, digits: int = 1) -> str:
     return f"{value:.{digits + 2}f}" if metric in LOSSES else f"{100 * value:.{digits}f}"
 
 
-def _dataset(name: str, found: Report, media: Media) -> dict[str, Any]:
+def _dataset(name: str, found: Report, media: Media, max_px: int) -> dict[str, Any]:
     worst, random = found["examples"]["worst"], found["examples"]["random"]
     pictures: dict[str, tuple[str, str]] = {}
 
     def card(example: Report) -> dict[str, Any]:
         key = example["key"]
         if key not in pictures:
-            pictures[key] = picture(lambda: media(name, key))
+            pictures[key] = picture(lambda: media(name, key), max_px)
         image, absence = pictures[key]
         about = {"anchor": f"{name}:{example['id']}", "picture": image, "absence": clean(absence)}
         return {**example, **about, **_example(metric, example)}

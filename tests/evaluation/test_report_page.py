@@ -16,6 +16,7 @@ from toy_reports import toy_evaluated
 from ib_data.errors import IbDataError
 from ib_data.evaluation.case import Prediction
 from ib_data.evaluation.metrics.scores import mean_scores
+from ib_data.evaluation.report import page as page_module
 from ib_data.evaluation.report import pictures
 from ib_data.evaluation.report.chart import chart
 from ib_data.evaluation.report.page import facts_of, page_of
@@ -77,7 +78,8 @@ def test_what_the_page_says_of_a_dataset():
     found = page([replace(one, predictions=predictions, shuffled=other)])
     for words in (
         "62.50", "gqa-accuracy, profile exact", "test, which the source calls testdev_balanced",
-        "4 cases about 2 images; 4 of 12,578 built", "{question} Short answer:", "num_beams 5; max_new_tokens 10",
+        "4 cases about 2 images; 4 of 12,578 built", "Question: {{ question }} Short answer:",
+        "num_beams 5; max_new_tokens 10",
         "1 failed, 0 empty, 0 truncated", "abc123",
         "37.50 with the images of other examples (seed 3): 25.00 of the score",
         "verify 50.0 31", "38.6 to 44.6",
@@ -156,6 +158,19 @@ def test_images_are_small_and_read_once():
     assert "4 of 4 stand above" in found.text
 
 
+def test_images_are_smaller_on_a_page_with_many(monkeypatch):
+    datasets = [toy_evaluated([0.0] * 4, dataset=name) for name in ("gqa", "vqav2")]  # two images each
+
+    def widths() -> set[int]:
+        sources = [attributes["src"] for tag, attributes in page(datasets, lambda *_: red_image()).tags if tag == "img"]
+        return {Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).width for source in sources}
+
+    monkeypatch.setattr(page_module, "MOST_LARGE", 4)
+    assert widths() == {pictures.IMAGE_PX}
+    monkeypatch.setattr(page_module, "MOST_LARGE", 3)
+    assert widths() == {pictures.SMALL_PX}
+
+
 def test_a_clip_is_four_frames_side_by_side():
     uri, absence = pictures.picture(lambda: clip())
     strip = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
@@ -222,7 +237,7 @@ def test_values_of_an_identity(value, text):
 def test_clips_need_no_more_than_an_image_does(monkeypatch):
     monkeypatch.setattr(pictures, "has_pyav", lambda: False)
     assert pictures.picture(lambda: clip())[1].startswith("the image cannot be shown: ")
-    assert np.array(Image.open(io.BytesIO(pictures._small(red_image())))).mean() > 10
+    assert np.array(Image.open(io.BytesIO(pictures._small(red_image(), 360)))).mean() > 10
 
 
 def test_a_loss_is_not_shown_times_100():

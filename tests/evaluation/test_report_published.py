@@ -1,22 +1,32 @@
 """The tables of papers, typed again here in part, and what is said of how they differ."""
 
+from dataclasses import asdict, fields, replace
+from typing import Any
+
 import pytest
 from toy_reports import toy_evaluated
 
 from ib_data.cards import card_names, load_card
 from ib_data.errors import DataError
+from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.protocols.read import protocol_of
 from ib_data.evaluation.report.published import tables
 from ib_data.evaluation.report.published.differences import published
 from ib_data.evaluation.report.published.tables import paper_tables
+from ib_data.evaluation.run.asking import decoding_of
+from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.evaluation.scoring.scorers import SCORERS
 from ib_data.strict import Table
+from ib_data.templates.renderer import Renderer
 
 MAIN, FINE_TUNED, ABLATIONS = paper_tables()
 HELD_OUT = [
     "nocaps", "flickr30k", "gqa", "vsr", "iconqa", "textvqa", "visdial", "hateful_memes", "vizwiz", "scienceqa",
     "msvd_qa", "msrvtt_qa", "ivqa",
 ]  # fmt: skip
+
+
+PROTOCOL = {field.name for field in fields(Protocol)} - {"decoding"}
 
 
 def row(table: tables.PaperTable, model: str) -> list[float | None]:
@@ -123,6 +133,82 @@ def test_columns_have_the_metrics_of_the_protocols():
 def test_another_metric_is_a_difference():
     one = toy_evaluated([1.0], dataset="hateful_memes", method="rank")
     assert published(one)[0]["differs"][1] == "another metric: gqa-accuracy here, roc-auc in the paper"
+
+
+def usual(name: str, **changes: Any) -> Evaluated:
+    """An evaluation by the protocol of a card, with its own prompt."""
+    card = load_card(name)
+    protocol = protocol_of(card, **{key: changes.pop(key) for key in set(changes) & PROTOCOL})
+    prompt = Renderer().zero_shot(card)
+    given = {"prompt": prompt.text if prompt else "", "split_source_name": card.splits[protocol.split].source_name}
+    whole = toy_evaluated([1.0], dataset=name, num_built=12_578, **{**given, **changes})
+    return replace(whole, protocol=protocol)
+
+
+def zero_shot_differs(evaluated: Evaluated, model: str = "InstructBLIP FlanT5-XL") -> list[str]:
+    return next(one["differs"] for one in published(evaluated) if (one["table"], one["model"]) == ("zero-shot", model))
+
+
+def notes_of(name: str) -> list[str]:
+    return list(next(column.notes for column in MAIN.columns if column.dataset == name))
+
+
+@pytest.mark.parametrize("is_causal", [True, False])
+def test_the_protocol_of_a_card_differs_in_what_the_column_says_only(is_causal):
+    for name in HELD_OUT:
+        protocol = protocol_of(load_card(name))
+        decoding = decoding_of(protocol, is_causal=is_causal)
+        one = usual(name, decoding={**asdict(decoding), "seed": 3} if decoding else {})
+        profile = ["another profile: exact here, vqa in the released code"] if name == "gqa" else []
+        assert zero_shot_differs(one) == [*profile, *notes_of(name)], name
+
+
+def test_another_prompt_and_decoding():
+    one = usual("nocaps", prompt="A photo of", decoding={"num_beams": 1, "max_new_tokens": 80, "length_penalty": 2.0})
+    assert zero_shot_differs(one) == [
+        "another prompt: 'A photo of' here, 'A short image description:' in the paper",
+        "another decoding: num_beams 1 here, 5 in the released code; length_penalty 2.0 here, 1.0 in the released code",
+        *notes_of("nocaps"),
+    ]
+    assert "1,413 images" in notes_of("nocaps")[0]
+    assert "LAVIS#719" in notes_of("flickr30k")[0]
+
+
+def test_another_ranking():
+    one = usual(
+        "hateful_memes", normalisation="mean", aggregation="max", verbalisers={"hateful": ("bad",)}, decoding={}
+    )
+    assert zero_shot_differs(one)[:3] == [
+        "another normalisation: mean here, sum by the card",
+        "another aggregation: max here, logsumexp by the card",
+        "another set of words for labels: hateful (bad) here, hateful (yes, true), not hateful (no, false) by the card",
+    ]
+    least = usual("msvd_qa", candidates="options", vocabulary_least=2, decoding={})
+    assert zero_shot_differs(least)[:2] == [
+        "another list of candidates: options here, vocabulary by the card",
+        "another least count of a candidate: 2 here, 1 by the card",
+    ]
+    assert zero_shot_differs(usual("iconqa", aggregation="max", decoding={})) == notes_of("iconqa")  # none are joined
+
+
+def test_settings_of_another_method_are_not_compared():
+    one = usual("scienceqa", method="generate", decoding={"num_beams": 1})
+    assert zero_shot_differs(one) == [
+        "another method: answers are generated here, candidates are ranked in the paper", *notes_of("scienceqa")
+    ]  # fmt: skip
+
+
+def test_ranked_numbers_of_vicuna_are_without_the_end_token():
+    one = usual("scienceqa", decoding={})
+    (phrase,) = set(zero_shot_differs(one, "InstructBLIP Vicuna-7B")) - set(zero_shot_differs(one))
+    assert "end token" in phrase
+    assert not any("end token" in text for text in zero_shot_differs(usual("gqa"), "InstructBLIP Vicuna-7B"))
+
+
+def test_what_is_not_known_is_said():
+    assert "how the model was asked is not known here" in zero_shot_differs(usual("gqa", prompt=""))
+    drawn = usual("okvqa", prompt="templates of question_answering")
+    assert all("the prompt of the paper is not known" in one["differs"] for one in published(drawn))
 
 
 def test_remembered_numbers_say_so():

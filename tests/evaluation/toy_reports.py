@@ -41,7 +41,7 @@ def toy_evaluated(values: Sequence[float], *, dataset: str = "gqa", **changes: A
         ),
         "golds": [(f"gold {i}",) for i in range(num)],
         "breakdown": {},
-        "prompt": "{question} Short answer:",
+        "prompt": "Question: {{ question }} Short answer:",
         "decoding": {"num_beams": 5, "max_new_tokens": 10},
         "model": {"name": "toy", "fingerprint": "abc123"},
         "num_built": num,

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_answers import FAMILIES, eight_questions, toy_answerer
 from toy_rankers import LIST, double_answerer, ranker, require_agreement
 from toy_training import draw
 
+from ib_data.errors import IbDataError
 from ib_data.evaluation.answering import Asked
 from ib_data.training.ranking import best_first, packed
 from ib_data.training.ranking.memory import MAX_NODES, Memory
+from ib_data.training.ranking.prompt import read_prompts
 from ib_data.training.ranking.ranker import METHODS, Ranker
 from ib_data.training.ranking.tree import build_tree
 
@@ -79,7 +82,7 @@ def test_any_tree_in_parts(family: str, own: list[list[int]], num_nodes: int) ->
 
 
 class _Fixed:
-    """In the place of a Memory: so many nodes, one prompt."""
+    """In place of a Memory: so many nodes, one prompt."""
 
     def __init__(self, num_nodes: int) -> None:
         self.nodes = num_nodes
@@ -87,17 +90,54 @@ class _Fixed:
     def num_nodes(self, *_: int) -> int:
         return self.nodes
 
-    def num_prompts(self, _: int) -> int:
+    def num_prompts(self, *_: int) -> int:
         return 1
+
+    def after(self, _: int) -> "_Fixed":
+        return self
 
 
 def test_memory_bounds_a_pass() -> None:
-    sizes = {"vocabulary_size": 32_000, "width": 4096, "num_heads": 32, "itemsize": 2}
+    sizes = {"vocabulary_size": 32_000, "width": 4096, "num_heads": 32, "itemsize": 2, "kept": 2 * 32 * 4096 * 2}
     for limit in (10**7, 10**8, 10**9, 10**10):
         memory = Memory(limit=limit, **sizes)
         nodes = memory.num_nodes(1, 145)
         assert nodes in (1, MAX_NODES) or 0.9 * limit < nodes * (nodes + 145) * 3 * 64 + nodes * memory._token <= limit
-    assert Memory.num_prompts(100) == 16 > Memory.num_prompts(500) == 4 > Memory.num_prompts(10_000) == 1
+    assert memory.num_prompts(80, 20) == 16 > memory.num_prompts(400, 100) == 4 > memory.num_prompts(9000, 1000) == 1
+
+
+def test_the_keys_and_values_of_prompts_count() -> None:
+    memory = Memory(limit=10**9, vocabulary_size=32_000, width=4096, num_heads=32, itemsize=2, kept=524_288)
+    assert memory.num_prompts(120, 8) == 7  # 7 * 120 * 524,288 is the most below a half
+    assert memory.num_prompts(5000, 8) == 1
+    assert memory.after(7 * 120).limit == 10**9 - 7 * 120 * 524_288
+    assert memory.after(5000).limit == 10**9 // 2
+    assert 0 < memory.after(7 * 120).num_nodes(7, 120) < memory.num_nodes(7, 120)
+
+
+def test_a_pass_on_a_cpu_has_half_the_nodes() -> None:
+    assert ranker().memory.num_nodes(1, 20) == 256 == MAX_NODES // 2
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "t5", "mistral"])
+def test_what_a_token_of_a_prompt_keeps(family: str) -> None:
+    made = ranker(family)
+    model = made.answerer.model.language_model
+    start = None if made.answerer.loaded.is_causal else 0
+    read = read_prompts(model, torch.zeros(1, 9, model.config.hidden_size), torch.ones(1, 9, dtype=torch.int64), start)
+    layers = read.layers if read.cross is None else read.cross
+    assert made.memory.kept * 9 == sum(part.nbytes for layer in layers for part in layer)
+
+
+def test_running_out_of_memory_names_what_helps(monkeypatch) -> None:
+    made = Ranker(toy_answerer())
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(packed, "node_log_probs", full)
+    with pytest.raises(IbDataError, match=r"memory of cpu .* 1 questions with 10 candidates; .*--batch-size.*Ranker"):
+        made.rank([RED], [LIST])
 
 
 @families
@@ -136,7 +176,7 @@ def test_a_short_list_is_not_searched() -> None:
 
 
 @pytest.mark.parametrize("change", ["family", "attention", "window"])
-def test_a_model_that_cannot_read_trees_takes_the_prefix_method(change: str, monkeypatch) -> None:
+def test_a_model_that_cannot_read_trees_takes_the_prefix_method(change: str, monkeypatch, capsys) -> None:
     made = Ranker(toy_answerer.__wrapped__("llama"))
     config = made.answerer.model.language_model.config
     (expected,) = made.rank([RED], [LIST], method="naive")
@@ -146,9 +186,13 @@ def test_a_model_that_cannot_read_trees_takes_the_prefix_method(change: str, mon
         "window": ("sliding_window", 12),
     }[change]
     assert made._method("tree", 11, made._candidates(LIST), False) == "tree"
+    assert capsys.readouterr().err == ""
     setattr(config, name, value)
     assert made._method("tree", 11, made._candidates(LIST), False) == "prefix"
     assert made._method("best_first", 11, made._candidates(LIST), True) == "prefix"
+    noted = capsys.readouterr().err
+    assert noted.count("cannot read candidates as a tree") == 1
+    assert f"this {config.model_type} model" in noted
     if change != "attention":
         monkeypatch.setattr(packed, "node_log_probs", None)
         longer = Asked("a red circle", RED.media)

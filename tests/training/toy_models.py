@@ -9,13 +9,23 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from tokenizers import processors
 from toy_texts import TEXTS
-from transformers import Gemma2Config, GPT2Config, InstructBlipConfig, MT5Config, OPTConfig, PretrainedConfig
+from transformers import (
+    Gemma2Config,
+    GPT2Config,
+    InstructBlipConfig,
+    MistralConfig,
+    MT5Config,
+    OPTConfig,
+    PretrainedConfig,
+    Qwen2Config,
+)
 
 from ib_data.training.model.random_values import random_model
 from ib_data.training.model.tiny_folder import FAMILIES, TinyShape, save_folder, tiny_model
 
-# Causal: learned positions; those and no BOS; a cap on logits after the head. Then another encoder-decoder.
-OTHER_FAMILIES = ("opt", "gpt2", "gemma2", "mt5")
+# Causal: learned positions; those and no BOS; a cap on logits after the head; a sliding window; biases. Then another
+# encoder-decoder.
+OTHER_FAMILIES = ("opt", "gpt2", "gemma2", "mistral", "qwen2", "mt5")
 ALL_FAMILIES = (*FAMILIES, *OTHER_FAMILIES)
 
 
@@ -76,6 +86,11 @@ def text_config(family: str, language: Any, values: dict[str, Any]) -> Pretraine
         sizes = {"hidden_size": width, "intermediate_size": 2 * width, "head_dim": 16}
         heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "query_pre_attn_scalar": 16}
         return Gemma2Config(vocab_size=size, **sizes, **heads, num_hidden_layers=2, final_logit_softcapping=2.0, **ids)
+    if family in ("mistral", "qwen2"):
+        sizes = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": 2}
+        heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+        made = MistralConfig if family == "mistral" else Qwen2Config
+        return made(vocab_size=size, **sizes, **heads, **ids)
     assert family == "mt5", family
     sizes = {"d_model": width, "d_kv": 16, "d_ff": 2 * width, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0}
     return MT5Config(vocab_size=size, **sizes, decoder_start_token_id=ids["pad_token_id"], **ids)

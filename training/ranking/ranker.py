@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from ib_data.console import note
 from ib_data.errors import IbDataError, did_you_mean
 from ib_data.evaluation.answering import Asked, Ranking
 from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
@@ -43,6 +44,7 @@ class Ranker:
         self.answerer = answerer
         self.memory = Memory.of(answerer.model.language_model, memory_mb * 1_000_000)
         self._frames = FrameFeatures()
+        self._has_noted = False
         self._lists: OrderedDict[tuple[str, ...], Candidates] = OrderedDict()
 
     def rank(
@@ -97,9 +99,17 @@ class Ranker:
         if method in ("naive", "prefix"):
             return method
         if not can_read_trees(self.answerer.model.language_model, num_tokens + candidates.max_tokens):
+            self._note_slower()
             return "prefix"
-        # A tree that one pass reads gains nothing by a search.
+        # A tree that one or two passes read gains nothing by a search.
         return "best_first" if only_best and len(candidates.tree) > MAX_NODES else method
+
+    def _note_slower(self) -> None:
+        """Say once that the tree cannot be read."""
+        if not self._has_noted:
+            kind = self.answerer.model.language_model.config.model_type
+            note(f"this {kind} model cannot read candidates as a tree: each is read alone, which is slower")
+            self._has_noted = True
 
     def _groups(
         self, prepared: Sequence[Prepared], lists: Sequence[Candidates], method: str, only_best: bool
@@ -112,7 +122,7 @@ class Ranker:
             places.sort(key=lambda place: len(prepared[place].prompt))
             own, longest = lists[places[0]], len(prepared[places[-1]].prompt)
             chosen = self._method(method, longest, own, only_best)
-            size = self.memory.num_prompts(longest + len(own.tree)) if chosen == "tree" else 1
+            size = self.memory.num_prompts(longest, len(own.tree)) if chosen == "tree" else 1
             for first in range(0, len(places), size):
                 yield chosen, places[first : first + size]
 
@@ -142,11 +152,12 @@ class Ranker:
                 num_rows = self.memory.num_whole_rows(ids.shape[1] + candidates.max_tokens)
                 return naive_sums(model, embeddings, candidates, start, end, num_rows)
             read = read_prompts(model, embeddings, mask, start)
+            memory = self.memory.after(ids.numel())
             if method == "prefix":
-                num_rows = self.memory.num_rows(ids.shape[1], candidates.max_tokens)
+                num_rows = memory.num_rows(ids.shape[1], candidates.max_tokens)
                 return prefix_sums(read, candidates, end, num_rows)
             search = tree_sums if method == "tree" else best_sums
-            return search(read, candidates.tree, end, self.memory.num_nodes(*read.mask.shape))
+            return search(read, candidates.tree, end, memory.num_nodes(*read.mask.shape))
 
     @property
     def _end_id(self) -> int:
@@ -159,5 +170,6 @@ class Ranker:
             with float32_on_cpu(), autocast(self.answerer.dtype, self.answerer.device), quiet_transformers():
                 yield
         except torch.OutOfMemoryError as error:
+            least = "fewer questions at a time (--batch-size) or less for each pass (memory_mb of Ranker) need less"
             place = self.answerer.device
-            raise IbDataError(f"the memory of {place} does not suffice for {what}; lower memory_mb") from error
+            raise IbDataError(f"the memory of {place} does not suffice for {what}; {least}") from error

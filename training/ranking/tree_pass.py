@@ -15,7 +15,7 @@ from ib_data.training.ranking.tree import Ints, Tree
 
 # Language models whose attention takes a mask of any form and whose positions can be told, each tested. Every other
 # one, attention kernels without masks, and a tree longer than a sliding window are ranked by the prefix method instead.
-FAMILIES = ("llama", "opt", "gpt2", "gemma2", "t5", "mt5")
+FAMILIES = ("llama", "opt", "gpt2", "gemma2", "mistral", "qwen2", "t5", "mt5")
 _ATTENTION = ("eager", "sdpa")
 
 

@@ -11,7 +11,10 @@ NAMES = ("main", "fine_tuned", "ablations")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """What a column of a table scored; an empty text if the paper does not say. `measure` is its name for readers."""
+    """What a column of a table scored; an empty text if the paper does not say. `measure` is its name for readers.
+
+    `notes` say, in short phrases, what else may keep its numbers from being compared.
+    """
 
     dataset: str
     split: str
@@ -20,7 +23,7 @@ class Column:
     metric: str
     measure: str
     profile: str = ""
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
