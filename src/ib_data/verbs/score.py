@@ -96,6 +96,8 @@ def _plain(predictions: Path, references: Path, options: dict[str, Any]) -> "Pla
 
 
 def _show_plain(found: "PlainScore", as_json: bool) -> None:
+    from ib_data.evaluation.report.numbers import shown_also
+
     for line in found.notes:
         note(line)
     values = found.to_plain()
@@ -104,8 +106,8 @@ def _show_plain(found: "PlainScore", as_json: bool) -> None:
         return
     name = f"{found.metric} ({found.profile})" if found.profile else found.metric
     click.echo(table(("metric", "score", "ids"), [(name, f"{100 * values['score']:.2f}", found.count)]))
-    for key, value in values["also"].items():
-        click.echo(f"  {key}: {value:.6g}")
+    for key, text in shown_also(found.metric, values["also"]):
+        click.echo(f"  {key}: {text}")
 
 
 def _show(found: "Evaluated", home: Home, out: Path | None, as_json: bool) -> None:
