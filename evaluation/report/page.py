@@ -121,7 +121,6 @@ def _facts(found: Report) -> list[tuple[str, str]]:
     tokens = f"{mean:.1f} tokens in the mean, {longest:,} at most" if mean is not None else ""
     source = found["source_name"] if found["source_name"] != found["split"] else ""
     pairs = [
-        ("Metric", f"{found['metric']}, profile {found['profile']}" if found["profile"] else found["metric"]),
         ("Split", f"{found['split']}, which the source calls {source}" if source else found["split"]),
         ("Size", "; ".join(text for text in sizes if text)),
         ("Prompt", found["prompt"]),
