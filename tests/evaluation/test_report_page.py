@@ -22,6 +22,7 @@ from ib_data.evaluation.report.page import facts_of, page_of
 from ib_data.evaluation.report.report import report_of
 from ib_data.evaluation.report.writing import write_report
 from ib_data.evaluation.scoring.evaluated import Group, Shuffled
+from ib_data.media.frames import frames
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'}}{{ 7 * 7 }}</bdi></td>"
 NO_CONTENT = {"meta", "img", "br"}
@@ -163,11 +164,18 @@ def test_of_many_examples_the_worst_and_random_ones_are_shown():
     assert sum(tag == "article" for tag, _ in found.tags) == 24
 
 
-def test_a_clip_is_four_frames_side_by_side():
+def test_a_clip_is_four_frames_in_reading_order():
     uri, absence = pictures.picture(lambda: clip())
-    strip = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+    grid = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
     assert absence == ""
-    assert strip.width > 3 * strip.height
+    first, *_, last = [Image.fromarray(frame) for frame in frames(clip())]
+    for frame in (first, last):
+        frame.thumbnail((200, 200))
+    assert grid.size == (2 * first.width + 3, 2 * first.height + 3)
+    corners = (0, 0, *first.size), (grid.width - last.width, grid.height - last.height, *grid.size)
+    for corner, frame in zip(corners, (first, last), strict=True):
+        apart = np.abs(np.array(grid.crop(corner), dtype=float) - np.array(frame, dtype=float))
+        assert apart.mean() < 10  # JPEG
 
 
 def test_an_absent_or_damaged_image_leaves_a_note():
