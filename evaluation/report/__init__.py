@@ -4,7 +4,8 @@ statistics   intervals of scores, paired tests
 published/   the tables of papers
 report       the JSON
 examples     what is said of each case; shuffled: what the image is worth
-page         the HTML, from `report.html`; pictures: small images; chart: a score among published ones
+numbers      how numbers are shown
+page         the HTML, from `report.html`; example_cards: examples; pictures: small images; chart: a score among others
 writing      the files of a report; reading: a report and its examples
 comparison   two reports side by side; comparison_text: for the terminal; paired: values of the same examples
 """

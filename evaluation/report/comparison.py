@@ -51,7 +51,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two reports; `problems` says of datasets in both why they cannot be compared."""
+    """Two reports; `problems` says of datasets in both why they cannot be compared, `notes` what holds for all."""
 
     a: Path
     b: Path
@@ -59,6 +59,7 @@ class Comparison:
     only_a: Sequence[str]
     only_b: Sequence[str]
     problems: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def to_plain(self, num_examples: int) -> dict[str, Any]:
         """The comparison in the types of JSON, with at most `num_examples` examples of each dataset."""
@@ -68,6 +69,7 @@ class Comparison:
             "only_a": list(self.only_a),
             "only_b": list(self.only_b),
             "problems": dict(self.problems),
+            "notes": list(self.notes),
             "datasets": {one.name: _plain(one, num_examples) for one in self.datasets},
         }
 
@@ -112,7 +114,12 @@ def compare(a: Path, b: Path) -> Comparison:
         only_a=[name for name in of_a.datasets if name not in of_b.datasets],
         only_b=[name for name in of_b.datasets if name not in of_a.datasets],
         problems=problems,
+        notes=_report_notes(of_a, of_b),
     )
+
+
+def _report_notes(a: ReadReport, b: ReadReport) -> list[str]:
+    return ["A and B are the same report"] if a.folder.resolve() == b.folder.resolve() else []
 
 
 def compared(of_a: ReadReport, of_b: ReadReport, name: str) -> Compared:
@@ -128,6 +135,7 @@ def compared(of_a: ReadReport, of_b: ReadReport, name: str) -> Compared:
     notes = [*_setting_notes(a, b), *_example_notes(examples_a, examples_b, pairs, len(numbers))]
     is_whole = len(pairs) == len(examples_a) == len(examples_b)
     scores, note = _scores((a, b), (examples_a, examples_b), (values_a, values_b), is_whole)
+    differing = _differing(pairs)
     return Compared(
         name=name,
         metric=a.metric,
@@ -136,8 +144,8 @@ def compared(of_a: ReadReport, of_b: ReadReport, name: str) -> Compared:
         score_b=scores[1],
         num_compared=len(numbers),
         paired=paired(values_a, values_b, [one.image for one, _ in numbers], is_loss=a.metric in LOSSES),
-        notes=[*notes, *note],
-        differing=_differing(pairs),
+        notes=[*notes, *note, *([] if differing else ["all answers and values are the same in A and B"])],
+        differing=differing,
     )
 
 

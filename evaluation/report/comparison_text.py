@@ -13,7 +13,8 @@ def comparison_text(comparison: Comparison, num_examples: int) -> str:
     if comparison.datasets:
         columns = ["dataset", "metric", "A", "B", "B - A", "95 % interval", "p", "better", "worse", "equal", "test"]
         parts.append(table(columns, [_row(one) for one in comparison.datasets]))
-    notes = [f"{one.name}: {note}" for one in comparison.datasets for note in _notes(one)]
+    notes = list(comparison.notes)
+    notes += [f"{one.name}: {note}" for one in comparison.datasets for note in _notes(one)]
     for side, names in (("A", comparison.only_a), ("B", comparison.only_b)):
         notes += [f"only in {side}: {', '.join(map(printable, names))}"] if names else []
     if notes:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ib_data.evaluation.report.chart import chart
-from ib_data.evaluation.report.examples import LOSSES, NUM_SHOWN
-from ib_data.evaluation.report.pictures import IMAGE_PX, MOST_LARGE, SMALL_PX, picture
+from ib_data.evaluation.report.example_cards import example_cards
+from ib_data.evaluation.report.examples import LOSSES
+from ib_data.evaluation.report.numbers import shown, shown_also
+from ib_data.evaluation.report.pictures import IMAGE_PX, MOST_LARGE, SMALL_PX
 from ib_data.templates.sheet.highlights import clean
 from ib_data.templates.sheet.page import page_file
 
@@ -19,6 +21,7 @@ Media = Callable[[str, str], bytes | None]
 FAMILIES = ("Flamingo", "BLIP-2", "InstructBLIP")
 # Longer lists are folded.
 _MOST_OPEN = 8
+_MOST_WARNINGS = 4
 _METHODS = {"generate": "generation", "rank": "ranking of candidates"}
 
 
@@ -37,8 +40,8 @@ def page_of(report: Report, media: Media) -> str:
         identity=facts_of(cleaned["model"]),
         datasets=datasets,
         families=FAMILIES,
-        num_shown=NUM_SHOWN,
         most_open=_MOST_OPEN,
+        most_warnings=_MOST_WARNINGS,
     )
 
 
@@ -82,27 +85,8 @@ def text_of(value: Any) -> str:
     return ", ".join(map(text_of, value)) if isinstance(value, list) else str(value)
 
 
-def shown(metric: str, value: float | None, digits: int = 1) -> str:
-    """A score times 100, as papers print it; a loss as it is."""
-    if value is None:
-        return "-"
-    return f"{value:.{digits + 2}f}" if metric in LOSSES else f"{100 * value:.{digits}f}"
-
-
 def _dataset(name: str, found: Report, media: Media, max_px: int) -> dict[str, Any]:
-    worst, random = found["examples"]["worst"], found["examples"]["random"]
-    pictures: dict[str, tuple[str, str]] = {}
-
-    def card(example: Report) -> dict[str, Any]:
-        key = example["key"]
-        if key not in pictures:
-            pictures[key] = picture(lambda: media(name, key), max_px)
-        image, absence = pictures[key]
-        about = {"anchor": f"{name}:{example['id']}", "picture": image, "absence": clean(absence)}
-        return {**example, **about, **_example(metric, example)}
-
-    published = _published(found)
-    metric, among = found["metric"], {example["id"] for example in worst}
+    published, metric = _published(found), found["metric"]
     return {
         **found,
         "name": name,
@@ -116,10 +100,9 @@ def _dataset(name: str, found: Report, media: Media, max_px: int) -> dict[str, A
         "published": published,
         "has_own": any(entry["differs"] for entry in published),
         "differs": _differs_for_all(found),
+        "also": shown_also(metric, found["also"]),
         "groups": {title: _groups(metric, values) for title, values in found["breakdown"].items()},
-        "worst": [card(example) for example in worst],
-        "random": [card(example) for example in random if example["id"] not in among],
-        "repeated": [example["id"] for example in random if example["id"] in among],
+        **example_cards(name, found, media, max_px),
     }
 
 
@@ -142,7 +125,6 @@ def _facts(found: Report) -> list[tuple[str, str]]:
     tokens = f"{mean:.1f} tokens in the mean, {longest:,} at most" if mean is not None else ""
     source = found["source_name"] if found["source_name"] != found["split"] else ""
     pairs = [
-        ("Metric", f"{found['metric']}, profile {found['profile']}" if found["profile"] else found["metric"]),
         ("Split", f"{found['split']}, which the source calls {source}" if source else found["split"]),
         ("Size", "; ".join(text for text in sizes if text)),
         ("Prompt", found["prompt"]),
@@ -220,27 +202,7 @@ def _differs_for_all(found: Report) -> list[str]:
 
 
 def _groups(metric: str, values: Report) -> Sequence[dict[str, Any]]:
-    """The groups of a breakdown, the largest first."""
-    ranked = sorted(values.items(), key=lambda item: (-item[1]["count"], item[0]))
+    """The groups of a breakdown, the largest first; in the order of their names if these are all whole numbers."""
+    are_numbers = all(name.isdecimal() for name in values)
+    ranked = sorted(values.items(), key=lambda item: (int(item[0]) if are_numbers else -item[1]["count"], item[0]))
     return [{"name": name, "score": shown(metric, one["score"]), "count": one["count"]} for name, one in ranked]
-
-
-def _example(metric: str, example: Report) -> dict[str, Any]:
-    value, forms = example["value"], example["forms"]
-    raw = (example["answer"], example["gold"])
-    is_changed = forms is not None and (forms["prediction"], forms["references"]) != raw
-    return {
-        "forms": forms if is_changed else None,
-        "shown_value": shown(metric, value, 0),
-        "grade": "none" if metric in LOSSES else _grade(value),
-        "error": example.get("error", ""),
-        "shuffled_answer": example.get("shuffled_answer"),
-        "candidates": example.get("candidates", []),
-    }
-
-
-def _grade(value: float | None) -> str:
-    """The class of the style sheet for the value of an example."""
-    if value is None:
-        return "none"
-    return "full" if value >= 1 else "zero" if value <= 0 else "part"

@@ -11,10 +11,11 @@ from ib_data.media.thumbnail import thumbnail
 IMAGE_PX = 360
 # On a page with more than MOST_LARGE images: those of all 26 datasets together then have about 8 MB, not 29.
 MOST_LARGE, SMALL_PX = 200, 160
+_GAP_PX = 3
 
 
 def picture(read: Callable[[], bytes | None], max_px: int = IMAGE_PX) -> tuple[str, str]:
-    """A data URI of the image that `read` gives, or of four frames of the clip side by side, and an empty text.
+    """A data URI of the image that `read` gives, or of four frames of the clip, and an empty text.
 
     An image has `max_px` at most on a side. If there is none: an empty text and the reason.
     """
@@ -34,21 +35,24 @@ def _small(data: bytes, max_px: int) -> bytes:
     except IbDataError:
         if not has_pyav():
             raise
-    return frame_strip(data, 5 * max_px // 9)
+    return frame_grid(data, 5 * max_px // 9)
 
 
-def frame_strip(data: bytes, max_px: int) -> bytes:
-    """A JPEG of the four frames of a clip that a model is given, from left to right, each at most `max_px` wide."""
+def frame_grid(data: bytes, max_px: int) -> bytes:
+    """A JPEG of the four frames of a clip that a model is given, two by two in reading order.
+
+    Each has `max_px` at most on a side. In one row they would be too small to see on a card.
+    """
     from PIL import Image
 
     shown = [Image.fromarray(frame) for frame in frames(data)]
     for frame in shown:
         frame.thumbnail((max_px, max_px))
-    strip = Image.new("RGB", (sum(frame.width for frame in shown), shown[0].height))
-    left = 0
-    for frame in shown:
-        strip.paste(frame, (left, 0))
-        left += frame.width
+    width, height = shown[0].size
+    rows = (len(shown) + 1) // 2
+    grid = Image.new("RGB", (2 * width + _GAP_PX, rows * (height + _GAP_PX) - _GAP_PX), (190, 190, 190))
+    for i, frame in enumerate(shown):
+        grid.paste(frame, (i % 2 * (width + _GAP_PX), i // 2 * (height + _GAP_PX)))
     out = io.BytesIO()
-    strip.save(out, "JPEG", quality=82)
+    grid.save(out, "JPEG", quality=82)
     return out.getvalue()

@@ -79,8 +79,8 @@ def _warnings(evaluated: Evaluated) -> list[str]:
         found.append(f"{name}: {num:,} of {len(scores.values):,} examples have a value that is not a number")
     if evaluated.shuffled and (num := sum(bool(one.error) for one in evaluated.shuffled.predictions)):
         found.append(f"{name}: {num:,} questions about other examples' images failed and count as wrong")
-    if lost := [key for key, value in scores.also.items() if number(value) is None]:
-        found.append(f"{name}: not a number: {', '.join(lost)}")
+    lost = [key for key, value in scores.also.items() if number(value) is None]
+    found += [f"{name}: no value for {key}: no case has one" for key in lost]
     return found
 
 

@@ -11,6 +11,7 @@ from ib_data.errors import IbDataError
 from ib_data.evaluation.case import Prediction
 from ib_data.evaluation.metrics.scores import Scores
 from ib_data.evaluation.report.comparison import compare
+from ib_data.evaluation.report.comparison_text import comparison_text
 from ib_data.evaluation.report.paired import MCNEMAR, PERMUTATION
 from ib_data.evaluation.report.statistics import mcnemar_test
 from ib_data.evaluation.scoring.evaluated import Evaluated
@@ -49,7 +50,11 @@ def test_mcnemar_stands_alone_without_shared_images(two):
 
 def test_a_report_equals_itself(two):
     a, _ = two()
-    (found,) = compare(a, a / "report.json").datasets
+    comparison = compare(a, a / "report.json")
+    assert comparison.notes == comparison.to_plain(0)["notes"] == ["A and B are the same report"]
+    assert "\nA and B are the same report\n" in comparison_text(comparison, 5)
+    (found,) = comparison.datasets
+    assert found.notes == ["all answers and values are the same in A and B"]
     assert found.paired.p_value == 1
     assert found.paired.interval == (0, 0)
     assert found.differing == []

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 from toy_model import ToyModel
 from toy_reports import toy_evaluated
 
+from ib_data.evaluation.metrics.scores import mean_scores
 from ib_data.evaluation.protocols.protocol import Protocol
+from ib_data.evaluation.report.report import report_of
 from ib_data.evaluation.results.shown import lines_of
+from ib_data.evaluation.scoring.evaluated import Shuffled
 from ib_data.home import Home
 from ib_data.stored.built_split import NotBuiltError
-from ib_data.verbs.evaluated import protocols_of
+from ib_data.verbs.evaluated import protocols_of, show_report
 
 Build = Callable[..., Path]
 
@@ -118,3 +122,22 @@ def test_what_cannot_be_evaluated_is_one_line(toy_verb: Any, given: tuple[str, .
     assert result.code in (1, 2)
     assert said in result.err.splitlines()[-1]
     assert "Traceback" not in result.err
+
+
+def test_what_is_also_measured_is_printed_in_the_unit_of_the_score() -> None:
+    one = toy_evaluated([1.0, 0.5])
+    also = {"profile vqa-lavis": 0.96129, "mean rank": 12.5, "consistency questions": 3.0, "reflen": 90.0}
+    text = "\n".join(lines_of(replace(one, scores=replace(one.scores, also=also))))
+    assert "profile vqa-lavis: 96.13" in text
+    assert "mean rank (lower is better): 12.50" in text
+    assert "consistency questions: 3\n" in text + "\n"
+    assert "reflen" not in text
+
+
+def test_the_terminal_says_what_the_image_adds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = toy_evaluated([1.0, 1.0, 0.0, 1.0])
+    other = Shuffled(seed=0, predictions=one.predictions, scores=mean_scores([1.0, 0.0, 0.0, 0.0]))
+    show_report(report_of([replace(one, shuffled=other)]), ["gqa"], tmp_path, False)
+    assert "25.00         +50.00 (50.00 to 50.00)" in capsys.readouterr().out
+    show_report(report_of([one]), ["gqa"], tmp_path, False)
+    assert "image adds" not in capsys.readouterr().out

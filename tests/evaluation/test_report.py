@@ -138,7 +138,7 @@ def test_what_is_not_a_number_is_null_with_a_warning():
         "the model was trained on gqa",
         "gqa: the score is not a number",
         "gqa: 1 of 2 examples have a value that is not a number",
-        "gqa: not a number: r@1",
+        "gqa: no value for r@1: no case has one",
     ]
     json.dumps(report, allow_nan=False)
 

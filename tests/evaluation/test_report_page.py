@@ -23,6 +23,7 @@ from ib_data.evaluation.report.page import facts_of, page_of
 from ib_data.evaluation.report.report import report_of
 from ib_data.evaluation.report.writing import write_report
 from ib_data.evaluation.scoring.evaluated import Group, Shuffled
+from ib_data.media.frames import frames
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'}}{{ 7 * 7 }}</bdi></td>"
 NO_CONTENT = {"meta", "img", "br"}
@@ -84,7 +85,7 @@ def test_what_the_page_says_of_a_dataset():
         "37.50 with the images of other examples (seed 3): 25.00 of the score",
         "verify 50.0 31", "38.6 to 44.6",
         "47.9 to 49.5", "InstructBLIP Vicuna-7B zero-shot accuracy 49.2 +13.3",
-        "q3 the clip cannot be decoded", "what is 3? Short answer:", "gold 3", "Worst examples",
+        "q3 the clip cannot be decoded", "what is 3? Short answer:", "gold 3", "All examples, worst first",
     ):  # fmt: skip
         assert words in found.text, words
 
@@ -155,7 +156,7 @@ def test_images_are_small_and_read_once():
     assert len(sources) == 4  # each example once, although the worst and the random ones are the same
     small = Image.open(io.BytesIO(base64.b64decode(sources[0].removeprefix("data:image/jpeg;base64,"))))
     assert small.size == (360, 180)
-    assert "4 of 4 stand above" in found.text
+    assert "Random examples" not in found.text
 
 
 def test_images_are_smaller_on_a_page_with_many(monkeypatch):
@@ -171,11 +172,25 @@ def test_images_are_smaller_on_a_page_with_many(monkeypatch):
     assert widths() == {pictures.SMALL_PX}
 
 
-def test_a_clip_is_four_frames_side_by_side():
+def test_of_many_examples_the_worst_and_random_ones_are_shown():
+    found = page([toy_evaluated([0.0] * 24)])
+    assert "Worst examples lowest scores" in found.text
+    assert re.search(r"Random examples \d+ of 20 stand above", found.text)
+    assert sum(tag == "article" for tag, _ in found.tags) == 24
+
+
+def test_a_clip_is_four_frames_in_reading_order():
     uri, absence = pictures.picture(lambda: clip())
-    strip = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+    grid = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
     assert absence == ""
-    assert strip.width > 3 * strip.height
+    first, *_, last = [Image.fromarray(frame) for frame in frames(clip())]
+    for frame in (first, last):
+        frame.thumbnail((200, 200))
+    assert grid.size == (2 * first.width + 3, 2 * first.height + 3)
+    corners = (0, 0, *first.size), (grid.width - last.width, grid.height - last.height, *grid.size)
+    for corner, frame in zip(corners, (first, last), strict=True):
+        apart = np.abs(np.array(grid.crop(corner), dtype=float) - np.array(frame, dtype=float))
+        assert apart.mean() < 10  # JPEG
 
 
 def test_an_absent_or_damaged_image_leaves_a_note():
@@ -254,3 +269,60 @@ def test_what_differs_from_some_published_numbers_stands_beside_them():
     same = page([toy_evaluated([1.0], profile="vqa", num_built=12_578)])
     assert "No difference in how they were measured is known." in same.text
     assert "Measured differently" not in same.text
+
+
+def folded(found: Page) -> int:
+    return sum(tag == "details" for tag, _ in found.tags)
+
+
+def test_what_is_also_measured_has_the_unit_of_the_score():
+    also = {"profile vqa-lavis": 0.96129, "r@1": 0.3, "mean rank": 12.5, "distribution": 0.25, "images": 1200.0}
+    one = toy_evaluated([1.0, 0.0])
+    found = page([replace(one, scores=replace(one.scores, also={**also, "testlen": 77.0, "correct-1": 5.0}))])
+    for words in (
+        "profile vqa-lavis 96.13", "r@1 30.00", "mean rank (lower is better) 12.50",
+        "distribution (lower is better) 0.25", "images 1,200",
+    ):  # fmt: skip
+        assert words in found.text, words
+    assert "testlen" not in found.text
+    assert "correct-1" not in found.text
+
+
+def test_long_gold_answers_are_a_list_and_what_is_compared_is_folded():
+    captions = tuple(f"a gold caption of many words, number {i}" for i in range(10))
+    one = toy_evaluated([0.0], scores=mean_scores([0.0], forms=[("answer", captions)]), golds=[captions])
+    found = page([one])
+    assert sum(tag == "li" for tag, _ in found.tags) == 10
+    assert "number 2 7 more a gold caption of many words, number 3" in found.text
+    assert folded(found) == 2
+    assert folded(page([toy_evaluated([0.0])])) == 0  # short ones are a line
+
+
+def test_of_many_warnings_the_first_are_open():
+    assert folded(page([toy_evaluated([1.0], warnings=[f"w{i}" for i in range(4)])])) == 0
+    found = page([toy_evaluated([1.0], warnings=[f"w{i}" for i in range(10)])])
+    assert "w0 w1 w2 w3 6 more w4" in found.text
+    assert folded(found) == 1
+
+
+def test_groups_that_are_numbers_stand_in_their_order():
+    rounds = {str(i): Group(score=i / 10, count=1) for i in (1, 10, 2, 3)}
+    words = {"a": Group(score=0.1, count=1), "2": Group(score=0.2, count=5), "b": Group(score=0.3, count=9)}
+    found = page([toy_evaluated([1.0], breakdown={"round": rounds, "type": words})])
+    assert "1 10.0 1 2 20.0 1 3 30.0 1 10 100.0 1" in found.text
+    assert "b 30.0 9 2 20.0 5 a 10.0 1" in found.text
+
+
+def test_a_reciprocal_rank_is_shown_as_the_rank_and_the_gold_is_marked():
+    one = toy_evaluated([1 / 3], golds=[("a bird",)])
+    cases = [replace(one.cases[0], candidates=("a bird", "a cat", "a dog"))]
+    predictions = [Prediction(id="q0", answer="a cat", choice=1, scores={0: -7.0, 1: -1.25, 2: -3.5})]
+    protocol = replace(one.protocol, metric="mrr", profile="")
+    found = page([replace(one, cases=cases, predictions=predictions, protocol=protocol)])
+    assert "rank 3" in found.text
+    assert "a cat -1.250 a dog -3.500 a bird gold -7.000" in found.text
+
+
+def test_the_identity_of_the_model_is_said_once():
+    found = page([toy_evaluated([1.0]), toy_evaluated([1.0], dataset="vsr")])
+    assert found.text.count("abc123") == 1

@@ -54,6 +54,16 @@ def test_the_json_has_the_unrounded_score_and_what_else_the_metric_gives(score):
     assert values["also"]["bleu-4"] == values["score"]
 
 
+def test_the_terminal_has_one_unit(cli, tmp_path):
+    (tmp_path / "r.json").write_text('{"1": ["a red bus stands in the street"]}')
+    (tmp_path / "p.json").write_text('{"1": "a red bus stands in a street"}')
+    lines = cli("score", "--metric", "bleu", "--references", tmp_path / "r.json", tmp_path / "p.json").out.splitlines()
+    score = lines[2].split()[1]
+    assert float(score) > 10
+    assert [line.partition(":")[0].strip() for line in lines[3:]] == [f"bleu-{n}" for n in range(1, 5)]
+    assert lines[-1] == f"  bleu-4: {score}"
+
+
 def test_tokenised_captions_are_compared_as_they_are(score):
     said = {**SAID, "9": "A red bus."}
     assert value_of(score("rouge-l", CAPTIONS, said)) > value_of(score("rouge-l", CAPTIONS, said, "--tokenised"))

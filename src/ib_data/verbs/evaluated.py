@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ib_data.evaluation.protocols.protocol import Protocol
 
 
+# Columns of the table with --shuffle-images only.
+_OF_SHUFFLED = ("other images", "image adds")
+
+
 def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes: dict[str, Any]) -> "list[Protocol]":
     """The protocols of all built datasets that NAMES stand for. Notes list members of groups that are not built.
 
@@ -94,13 +98,13 @@ def show_report(report: dict[str, Any], names: Sequence[str], folder: Path, as_j
         )
         return
     rows = [_row(name, values) for name, values in datasets.items()]
-    columns = [name for name in rows[0] if name != "other images" or any(row[name] != "-" for row in rows)]
+    columns = [name for name in rows[0] if name not in _OF_SHUFFLED or any(row[name] != "-" for row in rows)]
     click.echo(table(columns, [[row[name] for name in columns] for row in rows]))
     click.echo(f"report {folder / 'report.html'}")
 
 
 def _row(name: str, values: dict[str, Any]) -> dict[str, object]:
-    from ib_data.evaluation.report.page import shown
+    from ib_data.evaluation.report.numbers import shown
 
     metric, counts, other = values["metric"], values["counts"], values["shuffled"]
     ends = [shown(metric, end, 2) for end in values["interval"] or ()]
@@ -112,6 +116,16 @@ def _row(name: str, values: dict[str, Any]) -> dict[str, object]:
         "score": "hidden" if values["score"] is None else shown(metric, values["score"], 2),
         "95 % interval": " to ".join(ends) or "-",
         "other images": shown(metric, other["score"], 2) if other else "-",
+        "image adds": _added(metric, other) if other else "-",
         "cases": counts["cases"],
         "failed": counts["failed"],
     }
+
+
+def _added(metric: str, other: dict[str, Any]) -> str:
+    """What the own images add to the score, with the interval: +10.20 (1.00 to 20.10)."""
+    from ib_data.evaluation.report.numbers import shown, signed
+
+    ends = " to ".join(shown(metric, end, 2) for end in other["interval"] or ())
+    added = signed(metric, other["from_image"], 2)
+    return f"{added} ({ends})" if ends else added

@@ -96,6 +96,8 @@ def _plain(predictions: Path, references: Path, options: dict[str, Any]) -> "Pla
 
 
 def _show_plain(found: "PlainScore", as_json: bool) -> None:
+    from ib_data.evaluation.report.numbers import shown_also
+
     for line in found.notes:
         note(line)
     values = found.to_plain()
@@ -103,9 +105,9 @@ def _show_plain(found: "PlainScore", as_json: bool) -> None:
         click.echo(json.dumps(values, indent=1))
         return
     name = f"{found.metric} ({found.profile})" if found.profile else found.metric
-    click.echo(table(("metric", "score", "ids"), [(name, f"{100 * values['score']:.2f}", found.count)]))
-    for key, value in values["also"].items():
-        click.echo(f"  {key}: {value:.6g}")
+    also = [f"  {key}: {text}" for key, text in shown_also(found.metric, values["also"])]
+    scores = table(("metric", "score", "ids"), [(name, f"{100 * values['score']:.2f}", found.count)])
+    click.echo("\n".join([scores, *also]))
 
 
 def _show(found: "Evaluated", home: Home, out: Path | None, as_json: bool) -> None:

@@ -1,0 +1,48 @@
+"""How the numbers of an evaluation are shown: shares times 100, as papers print them, and all others as they are."""
+
+from collections.abc import Mapping
+
+from ib_data.evaluation.report.examples import LOSSES
+
+# Of what is measured besides a score: counts, mean ranks and chi-squares are no shares.
+_AS_THEY_ARE = ("images", "consistency questions", "ndcg cases", "mean rank", "distribution")
+_LOWER_IS_BETTER = ("mean rank", "distribution")
+# Lengths and counts of n-grams, from which BLEU is computed: the JSON alone has them.
+_LEFT_OUT = ("testlen", "reflen", "correct-1", "correct-2", "correct-3", "correct-4")
+
+
+def shown(metric: str, value: float | None, digits: int = 1) -> str:
+    """A score times 100; a loss as it is, with two digits more. A dash for None."""
+    if value is None:
+        return "-"
+    return f"{value:.{digits + 2}f}" if metric in LOSSES else f"{100 * value:.{digits}f}"
+
+
+def signed(metric: str, value: float | None, digits: int = 1) -> str:
+    """A difference of two scores, as `shown`, with its sign."""
+    text = shown(metric, value, digits)
+    return text if value is None or text.startswith("-") else f"+{text}"
+
+
+def shown_also(metric: str, also: Mapping[str, float | None]) -> list[tuple[str, str]]:
+    """What was measured besides the score, as pairs of a name and a number in the unit of the score.
+
+    Every value of a metric's `also` is a share and is shown times 100, except: counts, mean ranks and distances, which
+    are shown as they are; the scores by other profiles of a loss, which are losses; what is left out here and stays in
+    the JSON. A name says if lower is better.
+    """
+    pairs = []
+    for name, value in also.items():
+        if name in _LEFT_OUT:
+            continue
+        title = f"{name} (lower is better)" if name in _LOWER_IS_BETTER else name
+        as_it_is = name in _AS_THEY_ARE
+        pairs.append((title, _plain(value) if as_it_is else shown(metric, value, 2)))
+    return pairs
+
+
+def _plain(value: float | None) -> str:
+    """A count with separators, another number with two digits."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
