@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ib_data.evaluation.report.chart import chart
-from ib_data.evaluation.report.examples import LOSSES, NUM_SHOWN
+from ib_data.evaluation.report.examples import NUM_SHOWN
 from ib_data.evaluation.report.pictures import picture
+from ib_data.evaluation.scoring.metrics import LOSSES
 from ib_data.templates.sheet.highlights import clean
 from ib_data.templates.sheet.page import page_file
 
