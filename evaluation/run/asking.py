@@ -67,7 +67,7 @@ class Asker:
             try:
                 if case.fault:
                     raise IbDataError(case.fault)
-                if self.protocol.method == "rank" and not case.candidates:
+                if self.protocol.method == "rank" and not any(map(str.strip, case.candidates)):
                     raise IbDataError("there is no candidate to rank")
                 asked[case.id] = Asked(case.prompt, [require_decoded(images[case.key])])
             except MissingExtraError:
@@ -92,17 +92,31 @@ class Asker:
         if self.decoding is not None:
             answers = self.model.generate(asked, self.decoding)
             return [_generated(case, answer) for case, answer in zip(cases, answers, strict=True)]
-        rankings = self.model.rank(asked, [case.candidates for case in cases])
-        return [ranked(self.protocol, case, ranking) for case, ranking in zip(cases, rankings, strict=True)]
+        rankings = self.model.rank(asked, [[text for text in case.candidates if text.strip()] for case in cases])
+        pairs = zip(cases, rankings, strict=True)
+        return [ranked(self.protocol, case, _with_empty(case.candidates, ranking)) for case, ranking in pairs]
 
 
 def _generated(case: Case, answer: Generated) -> Prediction:
     return Prediction(id=case.id, answer=answer.text, num_tokens=answer.num_tokens, is_truncated=answer.is_truncated)
 
 
+def _with_empty(candidates: Sequence[str], ranking: Ranking) -> Ranking:
+    """The ranking of the candidates with text as one of all: an empty one is never chosen."""
+    at = [i for i, text in enumerate(candidates) if text.strip()]
+    if len(at) == len(candidates):
+        return ranking
+    sums = np.full(len(candidates), -np.inf)
+    num_tokens, num_bytes = np.ones(len(candidates), np.int64), np.zeros(len(candidates), np.int64)
+    sums[at], num_tokens[at], num_bytes[at] = ranking.sums, ranking.num_tokens, ranking.num_bytes
+    return Ranking(sums=sums, num_tokens=num_tokens, num_bytes=num_bytes)
+
+
 def ranked(protocol: Protocol, case: Case, ranking: Ranking) -> Prediction:
     """The prediction of a ranking: the best candidate, or the best label if the candidates are words of labels."""
-    scores, names = ranking.scores(protocol.normalisation), case.candidates
+    # The loss a token is made of sums, whatever the normalisation.
+    normalisation = "sum" if protocol.candidates == "answer" else protocol.normalisation
+    scores, names = ranking.scores(normalisation), case.candidates
     if protocol.candidates == "verbalisers":
         scores, names = _of_labels(protocol, scores), protocol.labels
     best = int(np.argmax(scores))  # the first of equals

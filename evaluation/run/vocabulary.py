@@ -3,7 +3,8 @@
 from collections import Counter
 
 from ib_data.cards import Card
-from ib_data.stored.built_split import open_built
+from ib_data.evaluation.protocols.protocol import Protocol
+from ib_data.stored.built_split import NotBuiltError, open_built
 from ib_data.stored.store import Store
 
 
@@ -19,3 +20,13 @@ def vocabulary_of(store: Store, card: Card, least: int) -> tuple[str, ...]:
                 counts[answer["text"]] += answer["count"]
     kept = [(text, count) for text, count in counts.items() if count >= least]
     return tuple(text for text, _ in sorted(kept, key=lambda pair: (-pair[1], pair[0])))
+
+
+def known_vocabulary(store: Store, card: Card, protocol: Protocol) -> tuple[str, ...] | None:
+    """The vocabulary of a protocol; None if it has none, or if the training split is not built."""
+    if not protocol.vocabulary_least:
+        return None
+    try:
+        return vocabulary_of(store, card, protocol.vocabulary_least)
+    except NotBuiltError:
+        return None

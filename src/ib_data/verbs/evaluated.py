@@ -54,13 +54,14 @@ def show_report(report: dict[str, Any], folder: Path, as_json: bool) -> None:
         }
         click.echo(json.dumps({**report, "datasets": datasets, "folder": str(folder)}, indent=1))
         return
-    rows = [_row(name, values) for name, values in report["datasets"].items()]
+    rows = [score_row(name, values) for name, values in report["datasets"].items()]
     columns = [name for name in rows[0] if name != "other images" or any(row[name] != "-" for row in rows)]
     click.echo(table(columns, [[row[name] for name in columns] for row in rows]))
     click.echo(f"report {folder / 'report.html'}")
 
 
-def _row(name: str, values: dict[str, Any]) -> dict[str, object]:
+def score_row(name: str, values: dict[str, Any]) -> dict[str, object]:
+    """The cells of a dataset in a table of scores, by column; `values` are those of its report."""
     from ib_data.evaluation.report.page import shown
 
     metric, counts, other = values["metric"], values["counts"], values["shuffled"]

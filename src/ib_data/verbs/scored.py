@@ -1,4 +1,4 @@
-"""What `score` says about predictions of a split: values, lines of text, and files."""
+"""Scores of predictions in a file: values, lines of text, and files."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 from ib_data.cards import load_card
 from ib_data.console import table
+from ib_data.evaluation.report.page import shown
 from ib_data.evaluation.report.report import dataset_report
 from ib_data.evaluation.report.writing import write_report
 from ib_data.evaluation.results.writing import submission_of, write_submission
@@ -14,37 +15,25 @@ from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.home import Home
 from ib_data.replacing import replacing
 from ib_data.stored.built_split import open_built
+from ib_data.verbs.evaluated import score_row
 
 
 def values_of(found: Evaluated) -> dict[str, Any]:
     """The report on the dataset without its examples, as values for JSON; the score is unrounded, null if hidden."""
     report = dataset_report(found)
-    shown = {key: value for key, value in report.items() if key != "examples"}
-    return {"dataset": found.protocol.dataset, **shown, "warnings": list(found.warnings)}
+    kept = {key: value for key, value in report.items() if key != "examples"}
+    return {"dataset": found.protocol.dataset, **kept, "warnings": list(found.warnings)}
 
 
 def lines_of(found: Evaluated) -> list[str]:
     """A small table of the score, and lines of its other numbers and breakdowns."""
-    values, protocol = values_of(found), found.protocol
-    interval = "-" if values["interval"] is None else " to ".join(f"{100 * end:.2f}" for end in values["interval"])
-    metric = f"{protocol.metric} ({protocol.profile})" if protocol.profile else protocol.metric
-    score = "hidden" if found.is_hidden else _percent(values["score"])
-    counts = values["counts"]
-    header = ("dataset", "split", "metric", "score", "95 % interval", "cases", "failed", "empty")
-    row = (
-        protocol.dataset,
-        protocol.split,
-        metric,
-        score,
-        interval,
-        counts["cases"],
-        counts["failed"],
-        counts["empty"],
-    )
-    lines = [table(header, [row])]
+    values, metric = values_of(found), found.protocol.metric
+    row = {**score_row(values["dataset"], values), "empty": values["counts"]["empty"]}
+    del row["other images"]  # which only a model can be asked about
+    lines = [table(list(row), [list(row.values())])]
     lines += [f"  {name}: {'-' if value is None else f'{value:.6g}'}" for name, value in values["also"].items()]
     for name, groups in values["breakdown"].items():
-        rows = [(value, _percent(group["score"]), group["count"]) for value, group in groups.items()]
+        rows = [(value, shown(metric, group["score"], 2), group["count"]) for value, group in groups.items()]
         lines += ["", table((name, "score", "cases"), rows)]
     return lines
 
@@ -65,7 +54,3 @@ def written(found: Evaluated, home: Home, folder: Path) -> list[Path]:
         rows = (json.dumps(plain(one), ensure_ascii=True) for one in found.predictions)
         part.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
     return [folder / "report.json"]
-
-
-def _percent(score: float | None) -> str:
-    return "-" if score is None else f"{100 * score:.2f}"
