@@ -10,7 +10,7 @@ from typing import Any
 from ib_data.evaluation.report.chart import chart
 from ib_data.evaluation.report.examples import NUM_SHOWN
 from ib_data.evaluation.report.pictures import picture
-from ib_data.evaluation.scoring.metrics import LOSSES
+from ib_data.evaluation.scoring.metrics import LOSSES, METRICS
 from ib_data.templates.sheet.highlights import clean
 from ib_data.templates.sheet.page import page_file
 
@@ -114,6 +114,7 @@ def _dataset(name: str, found: Report, media: Media) -> dict[str, Any]:
         "published": published,
         "has_own": any(entry["differs"] for entry in published),
         "differs": _differs_for_all(found),
+        "groups_are_alone": metric in METRICS and METRICS[metric].is_whole,
         "groups": {title: _groups(metric, values) for title, values in found["breakdown"].items()},
         "worst": [card(example) for example in worst],
         "random": [card(example) for example in random if example["id"] not in among],

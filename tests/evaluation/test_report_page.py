@@ -239,3 +239,16 @@ def test_what_differs_from_some_published_numbers_stands_beside_them():
     same = page([toy_evaluated([1.0], profile="vqa", num_built=12_578)])
     assert "No difference in how they were measured is known." in same.text
     assert "Measured differently" not in same.text
+
+
+def test_scores_of_groups_that_do_not_average_to_the_whole_say_so():
+    groups = {"domain": {"in": Group(score=float("nan"), count=1), "out": Group(score=0.9, count=3)}}
+    found = toy_evaluated([0.5] * 4, breakdown=groups)
+    note = "the scores of groups do not average to the whole"
+    assert note not in Page(page_of(report_of([found]), lambda *_given: None)).text
+    cider = replace(found, protocol=replace(found.protocol, metric="cider", profile=""))
+    shown = report_of([cider])
+    assert shown["datasets"]["gqa"]["breakdown"]["domain"]["in"] == {"score": None, "count": 1}
+    text = Page(page_of(shown, lambda *_given: None)).text
+    assert note in text
+    assert "in - 1 out 90.0 3" in text or "out 90.0 3 in - 1" in text
