@@ -30,6 +30,8 @@ def _annotations(dataset: str, number: int) -> tuple[Annotation, ...]:
             Annotation(id=i, question=f"which colour has {i}?", answers=ANSWERS, options=options, answer_index=1)
             for i in ids
         )
+    if dataset == "hateful_memes":
+        return tuple(Annotation(id=i, label="hateful") for i in ids)
     return tuple(Annotation(id=i, question=f"what colour is {i}?", answers=ANSWERS) for i in ids)
 
 

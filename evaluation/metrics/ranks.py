@@ -23,16 +23,17 @@ def ranks_of(scores: Sequence[float] | Floats, index: int) -> int:
     return 1 + int((found > own).sum()) + int((before == own).sum())
 
 
-def rank_metrics(ranks: Sequence[int]) -> Scores:
+def rank_metrics(ranks: Sequence[float]) -> Scores:
     """The mean reciprocal rank; `also` "r@1", "r@5", "r@10" (shares of ranks up to there) and "mean rank".
 
-    Ranks count from 1: ValueError for a lower one. All are nan without ranks. Chance among 100 options is 0.0518738.
+    Ranks count from 1: ValueError for a lower one. An infinite one is that of a failure: its reciprocal is 0, and the
+    mean rank leaves it out. All are nan without ranks. Chance among 100 options is 0.0518738.
     """
     found = np.asarray(ranks, dtype=np.float64)
     if (found < 1).any():
         raise ValueError(f"a rank counts from 1; found {found.min():g}")
     also = {f"r@{top}": mean_scores((found <= top).astype(np.float64)).score for top in (1, 5, 10)}
-    return mean_scores(1 / found, also=also | {"mean rank": mean_scores(found).score})
+    return mean_scores(1 / found, also=also | {"mean rank": mean_scores(found[np.isfinite(found)]).score})
 
 
 def ndcg(ranks: Sequence[Sequence[int]], relevance: Sequence[Sequence[float]]) -> Scores:

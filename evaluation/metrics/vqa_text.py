@@ -14,8 +14,8 @@ _PERIOD = re.compile(r"\.(?!\d)")
 _MAX_PERIODS = 32  # the official code passes the flag re.UNICODE, which is 32, as the number of substitutions
 
 
-# Measured on one slow core: 3 to 10 us anew, 0.25 us from the cache. The 2.4 million answers of 214,000 questions hold
-# few thousand texts, and take 3.3 s.
+# Measured on one slow core: 3 to 10 us at first, 0.25 us from the cache. The 2.4 million answers of 214,000 questions
+# hold few thousand texts, and take 3.3 s.
 @lru_cache(maxsize=1 << 18)
 def normalised(text: str, profile: str = "vqa-official-2021") -> str:
     """`text` after the punctuation step, then the digit and article step, as `profile` normalises a prediction.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ib_data.cards import Card
 from ib_data.evaluation.choices import AGGREGATIONS
@@ -18,9 +18,10 @@ class Protocol:
     `preset` names a preset; if not, `candidates` is one of `choices.CANDIDATES`. `verbalisers` are the words of each
     label. `vocabulary_least`: the vocabulary are the training answers that at least so many annotators gave in all; 0:
     there is none. `annotators`: how many answers the official file has for a question; empty ones are not stored.
-    `breakdown` are names of `Annotation.extra`, dotted, by whose values the score is given too. `left_out` is the one
-    that, if true, excludes a question. `part`: only so many cases unless asked for more; 0: all. `note` says where the
-    paper and the released code differ.
+    `breakdown` are names of `Annotation.extra`, dotted, by whose values the score is given too; `groups` of a name
+    are several of its values each, by the name of the group. `left_out` is the one that, if true, excludes a question.
+    `part`: only so many cases unless asked for more; 0: all. `golds`: what predictions are compared with; `read` finds
+    it. `note` says where the paper and the released code differ.
     """
 
     dataset: str
@@ -37,8 +38,10 @@ class Protocol:
     vocabulary_least: Count = 0
     annotators: Count = 0
     breakdown: tuple[str, ...] = ()
+    groups: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     left_out: str = ""
     part: Count = 0
+    golds: Literal["answers", "captions", "question", "label", "option"] = "answers"
     note: str = ""
 
     @property

@@ -4,12 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from ib_data.cards import Card
-from ib_data.cards.facts import METRICS
 from ib_data.errors import DataError, IbDataError, did_you_mean
 from ib_data.evaluation.choices import AGGREGATIONS, CANDIDATES, METHODS, NORMALISATIONS
 from ib_data.evaluation.decoding import PRESETS
-from ib_data.evaluation.protocols.protocol import Protocol
-from ib_data.evaluation.scoring.profiles import profiles_of
+from ib_data.evaluation.protocols.protocol import Protocol, is_captioning
+from ib_data.evaluation.scoring.metrics import METRICS
 from ib_data.strict import Table
 
 
@@ -36,8 +35,13 @@ def protocol_of(card: Card, *, method: str | None = None, split: str | None = No
         values = {k: v for k, v in values.items() if k not in ("profile", "other_profiles") or k in own}
     fixed = {"dataset": card.name, "split": chosen_split, "method": chosen, **changes}
     found = Table(values, card.name, table.file, table.path).into(Protocol, **fixed)
-    if not found.profile:
-        found = replace(found, profile=next(iter(profiles_of(found.metric)), ""))
+    if found.metric not in METRICS:
+        raise table.error(f"metric: unknown value {found.metric!r}", did_you_mean(found.metric, METRICS))
+    found = replace(
+        found,
+        profile=found.profile or next(iter(METRICS[found.metric].profiles), ""),
+        golds=_golds(card, found),  # type: ignore[arg-type]  # a Literal
+    )
     _check(card, found, table)
     return found
 
@@ -47,9 +51,22 @@ def methods_of(card: Card) -> tuple[str, ...]:
     return tuple(name for name in METHODS if name in card.evaluation)
 
 
+def _golds(card: Card, protocol: Protocol) -> str:
+    """What a prediction is compared with."""
+    fields = card.splits[protocol.split].fields
+    has_options = "answer_index" in fields and "answers" not in fields
+    if METRICS[protocol.metric].of_options or has_options:
+        return "option"
+    if is_captioning(card):
+        return "captions"
+    if card.task == "question_generation":
+        return "question"
+    return "label" if protocol.verbalisers else "answers"
+
+
 def _check(card: Card, protocol: Protocol, table: Table) -> None:
     """Raise DataError for names that no code knows, and IbDataError for a profile the metric does not have."""
-    allowed = {"metric": METRICS, "aggregation": AGGREGATIONS, "normalisation": NORMALISATIONS}
+    allowed = {"aggregation": AGGREGATIONS, "normalisation": NORMALISATIONS}
     if protocol.method == "rank":
         allowed["candidates"] = CANDIDATES
     for name, values in allowed.items():
@@ -59,7 +76,7 @@ def _check(card: Card, protocol: Protocol, table: Table) -> None:
         raise table.error(f"decoding: unknown preset {preset!r}", did_you_mean(str(preset), PRESETS))
     if protocol.candidates == "vocabulary" and not protocol.vocabulary_least:
         raise table.error("candidates is vocabulary, but vocabulary_least is missing")
-    known = profiles_of(protocol.metric)
+    known = METRICS[protocol.metric].profiles
     for profile in (*protocol.other_profiles, *([protocol.profile] if protocol.profile else [])):
         if profile not in known:
             expected = did_you_mean(profile, known) if known else f"{protocol.metric} has none"

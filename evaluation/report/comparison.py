@@ -9,9 +9,9 @@ import numpy as np
 
 from ib_data.errors import IbDataError
 from ib_data.evaluation.metrics.scores import Floats
-from ib_data.evaluation.report.examples import LOSSES
 from ib_data.evaluation.report.paired import Paired, paired
 from ib_data.evaluation.report.reading import Dataset, Example, ReadReport, read_report
+from ib_data.evaluation.scoring.metrics import LOSSES
 
 _ROUNDING = 1e-9
 _MUST_AGREE = {"split": "split", "source_name": "split of the source", "metric": "metric", "profile": "profile"}

@@ -2,7 +2,7 @@
 
 from ib_data.console import printable, table
 from ib_data.evaluation.report.comparison import Compared, Comparison, Difference
-from ib_data.evaluation.report.examples import LOSSES
+from ib_data.evaluation.scoring.metrics import LOSSES
 
 _LONGEST = 60  # characters of an answer
 

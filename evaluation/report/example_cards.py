@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ib_data.evaluation.report.examples import LOSSES
 from ib_data.evaluation.report.numbers import shown
 from ib_data.evaluation.report.pictures import picture
+from ib_data.evaluation.scoring.metrics import LOSSES
 from ib_data.templates.sheet.highlights import clean
 
 # Gold answers of more characters in all are a list; of a list, the first few are open.
@@ -18,8 +18,8 @@ def example_cards(
 ) -> dict[str, Any]:
     """`worst` and `random` examples of a dataset's report as the template wants them.
 
-    `media` is as in `page_of`; images have `max_px` at most on a side. `repeated` are the ids of random examples that are among the worst. `has_all`: the worst are all there are, and no
-    others are shown.
+    `media` is as in `page_of`; images have `max_px` at most on a side. `repeated` are the ids of random examples that
+    are among the worst. `has_all`: the worst are all there are, and no others are shown.
     """
     pictures: dict[str, tuple[str, str]] = {}
 

@@ -9,11 +9,10 @@ import numpy as np
 from ib_data.evaluation.case import Case, Prediction
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.scoring.evaluated import Evaluated
+from ib_data.evaluation.scoring.metrics import LOSSES
 
 NUM_SHOWN = 20
 NUM_CANDIDATES = 5
-# Metrics that are no fractions, and whose lower scores are better.
-LOSSES = ("token-loss",)
 
 
 def number(value: float) -> float | None:

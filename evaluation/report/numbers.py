@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ib_data.evaluation.report.examples import LOSSES
+from ib_data.evaluation.scoring.metrics import LOSSES
 
 # Of what is measured besides a score: counts, mean ranks and chi-squares are no shares.
 _AS_THEY_ARE = ("images", "consistency questions", "ndcg cases", "mean rank", "distribution")

@@ -9,9 +9,9 @@ from typing import Any
 
 from ib_data.evaluation.report.chart import chart
 from ib_data.evaluation.report.example_cards import example_cards
-from ib_data.evaluation.report.examples import LOSSES
 from ib_data.evaluation.report.numbers import shown, shown_also
 from ib_data.evaluation.report.pictures import IMAGE_PX, MOST_LARGE, SMALL_PX
+from ib_data.evaluation.scoring.metrics import LOSSES, METRICS
 from ib_data.templates.sheet.highlights import clean
 from ib_data.templates.sheet.page import page_file
 
@@ -101,6 +101,7 @@ def _dataset(name: str, found: Report, media: Media, max_px: int) -> dict[str, A
         "has_own": any(entry["differs"] for entry in published),
         "differs": _differs_for_all(found),
         "also": shown_also(metric, found["also"]),
+        "groups_are_alone": metric in METRICS and METRICS[metric].is_whole,
         "groups": {title: _groups(metric, values) for title, values in found["breakdown"].items()},
         **example_cards(name, found, media, max_px),
     }

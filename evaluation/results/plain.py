@@ -1,6 +1,5 @@
 """Scores of plain files, without any build: references and predictions by id."""
 
-import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,29 +7,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ib_data.console import count_text
 from ib_data.errors import DataError, IbDataError, UnknownNameError, did_you_mean, quoted
 from ib_data.evaluation.metrics.scores import Scores
 from ib_data.evaluation.results.parsed import uncollected
 from ib_data.evaluation.results.references import read_references, read_texts
+from ib_data.evaluation.scoring.metrics import METRICS, Metric
 
-# metric -> its module in `evaluation/metrics` and its function: importing all of them takes longer than most scores
-PLAIN_METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "cider": ("captions.cider", "cider"),
-        "bleu": ("captions.bleu", "bleu"),
-        "rouge-l": ("captions.rouge_l", "rouge_l"),
-        "meteor": ("captions.java", "meteor"),
-        "spice": ("captions.java", "spice"),
-        "vqa": ("vqa_accuracy", "vqa_accuracy"),
-        "aokvqa": ("aokvqa", "direct_answer"),
-        "ivqa": ("ivqa", "ivqa_accuracy"),
-        "accuracy": ("accuracy", "accuracy"),
-        "exact-match": ("question_match", "exact_match"),
-    }
-)
-# As many as are read of one question; more are no error.
-_ONE_REFERENCE = ("accuracy",)
 _SHOWN = 5
+# `vqa` for `vqa-accuracy`: in files there is nothing else of a dataset but its answers.
+PLAIN_METRICS: Mapping[str, Metric] = MappingProxyType(
+    {name.removesuffix("-accuracy"): metric for name, metric in METRICS.items() if metric.function}
+)
+# What official references of a metric mark as no part of its task.
+_LEFT_OUT = {"aokvqa": "difficult_direct_answer"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,20 +69,24 @@ def score_files(
     Raises DataError for files that cannot be read and for ids that do not fit; IbDataError for an option that the
     metric does not have.
     """
-    module, name = PLAIN_METRICS[metric]
-    function = getattr(importlib.import_module(f"ib_data.evaluation.metrics.{module}"), name)
+    function = PLAIN_METRICS[metric].function
+    assert function is not None
     options = _options(function, metric, profile, tokenised)
     with uncollected():
-        right, texts = read_references(references), read_texts(predictions)
+        every, texts = read_references(references, _LEFT_OUT.get(metric, "")), read_texts(predictions)
+    right, left_out = every.texts, every.left_out
+    texts = {i: text for i, text in texts.items() if i not in left_out}
     notes = _require_ids(predictions, right, texts, allow_missing or only_predicted, allow_extra)
+    if left_out:
+        notes.append(f"{count_text(len(left_out), 'question')} left out by {_LEFT_OUT[metric]}")
     ids = [i for i in right if i in texts] if only_predicted else list(right)
     if not ids:
         raise DataError("predictions", "no id is one of the references", file=str(predictions))
     golds: list[Any] = [right[i] for i in ids]
-    if metric in _ONE_REFERENCE:
+    if PLAIN_METRICS[metric].has_one_answer:
         golds = [_only(references, i, right[i]) for i in ids]
     scores = function([texts.get(i, "") for i in ids], golds, **options)
-    chosen = options.get("profile", _default_profile(function))
+    chosen = options.get("profile", next(iter(PLAIN_METRICS[metric].profiles), ""))
     return PlainScore(metric=metric, profile=chosen, scores=scores, count=len(ids), notes=tuple(notes))
 
 
@@ -103,11 +97,6 @@ def _options(function: Any, metric: str, profile: str | None, tokenised: bool) -
     if tokenised and "tokenised" not in known:
         raise IbDataError(f"--tokenised: {metric} compares no captions; leave it out")
     return ({} if profile is None else {"profile": profile}) | ({"tokenised": True} if tokenised else {})
-
-
-def _default_profile(function: Any) -> str:
-    parameter = inspect.signature(function).parameters.get("profile")
-    return str(parameter.default) if parameter else ""
 
 
 def _only(path: Path, name: str, texts: list[str]) -> str:

@@ -202,7 +202,8 @@ class _Reader:
 
     def prediction(self, case: Case, row: _Row) -> Prediction:
         try:
-            own = own_prediction(case, row.record.value) if isinstance(row.record.value, dict) else None
+            value = row.record.value
+            own = own_prediction(case, value, self.labels) if isinstance(value, dict) else None
             return own or prediction_of(case, row.value, self.form, row.beside, self.labels)
         except ValueFaultError as fault:
             raise self.error(f"id {quoted(row.id)}: {fault}", row.record.place, f"write {self.expected}") from fault

@@ -1,6 +1,7 @@
 """Plain files of references and predictions: COCO captions, VQA annotations, lists of rows, or a mapping by id."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,21 @@ from ib_data.evaluation.results.parsed import Parsed, Record, of_value, parse
 _IDS = ("question_id", "questionId", "image_id", "image", "id")
 _MANY = ("answers", "direct_answers", "references", "reference_strs", "captions")
 _ONE = ("caption", "answer", "reference", "text")
-_PREDICTED = ("answer", "caption", "prediction", "text", "hypothesis")
+_PREDICTED = ("answer", "direct_answer", "caption", "prediction", "text", "hypothesis")
 _OUTER = ("annotations", "data", "results", "predictions")
 _EXPECTED = "COCO captions, VQA annotations, or an object of id and list of references"
 
 
-def read_references(path: Path) -> dict[str, list[str]]:
-    """The references by id, in the order of the file.
+@dataclass(frozen=True, slots=True)
+class References:
+    """The references by id, in the order of the file, and the ids that are left out."""
+
+    texts: Mapping[str, list[str]]
+    left_out: Collection[str]
+
+
+def read_references(path: Path, left_out: str = "") -> References:
+    """The references of a file, without rows in which the key `left_out` is true.
 
     Accepts COCO captions and VQA annotations, lists or lines of rows with an id and `answers`, `references` or one
     `caption` or `answer`, and an object of id and references. Raises DataError, naming file and row, for anything else,
@@ -24,8 +33,11 @@ def read_references(path: Path) -> dict[str, list[str]]:
     """
     parsed = _rows_of(path, "references")
     found: dict[str, list[str]] = {}
-    joined = set()
+    joined, excluded = set(), set()
     for record in parsed.records:
+        if left_out and isinstance(record.value, dict) and record.value.get(left_out) is True:
+            excluded.add(_id(path, "references", record, record.value))
+            continue
         name, value, is_caption = _reference(path, record)
         texts = _texts(path, record, value)
         if not texts:
@@ -37,7 +49,7 @@ def read_references(path: Path) -> dict[str, list[str]]:
         found.setdefault(name, []).extend(texts)
     if not found:
         raise DataError("references", "expected references, found none", file=str(path), remedy=f"give {_EXPECTED}")
-    return found
+    return References(found, excluded)
 
 
 def read_texts(path: Path) -> dict[str, str]:

@@ -57,20 +57,28 @@ def _prediction(case: Case, value: Any, form: ResultsForm, beside: Mapping[str, 
     return Prediction(id=case.id, answer=value, choice=index_of(chosen, case, options))
 
 
-def own_prediction(case: Case, row: Mapping[str, Any]) -> Prediction | None:
-    """The prediction in a row of `predictions.jsonl` with scores or a choice; None for any other row."""
+def own_prediction(case: Case, row: Mapping[str, Any], labels: Sequence[str] = ()) -> Prediction | None:
+    """The prediction in a row of `predictions.jsonl` with scores or a choice; None for any other row.
+
+    Indices are those of `labels`, if there are some, else of the options. A score of -inf is as if it were absent.
+    """
     if not {"choice", "scores", "error", "num_tokens"} & row.keys():
         return None
     given = {key: row[key] for key in _OWN if row.get(key) is not None}
     scores, choice = given.get("scores", {}), given.get("choice", 0)
-    num_candidates = len(case.candidates or case.annotations[0].options) or None
-    if not isinstance(given.get("answer", ""), str):
-        raise ValueFaultError("a text", given["answer"])
+    num_candidates = len(labels or case.candidates or case.annotations[0].options)
+    for name, kind in (("answer", str), ("error", str), ("is_truncated", bool)):
+        if not isinstance(given.get(name, kind()), kind):
+            raise ValueFaultError("true or false" if kind is bool else "a text", given[name])
+    if type(given.get("num_tokens", 0)) is not int or given.get("num_tokens", 0) < 0:
+        raise ValueFaultError("a number of tokens", given["num_tokens"])
     if type(choice) is not int or not 0 <= choice < (num_candidates or choice + 1):
         raise ValueFaultError("the index of an option", choice)
-    if not isinstance(scores, Mapping) or not all(i.isdecimal() and _is_number(x) for i, x in scores.items()):
+    if not isinstance(scores, Mapping) or not all(i.isdecimal() and _is_score(x) for i, x in scores.items()):
         raise ValueFaultError("finite scores by index", scores)
-    given["scores"] = {int(index): float(score) for index, score in scores.items()}
+    given["scores"] = {int(index): float(score) for index, score in scores.items() if score != -math.inf}
+    if num_candidates and any(index >= num_candidates for index in given["scores"]):
+        raise ValueFaultError(f"scores by an index from 0 to {num_candidates - 1}", scores)
     return Prediction(id=case.id, **given)
 
 
@@ -84,8 +92,11 @@ def index_of(text: str, case: Case, options: Sequence[str]) -> int | None:
     return options.index(text) if text in options else None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_score(value: Any) -> bool:
+    """Whether a value is a finite number or -inf, which older files have for a candidate without a score."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return value == -math.inf or math.isfinite(value)
 
 
 def _is_digits(value: Any, options: Sequence[str]) -> bool:

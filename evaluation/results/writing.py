@@ -15,6 +15,7 @@ from ib_data.evaluation.case import Case, Prediction
 from ib_data.evaluation.results.form import ResultsForm, Submission, results_form
 from ib_data.evaluation.results.names import official_name
 from ib_data.evaluation.results.values import options_of
+from ib_data.replacing import replacing
 
 
 def submission_of(card: Card, split: str) -> Submission | None:
@@ -41,7 +42,9 @@ def write_submission(
     ending = {"lines": "jsonl", "csv": "csv", "rows": "txt"}.get(form.form, "json")
     path = folder / (wanted.file.format(model=short) if wanted else f"{card.name}-{split}.{ending}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(results_text(form, cases, predictions, labels), encoding="utf-8")
+    text = results_text(form, cases, predictions, labels)
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
     return path
 
 

@@ -72,7 +72,7 @@ class Asker:
             try:
                 if case.fault:
                     raise IbDataError(case.fault)
-                if self.protocol.method == "rank" and not case.candidates:
+                if self.protocol.method == "rank" and not any(map(str.strip, case.candidates)):
                     raise IbDataError("there is no candidate to rank")
                 asked[case.id] = Asked(case.prompt, [require_decoded(images[case.key])])
             except MissingExtraError:
@@ -98,10 +98,11 @@ class Asker:
             answers = self.model.generate(asked, self.decoding)
             _require_length("generate", "answer", len(answers), len(cases))
             return [_generated(case, answer) for case, answer in zip(cases, answers, strict=True)]
-        candidates = [case.candidates for case in cases]
+        candidates = [[text for text in case.candidates if text.strip()] for case in cases]
         rankings = self.model.rank(asked, candidates, only_best=self.only_best)
         _require_length("rank", "ranking", len(rankings), len(cases))
-        return [ranked(self.protocol, case, ranking) for case, ranking in zip(cases, rankings, strict=True)]
+        triples = zip(cases, candidates, rankings, strict=True)
+        return [ranked(self.protocol, case, _with_empty(case, texts, ranking)) for case, texts, ranking in triples]
 
 
 def _generated(case: Case, answer: Generated) -> Prediction:
@@ -114,13 +115,26 @@ def _require_length(method: str, noun: str, found: int, expected: int) -> None:
         raise ValueError(f"{method}: expected {count_text(expected, noun)}, the model gave {found:,}")
 
 
+def _with_empty(case: Case, texts: Sequence[str], ranking: Ranking) -> Ranking:
+    """The ranking of the candidates with text, `texts`, as one of all: an empty one is never chosen."""
+    _require_length("rank", "candidate score", len(ranking.sums), len(texts))
+    if len(texts) == len(case.candidates):
+        return ranking
+    at = [i for i, text in enumerate(case.candidates) if text.strip()]
+    sums = np.full(len(case.candidates), -np.inf)
+    num_tokens, num_bytes = np.ones(len(sums), np.int64), np.zeros(len(sums), np.int64)
+    sums[at], num_tokens[at], num_bytes[at] = ranking.sums, ranking.num_tokens, ranking.num_bytes
+    return Ranking(sums=sums, num_tokens=num_tokens, num_bytes=num_bytes)
+
+
 def ranked(protocol: Protocol, case: Case, ranking: Ranking) -> Prediction:
     """The prediction of a ranking: the best candidate, or the best label if the candidates are words of labels.
 
     A score that is not a number makes it an error.
     """
-    _require_length("rank", "candidate score", len(ranking.sums), len(case.candidates))
-    scores, names = ranking.scores(protocol.normalisation), case.candidates
+    # The loss a token is made of sums, whatever the normalisation.
+    normalisation = "sum" if protocol.candidates == "answer" else protocol.normalisation
+    scores, names = ranking.scores(normalisation), case.candidates
     if np.isnan(scores).any():
         return Prediction(id=case.id, error=f"the score of candidate {int(np.isnan(scores).argmax())} is not a number")
     if protocol.candidates == "verbalisers":

@@ -33,3 +33,13 @@ def require_vocabulary(place: Home | Store, card: Card, protocol: Protocol) -> N
         why = "the candidates are the answers of its training split, which is not built"
         remedy = f"run `ib-data build {card.stored_as} --split train`, or add --method generate"
         raise NotBuiltError(f"{card.name}: {why}; {remedy}") from error
+
+
+def known_vocabulary(store: Store, card: Card, protocol: Protocol) -> tuple[str, ...] | None:
+    """The vocabulary of a protocol; None if it has none, or if the training split is not built."""
+    if not protocol.vocabulary_least:
+        return None
+    try:
+        return vocabulary_of(store, card, protocol.vocabulary_least)
+    except NotBuiltError:
+        return None

@@ -1,7 +1,7 @@
 """Scores of cases and predictions.
 
 golds      the right answers of a case
-scorers    the arguments of each metric; profiles: its variants
+metrics    all metrics by name; scorers: the arguments of those that need more than texts
 scored     scores, other profiles, breakdowns
 evaluated  the result, with all that a report says
 """

@@ -11,7 +11,7 @@ from ib_data.evaluation.protocols.protocol import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The score of the cases that share a value, and how many they are."""
+    """The score of the cases that share a value, nan if so few have none, and how many they are."""
 
     score: float
     count: int
@@ -30,13 +30,14 @@ class Shuffled:
 class Evaluated:
     """The result of one evaluation. `cases`, `predictions` and `golds` are aligned.
 
-    `golds` are the readable right answers of each case. `prompt` is the text of the zero-shot prompt, or says which
-    templates were drawn. `decoding` are the resolved settings, empty if candidates were ranked. `model` identifies what
-    answered. `num_built` counts the annotations of the split here and `num_used` those of the cases; `official_size` is
-    the card's, None if unknown. `is_part`: not all that is built was asked. `kind`: how the build differs from the
-    official data, in short phrases. `is_hidden`: no case has a public answer, so that nothing is scored. `warnings` are
-    the first lines of a report. `leakage` says what of the split the model was trained on. `shuffled`: the same
-    questions about other examples' images, if they were asked too.
+    `cases` are those with a public answer, unless `is_hidden`. `golds` are the readable right answers of each case.
+    `prompt` is the text of the zero-shot prompt, or says which templates were drawn. `decoding` are the resolved
+    settings, empty if candidates were ranked. `model` identifies what answered. `num_built` counts the annotations of
+    the split here and `num_used` those of the cases; `official_size` is the card's, None if unknown. `is_part`: not all
+    that is built was asked. `kind`: how the build differs from the official data, in short phrases. `is_hidden`: no
+    case has a public answer, so that nothing is scored. `warnings` are the first lines of a report. `leakage` says what
+    of the split the model was trained on. `shuffled`: the same questions about other examples' images, if they were
+    asked too.
     """
 
     protocol: Protocol

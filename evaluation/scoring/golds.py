@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ib_data.cards import load_card
 from ib_data.evaluation.case import Case
-from ib_data.evaluation.protocols.protocol import Protocol, is_captioning
+from ib_data.evaluation.protocols.protocol import Protocol
 
 # In place of an answer that an annotator left empty, or that the builder keeps apart: equal to no prediction. It is not
 # left out, since a score is the mean over all annotators.
@@ -13,15 +12,16 @@ NO_ANSWER = "\u2205"
 
 
 def references(protocol: Protocol, case: Case) -> list[str]:
-    """The references of a case: its captions, the question to be generated, its label, or each annotator's answer."""
-    card = load_card(protocol.dataset)
+    """The references of a case: what `Protocol.golds` names, or each annotator's answer. Empty ones are unknown."""
     first = case.annotations[0]
-    if is_captioning(card):
+    if protocol.golds == "captions":
         return [annotation.caption for annotation in case.annotations if annotation.caption]
-    if card.task == "question_generation":
+    if protocol.golds == "question":
         return [first.question or ""]
-    if protocol.verbalisers:
+    if protocol.golds == "label":
         return [first.label or ""]
+    if protocol.golds == "option":
+        return [] if first.answer_index is None else [first.options[first.answer_index]]
     found = [answer.text for answer in first.answers for _ in range(answer.count)]
     return found + [NO_ANSWER] * (protocol.annotators - len(found))
 
@@ -31,19 +31,16 @@ def counted(case: Case) -> dict[str, int]:
     return {answer.text: answer.count for answer in case.annotations[0].answers}
 
 
-def majority(protocol: Protocol, case: Case) -> str:
-    """The label, or the answer of most annotators, the first of equals."""
-    first = case.annotations[0]
-    if protocol.verbalisers:
-        return first.label or ""
-    return max(first.answers, key=lambda answer: answer.count).text if first.answers else ""
+def only_answer(protocol: Protocol, case: Case) -> str:
+    """The answer of most annotators, the first of equals; else the first reference."""
+    answers = case.annotations[0].answers
+    if protocol.golds == "answers" and answers:
+        return max(answers, key=lambda answer: answer.count).text
+    return next(iter(references(protocol, case)), "")
 
 
 def readable(protocol: Protocol, case: Case) -> tuple[str, ...]:
-    """The distinct right answers: the right option of a choice, else the references."""
-    first = case.annotations[0]
-    if first.options and first.answer_index is not None and protocol.metric in ("choice-accuracy", "mrr"):
-        return (first.options[first.answer_index],)
+    """The distinct references; empty if the right answer is not public."""
     return tuple(dict.fromkeys(text for text in references(protocol, case) if text not in ("", NO_ANSWER)))
 
 

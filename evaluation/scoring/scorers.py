@@ -1,14 +1,12 @@
-"""From cases and predictions to the arguments of each metric. A missing prediction is an empty text, and wrong."""
+"""From cases to the arguments of metrics that need more than texts. A missing prediction is an empty text: wrong."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 
 from ib_data.evaluation.case import Case, Prediction
 from ib_data.evaluation.metrics.accuracy import accuracy, vocabulary_accuracy
-from ib_data.evaluation.metrics.aokvqa import direct_answer
 from ib_data.evaluation.metrics.captions.bleu import bleu
 from ib_data.evaluation.metrics.captions.cider import cider
 from ib_data.evaluation.metrics.captions.rouge_l import rouge_l
@@ -19,13 +17,12 @@ from ib_data.evaluation.metrics.question_match import exact_match
 from ib_data.evaluation.metrics.ranks import ndcg, rank_metrics, ranks_of
 from ib_data.evaluation.metrics.roc_auc import roc_auc
 from ib_data.evaluation.metrics.scores import Scores
-from ib_data.evaluation.metrics.vqa_accuracy import vqa_accuracy
 from ib_data.evaluation.protocols.protocol import Protocol
-from ib_data.evaluation.scoring.golds import counted, extra_at, label_of, majority, references
+from ib_data.evaluation.scoring.golds import counted, extra_at, label_of, only_answer, references
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class Aligned:
     """What is scored: aligned cases and predictions, and the answers of the training split if they are known."""
 
     protocol: Protocol
@@ -44,19 +41,25 @@ class Scored:
         """The references of each case."""
         return [references(self.protocol, case) for case in self.cases]
 
+    @property
+    def answers(self) -> list[str]:
+        """The one right answer of each case."""
+        return [only_answer(self.protocol, case) for case in self.cases]
 
-def _accuracy(what: Scored) -> Scores:
-    answers = [majority(what.protocol, case) for case in what.cases]
+
+def answer_accuracy(what: Aligned) -> Scores:
+    """`accuracy`, with the closed score if the vocabulary is known."""
     if what.vocabulary is not None:
-        return vocabulary_accuracy(what.texts, answers, what.vocabulary, what.protocol.profile)
-    return accuracy(what.texts, answers, what.protocol.profile)
+        return vocabulary_accuracy(what.texts, what.answers, what.vocabulary, what.protocol.profile)
+    return accuracy(what.texts, what.answers, what.protocol.profile)
 
 
-def _gqa(what: Scored) -> Scores:
+def gqa(what: Aligned) -> Scores:
+    """`gqa_breakdown` of the types, entailed questions and groups of the source."""
     extras = [case.annotations[0].extra for case in what.cases]
     return gqa_breakdown(
         what.texts,
-        [majority(what.protocol, case) for case in what.cases],
+        what.answers,
         ids=[case.id for case in what.cases],
         structural=[extra.get("types", {}).get("structural", "") for extra in extras],
         entailed=[extra.get("entailed", ()) for extra in extras],
@@ -65,7 +68,8 @@ def _gqa(what: Scored) -> Scores:
     )
 
 
-def _choice(what: Scored) -> Scores:
+def choice(what: Aligned) -> Scores:
+    """`choice_accuracy` of chosen options, or of those that generated answers mean."""
     return choice_accuracy(
         [_chosen(case, prediction) for case, prediction in zip(what.cases, what.predictions, strict=True)],
         [_index(case) for case in what.cases],
@@ -81,55 +85,63 @@ def _chosen(case: Case, prediction: Prediction) -> int | None:
 
 def _index(case: Case) -> int:
     index = case.annotations[0].answer_index
-    return -1 if index is None else index
+    assert index is not None  # `scored` leaves out cases without an answer
+    return index
 
 
-def _vqa(what: Scored) -> Scores:
-    return vqa_accuracy(what.texts, what.references, what.protocol.profile)
-
-
-def _aokvqa(what: Scored) -> Scores:
-    return direct_answer(what.texts, what.references)
-
-
-def _ivqa(what: Scored) -> Scores:
+def ivqa(what: Aligned) -> Scores:
+    """`ivqa_accuracy`, with the closed score if the vocabulary is known."""
     return ivqa_accuracy(what.texts, [counted(case) for case in what.cases], what.vocabulary, what.protocol.profile)
 
 
-def _cider(what: Scored) -> Scores:
-    texts, captions = what.texts, what.references
-    found = cider(texts, captions)
-    also = {**found.also, **bleu(texts, captions).also, "rouge-l": rouge_l(texts, captions).score}
-    if all(case.annotations[0].question for case in what.cases):  # a generated question, not a caption
-        also["exact match"] = exact_match(texts, captions).score
+def captions(what: Aligned) -> Scores:
+    """CIDEr-D, with BLEU and ROUGE-L beside it; of generated questions also those that equal the reference."""
+    texts, golds = what.texts, what.references
+    found = cider(texts, golds)
+    also = {**found.also, **bleu(texts, golds).also, "rouge-l": rouge_l(texts, golds).score}
+    if what.protocol.golds == "question":
+        also["exact match"] = exact_match(texts, golds).score
     return replace(found, also=also)
 
 
-def _rouge(what: Scored) -> Scores:
-    return rouge_l(what.texts, what.references)
+def mrr(what: Aligned) -> Scores:
+    """Ranks of the right option, with NDCG over the cases that have a relevant option.
 
-
-def _mrr(what: Scored) -> Scores:
-    """A case without a prediction has the last rank. NDCG is over the cases that have relevances."""
-    ranks, dense, relevances = [], [], []
+    A case without scores has no rank: its reciprocal rank and NDCG are 0. `also` counts the cases of NDCG, and those
+    whose relevances are all 0, which have none.
+    """
+    ranks: list[float] = []
+    dense, relevances = [], []
+    num_failed = num_without = 0
     for case, prediction in zip(what.cases, what.predictions, strict=True):
         count = len(case.annotations[0].options)
         scores = np.array([prediction.scores.get(i, -np.inf) for i in range(count)])
-        ranks.append(ranks_of(scores, _index(case)) if prediction.scores else count)
-        if relevance := extra_at(case, "relevance"):
-            order = np.argsort(-scores, kind="stable") if prediction.scores else np.arange(count)
+        ranks.append(ranks_of(scores, _index(case)) if prediction.scores else np.inf)
+        if not (relevance := extra_at(case, "relevance")):
+            continue
+        if not np.any(relevance):
+            num_without += 1
+        elif not prediction.scores:
+            num_failed += 1
+        else:
+            order = np.argsort(-scores, kind="stable")
             dense.append((np.argsort(order, kind="stable") + 1).tolist())
             relevances.append(relevance)
     found = rank_metrics(ranks)
-    if not dense:
-        return found
-    also = {**found.also, "ndcg": ndcg(dense, relevances).score, "ndcg cases": float(len(dense))}
+    also = dict(found.also)
+    if num := len(dense) + num_failed:
+        also |= {"ndcg": float(ndcg(dense, relevances).values.sum()) / num, "ndcg cases": float(num)}
+    if num_without:
+        also["cases without a relevant option"] = float(num_without)
     return replace(found, also=also)
 
 
-def _roc_auc(what: Scored) -> Scores:
-    """The score of a case is that of the first label minus that of the second; the worst one without a prediction."""
-    positive = [majority(what.protocol, case) == what.protocol.labels[0] for case in what.cases]
+def area(what: Aligned) -> Scores:
+    """`roc_auc`: the score of a case is that of the first label minus that of the second.
+
+    Without a prediction it is the worst one.
+    """
+    positive = [answer == what.protocol.labels[0] for answer in what.answers]
     scores = [
         prediction.scores[0] - prediction.scores[1] if prediction.scores else (-np.inf if is_positive else np.inf)
         for prediction, is_positive in zip(what.predictions, positive, strict=True)
@@ -137,7 +149,7 @@ def _roc_auc(what: Scored) -> Scores:
     return roc_auc(scores, positive)
 
 
-def _token_loss(what: Scored) -> Scores:
+def token_loss(what: Aligned) -> Scores:
     """The mean over all tokens of the references; a case that could not be asked has none, and counts nowhere."""
     pairs = [(-p.scores[0], p.num_tokens) if p.scores and p.num_tokens else (0.0, 0) for p in what.predictions]
     losses, tokens = np.array([loss for loss, _ in pairs]), np.array([number for _, number in pairs])
@@ -147,22 +159,3 @@ def _token_loss(what: Scored) -> Scores:
             values=losses / tokens,
             resampled=lambda drawn: float(losses[drawn].sum() / max(tokens[drawn].sum(), 1)),
         )
-
-
-SCORERS: Mapping[str, Callable[[Scored], Scores]] = MappingProxyType(
-    {
-        "accuracy": _accuracy,
-        "gqa-accuracy": _gqa,
-        "choice-accuracy": _choice,
-        "vqa-accuracy": _vqa,
-        "aokvqa-accuracy": _aokvqa,
-        "ivqa-accuracy": _ivqa,
-        "cider": _cider,
-        "rouge-l": _rouge,
-        "token-loss": _token_loss,
-        "mrr": _mrr,
-        "roc-auc": _roc_auc,
-    }
-)
-# Metrics whose value of an example depends on the others, so that a part is scored anew.
-OF_THE_WHOLE = ("cider",)

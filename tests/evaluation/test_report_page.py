@@ -326,3 +326,16 @@ def test_a_reciprocal_rank_is_shown_as_the_rank_and_the_gold_is_marked():
 def test_the_identity_of_the_model_is_said_once():
     found = page([toy_evaluated([1.0]), toy_evaluated([1.0], dataset="vsr")])
     assert found.text.count("abc123") == 1
+
+
+def test_scores_of_groups_that_do_not_average_to_the_whole_say_so():
+    groups = {"domain": {"in": Group(score=float("nan"), count=1), "out": Group(score=0.9, count=3)}}
+    found = toy_evaluated([0.5] * 4, breakdown=groups)
+    note = "the scores of groups do not average to the whole"
+    assert note not in Page(page_of(report_of([found]), lambda *_given: None)).text
+    cider = replace(found, protocol=replace(found.protocol, metric="cider", profile=""))
+    shown = report_of([cider])
+    assert shown["datasets"]["gqa"]["breakdown"]["domain"]["in"] == {"score": None, "count": 1}
+    text = Page(page_of(shown, lambda *_given: None)).text
+    assert note in text
+    assert "in - 1 out 90.0 3" in text or "out 90.0 3 in - 1" in text

@@ -15,7 +15,7 @@ from ib_data.evaluation.report.published.differences import published
 from ib_data.evaluation.report.published.tables import paper_tables
 from ib_data.evaluation.run.asking import decoding_of
 from ib_data.evaluation.scoring.evaluated import Evaluated
-from ib_data.evaluation.scoring.scorers import SCORERS
+from ib_data.evaluation.scoring.metrics import METRICS
 from ib_data.strict import Table
 from ib_data.templates.renderer import Renderer
 
@@ -83,7 +83,7 @@ def test_columns_have_the_names_of_the_cards():
         for column in table.columns:
             if column.dataset:
                 assert column.dataset in card_names()
-                assert column.metric in SCORERS
+                assert column.metric in METRICS
                 assert load_card(column.dataset).splits[column.split].source_name == column.source_name
 
 

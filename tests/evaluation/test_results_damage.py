@@ -179,12 +179,41 @@ def test_ranks_that_are_none(fault, ranks):
         ({"choice": "b"}, "expected the index of an option"),
         ({"choice": 9}, "expected the index of an option"),
         ({"choice": 1, "answer": 5}, "expected a text, found 5"),
+        ({"scores": {"3": 1.0}}, "expected scores by an index from 0 to 2"),
+        ({"scores": {"0": float("inf")}}, "expected finite scores by index"),
+        ({"num_tokens": "5"}, "expected a number of tokens, found '5'"),
+        ({"num_tokens": -1}, "expected a number of tokens, found -1"),
+        ({"is_truncated": "no"}, "expected true or false, found 'no'"),
+        ({"error": 5}, "expected a text, found 5"),
     ],
 )
 def test_damaged_predictions_of_our_own(fault, changes, expected):
     rows = [{"id": one.id, "answer": "a", "choice": 0, **changes} for one in CASES["iconqa"]]
     text = "".join(f"{json.dumps(row)}\n" for row in rows)
     assert expected in fault("iconqa", text, file="predictions.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"choice": 7}, "expected the index of an option, found 7"),
+        ({"choice": 0, "scores": {"2": -1.0}}, "expected scores by an index from 0 to 1"),
+    ],
+)
+def test_indices_of_labels_are_bounded(tmp_path, changes, expected):
+    path = tmp_path / "predictions.jsonl"
+    path.write_text("".join(f"{json.dumps({'id': one.id, **changes})}\n" for one in CASES["hateful_memes"]))
+    with pytest.raises(DataError, match="line 1: id '01268'") as caught:
+        read_results(path, find_card("hateful_memes"), CASES["hateful_memes"], labels=("hateful", "not hateful"))
+    assert expected in str(caught.value)
+
+
+def test_a_score_of_minus_infinity_is_as_if_absent(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    rows = [{"id": one.id, "choice": 1, "scores": {"0": -float("inf"), "1": -2.0}} for one in CASES["iconqa"]]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    found = read_results(path, find_card("iconqa"), CASES["iconqa"]).predictions
+    assert [one.scores for one in found] == [{1: -2.0}] * 2
 
 
 def test_of_equal_options_the_right_one_is_meant(tmp_path):

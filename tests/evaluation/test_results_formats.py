@@ -172,6 +172,20 @@ def test_submissions_have_the_names_that_servers_want(tmp_path):
     assert submission_of(find_card("vqav2"), "validation") is None
 
 
+def test_a_submission_is_replaced_as_a_whole(tmp_path, monkeypatch):
+    from ib_data.evaluation.results import writing
+
+    cases, _, answers = OFFICIAL["vqav2"]
+    predictions = [Prediction(id=one.id, answer=text) for one, text in zip(cases, answers, strict=True)]
+    path = write_submission(tmp_path, find_card("vqav2"), "test", cases, predictions, "m")
+    before = path.read_text()
+    monkeypatch.setattr(writing, "results_text", lambda *_given: "\ud800")  # cannot be written
+    with pytest.raises(UnicodeEncodeError):
+        write_submission(tmp_path, find_card("vqav2"), "test", cases, predictions, "m")
+    assert path.read_text() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_hidden_splits_have_a_submission():
     # Splits of the cards without the fields that say the answer.
     fields = {"answers", "answer_index", "label", "caption"}

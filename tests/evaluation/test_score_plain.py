@@ -106,6 +106,20 @@ def test_counted_answers_and_rows_of_other_datasets(score):
     assert value_of(score("exact-match", {"v": ["what is it?"]}, {"v": "What is it"})) == 1.0
 
 
+def test_official_files_of_aokvqa(score):
+    rows = [
+        {"question_id": "q", "direct_answers": ["cat"] * 3, "difficult_direct_answer": False},
+        {"question_id": "r", "direct_answers": ["red"] * 3, "difficult_direct_answer": True},
+    ]
+    said = {"q": {"multiple_choice": "a", "direct_answer": "cat"}, "r": {"multiple_choice": "b", "direct_answer": "no"}}
+    result = score("aokvqa", rows, said)
+    assert value_of(result) == 1.0
+    assert json.loads(result.out)["count"] == 1
+    assert "1 question left out by difficult_direct_answer" in result.err
+    assert value_of(score("aokvqa", rows, {"q": "cat"})) == 1.0
+    assert value_of(score("exact-match", rows, {"q": "cat", "r": "blue"})) == 0.5  # another metric leaves nothing out
+
+
 def test_missing_predictions_are_an_error_wrong_or_not_scored(score):
     some = {"9": "a red bus", "30": "a cat on a bed"}
     result = score("rouge-l", CAPTIONS, some)

@@ -21,6 +21,8 @@ def built(tmp_path_factory: pytest.TempPathFactory, build_split: Callable[..., P
     build_split(found, "okvqa", 9, split="validation")
     build_split(found, "coco_caption", 4, split="test")
     build_split(found, "aokvqa", 3, split="validation")
+    build_split(found, "llava_detail", 2, split="train")
+    build_split(found, "hateful_memes", 2, split="validation")
     return found
 
 
@@ -117,6 +119,38 @@ def test_a_pinned_part_is_scored_of_a_whole_file(score):
     assert values["counts"]["cases"] == 5
     assert values["counts"]["is_part"] is True
     assert values["warnings"][1:] == ["vqav2/validation: a part: 5 cases of what is built"]
+
+
+def test_the_part_of_the_card_is_scored(score, monkeypatch):
+    from dataclasses import replace
+
+    from ib_data.evaluation.results import split
+    from ib_data.evaluation.results.split import protocol_of
+
+    monkeypatch.setattr(split, "protocol_of", lambda *given, **more: replace(protocol_of(*given, **more), part=2))
+    values = json.loads(score("vqav2", GOOD, "--json").out)
+    assert values["counts"]["cases"] == 2
+    assert json.loads(score("vqav2", GOOD, "-n", 3, "--json").out)["counts"]["cases"] == 3
+
+
+def test_a_loss_is_printed_as_it_is(score):
+    rows = [
+        {"id": f"{i}-{j}", "answer": "red", "choice": 0, "scores": {"0": -3.0}, "num_tokens": 2}
+        for i in range(2)
+        for j in range(2)
+    ]
+    text = "".join(f"{json.dumps(row)}\n" for row in rows)
+    result = score("llava_detail", text, "--method", "rank")
+    assert result.code == 0, result.err
+    assert "1.5000" in result.out.splitlines()[2]
+    assert "150" not in result.out
+
+
+def test_scores_are_required_before_anything_is_scored(score):
+    rows = [{"id": f"{i}-{j}", "choice": 0, "scores": {"0": -1}} for i in range(2) for j in range(2)]
+    result = score("hateful_memes", "".join(f"{json.dumps(row)}\n" for row in rows))
+    assert result.code == 1
+    assert "roc-auc needs the score of each label, found none of" in result.err
 
 
 def test_the_file_of_another_split_or_dataset_says_where_its_ids_are(score):

@@ -17,7 +17,9 @@ def cider(predictions: Sequence[str], references: Sequence[Sequence[str]], *, to
 
     How rare an n-gram is comes from the references of the images that are scored. So the score depends on which images
     are scored together: fewer images score differently, parts must not be averaged, and one image alone scores exactly
-    0. `also["images"]` tells how many there were. An empty prediction scores 0.
+    0. `also["images"]` tells how many there were. The score of a breakdown's group counts rare n-grams among the
+    images of the group; an interval resamples the values of all images, with their n-grams as rare as in the whole.
+    An empty prediction scores 0.
     Raises IbDataError if the lengths differ or an image has no reference.
     """
     hypotheses, targets = compared(predictions, references, tokenised=tokenised)

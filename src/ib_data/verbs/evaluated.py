@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 # Columns of the table with --shuffle-images only.
-_OF_SHUFFLED = ("other images", "image adds")
+OF_SHUFFLED = ("other images", "image adds")
 
 
 def protocols_of(home: Home, names: tuple[str, ...], split: str | None, changes: dict[str, Any]) -> "list[Protocol]":
@@ -97,13 +97,14 @@ def show_report(report: dict[str, Any], names: Sequence[str], folder: Path, as_j
             )
         )
         return
-    rows = [_row(name, values) for name, values in datasets.items()]
-    columns = [name for name in rows[0] if name not in _OF_SHUFFLED or any(row[name] != "-" for row in rows)]
+    rows = [score_row(name, values) for name, values in datasets.items()]
+    columns = [name for name in rows[0] if name not in OF_SHUFFLED or any(row[name] != "-" for row in rows)]
     click.echo(table(columns, [[row[name] for name in columns] for row in rows]))
     click.echo(f"report {folder / 'report.html'}")
 
 
-def _row(name: str, values: dict[str, Any]) -> dict[str, object]:
+def score_row(name: str, values: dict[str, Any]) -> dict[str, object]:
+    """The cells of a dataset in a table of scores, by column; `values` are those of its report."""
     from ib_data.evaluation.report.numbers import shown
 
     metric, counts, other = values["metric"], values["counts"], values["shuffled"]

@@ -59,11 +59,11 @@ def command(name_and_file: tuple[str, ...], home: Home, as_json: bool, reference
     from ib_data.cards import find_card
 
     card = find_card(name_and_file[0])
-    from ib_data.evaluation.results.split import Asked, hidden_error, score_split
+    from ib_data.evaluation.results.split import ScoreOptions, hidden_error, score_split
 
     names = ("split", "method", "metric", "profile", "allow_missing", "allow_extra")
-    asked = Asked(**{name: options[name] for name in names}, number=options["number"] or 0)
-    found = score_split(home, card, Path(name_and_file[1]), asked)
+    chosen = ScoreOptions(**{name: options[name] for name in names}, number=options["number"] or 0)
+    found = score_split(home, card, Path(name_and_file[1]), chosen)
     if found.is_hidden and options["out"] is None:
         raise hidden_error(card, found.protocol.split)
     _show(found, home, options["out"], as_json)
@@ -73,7 +73,7 @@ def _require_usage(given: tuple[str, ...], references: Path | None, options: dic
     """Raise UsageError for arguments and options that do not fit together."""
     wanted = 1 if references is not None else 2
     if len(given) != wanted:
-        form = "PREDICTIONS alone, since --references stands in for NAME" if wanted == 1 else "NAME and PREDICTIONS"
+        form = "PREDICTIONS alone, since --references is in place of NAME" if wanted == 1 else "NAME and PREDICTIONS"
         raise click.UsageError(f"expected {form}, found {' '.join(given)}")
     for name in _OF_DATASETS if references is not None else _OF_FILES:
         if options[name]:
@@ -111,7 +111,7 @@ def _show_plain(found: "PlainScore", as_json: bool) -> None:
 
 
 def _show(found: "Evaluated", home: Home, out: Path | None, as_json: bool) -> None:
-    from ib_data.evaluation.results.shown import lines_of, values_of, written
+    from ib_data.verbs.scored import lines_of, values_of, written
 
     for line in found.warnings:
         note(line)

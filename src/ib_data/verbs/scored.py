@@ -1,4 +1,4 @@
-"""What `score` says about predictions of a split: values, lines of text, and files."""
+"""Scores of predictions in a file: values, lines of text, and files."""
 
 import json
 from pathlib import Path
@@ -15,39 +15,25 @@ from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.home import Home
 from ib_data.replacing import replacing
 from ib_data.stored.built_split import open_built
+from ib_data.verbs.evaluated import OF_SHUFFLED, score_row
 
 
 def values_of(found: Evaluated) -> dict[str, Any]:
     """The report on the dataset without its examples, as values for JSON; the score is unrounded, null if hidden."""
     report = dataset_report(found)
-    shown = {key: value for key, value in report.items() if key != "examples"}
-    return {"dataset": found.protocol.dataset, **shown, "warnings": list(found.warnings)}
+    kept = {key: value for key, value in report.items() if key != "examples"}
+    return {"dataset": found.protocol.dataset, **kept, "warnings": list(found.warnings)}
 
 
 def lines_of(found: Evaluated) -> list[str]:
     """A small table of the score, and lines of its other numbers and breakdowns."""
-    values, protocol = values_of(found), found.protocol
-    interval = (
-        "-" if values["interval"] is None else " to ".join(shown(protocol.metric, end, 2) for end in values["interval"])
-    )
-    metric = f"{protocol.metric} ({protocol.profile})" if protocol.profile else protocol.metric
-    score = "hidden" if found.is_hidden else shown(protocol.metric, values["score"], 2)
-    counts = values["counts"]
-    header = ("dataset", "split", "metric", "score", "95 % interval", "cases", "failed", "empty")
-    row = (
-        protocol.dataset,
-        protocol.split,
-        metric,
-        score,
-        interval,
-        counts["cases"],
-        counts["failed"],
-        counts["empty"],
-    )
-    lines = [table(header, [row])]
-    lines += [f"  {name}: {text}" for name, text in shown_also(protocol.metric, values["also"])]
+    values, metric = values_of(found), found.protocol.metric
+    cells = {**score_row(values["dataset"], values), "empty": values["counts"]["empty"]}
+    row = {name: cell for name, cell in cells.items() if name not in OF_SHUFFLED}  # only a model can be asked
+    lines = [table(list(row), [list(row.values())])]
+    lines += [f"  {name}: {text}" for name, text in shown_also(metric, values["also"])]
     for name, groups in values["breakdown"].items():
-        rows = [(value, shown(protocol.metric, group["score"], 2), group["count"]) for value, group in groups.items()]
+        rows = [(value, shown(metric, group["score"], 2), group["count"]) for value, group in groups.items()]
         lines += ["", table((name, "score", "cases"), rows)]
     return lines
 
