@@ -1,6 +1,7 @@
 """How the numbers of an evaluation are shown: shares times 100, as papers print them, and all others as they are."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from ib_data.console import table
 from ib_data.evaluation.report.examples import LOSSES
@@ -51,6 +52,12 @@ def score_lines(metric: str, profile: str, score: float, also: Mapping[str, floa
     """A small table of a score over `count` ids of plain files, and lines of what was measured besides."""
     name = f"{metric} ({profile})" if profile else metric
     return [table(("metric", "score", "ids"), [(name, shown(metric, score, 2), count)]), *also_lines(metric, also)]
+
+
+def ordered(groups: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The groups of a breakdown, the largest first; in the order of their names if these are all whole numbers."""
+    are_numbers = all(name.isdecimal() for name in groups)
+    return sorted(groups.items(), key=lambda item: (int(item[0]) if are_numbers else -item[1]["count"], item[0]))
 
 
 def _plain(value: float | None) -> str:

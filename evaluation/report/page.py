@@ -10,7 +10,7 @@ from typing import Any
 from ib_data.evaluation.report.chart import chart
 from ib_data.evaluation.report.example_cards import example_cards
 from ib_data.evaluation.report.examples import LOSSES
-from ib_data.evaluation.report.numbers import shown, shown_also
+from ib_data.evaluation.report.numbers import ordered, shown, shown_also
 from ib_data.templates.sheet.highlights import clean
 from ib_data.templates.sheet.page import page_file
 
@@ -198,7 +198,6 @@ def _differs_for_all(found: Report) -> list[str]:
 
 
 def _groups(metric: str, values: Report) -> Sequence[dict[str, Any]]:
-    """The groups of a breakdown, the largest first; in the order of their names if these are all whole numbers."""
-    are_numbers = all(name.isdecimal() for name in values)
-    ranked = sorted(values.items(), key=lambda item: (int(item[0]) if are_numbers else -item[1]["count"], item[0]))
-    return [{"name": name, "score": shown(metric, one["score"]), "count": one["count"]} for name, one in ranked]
+    return [
+        {"name": name, "score": shown(metric, one["score"]), "count": one["count"]} for name, one in ordered(values)
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ib_data.cards import load_card
 from ib_data.console import table
-from ib_data.evaluation.report.numbers import also_lines, shown
+from ib_data.evaluation.report.numbers import also_lines, ordered, shown
 from ib_data.evaluation.report.report import dataset_report
 from ib_data.evaluation.report.writing import write_report
 from ib_data.evaluation.results.writing import submission_of, write_submission
@@ -47,7 +47,7 @@ def lines_of(found: Evaluated) -> list[str]:
     lines = [table(header, [row])]
     lines += also_lines(protocol.metric, values["also"])
     for name, groups in values["breakdown"].items():
-        rows = [(value, shown(protocol.metric, group["score"], 2), group["count"]) for value, group in groups.items()]
+        rows = [(value, shown(protocol.metric, group["score"], 2), group["count"]) for value, group in ordered(groups)]
         lines += ["", table((name, "score", "cases"), rows)]
     return lines
 
