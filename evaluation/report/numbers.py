@@ -1,7 +1,9 @@
 """How the numbers of an evaluation are shown: shares times 100, as papers print them, and all others as they are."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from ib_data.console import table
 from ib_data.evaluation.scoring.metrics import LOSSES
 
 # Of what is measured besides a score: counts, mean ranks and chi-squares are no shares.
@@ -39,6 +41,23 @@ def shown_also(metric: str, also: Mapping[str, float | None]) -> list[tuple[str,
         as_it_is = name in _AS_THEY_ARE
         pairs.append((title, _plain(value) if as_it_is else shown(metric, value, 2)))
     return pairs
+
+
+def also_lines(metric: str, also: Mapping[str, float | None]) -> list[str]:
+    """`shown_also` for the terminal, a line each."""
+    return [f"  {name}: {text}" for name, text in shown_also(metric, also)]
+
+
+def score_lines(metric: str, profile: str, score: float, also: Mapping[str, float | None], count: int) -> list[str]:
+    """A small table of a score over `count` ids of plain files, and lines of what was measured besides."""
+    name = f"{metric} ({profile})" if profile else metric
+    return [table(("metric", "score", "ids"), [(name, shown(metric, score, 2), count)]), *also_lines(metric, also)]
+
+
+def ordered(groups: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The groups of a breakdown, the largest first; in the order of their names if these are all whole numbers."""
+    are_numbers = all(name.isdecimal() for name in groups)
+    return sorted(groups.items(), key=lambda item: (int(item[0]) if are_numbers else -item[1]["count"], item[0]))
 
 
 def _plain(value: float | None) -> str:

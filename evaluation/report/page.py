@@ -9,7 +9,7 @@ from typing import Any
 
 from ib_data.evaluation.report.chart import chart
 from ib_data.evaluation.report.example_cards import example_cards
-from ib_data.evaluation.report.numbers import shown, shown_also
+from ib_data.evaluation.report.numbers import ordered, shown, shown_also
 from ib_data.evaluation.report.pictures import IMAGE_PX, MOST_LARGE, SMALL_PX
 from ib_data.evaluation.scoring.metrics import LOSSES, METRICS
 from ib_data.templates.sheet.highlights import clean
@@ -203,7 +203,6 @@ def _differs_for_all(found: Report) -> list[str]:
 
 
 def _groups(metric: str, values: Report) -> Sequence[dict[str, Any]]:
-    """The groups of a breakdown, the largest first; in the order of their names if these are all whole numbers."""
-    are_numbers = all(name.isdecimal() for name in values)
-    ranked = sorted(values.items(), key=lambda item: (int(item[0]) if are_numbers else -item[1]["count"], item[0]))
-    return [{"name": name, "score": shown(metric, one["score"]), "count": one["count"]} for name, one in ranked]
+    return [
+        {"name": name, "score": shown(metric, one["score"]), "count": one["count"]} for name, one in ordered(values)
+    ]

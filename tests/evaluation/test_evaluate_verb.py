@@ -13,11 +13,11 @@ from toy_reports import toy_evaluated
 from ib_data.evaluation.metrics.scores import mean_scores
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.report.report import report_of
-from ib_data.verbs.scored import lines_of
 from ib_data.evaluation.scoring.evaluated import Shuffled
 from ib_data.home import Home
 from ib_data.stored.built_split import NotBuiltError
 from ib_data.verbs.evaluated import protocols_of, show_report
+from ib_data.verbs.scored import lines_of
 
 Build = Callable[..., Path]
 
@@ -127,7 +127,9 @@ def test_what_cannot_be_evaluated_is_one_line(toy_verb: Any, given: tuple[str, .
 def test_what_is_also_measured_is_printed_in_the_unit_of_the_score() -> None:
     one = toy_evaluated([1.0, 0.5])
     also = {"profile vqa-lavis": 0.96129, "mean rank": 12.5, "consistency questions": 3.0, "reflen": 90.0}
-    text = "\n".join(lines_of(replace(one, scores=replace(one.scores, also=also))))
+    rounds = {name: Group(score=0.5, count=1) for name in ("1", "10", "2")}
+    text = "\n".join(lines_of(replace(one, scores=replace(one.scores, also=also), breakdown={"round": rounds})))
+    assert [line.split()[0] for line in text.splitlines()[-3:]] == ["1", "2", "10"]
     assert "profile vqa-lavis: 96.13" in text
     assert "mean rank (lower is better): 12.50" in text
     assert "consistency questions: 3\n" in text + "\n"

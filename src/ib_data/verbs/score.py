@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ib_data.console import note, table
+from ib_data.console import note
 from ib_data.evaluation.choices import METHODS
 from ib_data.home import Home
 from ib_data.verbs.arguments import common_options, json_option, split_option
@@ -96,7 +96,7 @@ def _plain(predictions: Path, references: Path, options: dict[str, Any]) -> "Pla
 
 
 def _show_plain(found: "PlainScore", as_json: bool) -> None:
-    from ib_data.evaluation.report.numbers import shown_also
+    from ib_data.evaluation.report.numbers import score_lines
 
     for line in found.notes:
         note(line)
@@ -104,10 +104,7 @@ def _show_plain(found: "PlainScore", as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(values, indent=1))
         return
-    name = f"{found.metric} ({found.profile})" if found.profile else found.metric
-    also = [f"  {key}: {text}" for key, text in shown_also(found.metric, values["also"])]
-    scores = table(("metric", "score", "ids"), [(name, f"{100 * values['score']:.2f}", found.count)])
-    click.echo("\n".join([scores, *also]))
+    click.echo("\n".join(score_lines(**values)))
 
 
 def _show(found: "Evaluated", home: Home, out: Path | None, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ib_data.cards import load_card
 from ib_data.console import table
-from ib_data.evaluation.report.numbers import shown, shown_also
+from ib_data.evaluation.report.numbers import also_lines, ordered, shown
 from ib_data.evaluation.report.report import dataset_report
 from ib_data.evaluation.report.writing import write_report
 from ib_data.evaluation.results.writing import submission_of, write_submission
@@ -31,9 +31,9 @@ def lines_of(found: Evaluated) -> list[str]:
     cells = {**score_row(values["dataset"], values), "empty": values["counts"]["empty"]}
     row = {name: cell for name, cell in cells.items() if name not in OF_SHUFFLED}  # only a model can be asked
     lines = [table(list(row), [list(row.values())])]
-    lines += [f"  {name}: {text}" for name, text in shown_also(metric, values["also"])]
+    lines += also_lines(metric, values["also"])
     for name, groups in values["breakdown"].items():
-        rows = [(value, shown(metric, group["score"], 2), group["count"]) for value, group in groups.items()]
+        rows = [(value, shown(metric, group["score"], 2), group["count"]) for value, group in ordered(groups)]
         lines += ["", table((name, "score", "cases"), rows)]
     return lines
 
