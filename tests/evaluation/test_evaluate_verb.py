@@ -13,7 +13,7 @@ from toy_reports import toy_evaluated
 from ib_data.evaluation.metrics.scores import mean_scores
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.report.report import report_of
-from ib_data.evaluation.scoring.evaluated import Shuffled
+from ib_data.evaluation.scoring.evaluated import Group, Shuffled
 from ib_data.home import Home
 from ib_data.stored.built_split import NotBuiltError
 from ib_data.verbs.evaluated import protocols_of, show_report
