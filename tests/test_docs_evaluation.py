@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from ib_data.cards import Card, card_names, load_card
-from ib_data.cards.facts import METRICS
 from ib_data.evaluation.decoding import PRESETS, preset
 from ib_data.evaluation.protocols.protocol import Protocol
 from ib_data.evaluation.protocols.read import methods_of, protocol_of
 from ib_data.evaluation.report.published.tables import paper_tables
 from ib_data.evaluation.results.form import results_form
 from ib_data.evaluation.results.plain import PLAIN_METRICS
-from ib_data.evaluation.scoring.profiles import profiles_of
+from ib_data.evaluation.scoring.metrics import METRICS
 from ib_data.home import Home
 from ib_data.templates.library import PACKAGED
 from ib_data.templates.renderer import Renderer
@@ -137,14 +136,14 @@ def test_the_notes_are_those_of_the_cards() -> None:
 
 def test_every_metric_and_profile_is_described() -> None:
     metrics = [name for line in rows("## Metrics and profiles") for name in named(line)]
-    assert sorted(metrics) == sorted(set(METRICS) - {"none"})
+    assert sorted(metrics) == sorted(METRICS)
     described: dict[str, list[str]] = {}
     current: list[str] = []
     for line in rows("## Metrics and profiles", number=1):
         current = named(line) or current
         for name in current:
             described.setdefault(name, []).extend(named(line, 2))
-    assert described == {name: list(profiles_of(name)) for name in METRICS if profiles_of(name)}
+    assert described == {name: list(METRICS[name].profiles) for name in METRICS if METRICS[name].profiles}
 
 
 def test_every_preset_is_described_by_its_settings() -> None:
