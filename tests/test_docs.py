@@ -36,7 +36,7 @@ def test_the_add_a_dataset_page_works_as_written(tmp_path: Path) -> None:
     assert "What bird is it?" in out["show"]
     assert "no answers" in out["sql"]
     assert "You are in a garden. What bird is it?" in out["render"]
-    assert re.search(r"birds +test +accuracy \(case-insensitive\) +100\.00 ", out["score"])
+    assert re.search(r"birds +test +\S+ +accuracy \(case-insensitive\) +100\.00 ", out["score"])
     assert "(of 1 of 1 member)" in out["mixture"]
     assert [row.split("\t")[1:] for row in out["stream"].splitlines()] == [
         ["birds", "birds-test-robin", "7", "garden"]

@@ -16,7 +16,8 @@ from ib_data.evaluation.report.report import report_of
 from ib_data.evaluation.scoring.evaluated import Group, Shuffled
 from ib_data.home import Home
 from ib_data.stored.built_split import NotBuiltError
-from ib_data.verbs.evaluated import protocols_of, show_report
+from ib_data.verbs.evaluated import protocols_of
+from ib_data.verbs.score_table import show_report
 from ib_data.verbs.scored import lines_of
 
 Build = Callable[..., Path]

@@ -9,7 +9,8 @@ mixture/            weights and draws
 stream              read a mixture as training does
 model/              make and inspect model folders
 train, generate     tune a model, and ask it; asking: once, or each line of a file
-evaluate, score     a model, and predictions of a file, on datasets; evaluated, scored: what is shown of each
+evaluate, score     a model, and predictions of a file, on datasets
+evaluated, scored   which datasets; what is shown of a file; score_table: of a report
 compare             two reports of evaluations
 rm, clean           delete data; removing: what both share
 doctor/             what works on this machine; completion: for the shell

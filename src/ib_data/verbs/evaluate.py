@@ -14,8 +14,9 @@ from ib_data.training.extras import need_extras
 from ib_data.verbs.arguments import common_options, json_option, split_option, templates_option
 from ib_data.verbs.asking import FOR_FOLDERS, settings_options
 from ib_data.verbs.derived import values_of
-from ib_data.verbs.evaluated import protocols_of, show_report
+from ib_data.verbs.evaluated import protocols_of
 from ib_data.verbs.failures import raise_summary
+from ib_data.verbs.score_table import show_report
 
 # Options that change a protocol; those that are not given leave it as the card has it.
 _CHANGES = ("method", "profile", "normalisation", "aggregation")

@@ -15,7 +15,7 @@ from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.home import Home
 from ib_data.replacing import replacing
 from ib_data.stored.built_split import open_built
-from ib_data.verbs.evaluated import OF_SHUFFLED, score_row
+from ib_data.verbs.score_table import OF_SHUFFLED, score_row
 
 
 def values_of(found: Evaluated) -> dict[str, Any]:
