@@ -21,11 +21,11 @@ from ib_data.evaluation.run.asking import Asker, batches, decoding_of
 from ib_data.evaluation.run.cases import CaseMaker, windows
 from ib_data.evaluation.run.images import Images, exchanged
 from ib_data.evaluation.run.prediction_files import PredictionFiles
-from ib_data.evaluation.run.vocabulary import require_vocabulary, vocabulary_of
+from ib_data.evaluation.run.vocabulary import known_vocabulary, require_vocabulary
 from ib_data.evaluation.scoring.evaluated import Evaluated
 from ib_data.evaluation.scoring.scored import scored
 from ib_data.interrupts import Interrupts
-from ib_data.stored.built_split import BuiltSplit, NotBuiltError, open_built
+from ib_data.stored.built_split import BuiltSplit, open_built
 from ib_data.stored.store import Store
 from ib_data.templates.renderer import Renderer
 
@@ -79,7 +79,9 @@ class Run:
         partners = {} if self.shuffle_seed is None else exchanged(cases, self.shuffle_seed)
         with PredictionFiles(self.folder / card.name, made_from, self.world, self.rank) as files:
             if not files.is_whole:
-                asker = Asker(model=self.model, protocol=protocol, decoding=chosen, only_best=self.only_best)
+                # Only the answer of a vocabulary is no more than its best candidate; ranks and labels need all scores.
+                only_best = self.only_best and protocol.candidates == "vocabulary" and protocol.normalisation == "sum"
+                asker = Asker(model=self.model, protocol=protocol, decoding=chosen, only_best=only_best)
                 self._ask(cases, built, asker, files, partners)
             predictions = files.finish(cases)
         if predictions is None:
@@ -135,14 +137,11 @@ class Run:
 
     def _vocabulary(self, card: Card, protocol: Protocol) -> tuple[str, ...] | None:
         """The training answers; None if the protocol does not use them, or can do without and they are not built."""
-        if not protocol.vocabulary_least:
-            return None
         require_vocabulary(self.store, card, protocol)
-        try:
-            return vocabulary_of(self.store, card, protocol.vocabulary_least)
-        except NotBuiltError:
+        found = known_vocabulary(self.store, card, protocol)
+        if found is None and protocol.vocabulary_least:
             note(f"{card.name}: the training split is not built, so that the closed score is not given")
-            return None
+        return found
 
     def _made_from(
         self,

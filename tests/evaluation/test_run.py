@@ -35,6 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, build_split: Callable[..., Pa
     build_split(found, "vqav2", 12, split="validation", picture=jpeg_of)
     build_split(found, "coco_caption", 6, split="test", picture=jpeg_of)
     build_split(found, "aokvqa", 5, split="validation", picture=jpeg_of)
+    build_split(found, "aokvqa", 2, split="train")
     return found
 
 
@@ -358,13 +359,23 @@ def test_another_number_of_answers_than_questions_is_an_error_of_the_model(home:
         evaluate(home, tmp_path, Short(by_prompt))
 
 
-def test_only_the_best_candidate_may_be_known(home: Home, tmp_path: Path) -> None:
-    model = ToyModel(lambda asked, text: 1.0 if text == "green" else float("-inf"))
-    run = run_of(home, tmp_path, model, only_best=True)
-    found = run.evaluate(protocol_of(load_card("aokvqa"), method="rank"))
-    assert found is not None
-    assert {one.choice for one in found.predictions} == {2}
-    assert run.evaluate(protocol_of(load_card("aokvqa"), method="rank")) is not None  # what was written is read
+def test_only_the_best_of_a_vocabulary_may_be_known(home: Home, tmp_path: Path) -> None:
+    """Of the test: half of the scores are unknown, and what was written is read again."""
+    asked: list[bool] = []
+
+    class Searching(ToyModel):
+        def rank(self, *given: Any, only_best: bool = False) -> Any:
+            asked.append(only_best)
+            return super().rank(*given)
+
+    model = Searching(lambda asked, text: 1.0 if text == "orange" else float("-inf"))
+    protocol = replace(protocol_of(load_card("aokvqa"), method="rank"), candidates="vocabulary", vocabulary_least=1)
+    options = protocol_of(load_card("aokvqa"), method="rank")
+    for number, chosen in enumerate((protocol, options)):
+        found = run_of(home, tmp_path / str(number), model, only_best=True).evaluate(chosen)
+        assert found is not None
+        assert run_of(home, tmp_path / str(number), model, only_best=True).evaluate(chosen) is not None
+    assert asked == [True] * 3 + [False] * 3
 
 
 def test_a_damaged_sample_is_wrong_and_listed(tmp_path: Path, build_split: Any, jpeg_of: Any) -> None:
