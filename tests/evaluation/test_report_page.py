@@ -175,7 +175,7 @@ def test_images_are_smaller_on_a_page_with_many(monkeypatch):
 def test_of_many_examples_the_worst_and_random_ones_are_shown():
     found = page([toy_evaluated([0.0] * 24)])
     assert "Worst examples lowest scores" in found.text
-    assert re.search(r"Random examples \d+ of 20 stand above", found.text)
+    assert re.search(r"Random examples \d+ of 20 are above", found.text)
     assert sum(tag == "article" for tag, _ in found.tags) == 24
 
 
