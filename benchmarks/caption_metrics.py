@@ -12,6 +12,7 @@ import random
 import resource
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from hardware import report
 
@@ -19,6 +20,7 @@ from ib_data.evaluation.metrics.captions.bleu import bleu
 from ib_data.evaluation.metrics.captions.cider import cider
 from ib_data.evaluation.metrics.captions.rouge_l import rouge_l
 from ib_data.evaluation.metrics.captions.texts import compared
+from ib_data.evaluation.metrics.scores import Scores
 
 Captions = tuple[list[str], list[list[str]]]
 SYLLABLES = [first + second for first in "bcdfghlmnprstvw" for second in ("a", "e", "i", "o", "u", "an", "er")]
@@ -39,21 +41,22 @@ def captions(num_images: int, seed: int = 0) -> Captions:
     return [caption() for _ in range(num_images)], [[caption() for _ in range(5)] for _ in range(num_images)]
 
 
-def timed(call: Callable[[], object]) -> tuple[dict[str, float], object]:
+def timed(call: Callable[..., Any], *given: Any, **named: Any) -> tuple[dict[str, float], Any]:
     """Seconds by the clock and of processors (Java's included), and what the call returned."""
     start, before = time.perf_counter(), sum(os.times()[:4])
-    result = call()
+    result = call(*given, **named)
     clock, processor = time.perf_counter() - start, sum(os.times()[:4]) - before
     return {"seconds": round(clock, 2), "cpu_seconds": round(processor, 2)}, result
 
 
 def ours(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, object]:
-    seconds, texts = timed(lambda: compared(predictions, references, tokenised=False))
+    seconds, texts = timed(compared, predictions, references, tokenised=False)
     found: dict[str, object] = {"tokenise": seconds}
-    for metric in (cider, bleu, rouge_l):
-        seconds, scores = timed(lambda metric=metric: metric(*texts, tokenised=True))
-        found[metric.__name__] = seconds | {"score": scores.score}
-    found["tokenise and cider"] = timed(lambda: cider(predictions, references))[0]
+    metrics: dict[str, Callable[..., Scores]] = {"cider": cider, "bleu": bleu, "rouge_l": rouge_l}
+    for name, metric in metrics.items():
+        seconds, scores = timed(metric, *texts, tokenised=True)
+        found[name] = seconds | {"score": scores.score}
+    found["tokenise and cider"] = timed(cider, predictions, references)[0]
     found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return found
 
@@ -73,7 +76,7 @@ def peer(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dic
     seconds, (gts, res) = timed(lambda: [tokeniser.tokenize(part) for part in told])
     found: dict[str, object] = {"tokenise": seconds}
     for name, metric in (("cider", Cider()), ("bleu", Bleu(4)), ("rouge_l", Rouge())):
-        seconds, (score, _) = timed(lambda metric=metric: metric.compute_score(gts, res))
+        seconds, (score, _) = timed(metric.compute_score, gts, res)
         found[name] = seconds | {"score": float(score[-1] if name == "bleu" else score)}
     return found
 

@@ -54,8 +54,15 @@ def language_model(family: str) -> Any:
         )
         model: Any = LlamaForCausalLM(config)
     else:
-        sizes = {"d_model": WIDTH, "d_kv": WIDTH // HEADS, "d_ff": 4 * WIDTH, "num_layers": LAYERS, "num_heads": HEADS}
-        config = T5Config(vocab_size=VOCABULARY, feed_forward_proj="gated-gelu", decoder_start_token_id=0, **sizes)
+        sizes: dict[str, Any] = {
+            "d_model": WIDTH,
+            "d_kv": WIDTH // HEADS,
+            "d_ff": 4 * WIDTH,
+            "num_layers": LAYERS,
+            "num_heads": HEADS,
+        }
+        config = T5Config(vocab_size=VOCABULARY, feed_forward_proj="gated-gelu", **sizes)
+        config.decoder_start_token_id = 0
         model = T5ForConditionalGeneration(config)
     fill(model, 0)
     return model.eval()
