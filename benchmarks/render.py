@@ -34,7 +34,7 @@ ROUNDS, CALLS, COLD_CALLS, COMPILES, DECODES = 21, 300, 20, 10, 6
 GOAL = 0.02
 
 QUESTION = "What is the man in the red shirt holding in his left hand?"
-CAPTION = "A man in a red shirt stands beside a bicycle in front of a small shop."
+CAPTION = "A man in a red shirt holds a bicycle in front of a small shop."
 ANSWERS = tuple(Answer(text, number) for text, number in (("umbrella", 6), ("a red umbrella", 3), ("cane", 1)))
 TOKENS = ("STOP", "OPEN", "24", "hours", "Main", "Street", "Bakery", "fresh", "bread", "daily", "No", "parking")
 ROUNDS_OF_TALK = tuple(Turn(f"Is there a number {i} in the picture?", "Yes, there is one.") for i in range(5))

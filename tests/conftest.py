@@ -40,7 +40,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def no_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Builds leave the catalog unwritten, which takes longer than a build of a few samples; `sql` makes it anew."""
+    """Builds leave the catalog unwritten, which takes longer than a build of a few samples; `sql` writes it again."""
     monkeypatch.setattr("ib_data.mixtures.catalog.file.rebuild", lambda home: None)
 
 

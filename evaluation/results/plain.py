@@ -116,14 +116,19 @@ def _require_ids(
         problem = f"no id is one of the references, for example {_listed(extra)}; theirs are {_listed(missing)}"
         raise DataError("predictions", problem, file=str(path), remedy="is it the file of another dataset or split?")
     if extra and not allow_extra:
-        problem = f"{len(extra):,} ids have no reference: {_listed(extra)}"
+        problem = f"{_have(len(extra), 'id')} no reference: {_listed(extra)}"
         raise DataError("predictions", problem, file=str(path), remedy="delete them, or add --allow-extra")
     if missing and not allow_missing:
         problem = f"{len(missing):,} of {len(right):,} ids have no prediction: {_listed(missing)}"
         remedy = "predict them, count them as wrong (--allow-missing), or score the others alone (--only-predicted)"
         raise DataError("predictions", problem, file=str(path), remedy=remedy)
     notes = [f"{len(missing):,} of {len(right):,} ids have no prediction"] if missing else []
-    return [*notes, *([f"{len(extra):,} predictions have no reference"] if extra else [])]
+    return [*notes, *([f"{_have(len(extra), 'prediction')} no reference"] if extra else [])]
+
+
+def _have(number: int, noun: str) -> str:
+    """Such as `1 id has`, `2 ids have`."""
+    return f"{count_text(number, noun)} {'has' if number == 1 else 'have'}"
 
 
 def _listed(ids: list[str]) -> str:

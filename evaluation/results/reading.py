@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ib_data.cards import Card, card_names, load_card
+from ib_data.console import count_text
 from ib_data.errors import DataError, quoted
 from ib_data.evaluation.case import Case, Prediction
 from ib_data.evaluation.results.form import PLAIN, ResultsForm, results_form
@@ -196,7 +197,8 @@ class _Reader:
         if unknown and not allowed.extra:
             place = allowed.elsewhere(ids)
             hint = f" (ids of {place})" if place else ""
-            problem = f"{len(ids):,} ids are not in this split{hint}: {_listed(ids)}"
+            count = f"{count_text(len(ids), 'id')} {'is' if len(ids) == 1 else 'are'}"
+            problem = f"{count} not in this split{hint}: {_listed(ids)}"
             raise self.error(problem, unknown[0].record.place, "delete them, or ignore them with --allow-extra")
         return [*notes, *([f"{len(ids):,} predictions are for ids that are not in this split"] if ids else [])]
 

@@ -113,7 +113,7 @@ def keys(value: Any, signature: tuple[str, ...] = (), path: Path = ()) -> Iterat
 
 
 def row_lists(document: Document, value: Any = None, path: Path = ()) -> Iterator[list[Any]]:
-    """Every list that is the file itself or stands under keys alone, so that it belongs to no row."""
+    """Every list that is the file itself or is under keys alone, so that it belongs to no row."""
     value = document.value if not path else value
     if isinstance(value, list) and value:
         yield value

@@ -55,8 +55,8 @@ def test_the_json_has_the_unrounded_score_and_what_else_the_metric_gives(score):
 
 
 def test_the_terminal_has_one_unit(cli, tmp_path):
-    (tmp_path / "r.json").write_text('{"1": ["a red bus stands in the street"]}')
-    (tmp_path / "p.json").write_text('{"1": "a red bus stands in a street"}')
+    (tmp_path / "r.json").write_text('{"1": ["a red bus waits in the street"]}')
+    (tmp_path / "p.json").write_text('{"1": "a red bus waits in a street"}')
     lines = cli("score", "--metric", "bleu", "--references", tmp_path / "r.json", tmp_path / "p.json").out.splitlines()
     score = lines[2].split()[1]
     assert float(score) > 10
@@ -136,7 +136,7 @@ def test_extra_predictions_are_an_error_or_ignored(score):
     more = {**SAID, "77": "a tree"}
     result = score("cider", CAPTIONS, more)
     assert result.code == 1
-    assert "1 ids have no reference: '77'; delete them, or add --allow-extra" in result.err
+    assert "1 id has no reference: '77'; delete them, or add --allow-extra" in result.err
     assert value_of(score("cider", CAPTIONS, more, "--allow-extra")) == value_of(score("cider", CAPTIONS, SAID))
 
 

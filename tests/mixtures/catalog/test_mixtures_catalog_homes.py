@@ -26,7 +26,7 @@ def test_a_home_of_any_name(tmp_path: Path, build_split: Build, name: str) -> No
     home = Home(tmp_path / name)
     build_split(home, "okvqa", 3)
     rebuild(home)
-    for _ in range(2):  # made anew, and as it stands
+    for _ in range(2):  # written again, then left as it is
         assert query(home, COUNT)[1] == [(12,)]
     assert sorted(path.name for path in home.root.iterdir()) == ["catalog.duckdb", "shards"]
 
