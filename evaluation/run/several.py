@@ -35,20 +35,24 @@ def evaluate_all(run: Run, protocols: Sequence[Protocol], shuffle_seed: int | No
     """Evaluate the datasets one after the other and write the report.
 
     With `shuffle_seed` each question is asked about another example's image too. A dataset that cannot be evaluated
-    does not stop the others. Raises Interrupted as `Run.evaluate`; what is done is kept.
+    does not stop the others, and its score stays if only the exchanged images fail. Raises Interrupted as
+    `Run.evaluate`; what is done is kept.
     """
     found: list[Evaluated] = []
     faults: dict[str, str] = {}
     for protocol in protocols:
         try:
             evaluated = run.evaluate(protocol)
+            if evaluated is not None:
+                evaluated = _completed(run, evaluated)
+                found.append(evaluated)
             other = None if shuffle_seed is None else _shuffled(run, protocol, shuffle_seed)
             if evaluated is not None:
-                found.append(_completed(run, replace(evaluated, shuffled=other)))
+                found[-1] = replace(evaluated, shuffled=other)
         except IbDataError as fault:
             faults[protocol.dataset] = str(fault)
             if protocol is not protocols[-1]:
-                error(f"{protocol.dataset}: not evaluated: {fault}")
+                error(f"{protocol.dataset}: {fault}")
     if run.rank or not found:
         return Outcome(None, faults)
 

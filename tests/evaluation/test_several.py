@@ -107,3 +107,13 @@ def test_a_report_of_another_model_is_replaced(home: Home, tmp_path: Path) -> No
     found = evaluate_all(run_of(home, tmp_path, ToyModel(lambda asked: "red", name="b")), PROTOCOLS[1:]).report
     assert found is not None
     assert list(found["datasets"]) == ["coco_caption"]
+
+
+def test_the_score_stays_if_images_cannot_be_exchanged(tmp_path: Path, build_split: Any, jpeg_of: Any) -> None:
+    one = Home(tmp_path / "home")
+    build_split(one, "vqav2", 1, split="validation", picture=jpeg_of)
+    found = evaluate_all(run_of(one, tmp_path, ToyModel(lambda asked: "red")), PROTOCOLS[:1], shuffle_seed=0)
+    assert found.report is not None
+    assert found.report["datasets"]["vqav2"]["score"] == 1.0
+    assert found.report["datasets"]["vqav2"]["shuffled"] is None
+    assert "images cannot be exchanged" in found.faults["vqav2"]
