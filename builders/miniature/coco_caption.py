@@ -32,7 +32,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
 def captions(population: Population, image_id: int) -> list[tuple[int, str]]:
     """(caption id, text) of an image: five true sentences, sometimes six; ids are unique over all images."""
     ordinal = population.ordinals[image_id]
-    texts = _odd(sentences(population.scene(image_id), population), ordinal % _ODD_CYCLE)
+    texts = _odd(sentences(population.scene(image_id)), ordinal % _ODD_CYCLE)
     return [(ordinal * 10 + i + 1, text) for i, text in enumerate(texts)]
 
 

@@ -20,7 +20,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     assert file.member is not None
     images: list[dict[str, Any]] = []
     for number in population.numbers(len(_KARPATHY)):
-        texts = sentences(population.scene(_SCENES + number), population)
+        texts = sentences(population.scene(_SCENES + number))
         if number % _BLANK_CYCLE == 1:
             texts[0] = f"{texts[0]} "
         first = number * len(texts)

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.compared import comparing_questions
+from ib_data.builders.miniature.world.facts import shape_fact
 from ib_data.builders.miniature.world.images import draw
 from ib_data.builders.miniature.world.population import Population
-from ib_data.builders.miniature.world.questions import Question, questions
+from ib_data.builders.miniature.world.questions import Question
 from ib_data.builders.miniature.world.scene import Scene
 from ib_data.builders.miniature.world.words import with_article
 from ib_data.cards import Card, SourceFile, media_stores
@@ -48,7 +50,7 @@ def _image_id(number: int) -> str:
 
 def _rows(population: Population, number: int) -> dict[str, dict[str, Any]]:
     scene = population.scene(_SCENES + number)
-    asked = questions(population, scene) + _either(scene)
+    asked = comparing_questions(population, scene) + _either(scene)
     ids = [f"{number * 100 + i:08d}" for i in range(len(asked))]
     return {
         question_id: _row(_image_id(number), question_id, ids, question)
@@ -58,9 +60,9 @@ def _rows(population: Population, number: int) -> dict[str, dict[str, Any]]:
 
 def _either(scene: Scene) -> list[Question]:
     """A question with two right answers, asked twice with a different answer each time."""
-    kinds = [shape.kind for shape in scene.unique_kinds()][:2]
-    text = "Which kind of shape is in the picture?"
-    return [Question(text, kind, kind, "which", "other") for kind in kinds] if len(kinds) == 2 else []
+    shapes = scene.unique_kinds()[:2]
+    text, facts = "Which kind of shape is in the picture?", tuple(map(shape_fact, shapes))
+    return [Question(text, s.kind, s.kind, "which", "other", facts) for s in shapes] if len(shapes) == 2 else []
 
 
 def _row(image_id: str, question_id: str, ids: list[str], question: Question) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _row(image_id: str, question_id: str, ids: list[str], question: Question) ->
 def _sentence(question: Question) -> str:
     if question.answer_type == "number":
         return f"The count is {question.answer}."
-    if question.question_type == "which":
+    if question.question_type == "which" and not question.text.startswith("Which is"):
         return f"There is {with_article(question.answer)}."
     return f"{question.answer.capitalize()}." if question.answer_type == "yes/no" else f"It is {question.answer}."
 

@@ -7,12 +7,13 @@ capitals that must stay, an image with two records.
 from typing import Any
 
 from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.facts import named_shapes
 from ib_data.builders.miniature.world.knowledge import knowledge_question
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.questions import Question, questions
 from ib_data.builders.miniature.world.scene import Scene
 from ib_data.builders.miniature.world.sentences import sentences
-from ib_data.builders.miniature.world.words import with_article
+from ib_data.builders.miniature.world.words import NUMBERS, with_article
 from ib_data.cards import Card, SourceFile, media_stores
 
 _STORE = "coco_train2017"
@@ -76,8 +77,10 @@ def _odd(text: str, case: int) -> str:
 
 def _description(population: Population, scene: Scene, case: int) -> list[tuple[str, str]]:
     request = _REQUESTS[population.below(len(_REQUESTS), "llava.request", scene.image_id)]
-    shapes = [f"In the {s.place} there is {with_article(f'{s.size} {s.name}')}." for s in scene.shapes]
-    text = " ".join(sentences(scene, population)) + "\n\n" + " ".join(shapes)
+    number = NUMBERS[len(scene.shapes)]
+    count = f"There is {number} shape." if len(scene.shapes) == 1 else f"There are {number} shapes."
+    shapes = [f"In the {s.place} there is {with_article(f'{s.size} {s.name}')}." for s in named_shapes(scene)]
+    text = f"{sentences(scene)[1]} {count}\n\n" + " ".join(shapes)
     return [(request, _odd(text, case))]
 
 

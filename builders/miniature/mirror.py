@@ -47,7 +47,7 @@ from ib_data.file_state import sha256_of
 from ib_data.media.frames import has_pyav
 
 # Increased with every change to the miniature's bytes, so that older mirrors are drawn again.
-VERSION = 5
+VERSION = 6
 RECORD = "miniature.json"
 _MOST_NAMED = 3
 _QUICK = 1000  # images whose annotations are written in a second

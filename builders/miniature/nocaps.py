@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.facts import named_shapes
 from ib_data.builders.miniature.world.images import draw
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import Scene
@@ -40,7 +41,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
             "domain": _domain(scene),
         }
         images.append(image)
-        texts = [*sentences(scene, population), *_more(scene)]
+        texts = [*sentences(scene), *_more(scene)]
         annotations += [
             {"image_id": number, "id": number * len(texts) + i, "caption": text} for i, text in enumerate(texts)
         ]
@@ -67,8 +68,9 @@ def _domain(scene: Scene) -> str:
 
 def _more(scene: Scene) -> list[str]:
     """Five further true sentences."""
-    names = listing([with_article(shape.name) for shape in scene.shapes])
-    first, last = scene.shapes[0], scene.shapes[-1]
+    shapes = named_shapes(scene)
+    names = listing([with_article(shape.name) for shape in shapes])
+    first, last = shapes[0], shapes[-1]
     number = NUMBERS[len(scene.shapes)]
     form = "upright" if scene.height > scene.width else "wide"
     return [

@@ -10,10 +10,11 @@ from typing import Any
 
 from ib_data.builders.miniature.world.archives import json_bytes
 from ib_data.builders.miniature.world.choices import Choice, choice_question
+from ib_data.builders.miniature.world.facts import named_shapes
 from ib_data.builders.miniature.world.images import draw_png
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import Scene
-from ib_data.builders.miniature.world.words import CORNERS, NUMBERS, listing, with_article
+from ib_data.builders.miniature.world.words import CORNERS, listing, with_article
 from ib_data.cards import Card, SourceFile
 from ib_data.keyed import keyed_bits
 
@@ -92,12 +93,13 @@ def _problem(population: Population, pid: int) -> dict[str, Any]:
 def _with_image(population: Population, scene: Scene, pid: int) -> tuple[Choice, str, str]:
     """(question, hint, solution) over several lines."""
     asked = choice_question(population, scene, "scienceqa")
-    names = listing([with_article(shape.name) for shape in scene.shapes])
-    noun = "shape" if len(scene.shapes) == 1 else "shapes"
+    names = listing([with_article(shape.name) for shape in named_shapes(scene)])
     subject = "The 's" if pid % _ODD_CYCLE == _HOLE else "The picture's"
-    hint = f"{subject} background is {scene.background}.\nIt has {NUMBERS[len(scene.shapes)]} {noun}.\nFigure: {names}."
+    # The hint keeps to the background: what the questions ask stands in the image alone.
+    pattern = "striped" if scene.is_textured else "plain"
+    hint = f"{subject} background is {scene.background}.\nIt is {pattern}.\nFigure: shapes in rows and columns."
     solution = f"Look at the picture.\nIt shows {names}.\nThe answer is {asked.choices[asked.answer]}."
-    question = Choice(f"Look at the picture.\n{asked.question}", asked.choices, asked.answer)
+    question = Choice(f"Look at the picture.\n{asked.question}", asked.choices, asked.answer, asked.facts)
     return question, "" if pid % _ODD_CYCLE == _NO_HINT else hint, solution
 
 
@@ -105,7 +107,7 @@ def _without_image(scene: Scene) -> tuple[Choice, str, str]:
     kinds = sorted(CORNERS, key=lambda kind: (CORNERS[kind], kind))
     few, many = kinds[0], kinds[1 + len(scene.shapes) % (len(kinds) - 1)]
     choices = (few, many) if scene.is_textured else (many, few)
-    asked = Choice("Which shape has more corners?", choices, choices.index(many))
+    asked = Choice("Which shape has more corners?", choices, choices.index(many), ())
     return asked, "", f"A {few} has {CORNERS[few]} corners.\nA {many} has {CORNERS[many]}."
 
 

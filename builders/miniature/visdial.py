@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.facts import count_fact, ground_fact, named_shapes, shape_fact
 from ib_data.builders.miniature.world.images import draw
 from ib_data.builders.miniature.world.population import LAST_ID, Population
-from ib_data.builders.miniature.world.scene import ALL_COLOURS, KINDS, Scene
+from ib_data.builders.miniature.world.scene import ALL_COLOURS, KINDS, MAX_SHAPES, Scene
 from ib_data.builders.miniature.world.words import listing, reference, with_article
 from ib_data.cards import Card, SourceFile, media_stores
 from ib_data.keyed import keyed_bits
@@ -22,7 +23,8 @@ _TWICE_CYCLE, _TWICE = 4, (2, 7)  # every fourth dialogue repeats the question o
 _COCO_SHARE = 4  # every fourth COCO image has a dialogue
 STORES = {"validation": "visdial_val2018", "test": "visdial_test2018"}
 # Answers that are not about one thing, then colours, things and corrections: more than 100 texts.
-_GENERAL = ("yes", "no", "1", "2", "3", "4", "yes it is", "no it isn't", "i can't tell", "maybe", "none", "a few")
+_NUMBERS = tuple(map(str, range(1, MAX_SHAPES + 1)))
+_GENERAL = ("yes", "no", *_NUMBERS, "yes it is", "no it isn't", "i can't tell", "maybe", "none", "a few")
 _POOL = (
     *_GENERAL,
     *ALL_COLOURS,
@@ -72,7 +74,7 @@ def _image_ids(population: Population, split: str) -> list[int]:
 
 def _dialog(population: Population, image_id: int, number: int, split: str) -> dict[str, Any]:
     scene = population.scene(image_id)
-    turns = _turns(population, scene)
+    turns = [(question, answer) for question, answer, _ in dialog_turns(population, scene)]
     if number % _TWICE_CYCLE == 0:
         turns[_TWICE[1]] = turns[_TWICE[0]]
     if split == "test":
@@ -88,7 +90,7 @@ def _dialog(population: Population, image_id: int, number: int, split: str) -> d
         elif is_last:
             del turn["answer"]
         rounds.append(turn)
-    names = listing([with_article(shape.name) for shape in scene.shapes])
+    names = listing([with_article(shape.name) for shape in named_shapes(scene)])
     return {
         "image_id": image_id,
         "dialog": rounds,
@@ -96,19 +98,23 @@ def _dialog(population: Population, image_id: int, number: int, split: str) -> d
     }
 
 
-def _turns(population: Population, scene: Scene) -> list[tuple[str, str]]:
-    """Ten true rounds, in an order that depends on the scene."""
-    found = [(f"is there {with_article(kind)}", "yes" if scene.count(kind) else "no") for kind in KINDS]
+def dialog_turns(population: Population, scene: Scene) -> list[tuple[str, str, str]]:
+    """Ten true rounds in an order that depends on the scene: question, answer, and the fact that decides it."""
+    ground = ground_fact(scene)
+    found = [
+        (f"is there {with_article(kind)}", "yes" if scene.count(kind) else "no", count_fact(scene, kind))
+        for kind in KINDS
+    ]
     found += [
-        ("how many shapes are there", str(len(scene.shapes))),
-        ("what color is the background", scene.background),
-        ("is the background striped", "yes" if scene.is_textured else "no"),
-        ("is the picture in color", "no" if scene.is_greyscale else "yes"),
+        ("how many shapes are there", str(len(scene.shapes)), ground),
+        ("what color is the background", scene.background, ground),
+        ("is the background striped", "yes" if scene.is_textured else "no", ground),
+        ("is the picture in color", "no" if scene.is_greyscale else "yes", ground),
     ]
     for shape in scene.shapes:
-        name = reference(scene, shape)
-        found.append((f"what color is {name}", f"it is {shape.colour}"))
-        found.append((f"is {name} large", "yes it is" if shape.size == "large" else "no it isn't"))
+        name, fact = reference(scene, shape), shape_fact(shape)
+        found.append((f"what color is {name}", f"it is {shape.colour}", fact))
+        found.append((f"is {name} large", "yes it is" if shape.size == "large" else "no it isn't", fact))
     return _ordered(population, "visdial.turns", scene.image_id, 0, found)[:_NUM_ROUNDS]
 
 

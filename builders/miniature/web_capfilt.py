@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ib_data.builders.miniature.world.archives import json_bytes
+from ib_data.builders.miniature.world.facts import named_shapes
 from ib_data.builders.miniature.world.images import JPEG_QUALITY, paint
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import Scene
@@ -46,11 +47,11 @@ def images(population: Population) -> Iterator[tuple[str, bytes]]:
 def _row(population: Population, number: int, form: str) -> dict[str, Any]:
     """A row: captions of the large captioner, of the base one, or of the page itself."""
     scene = population.scene(_SCENES + (number - 1 if number % _CYCLE == _SHARED else number))
-    names = listing([with_article(shape.name) for shape in scene.shapes])
+    names = listing([with_article(shape.name) for shape in named_shapes(scene)])
     texts = {
         "synthetic_large": f"{names} on {with_article(scene.background)} background",
         "synthetic": f"a drawing of {names}",
-        "web": sentences(scene, population)[2],
+        "web": sentences(scene)[2],
     }
     text = f"a picture of {names}" if number % _CYCLE == _SHARED else texts[form]
     return {"caption": text, "url": _url(number)}

@@ -1,5 +1,8 @@
 """The contents of the miniature's clips, and true questions about them: one shape moves or changes its colour.
 
+Half of the clips have a second shape, which stays in a corner. What moves where, and which colour comes first, is told
+by the order of the frames alone.
+
 Includes odd cases of real clips: a single frame, a portrait clip, a clip without questions.
 """
 
@@ -37,19 +40,21 @@ def scenes(population: Population, dataset: str, number: int) -> list[Scene]:
     ground = replace(scene, width=width, height=height, is_greyscale=False, is_textured=False)
     first, last = _ends(population, dataset, number)
     if turn == _STILL:
-        return [replace(ground, shapes=(first,))]
+        return [replace(ground, shapes=(first, *_still(population, dataset, number, first)))]
     num_frames = _MIN_FRAMES + population.below(_MAX_FRAMES - _MIN_FRAMES + 1, f"{dataset}.frames", number)
     middle = replace(first, column=(first.column + last.column) // 2, row=(first.row + last.row) // 2)
     thirds = (first, middle, last) if first.colour == last.colour else (first, last)
     shapes = (thirds[i * len(thirds) // num_frames] for i in range(num_frames))
-    return [replace(ground, shapes=(shape,)) for shape in shapes]
+    still = _still(population, dataset, number, first)
+    return [replace(ground, shapes=(shape, *still)) for shape in shapes]
 
 
 def questions(population: Population, dataset: str, number: int) -> list[Question]:
     """(question, right answers, best first) about a clip; none for clips without questions."""
     first, last = _ends(population, dataset, number)
     colour: Question = (f"what color is the {first.kind} at first?", (first.colour, f"{first.colour} color"))
-    count: Question = ("how many shapes are there?", ("one", "1"))
+    number_of = ("two", "2") if _still(population, dataset, number, first) else ("one", "1")
+    count: Question = ("how many shapes are there?", number_of)
     if _turn(population, number) == _STILL:
         return [colour, count]
     if first.colour != last.colour:
@@ -87,6 +92,20 @@ def _ends(population: Population, dataset: str, number: int) -> tuple[Shape, Sha
         return shape, replace(shape, colour=colours[other])
     right, down = list(_MOVES.values())[way]
     return replace(shape, column=1 - right, row=1 - down), replace(shape, column=1 + right, row=1 + down)
+
+
+def _still(population: Population, dataset: str, number: int, moving: Shape) -> tuple[Shape, ...]:
+    """A shape of another kind and colour in a corner of every frame, or none."""
+    below = population.below
+    if below(2, f"{dataset}.still", number):
+        return ()
+    background = population.scene(_SCENES[dataset] + number).background
+    kinds = [kind for kind in KINDS if kind != moving.kind]
+    colours = [colour for colour in COLOURS if colour not in (moving.colour, background)]
+    corner = below(4, f"{dataset}.still.corner", number)
+    kind = kinds[below(len(kinds), f"{dataset}.still.kind", number)]
+    colour = colours[below(len(colours), f"{dataset}.still.colour", number)]
+    return (Shape(kind=kind, colour=colour, size="large", column=2 * (corner % 2), row=2 * (corner // 2)),)
 
 
 def _sign(first: Shape, last: Shape) -> tuple[int, int]:

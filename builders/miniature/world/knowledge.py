@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ib_data.builders.miniature.world.facts import shape_fact
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import Scene, Shape
 from ib_data.builders.miniature.world.words import CORNERS, THINGS, pick_shape, reference, with_article
@@ -16,6 +17,7 @@ class KnowledgeQuestion:
     wrong: tuple[str, ...]
     rationales: tuple[str, str, str]
     category: str
+    facts: tuple[str, ...]
 
 
 def knowledge_question(population: Population, scene: Scene) -> KnowledgeQuestion:
@@ -39,7 +41,8 @@ def _same_colour(population: Population, scene: Scene, shape: Shape) -> Knowledg
         f"{with_article(right[0]).capitalize()} is often {shape.colour}.",
         f"The thing in the {shape.place} and {with_article(right[0])} have one color.",
     )
-    return KnowledgeQuestion(f"What often has the same color as {name}?", right, wrong, rationales, "six")
+    text = f"What often has the same color as {name}?"
+    return KnowledgeQuestion(text, right, wrong, rationales, "six", (shape_fact(shape),))
 
 
 def _corners(scene: Scene, shape: Shape) -> KnowledgeQuestion:
@@ -51,6 +54,5 @@ def _corners(scene: Scene, shape: Shape) -> KnowledgeQuestion:
         f"Counting the corners of the {shape.kind} gives {corners}.",
     )
     right = (str(corners), "none", "zero") if corners == 0 else (str(corners),)
-    return KnowledgeQuestion(
-        f"How many corners does the shape in the {shape.place} have?", right, tuple(wrong), rationales, "ten"
-    )
+    text = f"How many corners does the shape in the {shape.place} have?"
+    return KnowledgeQuestion(text, right, tuple(wrong), rationales, "ten", (shape_fact(shape),))

@@ -1,6 +1,7 @@
 """The drawn world: scenes of coloured shapes, decided by (seed, image id) alone; facts about them are computed.
 
-A scene has one to four shapes in the cells of a 3 x 3 grid, so that "left of" and "above" are unambiguous.
+A scene has one to six shapes in the cells of a 3 x 3 grid, so that "left of" and "above" are unambiguous. One kind of
+shape is always absent, so that "is there a star" can be asked with either answer.
 """
 
 from collections import Counter
@@ -29,6 +30,7 @@ BACKGROUNDS: dict[str, Colour] = {**GREYS, "beige": (235, 220, 190)}
 ALL_COLOURS: dict[str, Colour] = {**COLOURS, **BACKGROUNDS}
 
 GRID = 3
+MAX_SHAPES = 6
 _ROWS = ("top", "middle", "bottom")
 _COLUMNS = ("left", "center", "right")
 _PAGE_SIZES_PX = ((320, 240), (304, 228), (336, 252), (320, 213), (288, 240))
@@ -90,10 +92,12 @@ def scene_of(seed: int, image_id: int) -> Scene:
     is_greyscale = trait == _GREYSCALE
     background = tuple(GREYS if is_greyscale else BACKGROUNDS)[below(len(GREYS if is_greyscale else BACKGROUNDS), 0)]
     colours = [colour for colour in (GREYS if is_greyscale else COLOURS) if colour != background]
-    cells = _cells(below, 1 + below(4, 1))
+    cells = _cells(below, 1 + below(MAX_SHAPES, 1))
+    absent = KINDS[below(len(KINDS), 8)]
+    kinds = [kind for kind in KINDS if kind != absent]
     shapes = tuple(
         Shape(
-            kind=KINDS[below(len(KINDS), 2, i)],
+            kind=kinds[below(len(kinds), 2, i)],
             colour=colours[below(len(colours), 3, i)],
             size=SIZES[below(len(SIZES), 4, i)],
             column=cell // GRID,

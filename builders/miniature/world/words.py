@@ -3,7 +3,7 @@
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.scene import Scene, Shape
 
-NUMBERS = ("no", "one", "two", "three", "four")
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 THINGS: dict[str, tuple[str, str, str]] = {
     "red": ("apple", "ladybug", "rose"),
     "orange": ("carrot", "pumpkin", "basketball"),

@@ -101,6 +101,8 @@ def test_vqa_answers_are_true_by_majority(folder):
 def truth(scene, question):
     if question.startswith("What color"):
         return shape_meant(scene, question).colour
+    if question.startswith("What shape"):
+        return shape_meant(scene, question.replace("What shape is in", "the shape in")).kind
     if question == "How many shapes are in the picture?":
         return str(len(scene.shapes))
     if question.startswith("How many"):
