@@ -22,6 +22,8 @@ class Difference:
     """An example whose values or answers differ."""
 
     id: str
+    key: str
+    prompt: str
     gold: tuple[str, ...]
     answer_a: str
     answer_b: str
@@ -34,6 +36,7 @@ class Compared:
     """A dataset in both reports. `differing` are the examples that differ, those whose values differ most first."""
 
     name: str
+    split: str
     metric: str
     profile: str
     score_a: float | None
@@ -138,6 +141,7 @@ def compared(of_a: ReadReport, of_b: ReadReport, name: str) -> Compared:
     differing = _differing(pairs)
     return Compared(
         name=name,
+        split=a.split,
         metric=a.metric,
         profile=a.profile,
         score_a=scores[0],
@@ -216,6 +220,8 @@ def _differing(pairs: Sequence[tuple[Example, Example]]) -> list[Difference]:
     return [
         Difference(
             id=one.id,
+            key=one.key,
+            prompt=one.prompt,
             gold=one.gold,
             answer_a=_said(one),
             answer_b=_said(other),

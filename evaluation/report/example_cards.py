@@ -49,7 +49,7 @@ def _texts(metric: str, example: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "forms": forms if is_changed else None,
         "value_text": value_text(metric, value),
-        "grade": "none" if metric in LOSSES else _grade(value),
+        "grade": grade_of(metric, value),
         "error": example.get("error", ""),
         "shuffled_answer": example.get("shuffled_answer"),
         "candidates": [{**one, "is_gold": one["text"] in gold} for one in example.get("candidates", [])],
@@ -64,8 +64,8 @@ def value_text(metric: str, value: float | None) -> str:
     return f"rank {round(1 / value)}" if metric == "mrr" and value else shown(metric, value, 0)
 
 
-def _grade(value: float | None) -> str:
+def grade_of(metric: str, value: float | None) -> str:
     """The class of the style sheet for the value of an example."""
-    if value is None:
+    if value is None or metric in LOSSES:
         return "none"
     return "full" if value >= 1 else "zero" if value <= 0 else "part"

@@ -45,6 +45,7 @@ def line(evaluated: Evaluated, i: int) -> dict[str, Any]:
         "answer": prediction.answer,
         "gold": list(evaluated.golds[i]),
         "forms": {"prediction": forms[i][0], "references": list(forms[i][1])} if forms else None,
+        "prompt": case.prompt,
         "template": case.template,
     }
     if evaluated.shuffled:
@@ -53,9 +54,9 @@ def line(evaluated: Evaluated, i: int) -> dict[str, Any]:
 
 
 def shown(evaluated: Evaluated, i: int) -> dict[str, Any]:
-    """What the report says of case `i`: its line, the prompt and, if it was ranked, the best candidates."""
+    """What the report says of case `i`: its line and, if it was ranked, the best candidates."""
     case, prediction = evaluated.cases[i], evaluated.predictions[i]
-    found = {**line(evaluated, i), "prompt": case.prompt}
+    found = line(evaluated, i)
     return {**found, "candidates": top(evaluated.protocol, case, prediction)} if prediction.scores else found
 
 

@@ -19,7 +19,9 @@ class Example:
     """A line of `examples.jsonl`; `value` is None if the metric gave no number."""
 
     id: str
+    key: str
     image: str
+    prompt: str
     value: float | None
     answer: str
     gold: tuple[str, ...]
@@ -109,7 +111,9 @@ def _example(value: object, file: Path, number: int) -> Example:
     table = Table.of(value, str(file), f"line {number}", remedy=_AGAIN)
     return Example(
         id=table.get("id", str),
+        key=table.get("key", str),
         image=table.get("image", str),
+        prompt=table.get("prompt", str),
         value=None if table.values.get("value") is None else table.get("value", float),
         answer=table.get("answer", str),
         gold=table.texts("gold"),

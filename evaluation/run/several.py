@@ -12,12 +12,13 @@ from ib_data.cards import load_card
 from ib_data.console import error
 from ib_data.errors import IbDataError
 from ib_data.evaluation.protocols.protocol import Protocol
-from ib_data.evaluation.report.writing import write_report
+from ib_data.evaluation.report.writing import Media, write_report
 from ib_data.evaluation.results.writing import submission_of, write_submission
 from ib_data.evaluation.run.leakage import with_leakage
 from ib_data.evaluation.run.run import Run
 from ib_data.evaluation.scoring.evaluated import Evaluated, Shuffled
 from ib_data.stored.built_split import BuiltSplit, open_built
+from ib_data.stored.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,17 @@ def evaluate_all(run: Run, protocols: Sequence[Protocol], shuffle_seed: int | No
     if run.rank or not found:
         return Outcome(None, faults)
 
+    return Outcome(write_report(run.folder, found, built_media(run.store)), faults)
+
+
+def built_media(store: Store) -> Media:
+    """The bytes of the image or clip of a sample, by dataset, split and key, from what is built in `store`."""
+
     @cache
     def built(dataset: str, split: str) -> BuiltSplit:
-        return open_built(run.store, load_card(dataset).stored_as, split)
+        return open_built(store, load_card(dataset).stored_as, split)
 
-    return Outcome(write_report(run.folder, found, lambda name, split, key: built(name, split).media(key)), faults)
+    return lambda dataset, split, key: built(dataset, split).media(key)
 
 
 def folder_name(run: Run, changes: Mapping[str, Any]) -> str:

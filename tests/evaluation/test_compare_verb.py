@@ -97,7 +97,7 @@ def test_the_verb_prints_json(two, cli):
     assert dataset["num_differing"] == 4
     assert dataset["examples"] == [
         {
-            "id": "q1", "gold": ["gold 1"], "answer_a": "answer 1", "answer_b": "answer 1", "value_a": 1.0,
+            "id": "q1", "key": "gqa-test-image0", "prompt": "what is 1? Short answer:", "gold": ["gold 1"], "answer_a": "answer 1", "answer_b": "answer 1", "value_a": 1.0,
             "value_b": 0.0,
         }
     ]  # fmt: skip
@@ -129,3 +129,31 @@ def test_wrong_usage(two, cli, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "a folder without report.json" in cli("compare", tmp_path / "empty", a).err
     assert cli("compare", a, a, "--examples", -1).code == 2
+
+
+def test_the_page_has_both_answers_and_escapes_them(two, cli, tmp_path):
+    a, b = two()
+    bad = "<script>alert(1)</script>"
+    line = (b / "gqa/examples.jsonl").read_text().splitlines()
+    changed_line = json.loads(line[1])
+    changed_line["answer"] = bad
+    (b / "gqa/examples.jsonl").write_text("\n".join([line[0], json.dumps(changed_line), *line[2:]]) + "\n")
+    page = tmp_path / "page.html"
+    result = cli("compare", a, b, "--html", page, "--examples", 3)
+    assert result.code == 0
+    text = page.read_text()
+    assert bad not in text
+    assert "&lt;script&gt;" in text
+    assert text.count("<article>") == 3
+    assert "what is 1? Short answer:" in text
+    assert "answer 1" in text
+    assert "gold 1" in text
+    assert f"page: {page}" in result.err
+
+
+def test_a_page_in_no_folder_is_an_error_before_anything_is_compared(two, cli, tmp_path):
+    a, b = two()
+    result = cli("compare", a, b, "--html", tmp_path / "absent" / "page.html")
+    assert result.code == 1
+    assert "there is no folder" in result.err
+    assert result.out == ""

@@ -171,7 +171,7 @@ def test_files_of_a_report(tmp_path: Path):
     assert json.loads((folder / "report.json").read_text()) == report
     lines = [json.loads(line) for line in (folder / "gqa" / "examples.jsonl").read_text().splitlines()]
     assert [line["id"] for line in lines] == [f"q{i}" for i in range(7)]
-    assert list(lines[0]) == ["id", "key", "image", "value", "answer", "gold", "forms", "template"]
+    assert list(lines[0]) == ["id", "key", "image", "value", "answer", "gold", "forms", "prompt", "template"]
     assert math.fsum(line["value"] for line in lines) / 7 == pytest.approx(report["datasets"]["gqa"]["score"])
     assert lines[6]["error"] == "no image"
     assert not list(folder.rglob("*.part"))

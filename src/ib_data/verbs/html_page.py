@@ -24,10 +24,7 @@ def write_page(path: Path, title: str, entries: Previews, size: "Callable[[Entry
     Entries are streamed, since they hold images. Raises IbDataError if the file cannot be written (before anything is
     rendered) or if no entry can be read.
     """
-    if path.is_dir():
-        raise IbDataError(f"--html {path}: is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise IbDataError(f"--html {path}: there is no folder {path.parent}; create it, or name another file")
+    require_place(path)
     is_new = not path.exists()
     with _writing(path):
         path.open("a").close()  # test that it can be written; an earlier page stays until the new one is ready
@@ -48,9 +45,22 @@ def write_page(path: Path, title: str, entries: Previews, size: "Callable[[Entry
         if is_new:
             path.unlink()
         raise
+    write_text(path, page)
+    return sum(sizes)
+
+
+def require_place(path: Path) -> None:
+    """Raise IbDataError for a path that cannot be a new file."""
+    if path.is_dir():
+        raise IbDataError(f"--html {path}: is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise IbDataError(f"--html {path}: there is no folder {path.parent}; create it, or name another file")
+
+
+def write_text(path: Path, page: str) -> None:
+    """Write a finished page. Raises IbDataError if the file cannot be written."""
     with _writing(path):
         path.write_text(page, encoding="utf-8")
-    return sum(sizes)
 
 
 @contextmanager

@@ -168,7 +168,7 @@ def leaks_by_source_id(home: Home, rows: Rows) -> None:
         name: len(test & photos(name, "train"))
         for name in ("coco_caption", "vqav2", "okvqa", "aokvqa", "llava_conversation", "llava_detail")
     }
-    assert expected["coco_caption"] > expected["okvqa"] > 0
+    assert expected["coco_caption"] >= expected["okvqa"] > 0
     found = {row["trained_in"]: row["num_images"] for row in rows}
     assert {name: found[name] for name in expected} == expected
     assert {row["dataset"] for row in rows} == {"vsr"}
