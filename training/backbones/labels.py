@@ -149,7 +149,7 @@ def _title_kind(one: Book) -> int:
 
 def _small_print(one: Book) -> Mapping[str, int]:
     """Genre and author; class 0 of a name means that the cover has no author."""
-    first, last = (one.author.split() or ["", ""])
+    first, last = one.author.split() or ["", ""]
     return {
         "genre": GENRES.index(one.genre),
         "first name": FIRST_NAMES.index(first) + 1 if first else 0,
