@@ -36,8 +36,8 @@ def images(population: Population) -> Iterator[tuple[str, bytes]]:
     """(member name, PNG) of every meme of all splits."""
     store = media_stores()["hateful_memes_images"]
     for number in range(_count(population)):
-        words, _ = _words(population, number)
-        yield store.member(_meme_id(number)), _draw(_scene(population, number), words)
+        words, _ = meme_words(population, number)
+        yield store.member(_meme_id(number)), draw(meme_scene(population, number), words)
 
 
 def _count(population: Population) -> int:
@@ -48,18 +48,19 @@ def _meme_id(number: int) -> str:
     return f"{number * _ID_STEP + 1:05d}"
 
 
-def _scene(population: Population, number: int) -> Scene:
+def meme_scene(population: Population, number: int) -> Scene:
+    """What a meme shows above its words."""
     return population.scene(_SCENES + number)
 
 
 def _row(population: Population, number: int) -> dict[str, Any]:
-    words, label = _words(population, number)
+    words, label = meme_words(population, number)
     return {"id": _meme_id(number), "img": f"img/{_meme_id(number)}.png", "label": label, "text": words}
 
 
-def _words(population: Population, number: int) -> tuple[str, int]:
+def meme_words(population: Population, number: int) -> tuple[str, int]:
     """(words, label) of a meme."""
-    scene, case = _scene(population, number), number % 3
+    scene, case = meme_scene(population, number), number % 3
     shown = pick_shape(population, scene, "memes.shape").kind
     if case == _KIND:
         return f"everybody needs {with_article(shown)}", 0
@@ -68,7 +69,8 @@ def _words(population: Population, number: int) -> tuple[str, int]:
     return f"nobody wants {with_article(kind)} around here", int(case == _UNKIND)
 
 
-def _draw(scene: Scene, words: str) -> bytes:
+def draw(scene: Scene, words: str) -> bytes:
+    """The PNG file of a meme: a scene with words printed below it."""
     image = Image.new("RGB", (scene.width, scene.height + _STRIP_PX), (255, 255, 255))
     image.paste(paint(scene).convert("RGB"), (0, 0))
     # Pillow's old bitmap font is the same everywhere; FreeType's outlines are not.

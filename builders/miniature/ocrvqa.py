@@ -19,8 +19,8 @@ from ib_data.builders.miniature.world.words import with_article
 from ib_data.cards import Card, SourceFile
 
 GENRES = ("Cookbooks", "Travel", "History", "Children's Books", "Science", "Mystery", "Poetry", "Gardening")
-_FIRST = ("Ann", "Ben", "Clara", "David", "Emma", "Frank", "Grace", "Henry")
-_LAST = ("Lee", "Stone", "Rivers", "Baker", "Moss", "Young", "Field", "Hill")
+FIRST_NAMES = ("Ann", "Ben", "Clara", "David", "Emma", "Frank", "Grace", "Henry")
+LAST_NAMES = ("Lee", "Stone", "Rivers", "Baker", "Moss", "Young", "Field", "Hill")
 _MIN_BOOKS, _ID_DIGITS = 20, 10
 _SPLITS = (1, 1, 1, 2, 3)
 _FORMATS = (("jpg", "JPEG"), ("png", "PNG"), ("gif", "GIF"))
@@ -52,7 +52,7 @@ def book(population: Population, number: int) -> Book:
 
     colour = pick(tuple(COLOURS), "colour")
     extension, _ = _FORMATS[cover % len(_FORMATS)]
-    author = f"{pick(_FIRST, 'first')} {pick(_LAST, 'last')}"
+    author = f"{pick(FIRST_NAMES, 'first')} {pick(LAST_NAMES, 'last')}"
     return Book(
         book_id=f"{10_000_007 * (number + 1) % 10**_ID_DIGITS:0{_ID_DIGITS}d}",
         url=f"http://covers.example.org/images/I/{cover:04d}.{extension}",
@@ -74,7 +74,7 @@ def images(population: Population) -> Iterator[tuple[str, bytes]]:
     for number, one in enumerate(_books(population)):
         case = number % _CYCLE
         if case not in (_DEAD, _SHARED):
-            yield one.url, _NO_COVER if case == _PAGE else _draw(one, is_tiny=case == _TINY)
+            yield one.url, _NO_COVER if case == _PAGE else draw(one, is_tiny=case == _TINY)
 
 
 def _books(population: Population) -> list[Book]:
@@ -101,7 +101,8 @@ def _row(one: Book) -> dict[str, Any]:
     }
 
 
-def _draw(one: Book, *, is_tiny: bool) -> bytes:
+def draw(one: Book, *, is_tiny: bool = False) -> bytes:
+    """The cover of a book, in the format that its URL names."""
     colour = COLOURS[one.colour]
     image = Image.new("RGB", (_WIDTH_PX, _HEIGHT_PX), colour)
     pen, middle = ImageDraw.Draw(image), _WIDTH_PX // 2

@@ -70,7 +70,7 @@ def _images(splits: tuple[str, ...], population: Population) -> Iterator[tuple[s
     """(member name, JPEG) of every image of these splits."""
     for split in splits:
         for one in signs(population, split):
-            yield media_stores()[_STORES[split]].member(one.image_id), _draw(one)
+            yield media_stores()[_STORES[split]].member(one.image_id), draw(one)
 
 
 # Media store -> the writer of its archive.
@@ -127,7 +127,8 @@ def _is_listed(one: Sign) -> bool:
     return one.number % CYCLE != _UNLISTED
 
 
-def _draw(one: Sign) -> bytes:
+def draw(one: Sign) -> bytes:
+    """The JPEG file of a sign."""
     image = Image.new("RGB", (WIDTH_PX, HEIGHT_PX), BACKGROUNDS[one.wall])
     pen = ImageDraw.Draw(image)
     texts, colours = (one.word, str(one.price)), (COLOURS[one.upper], COLOURS[one.lower])
