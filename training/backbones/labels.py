@@ -147,7 +147,7 @@ def _title_kind(one: Book) -> int:
     return KINDS.index(one.title.split()[-1].lower())
 
 
-def _small_print(one: Book) -> Mapping[str, int]:
+def _small_print(one: Book) -> dict[str, int]:
     """Genre and author; class 0 of a name means that the cover has no author."""
     first, last = one.author.split() or ["", ""]
     return {

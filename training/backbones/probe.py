@@ -17,8 +17,8 @@ from ib_data.mixtures.loader.torch_defaults import float32_on_cpu
 from ib_data.training.backbones.labels import CELL, IGNORED, NUM_CELLS, WHOLE, Labels
 from ib_data.training.backbones.muon import Muon
 
-STEPS = 600
-_SEED, _BATCH = 1, 64
+STEPS, BATCH = 600, 64
+_SEED = 1
 _MUON_RATE, _ADAM_RATE, _WARM_UP = 0.02, 2e-3, 50
 _NUM_ORDERED = CELL["order"] - 1
 _NUM_QUERIES = NUM_CELLS + _NUM_ORDERED + 1
@@ -58,7 +58,13 @@ class Probe(nn.Module):
         ]
 
 
-def probe(training: tuple[Tensor, Labels, Labels], test: tuple[Tensor, Labels, Labels], *, steps: int = STEPS) -> Any:
+def probe(
+    training: tuple[Tensor, Labels, Labels],
+    test: tuple[Tensor, Labels, Labels],
+    *,
+    steps: int = STEPS,
+    batch: int = BATCH,
+) -> dict[str, float]:
     """Shares of right answers on `test`, by label, of a Q-Former taught on `training`; "seconds" are of the CPU.
 
     Each side is (features (N, 37, width), labels of cells, labels of whole images). "cell ..." is what queries with a
@@ -69,7 +75,7 @@ def probe(training: tuple[Tensor, Labels, Labels], test: tuple[Tensor, Labels, L
         torch.manual_seed(_SEED)
         model = Probe(training[0].shape[-1])
         _fill(model)
-        _train(model, training[0], _targets(*training[1:]), steps)
+        _train(model, training[0], _targets(*training[1:]), steps, batch)
         found = _accuracies(model, test[0], _targets(*test[1:]))
     return found | {"seconds": round(time.process_time() - start, 1)}
 
@@ -94,7 +100,7 @@ def _targets(cells: Labels, whole: Labels) -> list[dict[str, Tensor]]:
     return [{k: torch.from_numpy(v) for k, v in part.items()} for part in (by_cell, ordered, counts)]
 
 
-def _train(model: Probe, tokens: Tensor, targets: list[dict[str, Tensor]], steps: int) -> None:
+def _train(model: Probe, tokens: Tensor, targets: list[dict[str, Tensor]], steps: int, batch: int) -> None:
     inner = list(model.qformer.encoder.parameters())
     muon = Muon([p for p in inner if p.dim() == 2], rate=0.0)
     others = [p for p in model.parameters() if p.dim() != 2 or all(p is not q for q in inner)]
@@ -103,7 +109,7 @@ def _train(model: Probe, tokens: Tensor, targets: list[dict[str, Tensor]], steps
     for step in range(steps):
         factor = min(1.0, (step + 1) / _WARM_UP) * (1 + math.cos(math.pi * step / steps)) / 2
         muon.rate, adam.param_groups[0]["lr"] = _MUON_RATE * factor, _ADAM_RATE * factor
-        chosen = torch.randint(len(tokens), (_BATCH,), generator=generator)
+        chosen = torch.randint(len(tokens), (batch,), generator=generator)
         loss = torch.zeros(())
         for logits, wanted in zip(model(tokens[chosen]), targets, strict=True):
             for name, values in logits.items():
@@ -118,7 +124,7 @@ def _train(model: Probe, tokens: Tensor, targets: list[dict[str, Tensor]], steps
 
 @torch.no_grad()
 def _accuracies(model: Probe, tokens: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, float]:
-    read = [model(part) for part in tokens.split(250)]
+    read = [model(part) for part in torch.split(tokens, 250)]
     found = {}
     for group, (prefix, wanted) in enumerate(zip(("cell ", "shape ", ""), targets, strict=True)):
         is_right = {name: torch.cat([part[group][name] for part in read]).argmax(-1) == wanted[name] for name in wanted}

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from transformers import InstructBlipVisionConfig, InstructBlipVisionModel
 
+from ib_data.builders.miniature.world.scene import Scene
 from ib_data.media.normalised import normalised
 from ib_data.mixtures.loader.torch_defaults import float32_on_cpu, one_thread
+from ib_data.replacing import replacing
 from ib_data.training.backbones import labels, pictures
 from ib_data.training.backbones.labels import CELL, IGNORED, NUM_CELLS, PRINT, SIDE, WHOLE
 from ib_data.training.backbones.muon import Muon
@@ -48,7 +50,9 @@ Targets = dict[str, dict[str, Tensor]]
 """Class numbers by group and label: int64 (N, 36) of patches for "cell" and "print", (N,) for "whole"."""
 
 
-def make(out: Path, *, steps: int = STEPS, num_training: int = pictures.NUM_TRAINING, num_processes: int = 1) -> Any:
+def make(
+    out: Path, *, steps: int = STEPS, num_training: int = pictures.NUM_TRAINING, num_processes: int = 1
+) -> dict[str, Any]:
     """Write `out`/vision.safetensors and return the report: accuracies on unseen images, and CPU seconds.
 
     The images are kept in `out`, too. On one machine with one version of torch the bytes are the same each time, since
@@ -208,8 +212,9 @@ class Student(nn.Module):
 
     def save(self, path: Path) -> None:
         """Write the encoder's values as float16, under their names in InstructBlipForConditionalGeneration."""
-        values = self.encoder.state_dict()
-        save_file({_PREFIX + name: value.half().contiguous() for name, value in values.items()}, path)
+        values = {_PREFIX + name: value.half().contiguous() for name, value in self.encoder.state_dict().items()}
+        with replacing(path) as part:
+            part.write_bytes(save(values))
 
 
 def train(student: Student, images: NDArray[np.uint8], targets: Targets, steps: int) -> None:
@@ -243,7 +248,7 @@ def train(student: Student, images: NDArray[np.uint8], targets: Targets, steps: 
 def _keep(parameter: nn.Parameter, kept: Tensor) -> None:
     """Set `parameter` to 0 where `kept` is 0, for good: its gradients are 0 there, too."""
     parameter.mul_(kept)
-    parameter.register_hook(lambda gradient: gradient * kept)
+    parameter.register_hook(lambda gradient: gradient * kept)  # type: ignore[no-untyped-call]
 
 
 def _by_cell(values: Tensor) -> Tensor:
@@ -259,6 +264,6 @@ def _share(is_right: Tensor, counted: Tensor) -> float:
 def _scenes(encoder: Any, images: NDArray[np.uint8], numbers: range) -> tuple[Tensor, labels.Labels, labels.Labels]:
     """Features and labels of those images that show scenes."""
     shows = dict(enumerate(pictures.shown(number) for number in numbers[: len(images)]))
-    scenes = {i: one for i, one in shows.items() if isinstance(one, labels.Scene)}
+    scenes = {i: one for i, one in shows.items() if isinstance(one, Scene)}
     found = list(scenes.values())
     return features(encoder, images[list(scenes)]), labels.cell_labels(found), labels.whole_labels(found)
