@@ -16,6 +16,7 @@ from PIL import Image
 from ib_data.builders.miniature import ocrvqa as covers
 from ib_data.builders.miniature import web_capfilt as links
 from ib_data.builders.miniature.server import miniature_fetcher
+from ib_data.builders.miniature.world.facts import named_shapes
 from ib_data.builders.miniature.world.images import paint
 from ib_data.builders.source.folders import SourceFolders
 from ib_data.builders.source.web.crawl import crawl
@@ -187,5 +188,5 @@ def test_covers_and_links_of_the_miniature_match_their_rows() -> None:
     for number, row in enumerate(rows):
         scene = WORLD.scene(15_000_000 + number)
         if number % 20 != 17:
-            assert all(shape.name in row["caption"] for shape in scene.shapes)
+            assert all(shape.name in row["caption"] for shape in named_shapes(scene))
             assert paint(scene).size == (scene.width, scene.height)
