@@ -18,6 +18,12 @@ START = ("qformer.", "query_tokens", "language_projection.")
 
 def toy_parts(seed: int = 0) -> dict[str, Any]:
     """The arguments of `write_parts`: one vision encoder and Q-Former for both families, images of 32 pixels."""
+    parts = _parts(seed)
+    return {**parts, "families": dict(parts["families"])}
+
+
+@cache
+def _parts(seed: int) -> dict[str, Any]:
     families, common = {}, {}
     for family in FAMILIES:
         shape = TinyShape(family=family, image_px=32, num_query_tokens=4, language_width=64, dropout=0.0)
@@ -36,11 +42,12 @@ def toy_parts(seed: int = 0) -> dict[str, Any]:
     return {"families": families, "report": {"made": "by a test"}, **common}
 
 
-def ship(monkeypatch: pytest.MonkeyPatch, folder: Path, seed: int = 0) -> Path:
-    """Make random parts at `folder` those that the package ships."""
-    shutil.copytree(_made(seed), folder)
-    monkeypatch.setattr(backbones, "SHIPPED", folder)
-    return folder
+def ship(monkeypatch: pytest.MonkeyPatch, folder: Path | None = None, seed: int = 0) -> Path:
+    """Make random parts those that the package ships; tests that change them name a `folder` of their own."""
+    if folder:
+        shutil.copytree(_made(seed), folder)
+    monkeypatch.setattr(backbones, "SHIPPED", folder or _made(seed))
+    return backbones.SHIPPED
 
 
 @cache
