@@ -40,7 +40,7 @@ def open_answerer(
     bos_token: str = "",
     activation: str = "",
 ) -> Answerer:
-    """The model called `name`: a checkpoint, a run (its newest checkpoint), a model folder, a hub id or a shipped start.
+    """The model called `name`: a checkpoint, a run (its newest checkpoint), a model folder, a hub id, a shipped start.
 
     A run may be named as in HOME/runs, unless it has the name of a shipped start. `start` is for checkpoints: a copy of
     the folder that the run began from. `bos_token` and `activation` are for model folders: a run has its own. Raises
