@@ -38,6 +38,7 @@ def test_equal_values_give_equal_bytes_in_place_of_earlier_parts(tmp_path) -> No
     second = write_parts(tmp_path / "second", **toy_parts())
     assert contents(tmp_path / "first") == contents(tmp_path / "second")
     assert first.files == second.files
+    assert len({path.stat().st_mode for path in (tmp_path / "first").rglob("*.*")}) == 1  # all readable alike
     assert (first.world, first.report) == (mirror.VERSION, {"made": "by a test"})
 
 

@@ -156,3 +156,6 @@ def _write_record(folder: Path, weights: Mapping[str, Sequence[str]], report: Ma
     if total > MOST_BYTES:
         raise ValueError(f"{folder}: {total:,} bytes, more than {MOST_BYTES:,}")
     (folder / RECORD).write_text(text, encoding="utf-8")
+    mode = (folder / RECORD).stat().st_mode  # safetensors would make the weights unreadable for others
+    for name in files:
+        (folder / name).chmod(mode)
