@@ -144,9 +144,9 @@ def test_what_is_not_known_is_left_out(cli, tmp_path, no_cuda) -> None:
     found = plain(cli, tmp_path / "home", "miniature", "model=elsewhere", "annotations_per_image=4")
     assert (found["model"]["sizes_from"], found["cost"], found["model"]["parameters"]) == (None, None, {})
     assert {row["epochs"] for row in found["members"]} == {None}  # a position is an image, and none is built
-    said = cli("train", "miniature", "--dry-run", "--home", tmp_path / "home")
-    assert "model miniature: sizes not known yet" in said.out
-    assert "the run makes this model from the texts of the mixture when it starts" in said.out
+    said = cli("train", "miniature", "model=elsewhere", "--dry-run", "--home", tmp_path / "home")
+    assert "model elsewhere: sizes not known yet" in said.out
+    assert "no such folder: make it with `ib-data model merge` or `ib-data model new`" in said.out
     values = dict(line.split()[:2] for line in said.out.split("\n\n")[0].splitlines() if len(line.split()) > 1)
     assert (values["tensorboard"], values["compile"]) == ("true", "false")  # as in a file
     found = plain(cli, tmp_path / "home", "finetune-scienceqa-vicuna-7b")
@@ -157,7 +157,7 @@ def test_what_is_not_known_is_left_out(cli, tmp_path, no_cuda) -> None:
 def test_settings_that_would_end_the_run_are_named(cli, tmp_path, no_cuda, monkeypatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "5")
     monkeypatch.setenv("RANK", "0")
-    given = ("miniature", f"model={shared_toy_folder()}", "annotations_per_image=3")
+    given = ("miniature", f"model={shared_toy_folder()}", "annotations_per_image=3", "image_px=64", "batch_size=32")
     found = plain(cli, tmp_path / "home", *given)
     assert found["problems"] == [
         "batch_size 32 is not a multiple of 5 processes",

@@ -1,5 +1,6 @@
 """Training on built shards: fifty steps, a falling loss, and a bit-exact resume after a kill."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from toy_backbones import ship
+from toy_models import shared_toy_folder
 
 from ib_data.home import Home
 from ib_data.training.config.config_file import load_config
@@ -27,9 +30,12 @@ def counted(value, **kwargs):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(value, **kwargs)
 json.dumps = counted
-config = load_config("miniature", ["batch_size=8"])
+config = load_config("miniature", json.loads(sys.argv[4]))
 trainer.train(config, Home(Path(sys.argv[1])), Path(sys.argv[2]), lambda line: None)
 """
+# Fifty steps of a toy model, whatever the packaged configuration says.
+CHANGES = ["mixture=demo", "steps=50", "warmup_steps=5", "learning_rate=4e-3", "batch_size=8", "save_every=25"]
+CHANGES += ["image_px=32", "cpu_threads=1"]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +61,8 @@ def losses(out: Path) -> list[float]:
 
 def test_fifty_steps_over_built_shards_and_a_kill_in_between(miniature: Home, tmp_path: Path) -> None:
     straight = tmp_path / "straight"
-    outcome = train(load_config("miniature", ["batch_size=8"]), miniature, straight, lambda line: None)
+    changes = [*CHANGES, f"model={shared_toy_folder()}"]
+    outcome = train(load_config("miniature", changes), miniature, straight, lambda line: None)
     assert len(losses(straight)) == 50
     assert sum(losses(straight)[-5:]) < 0.75 * sum(losses(straight)[:5])
     files = {path.suffix for path in outcome.checkpoint.iterdir()}
@@ -63,26 +70,19 @@ def test_fifty_steps_over_built_shards_and_a_kill_in_between(miniature: Home, tm
     trained = load_file(outcome.checkpoint / "trained.safetensors")
     assert all(name.startswith(("qformer.", "language_projection.", "query_tokens")) for name in trained)
 
-    command = [sys.executable, "-c", KILLED, str(miniature.root), str(tmp_path / "killed"), "31"]
+    command = [sys.executable, "-c", KILLED, str(miniature.root), str(tmp_path / "killed"), "31", json.dumps(changes)]
     killed = subprocess.run(command, check=False, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     lines: list[str] = []
-    train(load_config("miniature", ["batch_size=8"]), miniature, tmp_path / "killed", lines.append)
+    train(load_config("miniature", changes), miniature, tmp_path / "killed", lines.append)
     assert lines[0] == "resuming at step 25 of 50"
     assert losses(tmp_path / "killed") == losses(straight)
 
 
-def test_the_answer_is_words(miniature: Home, tmp_path: Path, cli) -> None:
-    run = cli(
-        "train",
-        "miniature",
-        "steps=10",
-        "save_every=10",
-        "--home",
-        miniature.root,
-        "--out",
-        tmp_path / "run",
-    )
+def test_the_answer_is_words(miniature: Home, tmp_path: Path, cli, monkeypatch) -> None:
+    ship(monkeypatch)
+    changes = [*CHANGES, "model=miniature", "steps=10", "save_every=10"]
+    run = cli("train", "miniature", *changes, "--home", miniature.root, "--out", tmp_path / "run")
     assert run.code == 0, run.err
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(first_photo(miniature))

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from test_train_loop import logged
-from toy_models import toy_folder
+from toy_models import shared_toy_folder, toy_folder
 from toy_training import KilledError, ToyStream, silent, toy_config, train_on
 
 from ib_data.errors import IbDataError
@@ -93,7 +93,7 @@ def test_two_configurations_of_one_name_do_not_meet(cli, tmp_path) -> None:
     assert cli("build", "okvqa", "--mini", "--workers", 1, *home).code == 0
     (tmp_path / "one.toml").write_text('rule = "sqrt"\n[[members]]\ndataset = "okvqa"\nsplit = "train"\nsize = 9009\n')
     shared = f"mixture = '{tmp_path / 'one.toml'}'\n"
-    shared += "steps = 2\nwarmup_steps = 1\nbatch_size = 2\nimage_px = 64\nmodel = 'miniature'\n"
+    shared += f"steps = 2\nwarmup_steps = 1\nbatch_size = 2\nimage_px = 32\nmodel = '{shared_toy_folder()}'\n"
     for folder, rate in (("a", "1e-3"), ("b", "1e-4")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.toml").write_text(f"{shared}learning_rate = {rate}\ndevice = 'cpu'\n")
@@ -115,7 +115,8 @@ def test_clips_train_like_images(cli, tmp_path) -> None:
         "[[members]]\ndataset = 'okvqa'\nsplit = 'train'\nsize = 39\n"
         "[[members]]\ndataset = 'msvd_qa'\nsplit = 'test'\nsize = 9\n"
     )
-    changes = [f"mixture={tmp_path / 'clips.toml'}", "steps=2", "warmup_steps=1", "batch_size=8", "save_every=2"]
+    changes = [f"mixture={tmp_path / 'clips.toml'}", f"model={shared_toy_folder()}", "image_px=32"]
+    changes += ["steps=2", "warmup_steps=1", "batch_size=8", "save_every=2"]
     outcome = train(load_config("miniature", changes), home, tmp_path / "run", silent)
     assert outcome.num_new_steps == 2
 

@@ -2,6 +2,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from toy_backbones import ship
 from toy_training import ToyStream, draw, silent, toy_config, train_on
 
 from ib_data import cli
@@ -79,10 +80,11 @@ def test_missing_extras_name_the_remedy(verb: str, monkeypatch) -> None:
     assert "pip install 'ib-data[train]'" in str(fault)
 
 
-def test_train_and_generate_on_the_miniature(tmp_path) -> None:
+def test_train_and_generate_on_the_miniature(tmp_path, monkeypatch) -> None:
+    ship(monkeypatch)
     assert invoke("build", "okvqa", "--mini", "--workers", 1, "--home", tmp_path).exit_code == 0
     (tmp_path / "one.toml").write_text('rule = "sqrt"\n[[members]]\ndataset = "okvqa"\nsplit = "train"\nsize = 9009\n')
-    changes = ["steps=4", "warmup_steps=1", "batch_size=4", "save_every=2", "device=cpu"]
+    changes = ["steps=4", "warmup_steps=1", "batch_size=4", "save_every=2", "image_px=32", "device=cpu"]
     arguments = ("train", "miniature", f"mixture={tmp_path / 'one.toml'}", *changes, "--home", tmp_path)
     result = invoke(*arguments)
     assert result.exit_code == 0, result.exception

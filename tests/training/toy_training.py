@@ -3,7 +3,7 @@
 import io
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -116,10 +116,6 @@ class ToyStream:
         if self.die_at in range(start, start + count):
             os.kill(os.getpid(), signal.SIGKILL)
         return [toy_example(position + self.seed) for position in range(start, start + count)]
-
-    def examples(self, start: int, count: int, *, with_pixels: bool) -> Iterator[Example]:
-        assert not with_pixels, "vocabularies are made from texts alone"
-        return (toy_example(position + self.seed) for position in range(start, start + count))
 
     def state(self, position: int) -> dict[str, Any]:
         return {"position": position, "seed": self.seed}

@@ -21,10 +21,10 @@ class TrainConfig:
     """One training run. Defaults are the paper's where it has one (arXiv 2305.06500, section 2.6).
 
     `mixture` is a packaged mixture, a dataset or a spec file; `model` is a folder in the format of transformers, a hub
-    id, or "miniature". Both are required. `batch_size` counts positions of all processes together: annotations, or
-    images with `annotations_per_image` above 1. The learning rate rises linearly over `warmup_steps` to
-    `learning_rate`, then falls as a cosine to 0. Instructions keep their last `max_instruction_tokens`, targets their
-    first `max_target_tokens`; both limits include special tokens.
+    id, or a start that ib-data ships: "miniature", "miniature-t5". Both are required. `batch_size` counts positions of
+    all processes together: annotations, or images with `annotations_per_image` above 1. The learning rate rises
+    linearly over `warmup_steps` to `learning_rate`, then falls as a cosine to 0. Instructions keep their last
+    `max_instruction_tokens`, targets their first `max_target_tokens`; both limits include special tokens.
 
     In files and on the command line, the options of `stream` and of its images are keys like all others. The paper
     does not say how it crops: `augment` "mild" is X-InstructBLIP's way. Raises IbDataError that names the first key

@@ -133,8 +133,6 @@ def _model(model: str, home: Home, parts: Parts | None) -> ModelPlan:
 
 
 def _how_to_get(model: str) -> str:
-    if model == "miniature":
-        return "the run makes this model from the texts of the mixture when it starts"
     if re.fullmatch(r"[\w-]+/[\w.-]+", model):
         return f"not downloaded yet: the run downloads it when it starts, or you do by `hf download {model}`"
     return "no such folder: make it with `ib-data model merge` or `ib-data model new`, as in docs/reproduce.md"

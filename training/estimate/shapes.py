@@ -15,7 +15,10 @@ from transformers import (
 )
 
 from ib_data.home import Home
+from ib_data.training.weights.backbones import read_backbones
 from ib_data.training.weights.config_file import CONFIG, instructblip_config
+from ib_data.training.weights.hub import folder_here
+from ib_data.training.weights.miniature import MINIATURES
 
 QFORMER_WORDS = 30_523  # BERT's vocabulary and [DEC]
 VICUNA_WORDS = 32_001  # LLaMA's vocabulary and [PAD]
@@ -71,12 +74,14 @@ def named_like(model: str) -> str | None:
 
 
 def folder_of_model(model: str, home: Home) -> Path | None:
-    """The folder with config.json of a model that is here, also of a hub id in the cache; never asks the network."""
-    if model == "miniature":  # one for each set of texts, all of one shape
-        return next(iter(sorted((home.root / "models").glob("miniature-*"))), None)
-    for folder in (Path(model).expanduser(), home.root / model):
-        if folder.is_dir():
-            return folder
+    """The folder with config.json of a model that is here, also of a hub id in the cache.
+
+    Never asks the network, and writes nothing: of the miniature it is the one in the package.
+    """
+    if model in MINIATURES:
+        return read_backbones().folder / MINIATURES[model]
+    if folder := folder_here(model, home):
+        return folder
     try:
         found = try_to_load_from_cache(model, CONFIG)
     except HFValidationError:  # a path, not a hub id

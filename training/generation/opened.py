@@ -24,6 +24,7 @@ from ib_data.training.model.parts import frozen_dtype
 from ib_data.training.weights.config_file import CONFIG
 from ib_data.training.weights.fingerprint import fingerprint
 from ib_data.training.weights.hub import find_folder
+from ib_data.training.weights.miniature import MINIATURES
 from ib_data.training.weights.trained_on import all_members, read_trained_on
 
 _CHECKPOINT_FILES = (RECORD, STATE, checkpoints.WEIGHTS)
@@ -39,15 +40,13 @@ def open_answerer(
     bos_token: str = "",
     activation: str = "",
 ) -> Answerer:
-    """The model called `name`: a checkpoint, a run (its newest checkpoint), a model folder or a hub id.
+    """The model called `name`: a checkpoint, a run (its newest checkpoint), a model folder, a hub id, a shipped start.
 
-    A run may be named as in HOME/runs. `start` is for checkpoints: a copy of the folder that the run began from.
-    `bos_token` and `activation` are for model folders: a run has its own. Raises IbDataError if there is no such model,
-    or if it is damaged.
+    A run may be named as in HOME/runs, unless it has the name of a shipped start. `start` is for checkpoints: a copy of
+    the folder that the run began from. `bos_token` and `activation` are for model folders: a run has its own. Raises
+    IbDataError if there is no such model, or if it is damaged.
     """
-    folder = Path(name).expanduser()
-    if not folder.exists():
-        folder = home.runs / name if is_run(home.runs / name) else find_folder(name, home)
+    folder = _folder_of(name, home)
     if is_run(folder) or not (folder / CONFIG).is_file():
         for option, value in (("bos_token", bos_token), ("activation", activation)):
             if value:
@@ -69,6 +68,18 @@ def open_answerer(
         activation=activation,
         trained_on=read_trained_on(folder),
     )
+
+
+def _folder_of(name: str, home: Home) -> Path:
+    """The run, checkpoint or model folder called `name`. A note says which if a run has the name of a shipped start."""
+    given, run = Path(name).expanduser(), home.runs / name
+    if name in MINIATURES:
+        if is_run(run):
+            note(f"{name} is the start that ib-data ships, without training; the run of that name is runs/{name}")
+        return find_folder(name, home)
+    if given.exists():
+        return given
+    return run if is_run(run) else find_folder(name, home)
 
 
 def is_run(folder: Path) -> bool:

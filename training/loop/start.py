@@ -1,30 +1,21 @@
-"""The model folder that a run begins from: of a new run, and of a checkpoint."""
-
-from pathlib import Path
+"""The model folder that the run of a checkpoint began from."""
 
 from ib_data.errors import IbDataError
 from ib_data.home import Home
-from ib_data.mixtures.stream.stream import Stream
-from ib_data.training.config.train_config import TrainConfig
 from ib_data.training.loop.checkpoint import Checkpoint
-from ib_data.training.model import miniature
 from ib_data.training.weights.fingerprint import fingerprint
 from ib_data.training.weights.folder import ModelFolder, require_model_folder
 from ib_data.training.weights.hub import find_folder
-
-
-def start_of_run(config: TrainConfig, home: Home, stream: Stream) -> Path:
-    """The folder of the model that a run begins from; the miniature's is made if there is none yet."""
-    if config.model == miniature.NAME:
-        return miniature.miniature_folder(home, stream, config.images.image_px)
-    return find_folder(config.model, home)
+from ib_data.training.weights.miniature import MINIATURES
 
 
 def start_of_checkpoint(checkpoint: Checkpoint, given: str, home: Home) -> ModelFolder:
     """The folder that the run of a checkpoint began from, or `given`, a copy of it, with the right fingerprint.
 
-    Raises IbDataError if it is gone or has other contents.
+    A start of the package that is gone is assembled again. Raises IbDataError if it is gone or has other contents.
     """
+    if not given and not checkpoint.start.is_dir() and checkpoint.config.model in MINIATURES:
+        given = checkpoint.config.model
     remedy = "name a copy of that folder with --start"
     if not given and not checkpoint.start.is_dir():
         raise IbDataError(f"{checkpoint.folder}: the model that it began from, {checkpoint.start}, is gone; {remedy}")

@@ -31,12 +31,12 @@ from ib_data.training.loop.record import newest
 from ib_data.training.loop.run import Run, collator_of, fresh_run, resumed_run
 from ib_data.training.loop.run_folder import locked_folder, saved_steps
 from ib_data.training.loop.scoring import open_scoring
-from ib_data.training.loop.start import start_of_run
 from ib_data.training.loop.step import StepResult, step_gradients
 from ib_data.training.loop.step_log import StepLog
 from ib_data.training.loop.train_log import TrainLog
 from ib_data.training.loop.validation import open_validation
 from ib_data.training.model.parts import frozen_dtype
+from ib_data.training.weights.hub import find_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +79,9 @@ def _train(
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
         float32_on_cpu(),
     ):
-        start = start_of_run(config, home, stream) if ranks.is_main else None
-        ranks.wait()  # the main process makes the miniature's start; the others then find it
-        start = start or start_of_run(config, home, stream)
+        start = find_folder(config.model, home) if ranks.is_main else None
+        ranks.wait()  # the main process assembles or downloads the folder; the others then find it
+        start = start or find_folder(config.model, home)
         run = resumed_run(config, home, start, stream, out, ranks, say) or fresh_run(config, home, start, ranks)
         # All have read the newest checkpoint before another is written, and it was the same one.
         ranks.require_same(run.step, "checkpoint", f"give all of them the same folder {out}")

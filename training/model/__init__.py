@@ -5,5 +5,4 @@ load             a model folder as a model; quiet: without transformers' own out
 forward          features, soft prompt, logits at the targets
 random_values    random values for a whole model
 tiny_folder      tiny model folders
-miniature        the miniature's start
 """

@@ -1,4 +1,4 @@
-"""Random values for a whole model, for tests, benchmarks and the miniature's start."""
+"""Random values for a whole model, for tests and benchmarks."""
 
 import math
 

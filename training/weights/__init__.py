@@ -5,6 +5,8 @@ headers          the tensors of a folder, from the headers of its safetensors fi
 config_file      config.json of an InstructBLIP folder
 folder           a checked model folder
 fingerprint      SHA-256 over a folder's weights, configuration and tokenizers
+miniature        the miniature's folders, assembled from the shipped parts
+backbones        the shipped parts; backbones_writing: writes them
 
 merge, new       a start folder from BLIP-2 and text weights; from a language model and a vision encoder
 sources          the folders that a start folder is made of

@@ -1,11 +1,13 @@
-"""Find a model folder: a folder on disk, or a hub id through the cache of `huggingface_hub`."""
+"""Find a model folder: a start of the package, a folder on disk, or a hub id in the cache of `huggingface_hub`."""
 
 import re
 from pathlib import Path
 
-from ib_data.console import debug
+from ib_data.console import debug, note
 from ib_data.errors import DataError, IbDataError, MissingExtraError, one_line
 from ib_data.home import Home
+from ib_data.training.weights.config_file import CONFIG
+from ib_data.training.weights.miniature import MINIATURES, miniature_folder
 
 _PATH = re.compile(r"[./~]")
 _HUB_ID = re.compile(r"(?![.])[\w.-]+/[\w.-]+", re.ASCII)
@@ -14,11 +16,16 @@ _PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model"]
 
 
 def find_folder(name: str, home: Home) -> Path:
-    """The folder called `name`: as given, under the home, or downloaded from the hub (`ORGANISATION/NAME`).
+    """The folder called `name`: one of MINIATURES, as given, under the home, or from the hub (`ORGANISATION/NAME`).
 
-    Files that are in the cache of `huggingface_hub` are not downloaded again. Raises IbDataError if there is no such
-    folder, and if the hub cannot be reached, does not know the name or asks for access.
+    The miniature's is assembled if the home has none. Files that are in the cache of `huggingface_hub` are not
+    downloaded again. Raises IbDataError if there is no such folder, and if the hub cannot be reached, does not know the
+    name or asks for access.
     """
+    if name in MINIATURES:
+        if Path(name, CONFIG).is_file():
+            note(f"{name} is the start that ib-data ships; the folder of that name here is ./{name}")
+        return miniature_folder(home, name)
     if folder := folder_here(name, home):
         return folder
     if not _HUB_ID.fullmatch(name):

@@ -27,7 +27,7 @@ _CHANGES = ("method", "profile", "normalisation", "aggregation")
 @click.option(
     "--model",
     required=True,
-    help="A run, also by its name in HOME/runs, a checkpoint, a model folder or a hub id.",
+    help="A run, also by its name in HOME/runs, a checkpoint, a model folder, a hub id, or the start `miniature`.",
 )
 @click.option("--start", default="", help="For a checkpoint: a copy of the model folder that its run began from.")
 @split_option
@@ -62,8 +62,8 @@ def command(names: tuple[str, ...], model: str, home: Home, as_json: bool, out: 
     several processes. Writes report.json and report.html.
 
     \b
-    ib-data evaluate gqa vsr --model miniature
-    ib-data evaluate held-out --model miniature -n 500
+    ib-data evaluate gqa vsr --model runs/miniature
+    ib-data evaluate held-out --model my-model -n 500
     ib-data evaluate vizwiz --model my-model --split validation --json
     ib-data evaluate gqa --model my-model --shuffle-images
     """

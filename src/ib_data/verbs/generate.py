@@ -22,7 +22,8 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--model",
     metavar="MODEL",
-    help="A run, a checkpoint, a model folder or a hub id. [default: the newest complete checkpoint in HOME/runs]",
+    help="A run, also by its name in HOME/runs, a checkpoint, a model folder, a hub id, or the start `miniature`. "
+    "[default: the newest complete checkpoint in HOME/runs]",
 )
 @click.option("--start", default="", help="For a checkpoint: a copy of the model folder that its run began from.")
 @click.option("--image", "images", multiple=True, type=_PATH, help="A JPEG, PNG, GIF or WEBP file. May be repeated.")
@@ -61,7 +62,7 @@ def command(model: str | None, name: str, home: Home, **given: Any) -> None:
     ib-data generate --image cat.jpg --prompt "What colour is the cat?"
     ib-data generate --image before.png --image after.png --prompt "What has changed?" --stream
     ib-data generate --video clip.mp4 --prompt "What is shown?" --preset vqa
-    ib-data generate --model ~/ib_data/runs/miniature --input questions.jsonl --output answers.jsonl
+    ib-data generate --model runs/miniature --input questions.jsonl --output answers.jsonl
     """
     changes = {key: value for key, value in values_of(Decoding, given).items() if value is not None}
     decoding = partial(preset, name, **changes)

@@ -37,10 +37,14 @@ def export(run: str, out: Path, start: str, is_best: bool, home: Home, as_json: 
     need_extras("model export")
     from ib_data.training.export.export_run import export_run
     from ib_data.training.weights.hub import folder_here
+    from ib_data.training.weights.miniature import MINIATURES
 
+    named = f"runs/{run}" if (home.runs / run).is_dir() else "a run or one of its checkpoints"
+    if run in MINIATURES:
+        raise IbDataError(f"{run} is a start that ib-data ships, not a run; name {named}")
     folder = folder_here(run, home)
     if folder is None:
-        raise IbDataError(f"{run}: no such folder, here or in {home.root}; name a run or one of its checkpoints")
+        raise IbDataError(f"{run}: no such folder, here or in {home.root}; name {named}")
     written = export_run(best_of(folder) if is_best else folder, out, home, start)
     if as_json:
         click.echo(json.dumps({**asdict(written), "folder": str(written.folder)}, indent=1))

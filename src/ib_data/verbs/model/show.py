@@ -17,11 +17,13 @@ from ib_data.verbs.arguments import common_options, json_option
 def show(folder: str, home: Home, as_json: bool) -> None:
     """Show what a model folder holds.
 
-    FOLDER is an InstructBLIP folder or a hub id. Prints its parts with parameters, how many of them train, types, its
-    tokenizers and a fingerprint, which reads all weights the first time.
+    FOLDER is an InstructBLIP folder, a hub id, or a start that ib-data ships: miniature, miniature-t5. Prints its parts
+    with parameters, how many of them train, types, its tokenizers and a fingerprint, which reads all weights the first
+    time.
 
     \b
     ib-data model show start
+    ib-data model show miniature
     ib-data model show Salesforce/instructblip-vicuna-7b --json
     """
     need_extras("model show")
