@@ -155,7 +155,7 @@ def test_python_m_ib_data_is_the_command_line(tmp_path: Path) -> None:
 @pytest.fixture
 def vsr(cli, home, no_catalog):
     """A home with the miniature of vsr, annotations only."""
-    arguments = ("build", "vsr", "--mini", "--mini-size", 5, "--no-media", "--workers", 1, "--home", home.root)
+    arguments = ("build", "vsr", "--mini", "--mini-size", 6, "--no-media", "--workers", 1, "--home", home.root)
     return home, cli(*arguments, "--json")
 
 
@@ -170,7 +170,7 @@ def test_build_prints_json_alone(vsr, cli) -> None:
 
 
 def test_build_ends_with_its_size_and_the_next_command(cli, home, no_catalog) -> None:
-    arguments = ("build", "vsr", "--mini", "--mini-size", 5, "--no-media", "--workers", 1, "--home", home.root)
+    arguments = ("build", "vsr", "--mini", "--mini-size", 6, "--no-media", "--workers", 1, "--home", home.root)
     result = cli(*arguments)
     last = result.err.splitlines()[-1]
     assert "3 splits" in last
