@@ -6,11 +6,13 @@ also works on part of the results, and says what is missing.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from hardware import RESULTS, machine
 from study_parts.plan import PLAN, Cell, Plan, read_plan
 from study_parts.results import read_results
 
@@ -43,6 +45,7 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path(".study/results"), help="folder of the results")
     parser.add_argument("--plan", type=Path, default=PLAN, help="the configuration")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "study.md", help="the page to write")
+    parser.add_argument("--write", action="store_true", help="also save all results as benchmarks/results/study.json")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cells at a time")
     for name in ("families", "seeds", "arms"):
         parser.add_argument(f"--{name}", nargs="*", default=[], help=f"only these {name}")
@@ -93,6 +96,9 @@ def _report(plan: Plan, given: argparse.Namespace) -> None:
 
     results = read_results(plan, given.out)
     write_page(results, given.page)
+    if given.write:
+        found = {"machine": machine(), "runs": list(results.of.values())}
+        (RESULTS / "study.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(f"{given.page}: {len(results.of)} of {len(results.of) + len(results.missing)} runs")
 
 

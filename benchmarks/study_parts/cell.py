@@ -39,7 +39,7 @@ def run_cell(plan: Plan, cell: Cell, home: Home, out: Path) -> dict[str, Any]:
     with _cpu_seconds() as seconds:
         for way in cell.arm.ways:
             for point, model in checkpoints.items():
-                folder = out / "evaluations" / cell.name / f"{way}{point}"
+                folder = out / "evaluations" / cell.name / (point or way)
                 scores[point or way] = _scores(plan, cell, home, model, way, folder)
                 if cell.arm.blind:
                     blind[point or way] = _scores(plan, cell, home, model, way, folder / "blind", SHUFFLE_SEED)
