@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ib_data.builders.miniature.mirror import VERSION
 from ib_data.cards import load_card
 from ib_data.errors import IbDataError
 from ib_data.evaluation.protocols.protocol import Protocol
@@ -88,14 +89,14 @@ class Plan:
         return protocol_of(load_card(name), split=self.splits.get(name))
 
     def digest(self, cell: Cell) -> str:
-        """What identifies the configuration of a cell. Seeds and families of other cells do not change it."""
+        """What identifies the configuration of a cell, and its world. Other seeds and families do not change it."""
         values = asdict(self)
         for key in ("folder", "seeds", "families", "arms"):
             del values[key]
         arms = [asdict(cell.arm)] + ([asdict(self.arms[cell.arm.after])] if cell.arm.after else [])
         mixture = Path(self.training(cell)["mixture"])
         text = mixture.read_text(encoding="utf-8") if mixture.suffix == ".toml" else ""
-        chosen = [values, arms, text, self.families[cell.family], cell.seed]
+        chosen = [values, arms, text, self.families[cell.family], cell.seed, VERSION]
         return sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
 
 
