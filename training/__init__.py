@@ -5,6 +5,7 @@ weights/      model folders on disk
 text/         text to token ids
 batch/        examples to tensors
 model/        a model in memory, and its forward pass
+backbones/    how the frozen parts of the miniature are made
 features/     vision features kept on disk
 estimate/     operations, memory and time of a run; `--dry-run`
 loop/         the training loop and what it calls

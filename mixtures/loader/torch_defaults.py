@@ -26,3 +26,14 @@ def float32_on_cpu() -> Iterator[None]:
             yield
     finally:
         torch.set_default_dtype(before)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """In the block, torch computes with one thread: the order of its sums, and so their last bits, depends on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

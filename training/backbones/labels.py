@@ -147,9 +147,9 @@ def _title_kind(one: Book) -> int:
     return KINDS.index(one.title.split()[-1].lower())
 
 
-def _small_print(one: Book) -> Mapping[str, int]:
+def _small_print(one: Book) -> dict[str, int]:
     """Genre and author; class 0 of a name means that the cover has no author."""
-    first, last = (one.author.split() or ["", ""])
+    first, last = one.author.split() or ["", ""]
     return {
         "genre": GENRES.index(one.genre),
         "first name": FIRST_NAMES.index(first) + 1 if first else 0,

@@ -16,7 +16,7 @@ _A, _B, _C = 3.4445, -4.775, 2.0315  # of the quintic iteration in torch
 
 
 class Muon:
-    """Steps for matrices; everything else needs another optimiser.
+    """Steps for matrices (kernels count as matrices of one row a channel); the rest needs another optimiser.
 
     `fused` are matrices whose rows are three of equal height, queries, keys and values, each made orthogonal on its
     own. `rate` may be set before any step.
@@ -32,13 +32,13 @@ class Muon:
         weight_decay: float = 0.0,
     ) -> None:
         parts = [(parameter, 1) for parameter in matrices] + [(parameter, 3) for parameter in fused]
-        assert all(parameter.dim() == 2 for parameter, _ in parts)
-        parts.sort(key=lambda part: (*part[0].shape, part[1]))
+        assert all(parameter.dim() > 1 for parameter, _ in parts)
+        parts.sort(key=_shape_of)
         self._groups: list[tuple[list[nn.Parameter], int, Tensor]] = []
-        for _, group in groupby(parts, key=lambda part: (*part[0].shape, part[1])):
+        for _, group in groupby(parts, key=_shape_of):
             alike = list(group)
-            first, blocks = alike[0]
-            rows, columns = first.shape
+            blocks = alike[0][1]
+            rows, columns = alike[0][0].flatten(1).shape
             moments = torch.zeros(len(alike) * blocks, rows // blocks, columns)
             self._groups.append(([parameter for parameter, _ in alike], blocks, moments))
         self.rate, self._momentum, self._weight_decay = rate, momentum, weight_decay
@@ -61,6 +61,10 @@ class Muon:
             update *= -self.rate * max(1.0, rows / columns) ** 0.5
             for parameter, change in zip(parameters, update.view(len(parameters), *parameters[0].shape), strict=True):
                 parameter.mul_(1 - self.rate * self._weight_decay).add_(change)
+
+
+def _shape_of(part: tuple[nn.Parameter, int]) -> tuple[int, ...]:
+    return (*part[0].shape, part[1])
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
