@@ -8,7 +8,7 @@ to what the image shows, with captions as the only source.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,16 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import InstructBlipQFormerConfig, InstructBlipQFormerModel
+from transformers import InstructBlipQFormerConfig, InstructBlipQFormerModel, PreTrainedTokenizerFast
 
-from ib_data.training.backbones import namings
+from ib_data.training.backbones import namings, pictures, projections
 from ib_data.training.backbones.muon import Muon
 from ib_data.training.backbones.namings import GROUPS, Row, Texts, Told
-from ib_data.training.backbones.slots import NUM_QUERIES
+from ib_data.training.backbones.slots import NOTHING, NUM_QUERIES
 from ib_data.training.backbones.vision import WIDTH as VISION_WIDTH
+from ib_data.training.backbones.vision import features as encoded_features
+from ib_data.training.backbones.vision import load_encoder
+from ib_data.training.backbones.vocabulary import LANGUAGE_FOLDERS, QFORMER_FOLDER
 from ib_data.training.batch.padding import right_padded
 
 FILE = "qformer.safetensors"
@@ -33,6 +36,7 @@ _MUON_RATE, _ADAM_RATE, _WARM_UP = 0.02, 2e-3, 30
 _QUERY_SPREAD, _WORD_SPREAD, _UNSAID_SPREAD, _POSITION_SPREAD = 0.5, 0.5, 0.05, 0.1
 _GAIN, _LOOK_UP_GAIN = 0.7, 1.3
 _EVEN = 0.3  # added to the variance of each direction, so that noise stays small
+_MAPPED = 4000  # images for a map to a language model
 _EVENED = 500  # images whose features count for it
 
 
@@ -193,3 +197,116 @@ def teach_words(
         adam.step()
         losses.append(float(loss.detach()))
     return losses
+
+
+@torch.no_grad()
+def hidden_states(captioner: Captioner, features: Tensor, rows: Sequence[Row], batch: int = 250) -> Tensor:
+    """The hidden states of the queries for one row an image: float32 (N, NUM_QUERIES, WIDTH)."""
+    pad_id = captioner.qformer.config.pad_token_id
+    cuts = range(0, len(rows), batch)
+    parts = [captioner(features[i : i + batch], *text_tensors(rows[i : i + batch], pad_id)) for i in cuts]
+    return torch.cat(parts)
+
+
+def word_scores(
+    captioner: Captioner, head: WordHead, features: Tensor, images: Sequence[Told], texts: Texts
+) -> dict[str, float]:
+    """Shares of facts with all words right, of images of scenes that no training row shows.
+
+    "shapes", "ground": of captions, without text; "named": the first fact behind a text that names a kind that only one
+    shape has; "named late": the same for shapes that captions do not name.
+    """
+    caption = [texts.plain(one, ()) for one in images]
+    right = (head.said(hidden_states(captioner, features, caption)) == wanted_words(caption)).all(-1)
+    is_shape = torch.tensor([[fact != NOTHING for fact in one.facts] for one in images])
+    is_shape[:, 0] = False
+    places, rows, late = [], [], []
+    generator = np.random.default_rng((_SEED, STEPS))
+    for i, one in enumerate(images):
+        for j, (_, kind) in enumerate(one.shapes):
+            if sum(kind == other for _, other in one.shapes) == 1:
+                places.append(i)
+                rows.append(texts.naming(one, [kind], generator))
+                late.append(j >= NUM_QUERIES - 1)
+    said = head.said(hidden_states(captioner, features[torch.tensor(places)], rows))
+    found = (said == wanted_words(rows)).all(-1)[:, 0].float()
+    return {
+        "ground": float(right[:, 0].float().mean()),
+        "shapes": float(right[is_shape].float().mean()),
+        "named": float(found.mean()),
+        "named late": float(found[torch.tensor(late)].mean()),
+    }
+
+
+def make(
+    out: Path,
+    *,
+    vision: Path,
+    languages: Mapping[str, Path],
+    tokenizers: Path,
+    images: Path,
+    num_training: int = pictures.NUM_TRAINING,
+    num_test: int = pictures.NUM_TEST,
+    steps: int = STEPS,
+) -> dict[str, Any]:
+    """Train the captioner and write it, with a map to each of `languages` (family -> file), to `out`.
+
+    `tokenizers` has the folders of `vocabulary.save_tokenizers`, `images` the drawn images. Returns its report: scores
+    of words, errors of the maps, CPU seconds. The files are byte-identical when made again on one machine.
+    """
+    begin = time.process_time()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    encoder = load_encoder(vision)
+    told, features = _told(encoder, images, range(num_training))
+    words: Any = PreTrainedTokenizerFast.from_pretrained(str(tokenizers / QFORMER_FOLDER))
+    texts = Texts(words.backend_tokenizer)
+    captioner, head = Captioner(len(words), words.pad_token_id), WordHead()
+    set_start_values(captioner, texts.said.tolist())
+    even_out(captioner, features[:_EVENED])
+    losses = teach_words(captioner, head, features, told, texts, steps)
+    for parameter in captioner.parameters():  # what is measured and mapped is what is written
+        parameter.data = parameter.data.half().float()
+    out.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.half().contiguous() for name, value in captioner.state_dict().items()}, out / FILE)
+    unseen, unseen_features = _told(encoder, images, range(num_training, num_training + num_test))
+    scenes = [i for i, one in enumerate(unseen) if one.shapes]
+    report: dict[str, Any] = word_scores(
+        captioner, head, unseen_features[scenes], [unseen[i] for i in scenes], texts
+    ) | {"loss": losses[-1]}
+    for family, path in languages.items():
+        report[family] = _map(
+            captioner, texts, (told, features), (unseen, unseen_features), family, path, tokenizers, out
+        )
+    return report | {"cpu_s": round(time.process_time() - begin, 1)}
+
+
+def _map(
+    captioner: Captioner,
+    texts: Texts,
+    seen: tuple[list[Told], Tensor],
+    unseen: tuple[list[Told], Tensor],
+    family: str,
+    path: Path,
+    tokenizers: Path,
+    out: Path,
+) -> dict[str, float]:
+    """Write the map to a language model; returns its error on unseen images."""
+    tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(str(tokenizers / LANGUAGE_FOLDERS[family]))
+    table = projections.word_embeddings(path, family)
+    sides = []
+    for told, features in (seen, unseen):
+        rows = texts.rows(told[:_MAPPED], np.random.default_rng((_SEED, STEPS + 1)))
+        states = hidden_states(captioner, features, rows).flatten(0, 1)
+        sides.append((states, [fact for row in rows for fact in row.facts], table, tokenizer.backend_tokenizer))
+    weight, bias = projections.least_squares(*sides[0])
+    projections.save_projection(out / projections.file_of(family), weight, bias)
+    return {"unexplained": projections.unexplained(*sides[1], weight, bias)}
+
+
+def _told(encoder: Any, images: Path, numbers: range) -> tuple[list[Told], Tensor]:
+    """What captions say about images, and their features; covers are left out."""
+    found = [(i, namings.told(pictures.shown(number))) for i, number in enumerate(numbers)]
+    kept = [(i, one) for i, one in found if one is not None]
+    values = pictures.all_drawn(images, numbers)[[i for i, _ in kept]]
+    return [one for _, one in kept], encoded_features(encoder, values)

@@ -20,7 +20,7 @@ from ib_data.builders.miniature.world.scene import ALL_COLOURS, KINDS, Scene
 from ib_data.builders.miniature.world.signs import WORDS
 from ib_data.templates.library import PACKAGED
 from ib_data.training.backbones.pictures import Shown
-from ib_data.training.backbones.slots import NOTHING, NUM_QUERIES, padded
+from ib_data.training.backbones.slots import NOTHING, padded
 
 _NO_WORD = ""
 _THINGS = (*KINDS, "background", "board", "wall", NOTHING)
@@ -29,8 +29,28 @@ _OTHERS = (_NO_WORD, "plain", "striped", *WORDS, *map(str, range(100)))
 GROUPS = (_THINGS, _COLOURS, _OTHERS)
 """A fact of a caption has a word of the first group, and at most one of each of the others."""
 
-_PLAIN_WORDS = "a an the on of and next to in front with background wall drawing picture that shows plain striped".split()
-_SIGN_WORDS = "sign says for above board number is written stands two boards read".split()
+_PLAIN_WORDS = [
+    "a",
+    "an",
+    "the",
+    "on",
+    "of",
+    "and",
+    "next",
+    "to",
+    "in",
+    "front",
+    "with",
+    "background",
+    "wall",
+    "drawing",
+    "picture",
+    "that",
+    "shows",
+    "plain",
+    "striped",
+]
+_SIGN_WORDS = ["sign", "says", "for", "above", "board", "number", "is", "written", "stands", "two", "boards", "read"]
 _WITHOUT_TEXT, _PROMPT, _OVERLOOKED = 0.2, 0.1, 0.05  # shares of the rows; the others name shapes
 _ABSENT, _PAIR = 0.06, 0.4  # shares of the texts that name shapes
 _MASKS = ("kind", "kind", "kind", "colour", "both")  # what a phrase keeps
@@ -139,7 +159,9 @@ class Texts:
         """Up to `most` words that name nothing, about half of them words that captions never say."""
         count = int(generator.integers(most + 1))
         pools = (self._plain, self._never)
-        return [int(pool[generator.integers(len(pool))]) for pool in (pools[i] for i in generator.integers(2, size=count))]
+        return [
+            int(pool[generator.integers(len(pool))]) for pool in (pools[i] for i in generator.integers(2, size=count))
+        ]
 
     def _whole(self, ids: Sequence[int], facts: tuple[str, ...]) -> Row:
         return Row((self._start, *ids, self._end), facts)
