@@ -11,6 +11,7 @@ reading      rows of ids, and batches of them with slots
 scores       right answers by kind of exercise
 language     trains the causal and the encoder-decoder language model
 namings      what captions say about images, with texts that name a shape: rows for the captioner
-captioner    the Q-Former that only captions taught; projections: its map to each language model
+captioner    the Q-Former that only captions taught; word_head: what teaches it; projections: its map to each
+             language model
 make         all stages in order, each checked
 """

@@ -20,13 +20,13 @@ from transformers import InstructBlipQFormerConfig, InstructBlipQFormerModel, Pr
 
 from ib_data.training.backbones import namings, pictures, projections
 from ib_data.training.backbones.muon import Muon
-from ib_data.training.backbones.namings import GROUPS, Row, Texts, Told
+from ib_data.training.backbones.namings import Row, Texts, Told
 from ib_data.training.backbones.slots import NOTHING, NUM_QUERIES
 from ib_data.training.backbones.vision import WIDTH as VISION_WIDTH
 from ib_data.training.backbones.vision import features as encoded_features
 from ib_data.training.backbones.vision import load_encoder
 from ib_data.training.backbones.vocabulary import LANGUAGE_FOLDERS, QFORMER_FOLDER
-from ib_data.training.batch.padding import right_padded
+from ib_data.training.backbones.word_head import WordHead, text_tensors, wanted_words
 
 FILE = "qformer.safetensors"
 WIDTH, NUM_LAYERS, NUM_HEADS, MLP_WIDTH, MAX_TEXT = 96, 3, 4, 192, 128
@@ -124,48 +124,6 @@ def even_out(captioner: Captioner, features: Tensor) -> None:
             part.bias.copy_(-(part.weight.double() @ mean).float())
 
 
-class WordHead(nn.Module):
-    """Says the words of a fact from the hidden state of its query; only training has it."""
-
-    def __init__(self, seed: int = _SEED) -> None:
-        super().__init__()
-        self.sizes = [len(group) for group in GROUPS]
-        self.linear = nn.Linear(WIDTH, sum(self.sizes))
-        draw = torch.Generator("cpu").manual_seed(seed + 1)
-        with torch.no_grad():
-            self.linear.weight.normal_(0.0, _GAIN / math.sqrt(WIDTH), generator=draw)
-            self.linear.bias.zero_()
-
-    def forward(self, hidden: Tensor) -> tuple[Tensor, ...]:
-        """Logits of the words of each of GROUPS, (N, NUM_QUERIES, words)."""
-        parts: tuple[Tensor, ...] = self.linear(hidden).split(self.sizes, dim=-1)
-        return parts
-
-    def loss(self, hidden: Tensor, wanted: Tensor) -> Tensor:
-        """Cross-entropy summed over GROUPS, the mean over facts; `wanted` is (N, NUM_QUERIES, groups)."""
-        losses = [
-            nn.functional.cross_entropy(logits.flatten(0, 1), wanted[..., i].flatten())
-            for i, logits in enumerate(self(hidden))
-        ]
-        return torch.stack(losses).sum()
-
-    def said(self, hidden: Tensor) -> Tensor:
-        """The most probable words, (N, NUM_QUERIES, groups)."""
-        return torch.stack([logits.argmax(-1) for logits in self(hidden)], dim=-1)
-
-
-def text_tensors(rows: Sequence[Row], pad_id: int) -> tuple[Tensor | None, Tensor | None]:
-    """Ids and mask of the texts of a batch, or None for both if there is no text."""
-    if not any(row.ids for row in rows):
-        return None, None
-    return right_padded([list(row.ids) for row in rows], pad_id)
-
-
-def wanted_words(rows: Sequence[Row]) -> Tensor:
-    """The classes of the facts that the queries should say: int64 (N, NUM_QUERIES, groups)."""
-    return torch.tensor([[namings.classes(fact) for fact in row.facts] for row in rows])
-
-
 def teach_words(
     captioner: Captioner, head: WordHead, features: Tensor, images: Sequence[Told], texts: Texts, steps: int = STEPS
 ) -> list[float]:
@@ -261,7 +219,7 @@ def make(
     told, features = _told(encoder, images, range(num_training))
     words: Any = PreTrainedTokenizerFast.from_pretrained(str(tokenizers / QFORMER_FOLDER))
     texts = Texts(words.backend_tokenizer)
-    captioner, head = Captioner(len(words), words.pad_token_id), WordHead()
+    captioner, head = Captioner(len(words), words.pad_token_id), WordHead(WIDTH)
     set_start_values(captioner, texts.said.tolist())
     even_out(captioner, features[:_EVENED])
     losses = teach_words(captioner, head, features, told, texts, steps)
@@ -284,8 +242,7 @@ def make(
 def _map(
     captioner: Captioner,
     texts: Texts,
-    seen: tuple[list[Told], Tensor],
-    unseen: tuple[list[Told], Tensor],
+    sides: Sequence[tuple[list[Told], Tensor]],
     family: str,
     path: Path,
     tokenizers: Path,
@@ -294,14 +251,14 @@ def _map(
     """Write the map to a language model; returns its error on unseen images."""
     tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(str(tokenizers / LANGUAGE_FOLDERS[family]))
     table = projections.word_embeddings(path, family)
-    sides = []
-    for told, features in (seen, unseen):
+    mapped = []
+    for told, features in sides:
         rows = texts.rows(told[:_MAPPED], np.random.default_rng((_SEED, STEPS + 1)))
         states = hidden_states(captioner, features, rows).flatten(0, 1)
-        sides.append((states, [fact for row in rows for fact in row.facts], table, tokenizer.backend_tokenizer))
-    weight, bias = projections.least_squares(*sides[0])
+        mapped.append((states, [fact for row in rows for fact in row.facts], table, tokenizer.backend_tokenizer))
+    weight, bias = projections.least_squares(*mapped[0])
     projections.save_projection(out / projections.file_of(family), weight, bias)
-    return {"unexplained": projections.unexplained(*sides[1], weight, bias)}
+    return {"unexplained": projections.unexplained(*mapped[1], weight, bias)}
 
 
 def _told(encoder: Any, images: Path, numbers: range) -> tuple[list[Told], Tensor]:

@@ -29,28 +29,11 @@ _OTHERS = (_NO_WORD, "plain", "striped", *WORDS, *map(str, range(100)))
 GROUPS = (_THINGS, _COLOURS, _OTHERS)
 """A fact of a caption has a word of the first group, and at most one of each of the others."""
 
-_PLAIN_WORDS = [
-    "a",
-    "an",
-    "the",
-    "on",
-    "of",
-    "and",
-    "next",
-    "to",
-    "in",
-    "front",
-    "with",
-    "background",
-    "wall",
-    "drawing",
-    "picture",
-    "that",
-    "shows",
-    "plain",
-    "striped",
-]
-_SIGN_WORDS = ["sign", "says", "for", "above", "board", "number", "is", "written", "stands", "two", "boards", "read"]
+_PLAIN_WORDS = (
+    "a", "an", "the", "on", "of", "and", "next", "to", "in", "front", "with", "background", "wall", "drawing",
+    "picture", "that", "shows", "plain", "striped", "sign", "says", "for", "above", "board", "number", "is", "written",
+    "stands", "two", "boards", "read",
+)  # fmt: skip
 _WITHOUT_TEXT, _PROMPT, _OVERLOOKED = 0.2, 0.1, 0.05  # shares of the rows; the others name shapes
 _ABSENT, _PAIR = 0.06, 0.4  # shares of the texts that name shapes
 _MASKS = ("kind", "kind", "kind", "colour", "both")  # what a phrase keeps
@@ -109,7 +92,7 @@ class Texts:
         special = [vocabulary[name] for name in ("[PAD]", "[UNK]", "[CLS]", "[SEP]")]
         self._start, self._end = vocabulary["[CLS]"], vocabulary["[SEP]"]
         self._id = {word: _word_id(tokenizer, word) for word in (*KINDS, *ALL_COLOURS)}
-        plain = [_word_id(tokenizer, word) for word in (*_PLAIN_WORDS, *_SIGN_WORDS)]
+        plain = [_word_id(tokenizer, word) for word in _PLAIN_WORDS]
         signs = [_word_id(tokenizer, word) for word in WORDS]
         self.said = np.array(sorted({*self._id.values(), *plain, *signs, *special}))
         """Ids of the words that captions say, and of special tokens."""
