@@ -232,10 +232,9 @@ def make(
     report: dict[str, Any] = word_scores(
         captioner, head, unseen_features[scenes], [unseen[i] for i in scenes], texts
     ) | {"loss": losses[-1]}
+    sides = [(told, features), (unseen, unseen_features)]
     for family, path in languages.items():
-        report[family] = _map(
-            captioner, texts, (told, features), (unseen, unseen_features), family, path, tokenizers, out
-        )
+        report[family] = _map(captioner, texts, sides, family, path, tokenizers, out)
     return report | {"cpu_s": round(time.process_time() - begin, 1)}
 
 
@@ -254,7 +253,7 @@ def _map(
     mapped = []
     for told, features in sides:
         rows = texts.rows(told[:_MAPPED], np.random.default_rng((_SEED, STEPS + 1)))
-        states = hidden_states(captioner, features, rows).flatten(0, 1)
+        states = hidden_states(captioner, features[: len(rows)], rows).flatten(0, 1)
         mapped.append((states, [fact for row in rows for fact in row.facts], table, tokenizer.backend_tokenizer))
     weight, bias = projections.least_squares(*mapped[0])
     projections.save_projection(out / projections.file_of(family), weight, bias)
