@@ -50,7 +50,7 @@ def _image_id(number: int) -> str:
 
 def _rows(population: Population, number: int) -> dict[str, dict[str, Any]]:
     scene = population.scene(_SCENES + number)
-    asked = comparing_questions(population, scene) + _either(scene)
+    asked = comparing_questions(population, scene) + either(scene)
     ids = [f"{number * 100 + i:08d}" for i in range(len(asked))]
     return {
         question_id: _row(_image_id(number), question_id, ids, question)
@@ -58,7 +58,7 @@ def _rows(population: Population, number: int) -> dict[str, dict[str, Any]]:
     }
 
 
-def _either(scene: Scene) -> list[Question]:
+def either(scene: Scene) -> list[Question]:
     """A question with two right answers, asked twice with a different answer each time."""
     shapes = scene.unique_kinds()[:2]
     text, facts = "Which kind of shape is in the picture?", tuple(map(shape_fact, shapes))

@@ -36,8 +36,9 @@ def images(population: Population) -> Iterator[tuple[str, bytes]]:
     """(member name, PNG) of every meme of all splits."""
     store = media_stores()["hateful_memes_images"]
     for number in range(_count(population)):
-        words, _ = meme_words(population, number)
-        yield store.member(_meme_id(number)), draw(meme_scene(population, number), words)
+        scene = meme_scene(population, number)
+        words, _ = meme_words(population, scene, number)
+        yield store.member(_meme_id(number)), draw(scene, words)
 
 
 def _count(population: Population) -> int:
@@ -54,13 +55,13 @@ def meme_scene(population: Population, number: int) -> Scene:
 
 
 def _row(population: Population, number: int) -> dict[str, Any]:
-    words, label = meme_words(population, number)
+    words, label = meme_words(population, meme_scene(population, number), number)
     return {"id": _meme_id(number), "img": f"img/{_meme_id(number)}.png", "label": label, "text": words}
 
 
-def meme_words(population: Population, number: int) -> tuple[str, int]:
-    """(words, label) of a meme."""
-    scene, case = meme_scene(population, number), number % 3
+def meme_words(population: Population, scene: Scene, number: int) -> tuple[str, int]:
+    """(words, label) of the meme with this number about a scene."""
+    case = number % 3
     shown = pick_shape(population, scene, "memes.shape").kind
     if case == _KIND:
         return f"everybody needs {with_article(shown)}", 0

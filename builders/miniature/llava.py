@@ -35,7 +35,7 @@ _REPLIES = {
 
 def members(population: Population, card: Card, file: SourceFile) -> dict[str, bytes]:
     """The only member of one official file."""
-    talk = {"llava_conversation": _conversation, "llava_detail": _description, "llava_reasoning": _reasoning}[card.name]
+    talk = {"llava_conversation": conversation, "llava_detail": description, "llava_reasoning": reasoning}[card.name]
     records = []
     for number, image_id in enumerate(population.shuffled(_STORE, card.name)):
         turns = talk(population, population.scene(image_id), number % _ODD_CYCLE)
@@ -54,7 +54,8 @@ def _record(image_id: int, number: int, turns: list[tuple[str, str]]) -> dict[st
     return {"id": name.removesuffix(".jpg"), "image": name, "conversations": spoken}
 
 
-def _conversation(population: Population, scene: Scene, case: int) -> list[tuple[str, str]]:
+def conversation(population: Population, scene: Scene, case: int) -> list[tuple[str, str]]:
+    """(question, reply) of three turns; `case` below 10 says which records are odd."""
     asked = questions(population, scene)
     first = population.below(len(asked), "llava.first", scene.image_id)
     turns = [(q.text, _reply(q)) for q in (asked[first:] + asked[:first])[:_NUM_TURNS]]
@@ -75,7 +76,8 @@ def _odd(text: str, case: int) -> str:
     return text.replace(" ", "  ", 1) if case == _BLANKS else text
 
 
-def _description(population: Population, scene: Scene, case: int) -> list[tuple[str, str]]:
+def description(population: Population, scene: Scene, case: int) -> list[tuple[str, str]]:
+    """(request, long description)."""
     request = _REQUESTS[population.below(len(_REQUESTS), "llava.request", scene.image_id)]
     number = NUMBERS[len(scene.shapes)]
     count = f"There is {number} shape." if len(scene.shapes) == 1 else f"There are {number} shapes."
@@ -84,7 +86,8 @@ def _description(population: Population, scene: Scene, case: int) -> list[tuple[
     return [(request, _odd(text, case))]
 
 
-def _reasoning(population: Population, scene: Scene, case: int) -> list[tuple[str, str]]:
+def reasoning(population: Population, scene: Scene, case: int) -> list[tuple[str, str]]:
+    """(question, reasons and answer)."""
     asked = knowledge_question(population, scene)
     text = " ".join(asked.rationales) + f" So the answer is: {asked.right[0]}."
     return [(asked.text, _odd(text, case))]

@@ -82,14 +82,7 @@ def _books(population: Population) -> list[Book]:
 
 
 def _row(one: Book) -> dict[str, Any]:
-    other = GENRES[(GENRES.index(one.genre) + 1) % len(GENRES)]
-    asked = {
-        "What is the title of this book?": one.title,
-        "Who wrote this book?": one.author,
-        "What type of book is this?": one.genre,
-        f"Is this book related to {one.genre}?": "Yes",
-        f"Is this {with_article(other)} book?": "No",
-    }
+    asked = book_questions(one)
     return {
         "imageURL": one.url,
         "questions": list(asked),
@@ -99,6 +92,24 @@ def _row(one: Book) -> dict[str, Any]:
         "genre": one.genre,
         "split": one.split,
     }
+
+
+def book_questions(one: Book) -> dict[str, str]:
+    """Question -> answer of every question about a book; the author may be empty."""
+    other = GENRES[(GENRES.index(one.genre) + 1) % len(GENRES)]
+    return {
+        "What is the title of this book?": one.title,
+        "Who wrote this book?": one.author,
+        "What type of book is this?": one.genre,
+        f"Is this book related to {one.genre}?": "Yes",
+        f"Is this {with_article(other)} book?": "No",
+    }
+
+
+def book_facts(one: Book) -> list[str]:
+    """What a cover says: `title Red Star`, `author Ann Lee`, `type Travel`; no author if the book has none."""
+    author = [f"author {one.author}"] if one.author else []
+    return [f"title {one.title.removeprefix('The ')}", *author, f"type {one.genre}"]
 
 
 def draw(one: Book, *, is_tiny: bool = False) -> bytes:

@@ -71,7 +71,7 @@ def _scene(population: Population, pid: int) -> Scene:
 def _problem(population: Population, pid: int) -> dict[str, Any]:
     scene = _scene(population, pid)
     has_image = pid % _TEXT_ONLY_CYCLE != 0 and pid % _ODD_CYCLE != _IMAGE_CHOICES
-    asked, hint, solution = _with_image(population, scene, pid) if has_image else _without_image(scene)
+    asked, hint, solution = with_image(population, scene, pid) if has_image else without_image(scene)
     return {
         "question": asked.question,
         "choices": list(asked.choices),
@@ -90,7 +90,8 @@ def _problem(population: Population, pid: int) -> dict[str, Any]:
     }
 
 
-def _with_image(population: Population, scene: Scene, pid: int) -> tuple[Choice, str, str]:
+def with_image(population: Population, scene: Scene, pid: int) -> tuple[Choice, str, str]:
+    """(question, hint, solution) of a problem about an image."""
     """(question, hint, solution) over several lines."""
     asked = choice_question(population, scene, "scienceqa")
     names = listing([with_article(shape.name) for shape in named_shapes(scene)])
@@ -103,7 +104,7 @@ def _with_image(population: Population, scene: Scene, pid: int) -> tuple[Choice,
     return question, "" if pid % _ODD_CYCLE == _NO_HINT else hint, solution
 
 
-def _without_image(scene: Scene) -> tuple[Choice, str, str]:
+def without_image(scene: Scene) -> tuple[Choice, str, str]:
     kinds = sorted(CORNERS, key=lambda kind: (CORNERS[kind], kind))
     few, many = kinds[0], kinds[1 + len(scene.shapes) % (len(kinds) - 1)]
     choices = (few, many) if scene.is_textured else (many, few)

@@ -31,7 +31,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
         return token_members(population, file)
     rows: list[dict[str, Any]] = []
     for one in signs(population, file.split):
-        for turn, (question, answer, mistake) in enumerate(_questions(one)):
+        for turn, (question, answer, mistake) in enumerate(sign_questions(one)):
             row = {"question": question, "image_id": one.image_id, **image_facts(one)}
             if file.split != "test":
                 row["answers"] = _answers(answer, mistake, one.number % CYCLE if turn == 0 else None)
@@ -40,7 +40,7 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
     return {file.name: sign_file("textvqa", "0.5.1", file.split, rows)}
 
 
-def _questions(one: Sign) -> list[tuple[str, str, str]]:
+def sign_questions(one: Sign) -> list[tuple[str, str, str]]:
     """(question, right answer, plausible wrong answer) for an image."""
     return [
         (f"what does the {one.upper} sign say?", one.word.lower(), one.word[:-1].lower()),

@@ -25,7 +25,7 @@ STORES = {"validation": "visdial_val2018", "test": "visdial_test2018"}
 # Answers that are not about one thing, then colours, things and corrections: more than 100 texts.
 _NUMBERS = tuple(map(str, range(1, MAX_SHAPES + 1)))
 _GENERAL = ("yes", "no", *_NUMBERS, "yes it is", "no it isn't", "i can't tell", "maybe", "none", "a few")
-_POOL = (
+POOL = (
     *_GENERAL,
     *ALL_COLOURS,
     *(f"{with_article(colour)} {kind}" for colour in ALL_COLOURS for kind in KINDS),
@@ -44,14 +44,14 @@ def members(population: Population, card: Card, file: SourceFile) -> dict[str, b
         return {file.name: json_bytes([_relevance(population, dialog) for dialog in dialogs])}
     assert file.member is not None
     questions = sorted({turn["question"] for dialog in dialogs for turn in dialog["dialog"]})
-    places = {text: place for place, text in enumerate((*_POOL, *questions))}
+    places = {text: place for place, text in enumerate((*POOL, *questions))}
     for turn in (turn for dialog in dialogs for turn in dialog["dialog"]):
-        turn["question"] = places[turn["question"]] - len(_POOL)
+        turn["question"] = places[turn["question"]] - len(POOL)
         if "answer" in turn:
             turn["answer"] = places[turn["answer"]]
         if "answer_options" in turn:
             turn["answer_options"] = [places[text] for text in turn["answer_options"]]
-    data = {"dialogs": dialogs, "questions": questions, "answers": list(_POOL)}
+    data = {"dialogs": dialogs, "questions": questions, "answers": list(POOL)}
     return {file.member: json_bytes({"version": "1.0", "split": card.splits[file.split].source_name, "data": data})}
 
 
@@ -120,7 +120,7 @@ def dialog_turns(population: Population, scene: Scene) -> list[tuple[str, str, s
 
 def _candidates(population: Population, image_id: int, place: int, answer: str) -> list[str]:
     """The answer among 99 others; the last but one repeats the first if that is wrong."""
-    others = [text for text in _POOL if text != answer]
+    others = [text for text in POOL if text != answer]
     wrong = _ordered(population, "visdial.wrong", image_id, place, others)[: _NUM_CANDIDATES - 1]
     mixed = _ordered(population, "visdial.mixed", image_id, place, [answer, *wrong])
     if place == 0 and answer not in (mixed[0], mixed[-2]):

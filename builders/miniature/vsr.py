@@ -48,7 +48,7 @@ def _rows(population: Population, split: str) -> list[dict[str, Any]]:
 def _row(population: Population, store: MediaStore, image_id: int, turn: int) -> dict[str, Any]:
     scene = population.scene(image_id)
     label = population.below(2, "vsr.label", image_id, turn)
-    subject, relation, other = _statement(population, scene, bool(label), turn)
+    subject, relation, other = statement(population, scene, bool(label), turn)
     voters = str([2, 19, 51][: 2 + population.below(2, "vsr.votes", image_id, turn)])
     return {
         "image": store.tail(image_id),
@@ -64,7 +64,7 @@ def _row(population: Population, store: MediaStore, image_id: int, turn: int) ->
     }
 
 
-def _statement(population: Population, scene: Scene, label: bool, turn: int) -> tuple[Shape, str, Shape]:
+def statement(population: Population, scene: Scene, label: bool, turn: int) -> tuple[Shape, str, Shape]:
     """A subject, a relation and an object whose statement is true if `label` is; two shapes allow both cases."""
     unique = scene.unique_kinds()
     found = [

@@ -47,14 +47,18 @@ def images(population: Population) -> Iterator[tuple[str, bytes]]:
 def _row(population: Population, number: int, form: str) -> dict[str, Any]:
     """A row: captions of the large captioner, of the base one, or of the page itself."""
     scene = population.scene(_SCENES + (number - 1 if number % _CYCLE == _SHARED else number))
+    return {"caption": web_captions(scene)["shared" if number % _CYCLE == _SHARED else form], "url": _url(number)}
+
+
+def web_captions(scene: Scene) -> dict[str, str]:
+    """Form of the list -> caption; rows that share a URL have a caption of their own."""
     names = listing([with_article(shape.name) for shape in named_shapes(scene)])
-    texts = {
+    return {
         "synthetic_large": f"{names} on {with_article(scene.background)} background",
         "synthetic": f"a drawing of {names}",
         "web": sentences(scene)[2],
+        "shared": f"a picture of {names}",
     }
-    text = f"a picture of {names}" if number % _CYCLE == _SHARED else texts[form]
-    return {"caption": text, "url": _url(number)}
 
 
 def _url(number: int) -> str:

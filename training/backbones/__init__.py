@@ -1,11 +1,17 @@
 """How the frozen parts of the miniature's model are made: `make miniature-backbones`.
 
-slots       facts to slot vectors, the language models' way to read an image
-pictures    training images of the drawn world; labels: what they show, as classes
-vision      the vision encoder; probe: what a fresh Q-Former reads from it; muon: their optimiser
-texts       texts about what images show, with the facts that decide them
-vocabulary  both tokenizers
-language    the language models, of both families
-captioner   the Q-Former that only captions taught
-make        all stages in order, each checked
+pictures     training images of the drawn world; labels: what they show, as classes
+vision       the vision encoder; probe: what a fresh Q-Former reads from it; muon: the optimiser of matrices
+slots        facts as vectors of a soft prompt
+exercises    what is asked and told about drawn images, as the annotations of the product's datasets, with facts
+texts        the corpus: exercises as instructions and targets
+vocabulary   the two tokenizers of the corpus
+recitals     dense rows that teach a language model to look up
+reading      rows of ids, and batches of them with slots
+scores       right answers by kind of exercise
+language     trains the causal and the encoder-decoder language model
+namings      what captions say about images, with texts that name a shape: rows for the captioner
+captioner    the Q-Former that only captions taught; word_head: what teaches it; projections: its map to each
+             language model
+make         all stages in order, each checked
 """

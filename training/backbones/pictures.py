@@ -60,7 +60,7 @@ def encoded(number: int) -> bytes:
     if isinstance(one, Book):
         return ocrvqa.draw(one)
     if place == _CYCLE - 1 and turn % 2:
-        words, _ = hateful_memes.meme_words(_POPULATION, _FIRST + turn)
+        words, _ = hateful_memes.meme_words(_POPULATION, one, _FIRST + turn)
         return hateful_memes.draw(one, words)
     return images.draw_png(one) if place == 0 else images.draw(one)
 

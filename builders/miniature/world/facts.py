@@ -4,6 +4,7 @@ A language model that reads the facts in place of the image can answer. The orde
 """
 
 from ib_data.builders.miniature.world.scene import Scene, Shape
+from ib_data.builders.miniature.world.signs import Sign
 
 NUM_NAMED = 3  # a caption names so many shapes; questions may be about any of them
 
@@ -35,3 +36,8 @@ def caption_facts(scene: Scene) -> list[str]:
     """What captions say and no more: the background, then colour and kind of the shapes that they name."""
     pattern = "striped" if scene.is_textured else "plain"
     return [f"{pattern} {scene.background} background", *(shape.name for shape in named_shapes(scene))]
+
+
+def sign_facts(one: Sign) -> list[str]:
+    """What the boards of an image say, and their colours: `upper red board TEA`, `lower blue board 42`, `white wall`."""
+    return [f"upper {one.upper} board {one.word}", f"lower {one.lower} board {one.price}", f"{one.wall} wall"]

@@ -84,7 +84,7 @@ def token_members(population: Population, file: SourceFile) -> dict[str, bytes]:
     """The only member of the official file of OCR tokens, which both datasets have."""
     assert file.split is not None
     found = signs(population, file.split)
-    return {file.name: sign_file("textvqa", "0.2", file.split, [_tokens(one) for one in found if _is_listed(one)])}
+    return {file.name: sign_file("textvqa", "0.2", file.split, [tokens_of(one) for one in found if is_listed(one)])}
 
 
 def image_facts(one: Sign) -> dict[str, Any]:
@@ -105,7 +105,8 @@ def sign_file(name: str, version: str, split: str, rows: list[dict[str, Any]]) -
     return json_bytes(head | {"data": rows})
 
 
-def _tokens(one: Sign) -> dict[str, Any]:
+def tokens_of(one: Sign) -> dict[str, Any]:
+    """The row of the OCR tokens of an image."""
     read = [] if one.number % CYCLE == _UNREAD else [one.word, str(one.price)]
     if one.number % CYCLE == _MISREAD:
         read[0] = f"{one.word[:-1]}0"
@@ -123,7 +124,8 @@ def _tokens(one: Sign) -> dict[str, Any]:
     return {"image_id": one.image_id, "ocr_tokens": read, "ocr_info": info}
 
 
-def _is_listed(one: Sign) -> bool:
+def is_listed(one: Sign) -> bool:
+    """Whether the file of OCR tokens has a row for this image."""
     return one.number % CYCLE != _UNLISTED
 
 
