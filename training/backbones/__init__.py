@@ -6,6 +6,9 @@ texts        the corpus: exercises as instructions and targets
 vocabulary   the two tokenizers of the corpus
 recitals     dense rows that teach a language model to look up
 reading      rows of ids, and batches of them with slots
+start_values language models with start values that make looking up learnable
+muon         the optimizer of their matrices
+lessons      the stages of training
 scores       right answers by kind of exercise
-language     trains the causal and the encoder-decoder language model
+language     makes and loads the causal and the encoder-decoder language model
 """

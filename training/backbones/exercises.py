@@ -4,7 +4,7 @@ Images are no images of a miniature: their scenes have ids from FIRST_SCENE on, 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ib_data.builders.miniature import gqa, hateful_memes, llava, ocrvqa, scienceqa, textcaps, textvqa, vsr, web_capfilt
 from ib_data.builders.miniature.visdial import dialog_turns
@@ -12,7 +12,7 @@ from ib_data.builders.miniature.world import clips, signs
 from ib_data.builders.miniature.world.choices import Choice, choice_question
 from ib_data.builders.miniature.world.compared import comparing_questions
 from ib_data.builders.miniature.world.facts import caption_facts, count_fact, ground_fact, shape_fact, sign_facts
-from ib_data.builders.miniature.world.knowledge import KnowledgeQuestion, knowledge_question
+from ib_data.builders.miniature.world.knowledge import knowledge_question
 from ib_data.builders.miniature.world.population import Population
 from ib_data.builders.miniature.world.questions import Question, questions
 from ib_data.builders.miniature.world.scene import ALL_COLOURS, KINDS, SIZES, Scene
@@ -51,7 +51,7 @@ class Exercise:
 
 
 def brief_fact(fact: str, text: str, answers: Sequence[str] = ()) -> str:
-    """The words of a shape's fact that `text` mentions, or that are of a sort in `answers`: place, size, color, kind."""
+    """The words of a shape's fact that `text` mentions or that are of a sort in `answers`: place, size, color, kind."""
     kept = []
     asked = text.lower()
     has_place = "in the" in asked
@@ -111,7 +111,7 @@ def _brief(facts: Sequence[str], text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _asked(dataset: str, kind: str, scene: Scene, question: Question, **more: object) -> Exercise:
+def _asked(dataset: str, kind: str, scene: Scene, question: Question) -> Exercise:
     annotation = Annotation(
         id=str(scene.image_id), question=question.text, answers=_answers(question.answer, question.mistake)
     )
@@ -156,7 +156,7 @@ def _compared(scene: Scene) -> Iterator[Exercise]:
     for question in pair[:1]:
         exercise = _asked("gqa", "either kind", scene, question)
         names = tuple(shape.kind for shape in scene.shapes)
-        yield Exercise(**{name: getattr(exercise, name) for name in Exercise.__slots__} | {"right": names})
+        yield replace(exercise, right=names)
 
 
 def _knowledge(scene: Scene) -> Iterator[Exercise]:
@@ -167,17 +167,13 @@ def _knowledge(scene: Scene) -> Iterator[Exercise]:
         right = next(things for things in THINGS.values() if asked.right[0] in things)
     broken = (Answer(_BROKEN, 1),) if scene.image_id % 8 == 0 else ()
     answers = (*(Answer(text, 8 if i else 20) for i, text in enumerate(asked.right)), Answer(asked.wrong[0], 1))
-    for dataset in ("okvqa", "aokvqa"):
-        options = _options(asked, scene) if dataset == "aokvqa" else {}
-        more = broken if dataset == "okvqa" else ()
-        annotation = Annotation(id=str(scene.image_id), question=asked.text, answers=(*answers, *more), **options)
+    open_one = Annotation(id=str(scene.image_id), question=asked.text, answers=(*answers, *broken))
+    place = WORLD.below(4, "told.option", scene.image_id)
+    options = (*asked.wrong[:place], asked.right[0], *asked.wrong[place:])
+    closed = replace(open_one, answers=answers, options=options, answer_index=place)
+    for dataset, annotation in (("okvqa", open_one), ("aokvqa", closed)):
         yield _about(dataset, kind, scene, annotation, asked.facts, right)
         yield _generation(f"{dataset}_qg", scene, asked.text, asked.right[0], asked.facts)
-
-
-def _options(asked: KnowledgeQuestion, scene: Scene) -> dict[str, object]:
-    place = scene.image_id * 7 // 3 % 4
-    return {"options": (*asked.wrong[:place], asked.right[0], *asked.wrong[place:]), "answer_index": place}
 
 
 def _school(scene: Scene) -> Iterator[Exercise]:
@@ -259,7 +255,7 @@ def _llava(scene: Scene) -> Iterator[Exercise]:
     annotation = Annotation(id=str(scene.image_id), question=text, answers=(Answer(reply, 1),))
     known = knowledge_question(WORLD, scene)
     found = _about("llava_reasoning", "reasoning", scene, annotation, known.facts, (known.rationales[0],))
-    yield Exercise(**{name: getattr(found, name) for name in Exercise.__slots__} | {"brief": found.facts})
+    yield replace(found, brief=found.facts)
 
 
 def _captions(scene: Scene) -> Iterator[Exercise]:
