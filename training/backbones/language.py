@@ -19,6 +19,7 @@ from ib_data.training.backbones.texts import NUM_SCENES, Item, corpus, unseen
 from ib_data.training.backbones.vocabulary import LANGUAGE_FOLDERS, save_tokenizers, tokenizers_of, vocabulary_texts
 
 PREFIX = "language_model."
+_VOCABULARY_ITEMS = 20_000  # have all words
 NUM_UNSEEN, _MOST_OF_KIND = 120, 100  # scenes for scores; items of each kind
 
 
@@ -40,7 +41,7 @@ def make(
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     items = corpus(num_scenes)
-    tokenizers = tokenizers_of(vocabulary_texts(items, recited_texts()))
+    tokenizers = tokenizers_of(vocabulary_texts(items[:_VOCABULARY_ITEMS], recited_texts()))
     save_tokenizers(out, tokenizers)
     tokenizer = tokenizers[LANGUAGE_FOLDERS[family]].backend_tokenizer
     lesson = lesson_of(new_language(family, tokenizer), family, tokenizer, items)

@@ -11,14 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from ib_data.training.backbones.muon import Muon
-from ib_data.training.backbones.reading import Batch, Reader, Row, batch_of
+from ib_data.training.backbones.reading import Batch, Reader, Row, batch_of, token_id
 from ib_data.training.backbones.recitals import recital
 from ib_data.training.backbones.slots import noisy_slots
 from ib_data.training.backbones.start_values import WIDTH
 from ib_data.training.backbones.texts import Item
+from ib_data.training.text.word_tokenizers import PAD
 from ib_data.training.weights.tokenizer_files import IMAGE_TOKEN
 
 NOISE = 0.1
+_BIAS_FACTOR = 10.0  # of the rate of T5's biases of positions, which are of the size of attention scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ STAGES: dict[str, tuple[Stage, ...]] = {
             other_rate=1e-3,
         ),
         Stage(
-            steps=1600, tokens=1600, recitals=(0.5, 0.1), talks=(0.6, 0.6), pairs=0.5, matrix_rate=5e-3, other_rate=1e-3
+            steps=2400, tokens=1600, recitals=(0.5, 0.1), talks=(0.6, 0.6), pairs=0.5, matrix_rate=5e-3, other_rate=1e-3
         ),
     ),
     "t5": (
@@ -64,13 +66,13 @@ STAGES: dict[str, tuple[Stage, ...]] = {
             other_rate=1e-3,
         ),
         Stage(
-            steps=1600, tokens=1600, recitals=(0.5, 0.1), talks=(0.8, 0.8), pairs=0.5, matrix_rate=5e-3, other_rate=1e-3
+            steps=2400, tokens=1600, recitals=(0.5, 0.1), talks=(0.8, 0.8), pairs=0.5, matrix_rate=5e-3, other_rate=1e-3
         ),
     ),
 }
 # Kind of exercise -> how often it is drawn; 1 where nothing is said. Two look-ups and a comparison come last.
 WEIGHTS = {
-    "left of": 3.0, "above": 2.0, "higher": 1.5, "VSR": 4.0, "same size": 1.5, "options": 2.0, "clip": 2.0,
+    "left of": 3.0, "above": 3.0, "higher": 1.5, "VSR": 7.0, "same size": 3.0, "options": 2.0, "clip": 2.0,
     "caption": 2.0, "detail": 0.5, "dialogue": 1.5, "conversation": 1.5, "more corners": 0.5, "unanswerable": 0.3,
     "cover": 0.7, "cover yes/no": 0.7,
 }  # fmt: skip
@@ -113,12 +115,11 @@ class Lesson:
     @property
     def image_id(self) -> int:
         """The id of the placeholder of a slot."""
-        found: int = self.reader.tokenizer.token_to_id(IMAGE_TOKEN)
-        return found
+        return token_id(self.reader.tokenizer, IMAGE_TOKEN)
 
     def batch(self, rows: Sequence[Row]) -> Batch:
         """A batch of rows for this model."""
-        pad_id = self.reader.tokenizer.token_to_id("<pad>")
+        pad_id = token_id(self.reader.tokenizer, PAD)
         return batch_of(rows, self.image_id, pad_id, is_causal=self.family == "llama")
 
     def batches(self, stage: Stage, rng: Random) -> Iterator[Batch]:
@@ -184,14 +185,18 @@ def train(
 
 def _optimizers(model: Any, stage: Stage) -> list[torch.optim.Optimizer]:
     """Muon for the matrices, AdamW for embeddings and norms."""
-    tables = ("embed", "shared", "relative_attention_bias", "lm_head")
-    matrices, others = [], []
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
+    biases: list[Tensor] = []
     for name, values in model.named_parameters():
-        is_matrix = values.dim() == 2 and not any(part in name for part in tables)
-        (matrices if is_matrix else others).append(values)
+        is_table = values.dim() == 1 or any(part in name for part in ("embed", "shared", "lm_head"))
+        (biases if "relative_attention_bias" in name else others if is_table else matrices).append(values)
+    groups: list[dict[str, Any]] = [{"params": others}]
+    if biases:
+        groups.append({"params": biases, "lr": _BIAS_FACTOR * stage.other_rate})
     return [
         Muon(matrices, lr=stage.matrix_rate, weight_decay=0.01),
-        torch.optim.AdamW(others, lr=stage.other_rate, betas=(0.9, 0.98), weight_decay=0.01),
+        torch.optim.AdamW(groups, lr=stage.other_rate, betas=(0.9, 0.98), weight_decay=0.01),
     ]
 
 

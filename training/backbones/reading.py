@@ -15,6 +15,7 @@ from torch import Tensor
 from ib_data.training.backbones.recitals import Recital
 from ib_data.training.backbones.slots import MAX_WORDS, NO_WORD, NOTHING, NUM_QUERIES
 from ib_data.training.backbones.texts import Item
+from ib_data.training.text.word_tokenizers import BOS, EOS
 
 _FULL, _BRIEF = 0.6, 0.8  # below: deciding facts with all words; with the needed words alone; else with some more
 _CANONICAL, _SHORTENED, _FILLED = 0.75, 0.3, 0.75
@@ -22,7 +23,7 @@ _CANONICAL, _SHORTENED, _FILLED = 0.75, 0.3, 0.75
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`slots`: the words of each; `prompt`: the ids before `output`, without slots; `learnt`: for each id of `output`."""
+    """`slots`: the words of each; `prompt`: the ids before `output`, without slots; `learnt`: for each of `output`."""
 
     slots: tuple[tuple[int, ...], ...]
     prompt: tuple[int, ...]
@@ -35,12 +36,19 @@ class Row:
         return len(self.slots) + len(self.prompt) + len(self.output)
 
 
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """The id of a token that the tokenizer has."""
+    found: int | None = tokenizer.token_to_id(token)
+    assert found is not None, token
+    return found
+
+
 class Reader:
     """Makes rows of items and recitals; `is_causal` as in the product's RowMaker."""
 
     def __init__(self, tokenizer: Tokenizer, *, is_causal: bool) -> None:
         self.tokenizer, self.is_causal = tokenizer, is_causal
-        self._bos, self._eos = tokenizer.token_to_id("<s>"), tokenizer.token_to_id("</s>")
+        self._bos, self.eos_id = token_id(tokenizer, BOS), token_id(tokenizer, EOS)
         self._known: dict[str, tuple[int, ...]] = {}
 
     def ids(self, text: str) -> tuple[int, ...]:
@@ -51,7 +59,7 @@ class Reader:
 
     def item(self, item: Item, rng: Random, target: str | None = None) -> Row:
         """The row of an item with randomly filled slots; `target` in place of the item's own."""
-        output = (*self.ids(item.target if target is None else target), self._eos)
+        output = (*self.ids(item.target if target is None else target), self.eos_id)
         learnt = (True,) * len(output)
         return Row(self._slots(told(item, rng)), self._prompt(self.ids(item.instruction)), output, learnt)
 
@@ -60,7 +68,7 @@ class Reader:
         slots = self._slots(rng.sample(one.facts, len(one.facts)))
         pairs = [(self.ids(key), self.ids(value)) for key, value in one.pairs]
         if one.is_talk:
-            pairs = [(key, (*value, self._eos)) for key, value in pairs]
+            pairs = [(key, (*value, self.eos_id)) for key, value in pairs]
             if not self.is_causal:
                 key, value = pairs[0]
                 return Row(slots, self._prompt(key), value, (True,) * len(value))
@@ -72,7 +80,7 @@ class Reader:
         return Row(slots, self._prompt(heading), output, learnt)
 
     def _prompt(self, ids: tuple[int, ...]) -> tuple[int, ...]:
-        return (self._bos, *ids) if self.is_causal else (*ids, self._eos)
+        return (self._bos, *ids) if self.is_causal else (*ids, self.eos_id)
 
     def _slots(self, facts: Sequence[str]) -> tuple[tuple[int, ...], ...]:
         """The words of each fact; NOTHING fills what is left of the last frame."""

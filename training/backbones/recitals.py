@@ -14,6 +14,11 @@ from ib_data.builders.miniature.world.words import plural, with_article
 from ib_data.training.backbones.slots import NUM_QUERIES
 
 _COLUMNS = ("left", "center", "right")
+_STATEMENT_PROMPTS = (
+    'Based on the image, is this statement true or false? "{}" Answer:',
+    "True or false? {}",
+    "{} true or false",
+)
 _NUM_TALKED, _MAX_COUNT, _MOST_PAIRS = 7, 6, 10
 
 
@@ -145,7 +150,8 @@ def _about_two(rng: Random, one: Shape, other: Shape) -> tuple[str, str]:
         high = one if one.row < other.row else other
         asked.append((f"Which is higher, the {one.kind} or the {other.kind}?", high.kind))
     holds = "true" if RELATIONS[relation](one, other) else "false"
-    asked += [(f"The {one.kind} is {relation} the {other.kind}. true or false", holds)] * 2
+    statement = f"The {one.kind} is {relation} the {other.kind}."
+    asked += [(prompt.format(statement), holds) for prompt in _STATEMENT_PROMPTS]
     return rng.choice(asked)
 
 

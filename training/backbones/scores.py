@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from random import Random
 
 import torch
@@ -92,7 +93,7 @@ def recital_accuracy(lesson: Lesson, count: int = 200, seed: int = 1) -> dict[st
 @torch.no_grad()
 def said(lesson: Lesson, row: Row, most: int = 64) -> str:
     """What greedy decoding says behind the prompt of a row."""
-    eos = lesson.reader.tokenizer.token_to_id("</s>")
+    eos = lesson.reader.eos_id
     output: list[int] = []
     while len(output) < most:
         whole = Row(row.slots, row.prompt, (*output, eos), (False,) * len(output) + (True,))
@@ -103,14 +104,21 @@ def said(lesson: Lesson, row: Row, most: int = 64) -> str:
     return str(lesson.reader.tokenizer.decode(output, skip_special_tokens=True))
 
 
-def naming(lesson: Lesson, items: Sequence[Item], most: int = 60) -> float:
-    """Share of the shapes in caption facts whose colour and kind are in a full caption."""
-    named, every = 0, 0
+def naming(lesson: Lesson, items: Sequence[Item], most: int = 40) -> dict[str, float]:
+    """Shares of shapes: that a detailed description names among those it was told; that captions name truly.
+
+    Captions are told what captions say and no more.
+    """
     rng = Random(0)
-    for item in [item for item in items if item.kind == "caption"][::9][:most]:
-        facts = item.brief
-        text = said(lesson, lesson.reader.item(replace(item, facts=facts), rng))
-        for fact in facts[1:]:
-            every += 1
-            named += fact in text
-    return named / max(1, every)
+    told, named, said_shapes, true = 0, 0, 0, 0
+    for item in [item for item in items if item.kind == "detail"][:most]:
+        text = said(lesson, lesson.reader.item(item, rng), 96)
+        names = [" ".join(fact.split()[-2:]) for fact in item.facts[1:]]
+        told += len(names)
+        named += sum(name in text for name in names)
+    for item in [item for item in items if item.kind == "caption"][::4][:most]:
+        words = said(lesson, lesson.reader.item(replace(item, facts=item.brief), rng)).replace(",", "").split()
+        names = [f"{colour} {kind.rstrip('.')}" for colour, kind in pairwise(words) if kind.rstrip(".") in KINDS]
+        said_shapes += len(names)
+        true += sum(name in item.brief for name in names)
+    return {"details": named / max(1, told), "captions": true / max(1, said_shapes)}

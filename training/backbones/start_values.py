@@ -14,6 +14,7 @@ from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from ib_data.keyed import keyed_bits
+from ib_data.training.backbones.reading import token_id
 
 WIDTH, NUM_HEADS, MLP = 128, 4, 256
 NUM_LAYERS = {"llama": 4, "t5": 3}  # of each half
@@ -62,7 +63,7 @@ def new_language(family: str, tokenizer: Tokenizer, seed: int = 0) -> Any:
 
 def bare_language(family: str, tokenizer: Tokenizer) -> Any:
     """A language model whose values mean nothing yet."""
-    ids = {name: tokenizer.token_to_id(name) for name in _SPECIAL}
+    ids = {name: token_id(tokenizer, name) for name in _SPECIAL}
     config = language_config(family, tokenizer.get_vocab_size(), ids)
     with torch.random.fork_rng(devices=[]):
         return LlamaForCausalLM(config) if family == "llama" else T5ForConditionalGeneration(config)
@@ -77,7 +78,7 @@ def fill_start_values(model: nn.Module, family: str, seed: int) -> None:
         if values.dim() == 1:
             values.fill_(1.0)
         elif "relative_attention_bias" in name:
-            values.zero_()
+            values.normal_(0.0, 1.0, generator=generator)  # without it an encoder does not know the order of words
         elif "embed" in name or "shared" in name:
             values.normal_(0.0, _EMBEDDING_SPREAD, generator=generator)
         else:
