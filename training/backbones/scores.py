@@ -9,6 +9,7 @@ from random import Random
 import torch
 from torch import nn
 
+from ib_data.builders.miniature.world.scene import KINDS
 from ib_data.training.backbones.lessons import Lesson, target_logits
 from ib_data.training.backbones.reading import Row
 from ib_data.training.backbones.recitals import recital
