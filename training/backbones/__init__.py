@@ -1,7 +1,9 @@
 """How the miniature's frozen parts are made.
 
 slots        facts as vectors of a soft prompt
-exercises    what is asked and told about drawn images, as the annotations of the product's datasets, with facts
+exercise     an annotation of one of the product's datasets, with the facts that decide it
+scene_exercises  what is asked and told about scenes
+exercises    the same about scenes, signs, covers and clips
 texts        the corpus: exercises as instructions and targets
 vocabulary   the two tokenizers of the corpus
 recitals     dense rows that teach a language model to look up
