@@ -72,8 +72,22 @@ _OF_TWO: dict[str, Callable[[Shape, Shape], str]] = {
 }
 
 
-def recital(rng: Random, talks: float, pairs: float) -> Recital:
-    """A random recital: a talk with probability `talks`, else with probability `pairs` about pairs of shapes."""
+# Heading -> whether a shape has the size that is asked for.
+_OF_SIZE: dict[str, Callable[[Shape], tuple[str, str]]] = {
+    "is large": lambda s: (s.kind, _yes(s.size == "large")),
+    "is small": lambda s: (s.kind, _yes(s.size == "small")),
+    "place large": lambda s: (s.place, _yes(s.size == "large")),
+    "place small": lambda s: (s.place, _yes(s.size == "small")),
+}
+
+
+def recital(rng: Random, talks: float, pairs: float, sizes: float = 0.0) -> Recital:
+    """A random recital: a talk with probability `talks`, else with probability `pairs` about pairs of shapes.
+
+    With probability `sizes` it compares sizes, before all else.
+    """
+    if sizes and rng.random() < sizes:
+        return _sizes(rng)
     if rng.random() < talks:
         return _talk(rng)
     if rng.random() < pairs:
@@ -95,6 +109,31 @@ def _list_of_pairs(rng: Random) -> Recital:
     rng.shuffle(both)
     pairs = tuple((f"{a.kind} {b.kind}", _OF_TWO[heading](a, b)) for a, b in both[:_MOST_PAIRS])
     return Recital(_shuffled(rng, shapes), f"{heading} :", pairs)
+
+
+def _sizes(rng: Random) -> Recital:
+    """A list of sizes by yes and no, or a talk about sizes alone."""
+    shapes = _shapes(rng, NUM_QUERIES)
+    facts = _shuffled(rng, shapes)
+    form = rng.randrange(4)
+    if form == 0:
+        heading = rng.choice(tuple(_OF_SIZE))
+        order = shapes + rng.sample(shapes, NUM_QUERIES)
+        return Recital(facts, f"{heading} :", tuple(map(_OF_SIZE[heading], order)))
+    both = [(a, b) for a in shapes for b in shapes if a is not b]
+    rng.shuffle(both)
+    if form == 1:
+        pairs = tuple((f"{a.kind} {b.kind}", _OF_TWO["same size"](a, b)) for a, b in both[:_MOST_PAIRS])
+        return Recital(facts, "same size :", pairs)
+    asked = []
+    for one, other in both[:_NUM_TALKED]:
+        size, name = rng.choice(SIZES), rng.choice((f"the {one.kind}", f"the shape in the {one.place}"))
+        if form == 2:
+            asked.append((f"Is {name} {size}?", _yes(one.size == size)))
+        else:
+            text = f"Do the {one.kind} and the {other.kind} have the same size?"
+            asked.append((text, _yes(one.size == other.size)))
+    return Recital(facts, "", tuple(asked), is_talk=True)
 
 
 def _counts(rng: Random) -> Recital:
