@@ -105,6 +105,7 @@ def with_image(population: Population, scene: Scene, pid: int) -> tuple[Choice, 
 
 
 def without_image(scene: Scene) -> tuple[Choice, str, str]:
+    """(question, hint, solution) of a problem without an image."""
     kinds = sorted(CORNERS, key=lambda kind: (CORNERS[kind], kind))
     few, many = kinds[0], kinds[1 + len(scene.shapes) % (len(kinds) - 1)]
     choices = (few, many) if scene.is_textured else (many, few)

@@ -42,7 +42,7 @@ def slot_vectors(embedding: Tensor, words: Tensor, weights: Tensor | None = None
     known = (flat != NO_WORD).to(embedding.dtype)
     scale = known if weights is None else known * weights.flatten(0, -2)
     summed: Tensor = nn.functional.embedding_bag(flat, embedding, mode="sum", per_sample_weights=scale)
-    return summed.unflatten(0, words.shape[:-1])
+    return summed.view(*words.shape[:-1], -1)
 
 
 def noisy_slots(embedding: Tensor, words: Tensor, generator: torch.Generator, noise: float) -> Tensor:

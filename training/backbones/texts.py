@@ -18,7 +18,8 @@ from ib_data.templates.library import PACKAGED
 from ib_data.templates.render_options import RenderOptions
 from ib_data.templates.renderer import Renderer
 from ib_data.templates.template import Template
-from ib_data.training.backbones.exercises import Exercise, exercises
+from ib_data.training.backbones.exercise import Exercise
+from ib_data.training.backbones.exercises import exercises
 
 NUM_SCENES = 2000
 FIRST_UNSEEN = 1_000_000  # number of the first scene for scores; no training text is about it

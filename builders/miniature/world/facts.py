@@ -39,5 +39,5 @@ def caption_facts(scene: Scene) -> list[str]:
 
 
 def sign_facts(one: Sign) -> list[str]:
-    """What the boards of an image say, and their colours: `upper red board TEA`, `lower blue board 42`, `white wall`."""
+    """What two boards say, and the colours: `upper red board TEA`, `lower blue board 42`, `white wall`."""
     return [f"upper {one.upper} board {one.word}", f"lower {one.lower} board {one.price}", f"{one.wall} wall"]
