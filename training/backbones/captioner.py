@@ -8,13 +8,13 @@ to what the image shows, with captions as the only source.
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import InstructBlipQFormerConfig, InstructBlipQFormerModel, PreTrainedTokenizerFast
 
@@ -22,6 +22,7 @@ from ib_data.training.backbones import namings, pictures, projections
 from ib_data.training.backbones.muon import Muon
 from ib_data.training.backbones.namings import Row, Texts, Told
 from ib_data.training.backbones.slots import NOTHING, NUM_QUERIES
+from ib_data.training.backbones.vision import FILE as VISION_FILE
 from ib_data.training.backbones.vision import WIDTH as VISION_WIDTH
 from ib_data.training.backbones.vision import features as encoded_features
 from ib_data.training.backbones.vision import load_encoder
@@ -45,7 +46,7 @@ class Captioner(nn.Module):
 
     def __init__(self, num_words: int, pad_id: int) -> None:
         super().__init__()
-        self.qformer = InstructBlipQFormerModel(qformer_config(num_words, pad_id))
+        self.qformer: Any = InstructBlipQFormerModel(qformer_config(num_words, pad_id))
         self.query_tokens = nn.Parameter(torch.zeros(1, NUM_QUERIES, WIDTH))
 
     def forward(self, features: Tensor, ids: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
@@ -136,7 +137,7 @@ def teach_words(
     rest = [p for p in (*captioner.parameters(), *head.parameters()) if id(p) not in known]
     muon = Muon(matrices, rate=_MUON_RATE)
     adam = torch.optim.AdamW(rest, lr=_ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0)
-    pad_id, losses = captioner.qformer.config.pad_token_id, []
+    pad_id, losses = int(captioner.qformer.config.pad_token_id), []
     for step in range(steps):
         scale = min(1.0, (step + 1) / _WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         muon.rate, adam.param_groups[0]["lr"] = _MUON_RATE * scale, _ADAM_RATE * scale
@@ -198,24 +199,22 @@ def word_scores(
 
 def make(
     out: Path,
-    *,
     vision: Path,
-    languages: Mapping[str, Path],
     tokenizers: Path,
-    images: Path,
+    *,
     num_training: int = pictures.NUM_TRAINING,
     num_test: int = pictures.NUM_TEST,
     steps: int = STEPS,
 ) -> dict[str, Any]:
-    """Train the captioner and write it, with a map to each of `languages` (family -> file), to `out`.
+    """Train the captioner and write it to `out`.
 
-    `tokenizers` has the folders of `vocabulary.save_tokenizers`, `images` the drawn images. Returns its report: scores
-    of words, errors of the maps, CPU seconds. The files are byte-identical when made again on one machine.
+    `vision` is the folder of the encoder and its images, `tokenizers` has those of `vocabulary.save_tokenizers`.
+    Returns its report: scores of words, CPU seconds. The file is byte-identical when made again on one machine.
     """
     begin = time.process_time()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    encoder = load_encoder(vision)
+    encoder, images = load_encoder(vision / VISION_FILE), vision
     told, features = _told(encoder, images, range(num_training))
     words: Any = PreTrainedTokenizerFast.from_pretrained(str(tokenizers / QFORMER_FOLDER))
     texts = Texts(words.backend_tokenizer)
@@ -223,46 +222,44 @@ def make(
     set_start_values(captioner, texts.said.tolist())
     even_out(captioner, features[:_EVENED])
     losses = teach_words(captioner, head, features, told, texts, steps)
-    for parameter in captioner.parameters():  # what is measured and mapped is what is written
+    for parameter in captioner.parameters():  # what is measured is what is written
         parameter.data = parameter.data.half().float()
     out.mkdir(parents=True, exist_ok=True)
     save_file({name: value.half().contiguous() for name, value in captioner.state_dict().items()}, out / FILE)
     unseen, unseen_features = _told(encoder, images, range(num_training, num_training + num_test))
     scenes = [i for i, one in enumerate(unseen) if one.shapes]
-    report: dict[str, Any] = word_scores(
-        captioner, head, unseen_features[scenes], [unseen[i] for i in scenes], texts
-    ) | {"loss": losses[-1]}
-    sides = [(told, features), (unseen, unseen_features)]
-    for family, path in languages.items():
-        report[family] = _map(captioner, texts, sides, family, path, tokenizers, out)
-    return report | {"cpu_s": round(time.process_time() - begin, 1)}
+    scores = word_scores(captioner, head, unseen_features[scenes], [unseen[i] for i in scenes], texts)
+    return {"words": scores, "loss": losses[-1], "cpu_s": round(time.process_time() - begin, 1)}
 
 
-def _map(
-    captioner: Captioner,
-    texts: Texts,
-    sides: Sequence[tuple[list[Told], Tensor]],
-    family: str,
-    path: Path,
-    tokenizers: Path,
-    out: Path,
-) -> dict[str, float]:
-    """Write the map to a language model; returns its error on unseen images."""
-    tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(str(tokenizers / LANGUAGE_FOLDERS[family]))
-    table = projections.word_embeddings(path, family)
+def map_to(out: Path, start: Path, vision: Path, language: Path, family: str) -> dict[str, float]:
+    """Write the captioner's map to the language model of `family` to `out`; returns its error on unseen images.
+
+    `start`, `vision` and `language` are the folders of those parts.
+    """
+    torch.set_num_threads(1)
+    encoder = load_encoder(vision / VISION_FILE)
+    words: Any = PreTrainedTokenizerFast.from_pretrained(str(language / QFORMER_FOLDER))
+    tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(str(language / LANGUAGE_FOLDERS[family]))
+    texts = Texts(words.backend_tokenizer)
+    captioner = Captioner(len(words), words.pad_token_id)
+    captioner.load_state_dict({name: value.float() for name, value in load_file(start / FILE).items()})
+    table = projections.word_embeddings(language / f"{family}.safetensors", family)
     mapped = []
-    for told, features in sides:
-        rows = texts.rows(told[:_MAPPED], np.random.default_rng((_SEED, STEPS + 1)))
-        states = hidden_states(captioner, features[: len(rows)], rows).flatten(0, 1)
+    for numbers in pictures.TRAINING, pictures.UNSEEN:
+        told, features = _told(encoder, vision, numbers, _MAPPED)
+        rows = texts.rows(told, np.random.default_rng((_SEED, STEPS + 1)))
+        states = hidden_states(captioner, features, rows).flatten(0, 1)
         mapped.append((states, [fact for row in rows for fact in row.facts], table, tokenizer.backend_tokenizer))
     weight, bias = projections.least_squares(*mapped[0])
+    out.mkdir(parents=True, exist_ok=True)
     projections.save_projection(out / projections.file_of(family), weight, bias)
     return {"unexplained": projections.unexplained(*mapped[1], weight, bias)}
 
 
-def _told(encoder: Any, images: Path, numbers: range) -> tuple[list[Told], Tensor]:
-    """What captions say about images, and their features; covers are left out."""
-    found = [(i, namings.told(pictures.shown(number))) for i, number in enumerate(numbers)]
+def _told(encoder: Any, images: Path, numbers: range, most: int = 10**9) -> tuple[list[Told], Tensor]:
+    """What captions say about the first `most` images of `numbers`, and their features; covers are left out."""
+    found = [(i, namings.told(pictures.shown(number))) for i, number in enumerate(numbers[:most])]
     kept = [(i, one) for i, one in found if one is not None]
     values = pictures.all_drawn(images, numbers)[[i for i, _ in kept]]
     return [one for _, one in kept], encoded_features(encoder, values)

@@ -136,7 +136,7 @@ class Texts:
             return self.naming(one, [absent[generator.integers(len(absent))]], generator, around)
         count = 2 if not is_easy and len(one.shapes) > 1 and generator.random() < _PAIR else 1
         chosen = generator.permutation(len(one.shapes))[:count]
-        return self.naming(one, [_masked(*one.shapes[i], generator) for i in chosen], generator, around)
+        return self.naming(one, [_masked(one.shapes[i], generator) for i in chosen], generator, around)
 
     def _words(self, generator: np.random.Generator, most: int) -> list[int]:
         """Up to `most` words that name nothing, about half of them words that captions never say."""
@@ -150,7 +150,8 @@ class Texts:
         return Row((self._start, *ids, self._end), facts)
 
 
-def _masked(colour: str, kind: str, generator: np.random.Generator) -> str:
+def _masked(shape: tuple[str, str], generator: np.random.Generator) -> str:
+    colour, kind = shape
     kept = _MASKS[generator.integers(len(_MASKS))]
     return {"kind": kind, "colour": colour, "both": f"{colour} {kind}"}[kept]
 

@@ -26,6 +26,7 @@ from ib_data.stream_options import ImageOptions
 
 IMAGE_PX = 96
 NUM_TRAINING, NUM_TEST = 18_000, 1_000
+TRAINING, UNSEEN = range(NUM_TRAINING), range(NUM_TRAINING, NUM_TRAINING + NUM_TEST)
 Shown = Scene | Sign | Book
 """What an image shows. A meme and a frame of a clip show a scene."""
 
