@@ -51,7 +51,7 @@ _TEXTS = Stage(
 )
 # Whether a size is the one that is asked for, and whether two are equal, is what a model may miss in the other stages.
 _SIZES = Stage(
-    steps=300,
+    steps=350,
     tokens=1600,
     recitals=(0.6, 0.3),
     talks=(0.5, 0.5),
@@ -63,8 +63,12 @@ _SIZES = Stage(
 )
 STAGES: dict[str, tuple[Stage, ...]] = {
     "llama": (_RECITALS, _TEXTS, _SIZES),
-    # An encoder-decoder model reads one question of a talk, so talks are cheap.
-    "t5": (replace(_RECITALS, talks=(0.5, 0.7)), replace(_TEXTS, talks=(0.8, 0.8)), _SIZES),
+    # An encoder-decoder model reads one question of a talk, so talks are cheap; a position costs half as much again.
+    "t5": (
+        replace(_RECITALS, talks=(0.5, 0.7)),
+        replace(_TEXTS, steps=1800, tokens=1300, talks=(0.8, 0.8)),
+        replace(_SIZES, tokens=1300),
+    ),
 }
 # Kind of exercise -> how often it is drawn; 1 where nothing is said. Two look-ups and a comparison come last.
 WEIGHTS = {

@@ -128,15 +128,16 @@ def _dialogues(scene: Scene) -> Iterator[Exercise]:
 
 def _llava(scene: Scene) -> Iterator[Exercise]:
     case = WORLD.below(_CASES, "told.case", scene.image_id)  # one of ten is told over several lines, one has two blanks
-    facts = {question.text: question.facts for question in questions(WORLD, scene)}
+    asked = {question.text: question for question in questions(WORLD, scene)}
     turns = llava.conversation(WORLD, scene, case)
     forms = [dict(llava.conversation(WORLD, scene, form)) for form in range(_CASES)]
     turns = turns[::-1] if case == 0 else turns
     for place, (text, reply) in enumerate(turns):
         history = tuple(Turn(q, a) for q, a in turns[:place])
         annotation = Annotation(id=str(scene.image_id), question=text, answers=(Answer(reply, 1),), history=history)
-        right = tuple(dict.fromkeys([reply, *(form[text] for form in forms)]))
-        yield exercise_about("llava_conversation", "conversation", scene, annotation, facts[text], right)
+        # As it is, the question is one of VQAv2 too, which is answered in a word.
+        right = tuple(dict.fromkeys([reply, *(form[text] for form in forms), asked[text].answer]))
+        yield exercise_about("llava_conversation", "conversation", scene, annotation, asked[text].facts, right)
     ((text, reply),) = llava.description(WORLD, scene, case)
     annotation = Annotation(id=str(scene.image_id), question=text, answers=(Answer(reply, 1),))
     told = (ground_fact(scene), *map(shape_fact, scene.shapes[:3]))
