@@ -62,7 +62,7 @@ _SIZES = Stage(
     weights={"size yes/no": 8.0, "same size": 8.0, "first turn": 3.0, "dialogue": 3.0, "conversation": 3.0},
 )
 STAGES: dict[str, tuple[Stage, ...]] = {
-    "llama": (_RECITALS, _TEXTS, _SIZES),
+    "llama": (_RECITALS, _TEXTS, replace(_SIZES, steps=300)),
     # An encoder-decoder model reads one question of a talk, so talks are cheap; a position costs half as much again.
     "t5": (
         replace(_RECITALS, talks=(0.5, 0.7)),
