@@ -15,29 +15,33 @@ run() {
 }
 
 say "1. Build four datasets from their official files (here: the miniature, in the official formats)"
-run ib-data build vqav2 okvqa aokvqa coco_caption --mini
+run ib-data build vqav2 okvqa aokvqa coco_caption --mini --mini-size 400
 say "2. Show what a mixture draws from them"
 run ib-data mixture show demo --samples 400
 say "3. Render samples as instructions, on a contact sheet"
 run ib-data show vqav2 okvqa aokvqa coco_caption vqav2_qg -n 6 --html "$home/samples.html"
-say "4. Train a tiny Q-Former between a frozen vision encoder and a frozen language model"
+say "4. Tune the Q-Former of the miniature's start, which knows what captions say, between its two frozen models"
 rm -rf "$home/runs/miniature"
-run ib-data train miniature
-say "5. Ask a question about an image"
-shard="$home/shards/vqav2/train/vqav2-train-000000.tar"
-image=$(tar tf "$shard" | grep 'jpg$' | head -n 1)
-tar xf "$shard" -C "$home" "$image"
-run ib-data generate --image "$home/$image" --prompt "How many shapes are in the picture? Short answer:"
+run ib-data train miniature mixture=demo steps=150 warmup_steps=15 save_every=50
+say "5. Ask one question about two images"
+run ib-data build vqav2 --split validation --mini --mini-size 400
+shard="$home/shards/vqav2/validation/vqav2-validation-000000.tar"
+red=vqav2-validation-000000134870.jpg
+blue=vqav2-validation-000000259952.jpg
+tar xf "$shard" -C "$home" "$red" "$blue"
+for image in "$red" "$blue"; do
+    run ib-data generate --model runs/miniature --image "$home/$image" --prompt "What color is the star? Short answer:"
+done
 say "6. Write the tuned model as a folder that transformers loads"
 rm -rf "$home/model"
 run ib-data model export "$home/runs/miniature" --out "$home/model"
 
-say "7. Score it on held-out datasets, also with images exchanged, and compare it with an earlier checkpoint"
-run ib-data build gqa nocaps --mini
-rm -rf "$home/evaluations/demo" "$home/evaluations/earlier"
-run ib-data evaluate gqa nocaps -n 20 --model "$home/runs/miniature" --shuffle-images --out "$home/evaluations/demo"
-run ib-data evaluate gqa nocaps -n 20 --model "$home/runs/miniature/step-000025" --out "$home/evaluations/earlier"
-run ib-data compare "$home/evaluations/earlier" "$home/evaluations/demo" --examples 2
+say "7. Score it on held-out datasets, also with images exchanged, and compare it with the start"
+run ib-data build gqa iconqa nocaps --mini --mini-size 400
+rm -rf "$home/evaluations/tuned" "$home/evaluations/start"
+run ib-data evaluate gqa iconqa nocaps -n 60 --model runs/miniature --shuffle-images --out "$home/evaluations/tuned"
+run ib-data evaluate gqa iconqa nocaps -n 60 --model miniature --out "$home/evaluations/start"
+run ib-data compare "$home/evaluations/start" "$home/evaluations/tuned" --examples 4 --html "$home/compared.html"
 
 say "Results"
 printf '%s\n' \
@@ -46,7 +50,8 @@ printf '%s\n' \
     "contact sheet         $home/samples.html" \
     "checkpoint and log    $home/runs/miniature" \
     "model                 $home/model" \
-    "evaluation            $home/evaluations/demo/report.html" \
-    "image                 $home/$image" \
+    "evaluation            $home/evaluations/tuned/report.html" \
+    "start and tuned       $home/compared.html" \
+    "images                $home/$red, $home/$blue" \
     "" \
     "To continue: . .venv/bin/activate; export IB_DATA_HOME=$home; ib-data sql \"select * from datasets\""
