@@ -97,7 +97,8 @@ def test_the_verb_prints_json(two, cli):
     assert dataset["num_differing"] == 4
     assert dataset["examples"] == [
         {
-            "id": "q1", "key": "gqa-test-image0", "prompt": "what is 1? Short answer:", "gold": ["gold 1"], "answer_a": "answer 1", "answer_b": "answer 1", "value_a": 1.0,
+            "id": "q1", "key": "gqa-test-image0", "prompt": "what is 1? Short answer:",
+            "gold": ["gold 1"], "answer_a": "answer 1", "answer_b": "answer 1", "value_a": 1.0,
             "value_b": 0.0,
         }
     ]  # fmt: skip

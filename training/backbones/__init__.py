@@ -10,12 +10,14 @@ texts        the corpus: exercises as instructions and targets
 vocabulary   the two tokenizers of the corpus
 recitals     dense rows that teach a language model to look up
 reading      rows of ids, and batches of them with slots
-start_values language models with start values that make looking up learnable
+start_values  language models with start values that make looking up learnable
 lessons      the stages of training
 scores       right answers by kind of exercise
 language     makes and loads the causal and the encoder-decoder language model
 namings      what captions say about images, with texts that name a shape: rows for the captioner
 captioner    the Q-Former that only captions taught; word_head: what teaches it; projections: its map to each
              language model
+packaging    what the stages made, as the parts that the package ships
 make         all stages in order, each checked
+shipped/     the parts
 """

@@ -56,7 +56,7 @@ def start(work: Path) -> dict[str, Any]:
 
 
 def maps(work: Path) -> dict[str, Any]:
-    """The Q-Former's maps to the language models: seconds."""
+    """The Q-Former's maps to the language models, in closed form."""
     from ib_data.training.backbones.captioner import map_to
 
     parts = work / "start", work / "vision"
@@ -113,6 +113,7 @@ def make(work: Path, out: Path | None = None) -> None:
 def run_stage(work: Path, name: str) -> None:
     """One stage in this process. Its record is written last, so that a stage that was stopped is run again."""
     begun = time.process_time()
+    (work / name).mkdir(exist_ok=True)
     report = STAGES[name](work)
     record = {"made_by": made_by(), "cpu_s": round(time.process_time() - begun, 1), "report": report}
     with replacing(_record(work, name)) as part:
