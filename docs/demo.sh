@@ -26,10 +26,10 @@ run ib-data train miniature mixture=demo steps=150 warmup_steps=15 save_every=50
 say "5. Ask one question about two images"
 run ib-data build vqav2 --split validation --mini --mini-size 400
 shard="$home/shards/vqav2/validation/vqav2-validation-000000.tar"
-red=vqav2-validation-000000134870.jpg
-blue=vqav2-validation-000000259952.jpg
-tar xf "$shard" -C "$home" "$red" "$blue"
-for image in "$red" "$blue"; do
+pink=vqav2-validation-000000203470.jpg
+orange=vqav2-validation-000000388739.jpg
+tar xf "$shard" -C "$home" "$pink" "$orange"
+for image in "$pink" "$orange"; do
     run ib-data generate --model runs/miniature --image "$home/$image" --prompt "What color is the star? Short answer:"
 done
 say "6. Write the tuned model as a folder that transformers loads"
@@ -52,6 +52,6 @@ printf '%s\n' \
     "model                 $home/model" \
     "evaluation            $home/evaluations/tuned/report.html" \
     "start and tuned       $home/compared.html" \
-    "images                $home/$red, $home/$blue" \
+    "images                $home/$pink, $home/$orange" \
     "" \
     "To continue: . .venv/bin/activate; export IB_DATA_HOME=$home; ib-data sql \"select * from datasets\""
