@@ -37,12 +37,12 @@ rm -rf "$home/model"
 run ib-data model export "$home/runs/miniature" --out "$home/model"
 
 say "7. Score it on held-out datasets and on new questions, also with images exchanged, and compare it with the start"
-run ib-data build gqa iconqa nocaps --mini --mini-size 400
+run ib-data build gqa nocaps --mini --mini-size 400
 rm -rf "$home/evaluations/tuned" "$home/evaluations/start"
-run ib-data evaluate gqa iconqa nocaps -n 60 --model runs/miniature --shuffle-images --out "$home/evaluations/tuned"
-run ib-data evaluate gqa iconqa nocaps -n 60 --model miniature --out "$home/evaluations/start"
-run ib-data evaluate vqav2 --split validation -n 200 --model runs/miniature --out "$home/evaluations/tuned"
-run ib-data evaluate vqav2 --split validation -n 200 --model miniature --out "$home/evaluations/start"
+run ib-data evaluate gqa nocaps -n 60 --model runs/miniature --shuffle-images --out "$home/evaluations/tuned"
+run ib-data evaluate gqa nocaps -n 60 --model miniature --out "$home/evaluations/start"
+run ib-data evaluate vqav2 --split validation -n 150 --model runs/miniature --out "$home/evaluations/tuned"
+run ib-data evaluate vqav2 --split validation -n 150 --model miniature --out "$home/evaluations/start"
 run ib-data compare "$home/evaluations/start" "$home/evaluations/tuned" --examples 4 --html "$home/compared.html"
 
 say "Results"
