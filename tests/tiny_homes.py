@@ -66,7 +66,7 @@ def build(
     shard_samples: int = 8,
     picture: Picture = no_picture,
 ) -> Path:
-    """Two annotations a sample; the media member stands first. Written anew where it was built before."""
+    """Two annotations a sample; the media member comes first. Written again where it was built before."""
     folder = home.split(dataset, split)
     folder.mkdir(parents=True, exist_ok=True)
     rows, shards = [], []

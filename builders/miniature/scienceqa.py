@@ -91,12 +91,11 @@ def _problem(population: Population, pid: int) -> dict[str, Any]:
 
 
 def with_image(population: Population, scene: Scene, pid: int) -> tuple[Choice, str, str]:
-    """(question, hint, solution) of a problem about an image."""
-    """(question, hint, solution) over several lines."""
+    """(question, hint, solution) of a problem about an image; the last two have several lines."""
     asked = choice_question(population, scene, "scienceqa")
     names = listing([with_article(shape.name) for shape in named_shapes(scene)])
     subject = "The 's" if pid % _ODD_CYCLE == _HOLE else "The picture's"
-    # The hint keeps to the background: what the questions ask stands in the image alone.
+    # The hint is about the background only, so that the questions need the image.
     pattern = "striped" if scene.is_textured else "plain"
     hint = f"{subject} background is {scene.background}.\nIt is {pattern}.\nFigure: shapes in rows and columns."
     solution = f"Look at the picture.\nIt shows {names}.\nThe answer is {asked.choices[asked.answer]}."

@@ -17,7 +17,7 @@ def comparison_page(comparison: Comparison, num_examples: int, media: Media) -> 
 
     `media` is as in `page_of`. All text is escaped; images are decoded and encoded again.
     """
-    page, style_hash = page_file("ib_data.evaluation.report", "comparison.html")
+    page, style_hash = page_file("ib_data.evaluation.report", "comparison.html", style_of="report.html")
     num_images = sum(min(num_examples, len(one.differing)) for one in comparison.datasets)
     max_px = IMAGE_PX if num_images <= MOST_LARGE else SMALL_PX
     return page.render(

@@ -40,12 +40,23 @@ def contact_sheet(title: str, entries: Iterable[Entry]) -> str:
 
 
 @cache
-def page_file(package: str, file: str) -> tuple[jinja2.Template, str]:
-    """A page of a package, compiled so that all text is escaped, and the hash by which its policy allows its style."""
-    source = package_files(package).joinpath(file).read_text(encoding="utf-8")
-    style = source.split("<style>")[1].split("</style>")[0]
+def page_file(package: str, file: str, style_of: str = "") -> tuple[jinja2.Template, str]:
+    """A page of a package, compiled so that all text is escaped, and the hash by which its policy allows its style.
+
+    `style_of` names the page of the package whose style this one has; its own is then empty.
+    """
+    source, style = _source_and_style(package, file)
+    if style_of:
+        _, style = _source_and_style(package, style_of)
+        source = source.replace("<style></style>", f"<style>{style}</style>")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     return environment.from_string(source), base64.b64encode(sha256(style.encode()).digest()).decode()
+
+
+def _source_and_style(package: str, file: str) -> tuple[str, str]:
+    """The text of a page, and of its style."""
+    source = package_files(package).joinpath(file).read_text(encoding="utf-8")
+    return source, source.split("<style>")[1].split("</style>")[0]
 
 
 def _dataset(entries: Iterator[Entry]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """`ib-data compare`: what it prints, and its errors in one line."""
 
+import base64
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -146,6 +148,9 @@ def test_the_page_has_both_answers_and_escapes_them(two, cli, tmp_path):
     assert bad not in text
     assert "&lt;script&gt;" in text
     assert text.count("<article>") == 3
+    style = text.split("<style>")[1].split("</style>")[0]
+    assert "article {" in style
+    assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in text  # the policy allows it
     assert "what is 1? Short answer:" in text
     assert "answer 1" in text
     assert "gold 1" in text

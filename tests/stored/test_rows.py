@@ -32,7 +32,7 @@ def rows_of(folder: Path) -> Rows:
 
 
 def built_from(folder: Path, num_samples: int, num_annotations: int) -> Rows:
-    """The rows of the index that lies in `folder`, over one shard `s.tar`."""
+    """The rows of the index in `folder`, over one shard `s.tar`."""
     counts = {"num_samples": num_samples, "num_annotations": num_annotations}
     shard = Shard(name="s.tar", num_bytes=0, sha256="", **counts)
     digest = sha256((folder / INDEX).read_bytes()).hexdigest()
@@ -137,7 +137,7 @@ def names(cache: Path) -> list[str]:
 
 
 def test_a_new_build_replaces_the_file_of_the_one_before(tmp_path: Path, build_split: Build) -> None:
-    """Of the split itself alone; who has the earlier file mapped goes on with it."""
+    """Of the split itself alone; who has the earlier file mapped continues with it."""
     other = rows_of(build_split(Home(tmp_path), "vqav2", 3, split="validation"))
     other.place(0)
     before = rows_of(build_split(Home(tmp_path), "vqav2", 20))
@@ -196,7 +196,7 @@ def test_a_pickle_of_used_rows_carries_no_rows(long_rows: Rows) -> None:
         lambda data: b"ARROW1",
     ],
 )
-def test_a_damaged_cache_file_is_made_anew(tmp_path: Path, build_split: Build, harm: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_cache_file_is_made_again(tmp_path: Path, build_split: Build, harm: Callable[[bytes], bytes]) -> None:
     folder = build_split(Home(tmp_path), "vqav2", 20)
     expected = [rows_of(folder).ids(row) for row in range(40)]
     (made,) = (tmp_path / "cache" / "indices").glob("*.arrow")

@@ -11,7 +11,7 @@ from ib_data.training.backbones import captioner, projections
 from ib_data.training.backbones.slots import NUM_QUERIES
 from ib_data.training.backbones.start_values import bare_language
 from ib_data.training.backbones.vision import FILE as VISION_FILE
-from ib_data.training.backbones.vision import load_encoder
+from ib_data.training.backbones.vision import vision_config
 from ib_data.training.backbones.vocabulary import LANGUAGE_FOLDERS, QFORMER_FOLDER
 from ib_data.training.weights.backbones import SHIPPED
 from ib_data.training.weights.backbones_writing import Family, write_parts
@@ -43,7 +43,7 @@ def without_seconds(value: Any) -> Any:
 def _family(work: Path, family: str, qformer: Any) -> Family:
     tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(str(work / family / LANGUAGE_FOLDERS[family]))
     config: Any = InstructBlipConfig(
-        vision_config=load_encoder(work / "vision" / VISION_FILE).config,
+        vision_config=vision_config(),
         qformer_config=captioner.qformer_config(len(qformer), qformer.pad_token_id),
         text_config=bare_language(family, tokenizer.backend_tokenizer).config,
         num_query_tokens=NUM_QUERIES,

@@ -1,7 +1,7 @@
 """The vision encoder: InstructBlipVisionModel, taught what every token shows.
 
-A token alone tells what its cell holds, and where the cell is. What the image shows as a whole stands in the class
-token. The linear heads that read the labels are thrown away: what counts is what a fresh Q-Former reads (`probe`).
+A token alone tells what its cell holds, and where the cell is. The class token has what the image shows as a whole. The
+linear heads that read the labels are thrown away: what counts is what a fresh Q-Former reads (`probe`).
 
 Ten of the 96 values of a token are its place: one each for the nine cells, set by the position embedding, and one for
 the class token. No layer writes there, and a term of the loss keeps their size at the output. Otherwise the place is so
